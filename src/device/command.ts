@@ -1,0 +1,216 @@
+/**
+ * The closed union of everything a client may ask of a device, what each answers, and when each is legal.
+ * Every wire decodes into one of these, and nothing else reaches the device.
+ */
+import type {
+  DeviceResource,
+  ObjectFlag,
+  ObjectResource,
+  RegionResource,
+  SleepState,
+  TransitionResource,
+} from "./resource.ts";
+
+/**
+ * What to do when a transition is running: refuse (DEVICE_TRANSITION), hold and run once when the device is ACTIVE,
+ * or, for the later chunks of an open content stream, hold through a whole suspend too. Holding is bounded by
+ * HOLD_TIMEOUT_MS.
+ */
+export type Hold = "refuse" | "transition" | "until-active";
+
+interface Holdable {
+  /** @default "refuse" */
+  readonly hold?: Hold;
+}
+
+export interface GetDevice {
+  readonly type: "getDevice";
+}
+export interface ListRegions {
+  readonly type: "listRegions";
+}
+export interface GetRegion {
+  readonly type: "getRegion";
+  readonly region: string;
+}
+/** Moves unpinned objects out of a local region: `bytes` of them, least recently used first, or all. */
+export interface EvictRegion extends Holdable {
+  readonly type: "evictRegion";
+  readonly region: string;
+  /** At least this much is evicted if it can be; undefined means everything evictable. */
+  readonly bytes?: number;
+}
+/** Makes an object; its bytes get a place at first use. Errors: INVALID_SIZE, INVALID_REGION, INVALID_FLAGS, LIMIT_EXCEEDED. */
+export interface CreateObject extends Holdable {
+  readonly type: "createObject";
+  readonly sizeBytes: number;
+  /** Preferred first; empty means `[lmem0, smem]`. */
+  readonly regions: readonly string[];
+  readonly flags: readonly ObjectFlag[];
+  /** A power of two, or 0 for the region's page. */
+  readonly alignmentBytes: number;
+  readonly label: string;
+}
+export interface GetObject {
+  readonly type: "getObject";
+  readonly object: string;
+}
+/** Objects by ascending id after `afterId`, at most `limit`; device-owned ones only when asked for. */
+export interface ListObjects {
+  readonly type: "listObjects";
+  readonly afterId: string;
+  readonly limit: number;
+  readonly showDeviceOwned: boolean;
+  readonly filter?: { readonly region?: string; readonly state?: string; readonly label?: string };
+}
+/** Errors: OBJECT_NOT_FOUND, OBJECT_PINNED. */
+export interface DeleteObject extends Holdable {
+  readonly type: "deleteObject";
+  readonly object: string;
+}
+/** Makes the object resident in `region` (or its first) and fixes its extents; counted. */
+export interface PinObject extends Holdable {
+  readonly type: "pinObject";
+  readonly object: string;
+  readonly region?: string;
+}
+export interface UnpinObject extends Holdable {
+  readonly type: "unpinObject";
+  readonly object: string;
+}
+export interface MoveObject extends Holdable {
+  readonly type: "moveObject";
+  readonly object: string;
+  readonly region: string;
+}
+export interface ChecksumObject extends Holdable {
+  readonly type: "checksumObject";
+  readonly object: string;
+}
+/** One chunk of content, at most CONTENT_CHUNK_BYTES_MAX. The answer is a copy. */
+export interface ReadObject extends Holdable {
+  readonly type: "readObject";
+  readonly object: string;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+/**
+ * One chunk of content. The first chunk of a stream (it may be empty) says in `declaredBytes` how much will follow,
+ * so that what cannot fit is refused before the first byte.
+ */
+export interface WriteObject extends Holdable {
+  readonly type: "writeObject";
+  readonly object: string;
+  readonly offsetBytes: number;
+  readonly data: Uint8Array;
+  readonly declaredBytes?: number;
+}
+export interface Suspend {
+  readonly type: "suspend";
+  readonly state: SleepState;
+  /** @default IDLE_TIMEOUT_DEFAULT_MS */
+  readonly idleTimeoutMs?: number;
+  /** @default "WEDGE" */
+  readonly onIdleTimeout?: "WEDGE" | "ABORT";
+  /** Take a CRC-32C of every object before `evict` and compare after resume. @default false */
+  readonly verify?: boolean;
+  /** Answer after this long at the latest, 0 = at once; undefined = when it has ended. Unit: milliseconds. */
+  readonly waitMs?: number;
+}
+export interface Resume {
+  readonly type: "resume";
+  readonly verify?: boolean;
+  readonly waitMs?: number;
+}
+export interface GetTransition {
+  readonly type: "getTransition";
+  readonly transition: string;
+}
+/** Newest first. */
+export interface ListTransitions {
+  readonly type: "listTransitions";
+  /** Only transitions older than this id; empty = from the newest. */
+  readonly beforeId: string;
+  readonly limit: number;
+}
+/** Legal until `power_off` has begun. Errors: TRANSITION_NOT_FOUND, TRANSITION_NOT_CANCELLABLE. */
+export interface CancelTransition {
+  readonly type: "cancelTransition";
+  readonly transition: string;
+}
+
+export type Command =
+  | GetDevice
+  | ListRegions
+  | GetRegion
+  | EvictRegion
+  | CreateObject
+  | GetObject
+  | ListObjects
+  | DeleteObject
+  | PinObject
+  | UnpinObject
+  | MoveObject
+  | ChecksumObject
+  | ReadObject
+  | WriteObject
+  | Suspend
+  | Resume
+  | GetTransition
+  | ListTransitions
+  | CancelTransition;
+
+export type CommandType = Command["type"];
+
+export interface Results {
+  getDevice: DeviceResource;
+  listRegions: readonly RegionResource[];
+  getRegion: RegionResource;
+  evictRegion: { readonly objects: number; readonly bytes: number };
+  createObject: ObjectResource;
+  getObject: ObjectResource;
+  listObjects: { readonly objects: readonly ObjectResource[]; readonly nextAfterId: string };
+  deleteObject: undefined;
+  pinObject: ObjectResource;
+  unpinObject: ObjectResource;
+  moveObject: ObjectResource;
+  checksumObject: { readonly crc32c: number; readonly sha256Hex: string; readonly sizeBytes: number };
+  readObject: Uint8Array;
+  writeObject: { readonly bytesWritten: number };
+  /** Rejects with the transition's error when it failed within the wait; `metadata.transition` names it. */
+  suspend: TransitionResource;
+  resume: TransitionResource;
+  getTransition: TransitionResource;
+  listTransitions: { readonly transitions: readonly TransitionResource[]; readonly nextBeforeId: string };
+  cancelTransition: TransitionResource;
+}
+
+export type CommandOf<T extends CommandType> = Extract<Command, { type: T }>;
+
+/**
+ * When a command is legal. `metadata`: always, never waits, never wakes. `access`: needs the device ACTIVE; see Hold.
+ * `power`: starts or ends a transition; the power state machine decides.
+ */
+export type Access = "metadata" | "access" | "power";
+
+export const ACCESS: Readonly<Record<CommandType, Access>> = {
+  getDevice: "metadata",
+  listRegions: "metadata",
+  getRegion: "metadata",
+  evictRegion: "access",
+  createObject: "access",
+  getObject: "metadata",
+  listObjects: "metadata",
+  deleteObject: "access",
+  pinObject: "access",
+  unpinObject: "access",
+  moveObject: "access",
+  checksumObject: "access",
+  readObject: "access",
+  writeObject: "access",
+  suspend: "power",
+  resume: "power",
+  getTransition: "metadata",
+  listTransitions: "metadata",
+  cancelTransition: "power",
+};

@@ -1,0 +1,88 @@
+/**
+ * Errors for callers: one closed table of reasons, each with its kind.
+ *
+ * A DeviceError says what a caller or the world did; a bug of ours is an assertion and never ends up here.
+ * Wires map kinds, never reasons, to their own codes.
+ */
+
+/** How a wire should classify a failure. Few on purpose: each wire maps these and nothing finer. */
+export type ErrorKind =
+  | "invalid" // the request can never succeed as it stands (EINVAL, E2BIG)
+  | "not-found" // the named thing does not exist (ENOENT)
+  | "wrong-state" // legal later, in another state (EBUSY, EFAULT)
+  | "exhausted" // no room (ENOMEM, ENOSPC)
+  | "conflict" // another operation has the right of way
+  | "unavailable" // passing: safe to retry as it stands
+  | "cancelled" // the caller asked for the end
+  | "deadline" // a bounded wait ran out (ETIME)
+  | "data-loss" // content is gone or cannot be vouched for (EIO)
+  | "internal"; // the device failed (EIO)
+
+/** Every reason the device gives, with its kind. The documented list is `docs/errors.md`, held to this by a test. */
+export const REASONS = {
+  INVALID_REQUEST: "invalid",
+  INVALID_SIZE: "invalid",
+  INVALID_REGION: "invalid",
+  INVALID_FLAGS: "invalid",
+  INVALID_RANGE: "invalid",
+  DEVICE_NOT_FOUND: "not-found",
+  REGION_NOT_FOUND: "not-found",
+  OBJECT_NOT_FOUND: "not-found",
+  TRANSITION_NOT_FOUND: "not-found",
+  REGION_FULL: "exhausted",
+  SYSTEM_MEMORY_EXHAUSTED: "exhausted",
+  LIMIT_EXCEEDED: "exhausted",
+  OBJECT_PINNED: "wrong-state",
+  OBJECT_NOT_PINNED: "wrong-state",
+  OBJECT_PURGED: "wrong-state",
+  DEVICE_SUSPENDED: "wrong-state",
+  DEVICE_FAILED: "wrong-state",
+  TRANSITION_NOT_CANCELLABLE: "wrong-state",
+  DEVICE_TRANSITION: "unavailable",
+  SHUTTING_DOWN: "unavailable",
+  TRANSITION_IN_PROGRESS: "conflict",
+  TRANSITION_CANCELLED: "cancelled",
+  IDLE_TIMEOUT: "deadline",
+  CONTENT_UNKNOWN: "data-loss",
+  CHECKSUM_MISMATCH: "data-loss",
+  COPY_FAILED: "internal",
+  DEVICE_WEDGED: "internal",
+  FIRMWARE_LOAD_FAILED: "internal",
+  ENGINE_HUNG: "internal",
+  INTERNAL: "internal",
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorReason = keyof typeof REASONS;
+
+/** A failure that a caller can act on. `message` is a whole sentence with the values in it. */
+export class DeviceError extends Error {
+  override readonly name = "DeviceError";
+  readonly reason: ErrorReason;
+  readonly kind: ErrorKind;
+  /** Plain data for programs: what the sentence says, by key. */
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    metadata: Readonly<Record<string, string>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.reason = reason;
+    this.kind = REASONS[reason];
+    this.metadata = metadata;
+  }
+}
+
+/** Turns anything thrown into a DeviceError; what was not one becomes INTERNAL with the original as its cause. */
+export function toDeviceError(error: unknown): DeviceError {
+  if (error instanceof DeviceError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  return new DeviceError(
+    "INTERNAL",
+    `The device failed in a way it should not: ${text}.`,
+    {},
+    { cause: error },
+  );
+}

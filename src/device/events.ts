@@ -1,0 +1,45 @@
+/**
+ * What the device tells as it happens: tagged plain data into a sink that is handed in. The sink must not throw and
+ * must not call back into the device; it counts, logs or queues.
+ */
+import type { DState, PhaseRecord, PowerState, TransitionResource } from "./resource.ts";
+
+export type CopyPath = "blitter" | "memcpy";
+export type EvictionCause = "pressure" | "suspend" | "request";
+
+export type DeviceEvent =
+  | { readonly type: "powerState"; readonly state: PowerState; readonly dState: DState }
+  | { readonly type: "transitionStarted"; readonly transition: TransitionResource }
+  | { readonly type: "phaseEnded"; readonly transition: TransitionResource; readonly phase: PhaseRecord }
+  | { readonly type: "transitionEnded"; readonly transition: TransitionResource }
+  | {
+      readonly type: "evicted";
+      readonly cause: EvictionCause;
+      readonly path: CopyPath;
+      readonly objects: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly type: "backedUp";
+      readonly path: CopyPath;
+      readonly objects: number;
+      readonly bytes: number;
+      readonly durationNs: bigint;
+    }
+  | {
+      readonly type: "restored";
+      readonly path: CopyPath;
+      readonly early: boolean;
+      readonly objects: number;
+      readonly bytes: number;
+      readonly durationNs: bigint;
+    }
+  | { readonly type: "skippedVolatile"; readonly objects: number; readonly bytes: number }
+  | { readonly type: "allocated"; readonly region: string; readonly objects: number }
+  | { readonly type: "allocationFailed"; readonly region: string; readonly reason: string }
+  | { readonly type: "blitterFallback"; readonly reason: string; readonly bytes: number }
+  | { readonly type: "verifyFailed"; readonly objects: readonly string[] }
+  | { readonly type: "recovered"; readonly complete: boolean }
+  | { readonly type: "wedged"; readonly wedged: boolean; readonly why: string };
+
+export type EventSink = (event: DeviceEvent) => void;

@@ -1,0 +1,58 @@
+/**
+ * A fence: something that will be done once, with or without an error (the kernel's dma_fence).
+ *
+ * Cheap until somebody waits: no promise exists before `wait` is called. Settling is final; the error is set before
+ * the fence counts as settled, so nobody sees a signalled fence whose error is still to come.
+ */
+import assert from "node:assert/strict";
+import type { DeviceError } from "./errors.ts";
+
+export type FenceState = "PENDING" | "SIGNALED" | "FAILED";
+
+export class Fence {
+  #state: FenceState = "PENDING";
+  #error: DeviceError | undefined;
+  #listeners: (() => void)[] = [];
+
+  get state(): FenceState {
+    return this.#state;
+  }
+
+  /** Why the fence failed; undefined while pending and when it signalled. */
+  get error(): DeviceError | undefined {
+    return this.#error;
+  }
+
+  signal(): void {
+    this.#settle("SIGNALED", undefined);
+  }
+
+  fail(error: DeviceError): void {
+    this.#settle("FAILED", error);
+  }
+
+  /** Calls `listener` when the fence has settled: at once if it has. Listeners run in the order they were added. */
+  onSettled(listener: () => void): void {
+    if (this.#state === "PENDING") this.#listeners.push(listener);
+    else listener();
+  }
+
+  /** Resolves when the fence signals, rejects with its error when it fails. */
+  wait(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.onSettled(() => {
+        if (this.#error === undefined) resolve();
+        else reject(this.#error);
+      });
+    });
+  }
+
+  #settle(state: FenceState, error: DeviceError | undefined): void {
+    assert(this.#state === "PENDING", "a fence settles once");
+    this.#error = error;
+    this.#state = state;
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const listener of listeners) listener();
+  }
+}

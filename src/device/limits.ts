@@ -1,0 +1,76 @@
+/**
+ * Every limit of the device core, with its unit and its reason. Relations between limits are asserted at load.
+ */
+import assert from "node:assert/strict";
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
+/** Smallest unit of allocation in any region: the page of the machine. Unit: bytes. */
+export const PAGE_BYTES = 4 * KIB;
+
+/** Largest bank that one WebAssembly memory64 can hold (V8's limit). Unit: bytes. */
+export const BANK_BYTES_MAX = 16 * GIB;
+
+/** Most regions of local memory a device may have: LMEM_0..3 (drm/i915 intel_memory_region.h). */
+export const LOCAL_REGIONS_MAX = 4;
+
+/** Most objects a device holds, backups included: slots are 22 bits of a handle. */
+export const OBJECTS_MAX = 4 * 1024 * 1024;
+
+/** Longest label of an object. Unit: UTF-16 code units. */
+export const LABEL_LENGTH_MAX = 256;
+
+/** One read or write of content in a single command: bounds the time an object is locked. Unit: bytes. */
+export const CONTENT_CHUNK_BYTES_MAX = MIB;
+
+/** Most objects one page of a listing carries (api.md). */
+export const PAGE_SIZE_MAX = 1000;
+/** Objects in a page of a listing when the caller names no number (api.md). */
+export const PAGE_SIZE_DEFAULT = 100;
+
+/** Work the CPU does on bytes before it yields to the event loop: about 0.5 ms of copying. Unit: bytes. */
+export const CPU_SLICE_BYTES = 2 * MIB;
+
+/** Objects a walk looks at before it yields to the event loop: well under 10 ms at 200 ns an object. */
+export const WALK_SLICE_OBJECTS = 8192;
+
+/** Largest piece of one blit: preemption granularity of the migrate engine (drm/i915 intel_migrate.c CHUNK_SZ). */
+export const BLIT_CHUNK_BYTES = 8 * MIB;
+
+/** Most copies an eviction or backup walk puts into one batch: one lock, one job, one fence. */
+export const MOVE_BATCH_OBJECTS = 1024;
+/** Bytes at which such a batch is closed: keeps several in flight and bounds what one failure re-copies. */
+export const MOVE_BATCH_BYTES = 32 * MIB;
+/** Batches of one walk in flight: the engine never waits for the walk. */
+export const MOVE_BATCHES_IN_FLIGHT = 3;
+
+/** Ring of the migrate context: 512 KiB as in drm/i915 intel_migrate.c. Unit: bytes. */
+export const MIGRATE_RING_BYTES = 512 * KIB;
+
+/** Idle wait of suspend (drm/i915 I915_GT_SUSPEND_IDLE_TIMEOUT, HZ / 2). Unit: milliseconds. */
+export const IDLE_TIMEOUT_DEFAULT_MS = 500;
+/** Longest idle wait a caller may ask for. Unit: milliseconds. */
+export const IDLE_TIMEOUT_MAX_MS = 600_000;
+
+/** Longest time an engine may take to acknowledge a stop or a reset before it is terminated. Unit: milliseconds. */
+export const ENGINE_ACK_TIMEOUT_MS = 2_000;
+
+/** Longest time one blit job may take before the engine counts as hung. Unit: milliseconds. */
+export const COPY_TIMEOUT_MS = 60_000;
+
+/** Longest time `prepare` waits for commands in progress. Unit: milliseconds. */
+export const PREPARE_DRAIN_TIMEOUT_MS = 10_000;
+
+/** Calls held while a transition runs (holdDuringTransition, open content streams). */
+export const HELD_COMMANDS_MAX = 1024;
+/** Longest time a call is held before it is refused. Unit: milliseconds. */
+export const HOLD_TIMEOUT_MS = 60_000;
+
+/** Transitions kept in history, newest first. */
+export const TRANSITIONS_KEPT_MAX = 256;
+
+assert(CPU_SLICE_BYTES >= CONTENT_CHUNK_BYTES_MAX, "a content chunk is one CPU slice at most");
+assert(BLIT_CHUNK_BYTES % PAGE_BYTES === 0, "blit chunks are whole pages");
+assert(MOVE_BATCH_BYTES >= BLIT_CHUNK_BYTES, "a batch holds at least one chunk");

@@ -1,0 +1,148 @@
+/**
+ * What the device shows of itself: plain data, made anew for each answer, safe to keep.
+ * Names and meanings follow the wire contract; sizes and offsets are numbers of bytes, times are nanoseconds.
+ */
+import type { ErrorReason } from "./errors.ts";
+
+export type PowerState = "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING" | "FAILED";
+export type SleepState = "S2IDLE" | "S3";
+export type DState = "D0" | "D3HOT" | "D3COLD";
+
+export interface DeviceResource {
+  readonly name: string;
+  readonly uid: string;
+  readonly model: string;
+  readonly powerState: PowerState;
+  /** The system sleep state that the device is in or moving to or from; undefined while ACTIVE. */
+  readonly sleepState: SleepState | undefined;
+  readonly dState: DState;
+  readonly stateSinceNs: bigint;
+  readonly wedged: boolean;
+  /** Rises once per transition that reached `power_off`. */
+  readonly suspendCount: number;
+  /** Id of the running transition, or of the last one; empty before the first. */
+  readonly transition: string;
+  /** Region ids, `smem` last. */
+  readonly regions: readonly string[];
+  readonly engines: readonly string[];
+  readonly etag: string;
+}
+
+export type RegionKind = "LOCAL" | "SYSTEM";
+
+export interface RegionResource {
+  readonly id: string;
+  readonly kind: RegionKind;
+  readonly sizeBytes: number;
+  readonly usedBytes: number;
+  readonly availableBytes: number;
+  readonly pinnedBytes: number;
+  /** Bytes that the CPU can reach (small BAR); the whole size where there is no window. */
+  readonly visibleBytes: number;
+  readonly largestFreeBytes: number;
+  /** Objects that have their bytes here, device-owned ones and backups included. */
+  readonly objectCount: number;
+  readonly minPageBytes: number;
+}
+
+/** What a caller may ask for at creation, plus USER and KERNEL, which the device sets (drm/i915 I915_BO_ALLOC_*). */
+export const OBJECT_FLAGS = [
+  "USER",
+  "KERNEL",
+  "CONTIGUOUS",
+  "VOLATILE",
+  "CPU_CLEAR",
+  "PM_EARLY",
+  "PM_VOLATILE",
+  "GPU_ONLY",
+  "CPU_ACCESS",
+] as const;
+export type ObjectFlag = (typeof OBJECT_FLAGS)[number];
+
+export type BackingState = "UNPOPULATED" | "RESIDENT" | "SWAPPED" | "PURGED" | "UNKNOWN";
+
+export interface Extent {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+export interface ObjectResource {
+  /** Decimal number for clients' objects, `k1`, `k2`… for the device's own. */
+  readonly id: string;
+  readonly uid: string;
+  readonly sizeBytes: number;
+  readonly label: string;
+  readonly flags: readonly ObjectFlag[];
+  /** Allowed regions, preferred first. */
+  readonly regions: readonly string[];
+  /** Where its bytes are; empty when it has none. */
+  readonly region: string;
+  readonly state: BackingState;
+  readonly extents: readonly Extent[];
+  readonly pinCount: number;
+  readonly active: boolean;
+  readonly evictable: boolean;
+  readonly hasBackup: boolean;
+  readonly createTimeNs: bigint;
+  /** Changes whenever placement, pins, state or backup change; not with content. */
+  readonly etag: string;
+}
+
+/** The phases of suspend and resume, in order. Also the metric label. */
+export const PHASES = [
+  "prepare",
+  "evict",
+  "idle",
+  "evict_pinned",
+  "memcpy",
+  "firmware_stop",
+  "power_off",
+  "power_on",
+  "restore_early",
+  "firmware_start",
+  "engine_start",
+  "restore_late",
+  "verify",
+  "release",
+  "recover",
+] as const;
+export type PhaseName = (typeof PHASES)[number];
+
+export interface PhaseRecord {
+  readonly phase: PhaseName;
+  readonly startTimeNs: bigint;
+  readonly durationNs: bigint;
+  /** Objects copied in this phase, and their bytes: blitterBytes + memcpyBytes = bytes. */
+  readonly objects: number;
+  readonly bytes: number;
+  readonly blitterBytes: number;
+  readonly memcpyBytes: number;
+  /** Objects whose content was given up on purpose (pinned PM_VOLATILE). */
+  readonly skippedVolatile: number;
+}
+
+export type TransitionKind = "SUSPEND" | "RESUME";
+export type TransitionState = "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+
+export interface TransitionResource {
+  readonly id: string;
+  readonly kind: TransitionKind;
+  readonly sleepState: SleepState;
+  readonly state: TransitionState;
+  /** Set on the answer to a call that found the device already there; nothing ran. */
+  readonly alreadyInState: boolean;
+  readonly startTimeNs: bigint;
+  readonly endTimeNs: bigint | undefined;
+  readonly phases: readonly PhaseRecord[];
+  readonly evictedObjects: number;
+  readonly evictedBytes: number;
+  readonly backupObjects: number;
+  readonly backupBytes: number;
+  readonly restoredObjects: number;
+  readonly restoredBytes: number;
+  /** Whether the GT was declared wedged by the time the transition ended. */
+  readonly wedged: boolean;
+  /** Whether a failure or cancel was undone: ACTIVE, every byte as before. */
+  readonly recovered: boolean;
+  readonly error: { readonly reason: ErrorReason; readonly message: string } | undefined;
+}
