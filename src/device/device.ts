@@ -1,0 +1,210 @@
+/**
+ * One device: its parts put together in the order of boot, and the one way in, `execute`.
+ *
+ * Boot: banks; memory with the CPU copier; the device's own objects placed and filled by CPU; microcontroller;
+ * engines and migrate contexts; only then is the blitter handed to memory.
+ */
+import { ACCESS, type Command, type CommandOf, type CommandType, type Results } from "./command.ts";
+import { DeviceError } from "./errors.ts";
+import { MemoryBank } from "./hardware/bank.ts";
+import { ControlMemory } from "./hardware/control.ts";
+import type { Engine } from "./hardware/engine.ts";
+import { InProcessEngine } from "./hardware/in-process-engine.ts";
+import { MicrocodeSet } from "./hardware/microcode-set.ts";
+import { PowerRail } from "./hardware/rail.ts";
+import { DEFAULT_RATES } from "./hardware/rates.ts";
+import { ThreadedEngine } from "./hardware/threaded-engine.ts";
+import { PAGE_BYTES } from "./limits.ts";
+import { checksumContent, readContent, writeContent } from "./memory/content.ts";
+import { CpuCopier } from "./memory/cpu-copier.ts";
+import { describeObject, getObject, listObjects } from "./memory/describe.ts";
+import { checkMemoryInvariants } from "./memory/invariants.ts";
+import { Memory } from "./memory/memory.ts";
+import { ObjectTable } from "./memory/object-table.ts";
+import {
+  createObject,
+  deleteObject,
+  evictRegion,
+  moveObject,
+  pinObject,
+  unpinObject,
+} from "./memory/objects.ts";
+import { Region } from "./memory/region.ts";
+import { checkOptions, DEFAULT_MIN_PAGE_BYTES, type DeviceOptions } from "./options.ts";
+import { CommandGate } from "./power/command-gate.ts";
+import { Power } from "./power/power.ts";
+import type { DeviceResource, RegionResource } from "./resource.ts";
+import { Gt } from "./submission/gt.ts";
+
+export interface Device {
+  readonly name: string;
+  /** Does what a client asks. Legality by state is in ACCESS; errors are DeviceErrors. */
+  execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
+  /** Ends the engines' threads. No command may follow. */
+  close(): Promise<void>;
+  /** Asserts what must always be true. Legal when no command is in progress. */
+  checkInvariants(): void;
+}
+
+/** Makes a device and brings it to ACTIVE. @throws DeviceError when it cannot be made of these options. */
+export async function bootDevice(options: DeviceOptions): Promise<Device> {
+  checkOptions(options);
+  const device = new AssembledDevice(options);
+  await device.boot();
+  return device;
+}
+
+type Handlers = { readonly [T in CommandType]: (command: CommandOf<T>) => Results[T] | Promise<Results[T]> };
+
+class AssembledDevice implements Device {
+  readonly name: string;
+  readonly #options: DeviceOptions;
+  readonly #memory: Memory;
+  readonly #gt: Gt;
+  readonly #power: Power;
+  readonly #gate: CommandGate;
+  readonly #handlers: Handlers;
+
+  constructor(options: DeviceOptions) {
+    const { clock, emit } = options;
+    this.name = options.name;
+    this.#options = options;
+    const sizes = [options.smem.sizeBytes, ...options.lmem.map((region) => region.sizeBytes)];
+    const banks = sizes.map((sizeBytes, index) => new MemoryBank(index, sizeBytes));
+    const bankMemories = banks.map((bank) => bank.memory);
+    const control = new ControlMemory({ engineCount: options.engines.length });
+    const microcodes = new MicrocodeSet(bankMemories, control.memory);
+    const inProcess = options.engineForm === "in-process";
+    const rates = inProcess ? (options.rates ?? DEFAULT_RATES) : undefined;
+    const engines = options.engines.map((name, index): Engine => {
+      const common = { name, index, banks: bankMemories, control, clock };
+      return rates === undefined ? new ThreadedEngine(common) : new InProcessEngine({ ...common, rates });
+    });
+    const table = new ObjectTable();
+    this.#memory = new Memory({
+      table,
+      regions: banks.map((bank, index) => makeRegion(options, bank, index, table)),
+      cpuCopier: new CpuCopier({ control, microcodes, clock, rates }),
+      microcodes,
+      clock,
+      emit,
+      sha256: options.sha256,
+      deviceUid: options.uid,
+    });
+    this.#gt = new Gt({ memory: this.#memory, engines, clock, emit });
+    this.#gate = new CommandGate(clock);
+    const rail = new PowerRail({ banks: banks.slice(1), microcodes, clock, random: options.random });
+    this.#power = new Power(
+      {
+        memory: this.#memory,
+        gt: this.#gt,
+        rail,
+        gate: this.#gate,
+        clock,
+        faultKnobs: options.faultKnobs ?? {},
+      },
+      emit,
+    );
+    this.#handlers = this.#makeHandlers();
+  }
+
+  async boot(): Promise<void> {
+    await this.#gt.startFirmware();
+    await this.#gt.startEngines();
+  }
+
+  async execute<C extends Command>(command: C): Promise<Results[C["type"]]> {
+    // The table has one handler for each type; TypeScript cannot see that this one takes this command.
+    const handler = this.#handlers[command.type] as unknown as (
+      command: C,
+    ) => Results[C["type"]] | Promise<Results[C["type"]]>;
+    if (ACCESS[command.type] !== "access") return handler(command);
+    const hold = "hold" in command && command.hold !== undefined ? command.hold : "refuse";
+    await this.#gate.enter(hold, this.#power.transitionRunning);
+    try {
+      return await handler(command);
+    } finally {
+      this.#gate.leave();
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#gt.close();
+  }
+
+  checkInvariants(): void {
+    checkMemoryInvariants(this.#memory);
+  }
+
+  #makeHandlers(): Handlers {
+    const memory = this.#memory;
+    const power = this.#power;
+    return {
+      getDevice: () => this.#describe(),
+      listRegions: () => this.#regions(),
+      getRegion: ({ region }) => this.#region(region),
+      evictRegion: ({ region, bytes }) => evictRegion(memory, region, bytes),
+      createObject: (command) => describeObject(memory, createObject(memory, command)),
+      getObject: ({ object }) => getObject(memory, object),
+      listObjects: (command) => listObjects(memory, command),
+      deleteObject: async ({ object }) => {
+        await deleteObject(memory, object);
+        return undefined;
+      },
+      pinObject: async ({ object, region }) =>
+        describeObject(memory, await pinObject(memory, object, region)),
+      unpinObject: async ({ object }) => describeObject(memory, await unpinObject(memory, object)),
+      moveObject: async ({ object, region }) =>
+        describeObject(memory, await moveObject(memory, object, region)),
+      checksumObject: ({ object }) => checksumContent(memory, object),
+      readObject: ({ object, offsetBytes, lengthBytes }) =>
+        readContent(memory, object, offsetBytes, lengthBytes),
+      writeObject: async ({ object, offsetBytes, data, declaredBytes }) => ({
+        bytesWritten: await writeContent(memory, object, offsetBytes, data, declaredBytes ?? data.length),
+      }),
+      suspend: (command) => power.suspend(command),
+      resume: (command) => power.resume(command),
+      getTransition: ({ transition }) => power.get(transition),
+      listTransitions: (command) => power.list(command),
+      cancelTransition: (command) => power.cancel(command),
+    };
+  }
+
+  #describe(): DeviceResource {
+    const power = this.#power;
+    return {
+      name: this.name,
+      uid: this.#options.uid,
+      model: this.#options.model ?? "Torpor virtual GPU",
+      powerState: power.state,
+      sleepState: power.sleepState,
+      dState: power.dState,
+      stateSinceNs: power.stateSinceNs,
+      wedged: this.#gt.wedged,
+      suspendCount: power.suspendCount,
+      transition: power.transitionId,
+      regions: this.#regions().map((region) => region.id),
+      engines: this.#options.engines,
+      etag: `"${power.stateSinceNs.toString(16)}-${this.#gt.wedged ? 1 : 0}"`,
+    };
+  }
+
+  /** Local regions first, `smem` last. */
+  #regions(): readonly RegionResource[] {
+    const [system, ...local] = this.#memory.regions;
+    return [...local, system].map((region) => region.describe());
+  }
+
+  #region(id: string): RegionResource {
+    const region = this.#memory.findRegion(id);
+    if (region !== undefined) return region.describe();
+    throw new DeviceError("REGION_NOT_FOUND", `Region ${id} does not exist.`, { region: id });
+  }
+}
+
+function makeRegion(options: DeviceOptions, bank: MemoryBank, index: number, table: ObjectTable): Region {
+  if (index === 0)
+    return new Region({ id: "smem", index, kind: "SYSTEM", bank, minPageBytes: PAGE_BYTES, table });
+  const minPageBytes = options.lmem[index - 1].minPageBytes ?? DEFAULT_MIN_PAGE_BYTES;
+  return new Region({ id: `lmem${index - 1}`, index, kind: "LOCAL", bank, minPageBytes, table });
+}

@@ -1,0 +1,66 @@
+/**
+ * A memory bank: the bytes of one region, in memory shared by the main thread and every engine.
+ *
+ * Banks are committed lazily by the operating system and never given back: fresh memory is six times slower than
+ * warm. Which frames were ever handed out is kept, because those are what power loss destroys.
+ */
+import assert from "node:assert/strict";
+import { BANK_BYTES_MAX, KIB } from "../limits.ts";
+
+/** WebAssembly memories grow in pages of this size; a bank is a whole number of them. */
+export const WASM_PAGE_BYTES = 64 * KIB;
+
+/** Granularity in which a bank remembers that it was used. */
+const FRAME_BYTES = 64 * KIB;
+
+/** A run of bytes in a bank. */
+export interface BankRange {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+export class MemoryBank {
+  /** Position in the device's list of banks: what commands and page tables call it. 0 is system memory. */
+  readonly index: number;
+  readonly sizeBytes: number;
+  readonly memory: WebAssembly.Memory;
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly #touched: Uint8Array;
+
+  constructor(index: number, sizeBytes: number) {
+    assert(sizeBytes > 0 && sizeBytes % WASM_PAGE_BYTES === 0, "a bank is whole WebAssembly pages");
+    assert(sizeBytes <= BANK_BYTES_MAX, "a bank fits one WebAssembly memory");
+    const pages = BigInt(sizeBytes / WASM_PAGE_BYTES);
+    this.index = index;
+    this.sizeBytes = sizeBytes;
+    this.memory = new WebAssembly.Memory({ address: "i64", initial: pages, maximum: pages, shared: true });
+    this.bytes = new Uint8Array(this.memory.buffer);
+    this.words = new Uint32Array(this.memory.buffer);
+    this.#touched = new Uint8Array(Math.ceil(sizeBytes / FRAME_BYTES));
+  }
+
+  /** Records that these bytes may be written from now on. */
+  markTouched(offsetBytes: number, lengthBytes: number): void {
+    assert(offsetBytes >= 0 && offsetBytes + lengthBytes <= this.sizeBytes, "touched bytes lie in the bank");
+    const first = Math.floor(offsetBytes / FRAME_BYTES);
+    const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
+    this.#touched.fill(1, first, last);
+  }
+
+  /** The ranges that were ever touched, merged, none longer than `lengthBytesMax`. */
+  *touchedRanges(lengthBytesMax: number): Generator<BankRange> {
+    const framesMax = Math.max(1, Math.floor(lengthBytesMax / FRAME_BYTES));
+    let frame = 0;
+    while (frame < this.#touched.length) {
+      if (this.#touched[frame] === 0) {
+        frame++;
+        continue;
+      }
+      const start = frame;
+      while (frame < this.#touched.length && this.#touched[frame] === 1 && frame - start < framesMax) frame++;
+      const offsetBytes = start * FRAME_BYTES;
+      yield { offsetBytes, lengthBytes: Math.min(frame * FRAME_BYTES, this.sizeBytes) - offsetBytes };
+    }
+  }
+}

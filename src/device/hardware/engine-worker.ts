@@ -1,0 +1,44 @@
+/**
+ * The thread side of a threaded engine. Spins briefly when there is nothing to do, then sleeps on the doorbell.
+ */
+import assert from "node:assert/strict";
+import { isMainThread, workerData } from "node:worker_threads";
+import { ControlMemory, DOORBELL, SLEEPING } from "./control.ts";
+import { EngineCore } from "./engine-core.ts";
+
+/** What the main thread hands to the worker. */
+export interface EngineWorkerData {
+  readonly banks: readonly WebAssembly.Memory[];
+  readonly control: WebAssembly.Memory;
+  readonly block: number;
+}
+
+/** Looks at the doorbell before sleeping: about 20 microseconds. */
+const SPINS = 2000;
+
+function run(data: EngineWorkerData): never {
+  const control = new ControlMemory({ memory: data.control });
+  const core = new EngineCore(control, data.block, data.banks);
+  const doorbell = control.register(data.block, DOORBELL);
+  const sleeping = control.register(data.block, SLEEPING);
+  for (;;) {
+    const seen = Atomics.load(control.words, doorbell);
+    const kind = core.step();
+    core.publish();
+    if (kind === "progress") continue;
+    let spins = kind === "idle" ? SPINS : 0;
+    while (spins > 0 && Atomics.load(control.words, doorbell) === seen) spins--;
+    if (spins > 0) continue;
+    Atomics.store(control.words, sleeping, 1);
+    Atomics.wait(control.words, doorbell, seen);
+    Atomics.store(control.words, sleeping, 0);
+  }
+}
+
+function isEngineWorkerData(data: unknown): data is EngineWorkerData {
+  return typeof data === "object" && data !== null && "banks" in data && "control" in data && "block" in data;
+}
+
+assert(!isMainThread, "engine-worker runs in a worker thread only");
+assert(isEngineWorkerData(workerData), "an engine worker is told its banks, control memory and block");
+run(workerData);

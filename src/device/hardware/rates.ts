@@ -1,0 +1,20 @@
+/**
+ * What moving bytes costs in virtual time. Only devices under virtual time charge it; a threaded device runs as fast
+ * as the machine.
+ */
+export interface Rates {
+  /** From doorbell to first byte. Milliseconds. */
+  readonly jobLatencyMs: number;
+  readonly blitterBytesPerSecond: number;
+  /** CPU reads of local memory are uncached, and slow. */
+  readonly cpuReadLocalBytesPerSecond: number;
+  readonly cpuWriteLocalBytesPerSecond: number;
+}
+
+/** A believable discrete GPU: `reference` figures for blitter and BAR access (xe issue 1182, DG1 and BMG reports). */
+export const DEFAULT_RATES: Rates = {
+  jobLatencyMs: 0.02,
+  blitterBytesPerSecond: 12e9,
+  cpuReadLocalBytesPerSecond: 70e6,
+  cpuWriteLocalBytesPerSecond: 4e9,
+};

@@ -1,0 +1,156 @@
+/**
+ * The threaded form of an engine: one worker thread that fetches and executes at machine speed. Completions reach the
+ * main thread through Atomics.waitAsync on the EVENT register (never with its timeout argument: that leaks).
+ */
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../clock.ts";
+import { DeviceError } from "../errors.ts";
+import { ENGINE_ACK_TIMEOUT_MS } from "../limits.ts";
+import { type ControlMemory, EVENT, HALT, RUN, type Submission } from "./control.ts";
+import type { Engine, Fault } from "./engine.ts";
+import { EnginePort } from "./engine-port.ts";
+import type { EngineWorkerData } from "./engine-worker.ts";
+
+export interface ThreadedEngineOptions {
+  readonly name: string;
+  readonly index: number;
+  readonly banks: readonly WebAssembly.Memory[];
+  readonly control: ControlMemory;
+  readonly clock: Clock;
+}
+
+export class ThreadedEngine implements Engine {
+  readonly name: string;
+  readonly index: number;
+  onEvent: () => void = () => {};
+  readonly #options: ThreadedEngineOptions;
+  readonly #port: EnginePort;
+  readonly #words: Int32Array;
+  readonly #eventWord: number;
+  #worker: Worker | undefined;
+  #waiters: (() => void)[] = [];
+  #closed = false;
+
+  constructor(options: ThreadedEngineOptions) {
+    this.name = options.name;
+    this.index = options.index;
+    this.#options = options;
+    this.#port = new EnginePort(options.control, options.index + 1);
+    this.#words = options.control.words;
+    this.#eventWord = options.control.register(options.index + 1, EVENT);
+    this.#watch();
+  }
+
+  async powerOn(): Promise<void> {
+    if (this.#worker === undefined) this.#spawn();
+    this.#port.request(RUN);
+    if (await this.#acknowledged()) return;
+    throw new DeviceError(
+      "ENGINE_HUNG",
+      `Engine ${this.name} did not start within ${ENGINE_ACK_TIMEOUT_MS} ms.`,
+      {
+        engine: this.name,
+      },
+    );
+  }
+
+  async halt(): Promise<void> {
+    if (this.#worker === undefined) return;
+    this.#port.request(HALT);
+    if (await this.#acknowledged()) return;
+    await this.#terminate();
+  }
+
+  portRoom(): number {
+    return this.#port.room();
+  }
+
+  submit(submission: Submission): void {
+    this.#port.submit(submission);
+  }
+
+  ringDoorbell(): void {
+    this.#port.ring();
+  }
+
+  completed(): number {
+    return this.#port.completed();
+  }
+
+  fault(): Fault {
+    return this.#port.fault();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#terminate();
+    Atomics.add(this.#words, this.#eventWord, 1);
+    Atomics.notify(this.#words, this.#eventWord);
+  }
+
+  #spawn(): void {
+    this.#port.forget();
+    // The extension of this file tells whether we run from source or from dist; tsc does not rewrite URLs.
+    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    const workerData: EngineWorkerData = {
+      banks: this.#options.banks,
+      control: this.#options.control.memory,
+      block: this.index + 1,
+    };
+    const worker = new Worker(new URL(`./engine-worker.${extension}`, import.meta.url), {
+      name: this.name,
+      workerData,
+    });
+    worker.on("error", () => this.#died(worker));
+    worker.on("exit", () => this.#died(worker));
+    this.#worker = worker;
+  }
+
+  /** A thread that ends by itself is a fault of the engine; whoever waits for it learns so. */
+  #died(worker: Worker): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    this.#port.setFault("THREAD_DIED");
+    this.#deliver();
+  }
+
+  async #terminate(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
+  }
+
+  #acknowledged(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.startTimer(ENGINE_ACK_TIMEOUT_MS, () => resolve(false));
+      const check = (): void => {
+        if (this.#worker !== undefined && !this.#port.acknowledged()) {
+          this.#waiters.push(check);
+          return;
+        }
+        timer.cancel();
+        resolve(this.#worker !== undefined);
+      };
+      check();
+    });
+  }
+
+  #watch(): void {
+    for (;;) {
+      if (this.#closed) return;
+      const seen = Atomics.load(this.#words, this.#eventWord);
+      this.#deliver();
+      const wait = Atomics.waitAsync(this.#words, this.#eventWord, seen);
+      if (!wait.async) continue;
+      void wait.value.then(() => this.#watch());
+      return;
+    }
+  }
+
+  #deliver(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+    this.onEvent();
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * CPU access to content: reads, writes and checksums of an object's bytes wherever they are. The first access gives
+ * an object its place; later ones leave it where it is.
+ */
+import { DeviceError } from "../errors.ts";
+import { CONTENT_CHUNK_BYTES_MAX, CPU_SLICE_BYTES } from "../limits.ts";
+import type { Memory } from "./memory.ts";
+import { FLAG, NONE } from "./object-table.ts";
+import { populate } from "./placement.ts";
+import { relist } from "./residency.ts";
+
+/** Reads one chunk; the answer is a copy. @throws DeviceError OBJECT_NOT_FOUND, INVALID_RANGE, or no room. */
+export async function readContent(
+  memory: Memory,
+  id: string,
+  offsetBytes: number,
+  lengthBytes: number,
+): Promise<Uint8Array> {
+  return withContent(memory, id, (slot) => {
+    checkRange(memory, slot, offsetBytes, lengthBytes);
+    checkChunk(lengthBytes);
+    return (): Uint8Array => {
+      const result = new Uint8Array(lengthBytes);
+      forEachPiece(memory, slot, offsetBytes, lengthBytes, (bytes, at) => result.set(bytes, at));
+      return result;
+    };
+  });
+}
+
+/**
+ * Writes one chunk. `declaredBytes` is what the whole stream will bring from this offset on: a length that does not
+ * fit is refused before the first byte. @throws DeviceError like readContent.
+ */
+export async function writeContent(
+  memory: Memory,
+  id: string,
+  offsetBytes: number,
+  data: Uint8Array,
+  declaredBytes: number,
+): Promise<number> {
+  return withContent(memory, id, (slot) => {
+    checkRange(memory, slot, offsetBytes, declaredBytes);
+    checkRange(memory, slot, offsetBytes, data.length);
+    checkChunk(data.length);
+    return (): number => {
+      forEachPiece(memory, slot, offsetBytes, data.length, (bytes, at) => {
+        bytes.set(data.subarray(at, at + bytes.length));
+      });
+      return data.length;
+    };
+  });
+}
+
+export interface Checksums {
+  readonly crc32c: number;
+  readonly sha256Hex: string;
+  readonly sizeBytes: number;
+}
+
+/** CRC-32C and SHA-256 of the whole content. */
+export async function checksumContent(memory: Memory, id: string): Promise<Checksums> {
+  return withContent(memory, id, (slot) => async () => {
+    const sha256 = memory.sha256();
+    const crc = await crcOfObject(memory, slot, (bytes) => sha256.update(bytes));
+    return { crc32c: crc, sha256Hex: sha256.digestHex(), sizeBytes: memory.table.sizeBytes[slot] };
+  });
+}
+
+/** CRC-32C of a resident object, in slices; `visit` sees each slice. The caller keeps the object where it is. */
+export async function crcOfObject(
+  memory: Memory,
+  slot: number,
+  visit?: (bytes: Uint8Array) => void,
+): Promise<number> {
+  const { bank } = memory.region(memory.table.region[slot]);
+  const microcode = memory.microcodes.within(bank.index);
+  let crc = 0;
+  for (const { offsetBytes, lengthBytes } of piecesOf(memory, slot)) {
+    crc = microcode.crc32c(offsetBytes, lengthBytes, crc);
+    visit?.(bank.bytes.subarray(offsetBytes, offsetBytes + lengthBytes));
+    await memory.clock.yield();
+  }
+  return crc;
+}
+
+/** Locks, lets `check` refuse, populates if need be, and does the work that `check` returned. */
+async function withContent<T>(
+  memory: Memory,
+  id: string,
+  check: (slot: number) => () => T | Promise<T>,
+): Promise<T> {
+  const slot = await memory.lockObject(id);
+  try {
+    if (memory.table.has(slot, FLAG.KERNEL)) throw ownedByDevice(id);
+    const work = check(slot);
+    if (memory.table.resource[slot] === NONE) await populate(memory, slot);
+    else relist(memory, slot);
+    return await work();
+  } finally {
+    memory.locks.unlock(slot);
+  }
+}
+
+/** The error of a client's attempt to change or read what belongs to the device. */
+export function ownedByDevice(id: string): DeviceError {
+  return new DeviceError(
+    "INVALID_REQUEST",
+    `Object ${id} belongs to the device: clients can look at it, but not read, write, pin, move or delete it.`,
+    { object: id },
+  );
+}
+
+function checkRange(memory: Memory, slot: number, offsetBytes: number, lengthBytes: number): void {
+  const sizeBytes = memory.table.sizeBytes[slot];
+  const valid = Number.isSafeInteger(offsetBytes) && Number.isSafeInteger(lengthBytes);
+  if (valid && offsetBytes >= 0 && lengthBytes >= 0 && offsetBytes + lengthBytes <= sizeBytes) return;
+  const id = memory.idOf(slot);
+  throw new DeviceError(
+    "INVALID_RANGE",
+    `Range of ${lengthBytes} bytes from offset ${offsetBytes} does not lie in object ${id}, whose size is ${sizeBytes} bytes.`,
+    { object: id, sizeBytes: String(sizeBytes) },
+  );
+}
+
+function checkChunk(lengthBytes: number): void {
+  if (lengthBytes <= CONTENT_CHUNK_BYTES_MAX) return;
+  throw new DeviceError(
+    "INVALID_RANGE",
+    `A chunk of ${lengthBytes} bytes is larger than the most that one command carries (${CONTENT_CHUNK_BYTES_MAX} bytes).`,
+  );
+}
+
+/** Calls `visit` with each piece of the object's bytes in the range, and where in the range it begins. */
+function forEachPiece(
+  memory: Memory,
+  slot: number,
+  offsetBytes: number,
+  lengthBytes: number,
+  visit: (bytes: Uint8Array, at: number) => void,
+): void {
+  const region = memory.region(memory.table.region[slot]);
+  const end = offsetBytes + lengthBytes;
+  let position = 0;
+  region.forEachBlock(memory.table.resource[slot], (blockOffset, blockLength) => {
+    const from = Math.max(offsetBytes, position);
+    const to = Math.min(end, position + blockLength);
+    if (from < to) {
+      const start = blockOffset + from - position;
+      visit(region.bank.bytes.subarray(start, start + to - from), from - offsetBytes);
+    }
+    position += blockLength;
+  });
+}
+
+/** The object's bytes in slices short enough for the event loop. */
+function* piecesOf(memory: Memory, slot: number): Generator<{ offsetBytes: number; lengthBytes: number }> {
+  const region = memory.region(memory.table.region[slot]);
+  let left = memory.table.sizeBytes[slot];
+  for (const extent of region.extents(memory.table.resource[slot])) {
+    for (let done = 0; done < extent.lengthBytes && left > 0; ) {
+      const lengthBytes = Math.min(CPU_SLICE_BYTES, extent.lengthBytes - done, left);
+      yield { offsetBytes: extent.offsetBytes + done, lengthBytes };
+      done += lengthBytes;
+      left -= lengthBytes;
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * What memory needs to move bytes: a list of copies, and something that carries them out.
+ *
+ * Memory declares the interface and submission supplies the blitter; the CPU copier is always there. The copies of one
+ * list are independent of each other: no byte is written twice, none is read and written.
+ */
+import type { CopyPath } from "../events.ts";
+import type { Region } from "./region.ts";
+
+export interface Copier {
+  readonly path: CopyPath;
+  /** Resolves when every byte has arrived. Rejects when one has not; nothing more is written then. */
+  copy(list: CopyList): Promise<void>;
+  /** Zeroes ranges of one bank. Same promises as copy. */
+  clear(bank: number, ranges: readonly ClearRange[]): Promise<void>;
+}
+
+export interface ClearRange {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+export class CopyList {
+  count = 0;
+  totalBytes = 0;
+  sourceBank = new Uint8Array(16);
+  destinationBank = new Uint8Array(16);
+  source = new Float64Array(16);
+  destination = new Float64Array(16);
+  lengthBytes = new Float64Array(16);
+
+  add(
+    sourceBank: number,
+    source: number,
+    destinationBank: number,
+    destination: number,
+    length: number,
+  ): void {
+    if (this.count === this.source.length) this.#grow();
+    const at = this.count++;
+    this.sourceBank[at] = sourceBank;
+    this.destinationBank[at] = destinationBank;
+    this.source[at] = source;
+    this.destination[at] = destination;
+    this.lengthBytes[at] = length;
+    this.totalBytes += length;
+  }
+
+  /** Adds the copies that carry `sizeBytes` from one resource to another, extents to extents. */
+  addResource(from: Region, fromHandle: number, to: Region, toHandle: number, sizeBytes: number): void {
+    const sources = from.extents(fromHandle);
+    const targets = to.extents(toHandle);
+    let sourceIndex = 0;
+    let targetIndex = 0;
+    let sourceDone = 0;
+    let targetDone = 0;
+    let left = sizeBytes;
+    while (left > 0) {
+      const source = sources[sourceIndex];
+      const target = targets[targetIndex];
+      if (source === undefined || target === undefined)
+        throw new RangeError("a resource is shorter than its object");
+      const length = Math.min(left, source.lengthBytes - sourceDone, target.lengthBytes - targetDone);
+      this.add(
+        from.bank.index,
+        source.offsetBytes + sourceDone,
+        to.bank.index,
+        target.offsetBytes + targetDone,
+        length,
+      );
+      left -= length;
+      sourceDone += length;
+      targetDone += length;
+      if (sourceDone === source.lengthBytes) {
+        sourceIndex++;
+        sourceDone = 0;
+      }
+      if (targetDone === target.lengthBytes) {
+        targetIndex++;
+        targetDone = 0;
+      }
+    }
+  }
+
+  #grow(): void {
+    const capacity = this.source.length * 4;
+    this.sourceBank = copied(this.sourceBank, new Uint8Array(capacity));
+    this.destinationBank = copied(this.destinationBank, new Uint8Array(capacity));
+    this.source = copied(this.source, new Float64Array(capacity));
+    this.destination = copied(this.destination, new Float64Array(capacity));
+    this.lengthBytes = copied(this.lengthBytes, new Float64Array(capacity));
+  }
+}
+
+function copied<T extends Uint8Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}

@@ -1,0 +1,89 @@
+/**
+ * The CPU's memcpy path: the same microcode, run by the main thread in slices, so that the event loop never waits
+ * long. It needs nothing of the device but its banks, which is why it works when the GT does not.
+ */
+import { type Clock, sleep } from "../clock.ts";
+import { type ControlMemory, CPU_BLOCK, DESCRIPTORS_MAX } from "../hardware/control.ts";
+import type { MicrocodeSet } from "../hardware/microcode-set.ts";
+import type { Rates } from "../hardware/rates.ts";
+import { CPU_SLICE_BYTES, MIB } from "../limits.ts";
+import type { ClearRange, Copier, CopyList } from "./copier.ts";
+
+/** Bytes cleared before other work may run: about 3 ms. */
+const CLEAR_SLICE_BYTES = 64 * MIB;
+/** The bank of system memory; all others are local. */
+const SYSTEM_BANK = 0;
+
+export interface CpuCopierOptions {
+  readonly control: ControlMemory;
+  readonly microcodes: MicrocodeSet;
+  readonly clock: Clock;
+  /** What copying costs in virtual time; undefined where real time passes. */
+  readonly rates: Rates | undefined;
+}
+
+export class CpuCopier implements Copier {
+  readonly path = "memcpy";
+  readonly #options: CpuCopierOptions;
+
+  constructor(options: CpuCopierOptions) {
+    this.#options = options;
+  }
+
+  async copy(list: CopyList): Promise<void> {
+    let index = 0;
+    let done = 0;
+    while (index < list.count) {
+      const from = list.sourceBank[index];
+      const to = list.destinationBank[index];
+      let descriptors = 0;
+      let bytes = 0;
+      while (
+        index < list.count &&
+        descriptors < DESCRIPTORS_MAX &&
+        bytes < CPU_SLICE_BYTES &&
+        list.sourceBank[index] === from &&
+        list.destinationBank[index] === to
+      ) {
+        const length = Math.min(list.lengthBytes[index] - done, CPU_SLICE_BYTES - bytes);
+        const source = list.source[index] + done;
+        this.#options.control.writeDescriptor(
+          CPU_BLOCK,
+          descriptors,
+          source,
+          list.destination[index] + done,
+          length,
+        );
+        descriptors++;
+        bytes += length;
+        done += length;
+        if (done === list.lengthBytes[index]) {
+          index++;
+          done = 0;
+        }
+      }
+      const offset = this.#options.control.descriptorsOffsetBytes(CPU_BLOCK);
+      this.#options.microcodes.between(from, to).copyBatch(offset, descriptors);
+      await this.#pass(from, to, bytes);
+    }
+  }
+
+  async clear(bank: number, ranges: readonly ClearRange[]): Promise<void> {
+    const microcode = this.#options.microcodes.within(bank);
+    for (const range of ranges) {
+      for (let done = 0; done < range.lengthBytes; done += CLEAR_SLICE_BYTES) {
+        const length = Math.min(CLEAR_SLICE_BYTES, range.lengthBytes - done);
+        microcode.fill(range.offsetBytes + done, length, 0);
+        if (range.lengthBytes > CPU_SLICE_BYTES) await this.#options.clock.yield();
+      }
+    }
+  }
+
+  /** Lets time pass for a slice: virtual time what it costs, real time a turn of the event loop. */
+  #pass(from: number, to: number, bytes: number): Promise<void> {
+    const { clock, rates } = this.#options;
+    if (rates === undefined || (from === SYSTEM_BANK && to === SYSTEM_BANK)) return clock.yield();
+    const rate = from === SYSTEM_BANK ? rates.cpuWriteLocalBytesPerSecond : rates.cpuReadLocalBytesPerSecond;
+    return sleep(clock, (bytes / rate) * 1000);
+  }
+}

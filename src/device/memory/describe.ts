@@ -1,0 +1,102 @@
+/** Answers about objects: plain data read from the tables. Never waits for a lock. */
+import type { ListObjects } from "../command.ts";
+import { DeviceError } from "../errors.ts";
+import { PAGE_SIZE_MAX } from "../limits.ts";
+import type { BackingState, ObjectResource } from "../resource.ts";
+import { type Memory, objectNotFound } from "./memory.ts";
+import { FLAG, NONE, RESIDENT } from "./object-table.ts";
+import { isEvictable } from "./residency.ts";
+
+/** @throws DeviceError OBJECT_NOT_FOUND. */
+export function getObject(memory: Memory, id: string): ObjectResource {
+  const slot = memory.findObject(id);
+  if (slot === NONE) throw objectNotFound(id);
+  return describeObject(memory, slot);
+}
+
+export function describeObject(memory: Memory, slot: number): ObjectResource {
+  const { table } = memory;
+  const resource = table.resource[slot];
+  const region = resource === NONE ? undefined : memory.region(table.region[slot]);
+  return {
+    id: memory.idOf(slot),
+    uid: uidOf(memory, slot),
+    sizeBytes: table.sizeBytes[slot],
+    label: table.labels[slot],
+    flags: memory.flagsOf(slot),
+    regions: memory.placementOf(slot).map((index) => memory.region(index).id),
+    region: region?.id ?? "",
+    state: stateOf(memory, slot),
+    extents: region?.extents(resource) ?? [],
+    pinCount: table.pinCount[slot],
+    active: false,
+    evictable: region?.kind === "LOCAL" && isEvictable(memory, slot),
+    hasBackup: table.backup[slot] !== NONE,
+    createTimeNs: table.createTimeNs[slot],
+    etag: `"${table.version[slot].toString(16)}"`,
+  };
+}
+
+/** A page of objects by ascending id: clients' first, then, when asked for, the device's own. */
+export function listObjects(
+  memory: Memory,
+  command: ListObjects,
+): { objects: readonly ObjectResource[]; nextAfterId: string } {
+  if (!Number.isInteger(command.limit) || command.limit < 1 || command.limit > PAGE_SIZE_MAX) {
+    throw new DeviceError(
+      "INVALID_REQUEST",
+      `A page of ${command.limit} objects is not between 1 and ${PAGE_SIZE_MAX}.`,
+    );
+  }
+  const objects: ObjectResource[] = [];
+  for (const slot of slotsAfter(memory, command.afterId, command.showDeviceOwned)) {
+    if (!matches(memory, slot, command.filter)) continue;
+    if (objects.length === command.limit) {
+      return { objects, nextAfterId: objects[objects.length - 1].id };
+    }
+    objects.push(describeObject(memory, slot));
+  }
+  return { objects, nextAfterId: "" };
+}
+
+function* slotsAfter(memory: Memory, afterId: string, showDeviceOwned: boolean): Generator<number> {
+  const { table } = memory;
+  if (!afterId.startsWith("k")) {
+    for (let slot = firstAfter(memory, afterId); slot !== NONE; slot = table.orderNext[slot]) yield slot;
+  }
+  if (!showDeviceOwned) return;
+  const skipped = afterId.startsWith("k") ? Number(afterId.slice(1)) : 0;
+  yield* memory.ownedSlots.slice(skipped);
+}
+
+/** The first client object with a larger id: at once when `afterId` still exists, else by looking from the start. */
+function firstAfter(memory: Memory, afterId: string): number {
+  const { table } = memory;
+  if (afterId === "") return table.orderHead;
+  const known = memory.findObject(afterId);
+  if (known !== NONE) return table.orderNext[known];
+  let slot = table.orderHead;
+  while (slot !== NONE && table.id[slot] <= Number(afterId)) slot = table.orderNext[slot];
+  return slot;
+}
+
+function matches(memory: Memory, slot: number, filter: ListObjects["filter"]): boolean {
+  if (filter === undefined) return true;
+  const { table } = memory;
+  if (filter.label !== undefined && table.labels[slot] !== filter.label) return false;
+  if (filter.state !== undefined && stateOf(memory, slot) !== filter.state) return false;
+  if (filter.region === undefined) return true;
+  const region = table.resource[slot] === NONE ? "" : memory.region(table.region[slot]).id;
+  return region === filter.region;
+}
+
+function stateOf(memory: Memory, slot: number): BackingState {
+  return memory.table.state[slot] === RESIDENT ? "RESIDENT" : "UNPOPULATED";
+}
+
+/** A UUID of its own for each object: the device's, with the object's number in its last group. */
+function uidOf(memory: Memory, slot: number): string {
+  const kernel = memory.table.has(slot, FLAG.KERNEL) ? 0x8000_0000_0000 : 0;
+  const last = (memory.table.id[slot] + kernel).toString(16).padStart(12, "0");
+  return `${memory.deviceUid.slice(0, 24)}${last}`;
+}

@@ -1,0 +1,193 @@
+/**
+ * The memory manager's state: regions, objects, locks, and who copies. The modules beside this one are its verbs:
+ * objects.ts (create, delete, pin), placement.ts (find room), evict.ts (make room), move.ts (carry bytes),
+ * content.ts (CPU access), describe.ts (answers).
+ */
+import assert from "node:assert/strict";
+import type { Clock } from "../clock.ts";
+import { DeviceError } from "../errors.ts";
+import type { EventSink } from "../events.ts";
+import type { MicrocodeSet } from "../hardware/microcode-set.ts";
+import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
+import type { Copier } from "./copier.ts";
+import { ObjectLocks } from "./object-lock.ts";
+import { FLAG, FLAG_BACKUP, NONE, type ObjectTable } from "./object-table.ts";
+import type { Region } from "./region.ts";
+
+/** Makes hashes; handed in, because the device knows no cryptography. */
+export type HashFactory = () => { update(bytes: Uint8Array): void; digestHex(): string };
+
+export interface MemoryOptions {
+  readonly table: ObjectTable;
+  /** By index: system memory first, then local memory. */
+  readonly regions: readonly Region[];
+  readonly cpuCopier: Copier;
+  readonly microcodes: MicrocodeSet;
+  readonly clock: Clock;
+  readonly emit: EventSink;
+  readonly sha256: HashFactory;
+  /** Base of the objects' uids. */
+  readonly deviceUid: string;
+}
+
+/** What a new object is, before it has a slot. */
+export interface ObjectSpec {
+  readonly sizeBytes: number;
+  /** Region indices, preferred first. */
+  readonly regions: readonly number[];
+  readonly flags: number;
+  readonly alignmentBytes: number;
+  readonly label: string;
+}
+
+export class Memory {
+  readonly table: ObjectTable;
+  readonly regions: readonly Region[];
+  readonly system: Region;
+  readonly cpuCopier: Copier;
+  readonly microcodes: MicrocodeSet;
+  readonly clock: Clock;
+  readonly emit: EventSink;
+  readonly sha256: HashFactory;
+  readonly locks: ObjectLocks;
+  readonly deviceUid: string;
+  /** Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on. */
+  blitter: Copier | undefined;
+
+  readonly #clients = new Map<number, number>();
+  readonly #owned: number[] = [];
+  readonly #placements: (readonly number[])[] = [];
+  #nextId = 1;
+
+  constructor(options: MemoryOptions) {
+    const system = options.regions[0];
+    assert(system?.kind === "SYSTEM", "region 0 is system memory");
+    this.table = options.table;
+    this.regions = options.regions;
+    this.system = system;
+    this.cpuCopier = options.cpuCopier;
+    this.microcodes = options.microcodes;
+    this.clock = options.clock;
+    this.emit = options.emit;
+    this.sha256 = options.sha256;
+    this.deviceUid = options.deviceUid;
+    this.locks = new ObjectLocks(options.table);
+  }
+
+  /** The local regions, in ascending order: what the walks of suspend visit. */
+  get localRegions(): readonly Region[] {
+    return this.regions.slice(1);
+  }
+
+  region(index: number): Region {
+    const region = this.regions[index];
+    assert(region !== undefined, "a region index names a region");
+    return region;
+  }
+
+  findRegion(id: string): Region | undefined {
+    return this.regions.find((region) => region.id === id);
+  }
+
+  /** Gives an object a slot and, unless it is a backup, an id. NONE when the device holds as many as it can. */
+  addObject(spec: ObjectSpec): number {
+    const { table } = this;
+    const slot = table.allocate();
+    if (slot === NONE) return NONE;
+    table.sizeBytes[slot] = spec.sizeBytes;
+    table.flags[slot] = spec.flags;
+    table.placement[slot] = this.#internPlacement(spec.regions);
+    table.alignmentLog2[slot] = spec.alignmentBytes === 0 ? 0 : Math.log2(spec.alignmentBytes);
+    table.labels[slot] = spec.label;
+    table.createTimeNs[slot] = this.clock.wallNs();
+    if ((spec.flags & FLAG_BACKUP) !== 0) {
+      table.id[slot] = -1;
+    } else if ((spec.flags & FLAG.KERNEL) !== 0) {
+      this.#owned.push(slot);
+      table.id[slot] = this.#owned.length;
+    } else {
+      table.id[slot] = this.#nextId++;
+      this.#clients.set(table.id[slot], slot);
+      table.appendToOrder(slot);
+    }
+    return slot;
+  }
+
+  /** Takes a client's object or a backup off the books. Legal when it has no resource. */
+  removeObject(slot: number): void {
+    assert(
+      !this.table.has(slot, FLAG.KERNEL) || this.table.has(slot, FLAG_BACKUP),
+      "device-owned objects stay",
+    );
+    if (!this.table.has(slot, FLAG_BACKUP)) {
+      this.#clients.delete(this.table.id[slot]);
+      this.table.removeFromOrder(slot);
+    }
+    this.table.free(slot);
+  }
+
+  /** Allowed regions of an object, preferred first. */
+  placementOf(slot: number): readonly number[] {
+    const placement = this.#placements[this.table.placement[slot]];
+    assert(placement !== undefined, "every object has a placement list");
+    return placement;
+  }
+
+  /** Slot of the object that a client calls `id`; NONE when there is none. Device-owned ones are `k1`, `k2`… */
+  findObject(id: string): number {
+    if (id.startsWith("k")) {
+      const index = parseId(id.slice(1));
+      return index === undefined ? NONE : (this.#owned[index - 1] ?? NONE);
+    }
+    const number = parseId(id);
+    return number === undefined ? NONE : (this.#clients.get(number) ?? NONE);
+  }
+
+  /** Locks the object that a client calls `id`. @throws DeviceError OBJECT_NOT_FOUND, also when it goes meanwhile. */
+  async lockObject(id: string): Promise<number> {
+    const slot = this.findObject(id);
+    if (slot === NONE) throw objectNotFound(id);
+    const number = this.table.id[slot];
+    await this.locks.lock(slot);
+    if (this.table.id[slot] === number && this.findObject(id) === slot) return slot;
+    this.locks.unlock(slot);
+    throw objectNotFound(id);
+  }
+
+  /** The id by which clients know an object; empty for a backup. */
+  idOf(slot: number): string {
+    if (this.table.has(slot, FLAG_BACKUP)) return "";
+    return this.table.has(slot, FLAG.KERNEL) ? `k${this.table.id[slot]}` : String(this.table.id[slot]);
+  }
+
+  /** Slots of the device's own objects, in the order of their ids. */
+  get ownedSlots(): readonly number[] {
+    return this.#owned;
+  }
+
+  flagsOf(slot: number): ObjectFlag[] {
+    return OBJECT_FLAGS.filter((flag) => this.table.has(slot, FLAG[flag]));
+  }
+
+  /** Marks that what a client would see of the object has changed. */
+  touch(slot: number): void {
+    this.table.version[slot]++;
+  }
+
+  #internPlacement(regions: readonly number[]): number {
+    const known = this.#placements.findIndex(
+      (placement) =>
+        placement.length === regions.length && placement.every((index, at) => index === regions[at]),
+    );
+    if (known >= 0) return known;
+    return this.#placements.push([...regions]) - 1;
+  }
+}
+
+export function objectNotFound(id: string): DeviceError {
+  return new DeviceError("OBJECT_NOT_FOUND", `Object ${id} does not exist.`, { object: id });
+}
+
+function parseId(text: string): number | undefined {
+  return /^[1-9][0-9]{0,15}$/.test(text) ? Number(text) : undefined;
+}

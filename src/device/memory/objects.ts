@@ -1,0 +1,149 @@
+/**
+ * What clients do with objects: create, delete, pin, unpin, move, evict a region. Each holds the object's lock while
+ * it works, and leaves everything as it was when it fails.
+ */
+import type { CreateObject } from "../command.ts";
+import { DeviceError } from "../errors.ts";
+import { OBJECTS_MAX } from "../limits.ts";
+import { ownedByDevice } from "./content.ts";
+import { collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts";
+import type { Memory } from "./memory.ts";
+import { checkObjectSpec } from "./object-spec.ts";
+import { FLAG, NONE } from "./object-table.ts";
+import { makeResident } from "./placement.ts";
+import type { Region } from "./region.ts";
+import { dropResource, relist } from "./residency.ts";
+
+/** Creates an object without bytes; they get a place at first use. Answers its slot. */
+export function createObject(memory: Memory, command: CreateObject): number {
+  const slot = memory.addObject(checkObjectSpec(memory, command));
+  if (slot !== NONE) return slot;
+  throw new DeviceError("LIMIT_EXCEEDED", `The device holds ${OBJECTS_MAX} objects, the most that it can.`, {
+    limit: String(OBJECTS_MAX),
+  });
+}
+
+/** Deletes an object and frees its bytes. @throws DeviceError OBJECT_NOT_FOUND, OBJECT_PINNED. */
+export async function deleteObject(memory: Memory, id: string): Promise<void> {
+  await withObject(memory, id, (slot) => {
+    if (memory.table.pinCount[slot] > 0) throw objectPinned(memory, slot, "be deleted");
+    if (memory.table.resource[slot] !== NONE) dropResource(memory, slot);
+    memory.removeObject(slot);
+  });
+}
+
+/** Makes an object resident in `regionId` or its first region and fixes its extents; counted. */
+export async function pinObject(memory: Memory, id: string, regionId: string | undefined): Promise<number> {
+  return withObject(memory, id, async (slot) => {
+    const { table } = memory;
+    const region = allowedRegion(memory, slot, regionId);
+    if (table.pinCount[slot] > 0 && regionId !== undefined && table.region[slot] !== region.index) {
+      throw objectPinned(memory, slot, `be pinned in ${region.id}`);
+    }
+    if (table.pinCount[slot] === 0) await makeResident(memory, slot, region);
+    table.pinCount[slot]++;
+    if (table.pinCount[slot] === 1) {
+      region.pinnedBytes += table.sizeBytes[slot];
+      relist(memory, slot);
+    }
+    memory.touch(slot);
+    return slot;
+  });
+}
+
+/** Takes one pin back; after the last the object can be evicted again. @throws DeviceError OBJECT_NOT_PINNED. */
+export async function unpinObject(memory: Memory, id: string): Promise<number> {
+  return withObject(memory, id, (slot) => {
+    const { table } = memory;
+    if (table.pinCount[slot] === 0) {
+      throw new DeviceError("OBJECT_NOT_PINNED", `Object ${id} is not pinned.`, { object: id });
+    }
+    table.pinCount[slot]--;
+    if (table.pinCount[slot] === 0) {
+      memory.region(table.region[slot]).pinnedBytes -= table.sizeBytes[slot];
+      relist(memory, slot);
+    }
+    memory.touch(slot);
+    return slot;
+  });
+}
+
+/** Moves an unpinned object to one of its allowed regions (drm/i915 i915_gem_object_migrate). */
+export async function moveObject(memory: Memory, id: string, regionId: string): Promise<number> {
+  return withObject(memory, id, async (slot) => {
+    const region = allowedRegion(memory, slot, regionId);
+    if (memory.table.pinCount[slot] > 0 && memory.table.region[slot] !== region.index) {
+      throw objectPinned(memory, slot, `be moved to ${region.id}`);
+    }
+    await makeResident(memory, slot, region);
+    relist(memory, slot);
+    return slot;
+  });
+}
+
+/** Evicts `bytes` of a local region, or everything that can be. */
+export async function evictRegion(
+  memory: Memory,
+  regionId: string,
+  bytes: number | undefined,
+): Promise<{ objects: number; bytes: number }> {
+  const region = memory.findRegion(regionId);
+  if (region === undefined) {
+    throw new DeviceError("REGION_NOT_FOUND", `Region ${regionId} does not exist.`, { region: regionId });
+  }
+  if (region.kind !== "LOCAL") {
+    throw new DeviceError(
+      "INVALID_REGION",
+      `Region ${regionId} is not local memory: nothing is evicted from it.`,
+      {
+        region: regionId,
+      },
+    );
+  }
+  const total = { objects: 0, bytes: 0 };
+  for (;;) {
+    const left = bytes === undefined ? Number.POSITIVE_INFINITY : bytes - total.bytes;
+    if (left <= 0) return total;
+    const victims = collectVictims(memory, region, left);
+    if (victims.slots.length === 0) return total;
+    const evicted = await evictVictims(memory, victims, "request");
+    total.objects += evicted.objects;
+    total.bytes += evicted.bytes;
+    if (evicted.exhausted) throw systemMemoryExhausted(memory, `what is to leave region ${regionId}`);
+  }
+}
+
+async function withObject<T>(memory: Memory, id: string, work: (slot: number) => T | Promise<T>): Promise<T> {
+  const slot = await memory.lockObject(id);
+  try {
+    if (memory.table.has(slot, FLAG.KERNEL)) throw ownedByDevice(id);
+    return await work(slot);
+  } finally {
+    memory.locks.unlock(slot);
+  }
+}
+
+/** The region that a client names for an object, or the object's first one. */
+function allowedRegion(memory: Memory, slot: number, regionId: string | undefined): Region {
+  const allowed = memory.placementOf(slot).map((index) => memory.region(index));
+  const region = regionId === undefined ? allowed[0] : allowed.find((each) => each.id === regionId);
+  if (region !== undefined) return region;
+  throw new DeviceError(
+    "INVALID_REGION",
+    `Region ${regionId} is not allowed for object ${memory.idOf(slot)}; it may be in ${allowed.map((each) => each.id).join(", ")}.`,
+    { region: regionId ?? "", object: memory.idOf(slot) },
+  );
+}
+
+function objectPinned(memory: Memory, slot: number, what: string): DeviceError {
+  const pins = memory.table.pinCount[slot];
+  const id = memory.idOf(slot);
+  return new DeviceError(
+    "OBJECT_PINNED",
+    `Object ${id} is pinned (${pins} times in region ${memory.region(memory.table.region[slot]).id}) and cannot ${what}.`,
+    {
+      object: id,
+      pinCount: String(pins),
+    },
+  );
+}

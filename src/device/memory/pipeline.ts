@@ -1,0 +1,33 @@
+/**
+ * Batches in flight: starts the next while earlier ones are still copying, so that no engine waits for the walk that
+ * feeds it. The first error stops the walk; it is thrown when everything in flight has ended.
+ */
+import { MOVE_BATCHES_IN_FLIGHT } from "../limits.ts";
+
+/** Runs `work` on each batch, at most MOVE_BATCHES_IN_FLIGHT at a time. */
+export async function pipelined<T>(
+  batches: Iterable<T> | AsyncIterable<T>,
+  work: (batch: T) => Promise<void>,
+): Promise<void> {
+  const inFlight = new Set<Promise<void>>();
+  let failure: { readonly error: unknown } | undefined;
+  try {
+    for await (const batch of batches) {
+      const running: Promise<void> = work(batch).then(
+        () => {
+          inFlight.delete(running);
+        },
+        (error: unknown) => {
+          inFlight.delete(running);
+          failure ??= { error };
+        },
+      );
+      inFlight.add(running);
+      if (inFlight.size >= MOVE_BATCHES_IN_FLIGHT) await Promise.race(inFlight);
+      if (failure !== undefined) break;
+    }
+  } finally {
+    await Promise.all(inFlight);
+  }
+  if (failure !== undefined) throw failure.error;
+}

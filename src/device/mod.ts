@@ -1,0 +1,13 @@
+/** The device's one door: what the wires and tests import. */
+export type { Clock, Timer } from "./clock.ts";
+export * from "./command.ts";
+export { bootDevice, type Device } from "./device.ts";
+export { DeviceError, type ErrorKind, type ErrorReason, REASONS, toDeviceError } from "./errors.ts";
+export type { DeviceEvent, EventSink } from "./events.ts";
+export { formatBytes } from "./format.ts";
+export { DEFAULT_RATES, type Rates } from "./hardware/rates.ts";
+export type { HashFactory } from "./memory/memory.ts";
+export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";
+export type * from "./resource.ts";
+export { OBJECT_FLAGS, PHASES } from "./resource.ts";
+export { VirtualClock } from "./virtual-clock.ts";

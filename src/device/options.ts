@@ -1,0 +1,105 @@
+/** What a device is made of: sizes, engines, and everything of the outside world that it needs, handed in. */
+import type { Clock } from "./clock.ts";
+import { DeviceError } from "./errors.ts";
+import type { EventSink } from "./events.ts";
+import { formatBytes } from "./format.ts";
+import { WASM_PAGE_BYTES } from "./hardware/bank.ts";
+import type { Rates } from "./hardware/rates.ts";
+import { BANK_BYTES_MAX, LOCAL_REGIONS_MAX, PAGE_BYTES } from "./limits.ts";
+import type { HashFactory } from "./memory/memory.ts";
+import type { FaultKnobs } from "./power/sequence.ts";
+import { kernelObjectBytes } from "./submission/kernel-objects.ts";
+
+export interface LocalMemoryOptions {
+  /** A multiple of the page and of 64 KiB, at most 16 GiB. */
+  readonly sizeBytes: number;
+  /** A power of two from 4 KiB to 2 MiB. @default 64 KiB */
+  readonly minPageBytes?: number;
+}
+
+export interface DeviceOptions {
+  /** `card0`; what clients call it. */
+  readonly name: string;
+  /** A random UUID: base of the uids of device and objects. */
+  readonly uid: string;
+  readonly model?: string;
+  /** `lmem0`, `lmem1`… in this order. */
+  readonly lmem: readonly LocalMemoryOptions[];
+  /** The cap of system memory; committed lazily. */
+  readonly smem: { readonly sizeBytes: number };
+  /** Names of engines; those that begin with `bcs` copy. */
+  readonly engines: readonly string[];
+  /** `threaded`: a worker for each engine. `in-process`: deterministic, under the clock. */
+  readonly engineForm: "in-process" | "threaded";
+  readonly clock: Clock;
+  /** Uniform in [0, 1); only for what need not be secret. */
+  readonly random: () => number;
+  readonly emit: EventSink;
+  readonly sha256: HashFactory;
+  /** What copying costs; in-process engines only. @default DEFAULT_RATES */
+  readonly rates?: Rates;
+  /** For tests of the tests. */
+  readonly faultKnobs?: FaultKnobs;
+}
+
+export const DEFAULT_MIN_PAGE_BYTES = 64 * 1024;
+const MIN_PAGE_BYTES_MAX = 2 * 1024 * 1024;
+const ENGINE_NAME = /^(rcs|ccs|bcs|vcs)[0-9]$/;
+
+/** @throws DeviceError INVALID_REQUEST or INVALID_SIZE when no device can be made of these. */
+export function checkOptions(options: DeviceOptions): void {
+  if (options.lmem.length === 0 || options.lmem.length > LOCAL_REGIONS_MAX) {
+    throw new DeviceError(
+      "INVALID_REQUEST",
+      `A device has 1 to ${LOCAL_REGIONS_MAX} regions of local memory, not ${options.lmem.length}.`,
+    );
+  }
+  for (const { sizeBytes, minPageBytes = DEFAULT_MIN_PAGE_BYTES } of options.lmem) {
+    const isPowerOfTwo = Number.isInteger(Math.log2(minPageBytes));
+    if (!isPowerOfTwo || minPageBytes < PAGE_BYTES || minPageBytes > MIN_PAGE_BYTES_MAX) {
+      throw new DeviceError(
+        "INVALID_SIZE",
+        `Minimum page (${minPageBytes}) is not a power of two from 4 KiB to 2 MiB.`,
+      );
+    }
+    checkBankSize("Local memory", sizeBytes, Math.max(minPageBytes, WASM_PAGE_BYTES));
+  }
+  checkBankSize("System memory", options.smem.sizeBytes, WASM_PAGE_BYTES);
+  checkEngines(options.engines);
+  const [first] = options.lmem;
+  const sizes = [options.smem.sizeBytes, ...options.lmem.map((region) => region.sizeBytes)];
+  const copyEngines = options.engines.filter((name) => name.startsWith("bcs")).length;
+  const needed = kernelObjectBytes(sizes, copyEngines, first.minPageBytes ?? DEFAULT_MIN_PAGE_BYTES);
+  if (first.sizeBytes >= 2 * needed) return;
+  throw new DeviceError(
+    "INVALID_SIZE",
+    `Local memory (${formatBytes(first.sizeBytes)}) is too small: the device's own objects take ${formatBytes(needed)} of lmem0, and it must have twice that.`,
+  );
+}
+
+function checkBankSize(what: string, sizeBytes: number, unit: number): void {
+  if (
+    Number.isSafeInteger(sizeBytes) &&
+    sizeBytes > 0 &&
+    sizeBytes % unit === 0 &&
+    sizeBytes <= BANK_BYTES_MAX
+  )
+    return;
+  throw new DeviceError(
+    "INVALID_SIZE",
+    `${what} (${formatBytes(sizeBytes)}) is not a multiple of ${formatBytes(unit)} up to ${formatBytes(BANK_BYTES_MAX)}.`,
+  );
+}
+
+function checkEngines(names: readonly string[]): void {
+  for (const [at, name] of names.entries()) {
+    if (!ENGINE_NAME.test(name)) {
+      throw new DeviceError(
+        "INVALID_REQUEST",
+        `Engine ${name} is not one of rcs0-9, ccs0-9, bcs0-9, vcs0-9.`,
+      );
+    }
+    if (names.indexOf(name) !== at)
+      throw new DeviceError("INVALID_REQUEST", `Engine ${name} is named twice.`);
+  }
+}

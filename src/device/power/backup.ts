@@ -1,0 +1,163 @@
+/**
+ * The walks of suspend (drm/i915 i915_gem_ttm_pm.c, i915_ttm_backup_region): evict what can be evicted, back up what
+ * is pinned. What is asked of each object, in which order, is the decision table of the specification.
+ */
+import { toDeviceError } from "../errors.ts";
+import type { CopyPath } from "../events.ts";
+import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS, WALK_SLICE_OBJECTS } from "../limits.ts";
+import { copyByCpu, copyChecked } from "../memory/checked-copy.ts";
+import { CopyList } from "../memory/copier.ts";
+import { collectVictims, evictVictims, systemMemoryExhausted, type Victims } from "../memory/evict.ts";
+import { LIST_PINNED, PRIORITIES } from "../memory/lists.ts";
+import type { Memory } from "../memory/memory.ts";
+import { FLAG, FLAG_BACKUP, NONE } from "../memory/object-table.ts";
+import { pipelined } from "../memory/pipeline.ts";
+import type { Region } from "../memory/region.ts";
+import { bindResource, dropResource } from "../memory/residency.ts";
+import { addTally, count } from "../memory/tally.ts";
+import type { PhaseCounts, Transition } from "./transition.ts";
+
+/** Steps 1 and 2a: moves every evictable object of every local region to system memory. */
+export async function evictRegions(
+  memory: Memory,
+  transition: Transition,
+  counts: PhaseCounts,
+): Promise<void> {
+  for (const region of memory.localRegions) {
+    await pipelined(victimBatches(memory, region, transition), async (victims) => {
+      const tally = await evictVictims(memory, victims, "suspend");
+      addTally(counts.evicted, tally);
+      if (tally.exhausted)
+        throw systemMemoryExhausted(memory, `what is left to evict from region ${region.id}`);
+    });
+  }
+}
+
+function* victimBatches(memory: Memory, region: Region, transition: Transition): Generator<Victims> {
+  for (;;) {
+    transition.throwIfCancelled();
+    const victims = collectVictims(memory, region, MOVE_BATCH_BYTES);
+    if (victims.slots.length === 0) return;
+    yield victims;
+  }
+}
+
+/** `pinned`: step 2b, pinned objects that the blitter itself does not need. `remaining`: step 3, whatever is left. */
+export type BackupStep = "pinned" | "remaining";
+
+/** Steps 2b and 3: copies pinned objects to backups in system memory. Step 3 never uses the blitter. */
+export async function backUpRegions(
+  memory: Memory,
+  transition: Transition,
+  counts: PhaseCounts,
+  step: BackupStep,
+): Promise<void> {
+  for (const region of memory.localRegions) {
+    await pipelined(ownerBatches(memory, region, transition, counts, step), async (owners) => {
+      const { path, bytes } = await backUp(memory, owners, step);
+      count(counts.backedUp, path, owners.length, bytes);
+    });
+  }
+}
+
+async function* ownerBatches(
+  memory: Memory,
+  region: Region,
+  transition: Transition,
+  counts: PhaseCounts,
+  step: BackupStep,
+): AsyncGenerator<number[]> {
+  const { table } = memory;
+  const firstList = step === "remaining" ? 0 : LIST_PINNED;
+  let owners: number[] = [];
+  let bytes = 0;
+  let looked = 0;
+  for (let list = firstList; list <= PRIORITIES; list++) {
+    for (let slot = region.lists.head(list); slot !== NONE; slot = table.listNext[slot]) {
+      if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+      const decision = decide(memory, slot, step);
+      if (decision === "volatile") noteVolatile(memory, slot, counts);
+      if (decision !== "back-up") continue;
+      owners.push(slot);
+      bytes += table.sizeBytes[slot];
+      if (owners.length < MOVE_BATCH_OBJECTS && bytes < MOVE_BATCH_BYTES) continue;
+      transition.throwIfCancelled();
+      yield owners;
+      owners = [];
+      bytes = 0;
+    }
+  }
+  transition.throwIfCancelled();
+  if (owners.length > 0) yield owners;
+}
+
+/** One object in one step (i915_ttm_backup, in its order of tests; eviction has been tried before). */
+function decide(memory: Memory, slot: number, step: BackupStep): "skip" | "volatile" | "back-up" {
+  const { table } = memory;
+  if (table.backup[slot] !== NONE) return "skip";
+  const pinned = table.pinCount[slot] > 0;
+  if (step === "pinned" && table.has(slot, FLAG.PM_EARLY)) return "skip";
+  if (pinned && table.has(slot, FLAG.PM_VOLATILE)) return step === "remaining" ? "volatile" : "skip";
+  return "back-up";
+}
+
+function noteVolatile(memory: Memory, slot: number, counts: PhaseCounts): void {
+  counts.skippedVolatile++;
+  memory.emit({ type: "skippedVolatile", objects: 1, bytes: memory.table.sizeBytes[slot] });
+}
+
+/** Backs up a batch of owners. All get their backup when every byte has arrived, or none does. */
+async function backUp(
+  memory: Memory,
+  owners: readonly number[],
+  step: BackupStep,
+): Promise<{ path: CopyPath; bytes: number }> {
+  const { table, system } = memory;
+  const list = new CopyList();
+  const backups: number[] = [];
+  try {
+    for (const owner of owners) {
+      const backup = createBackup(memory, owner);
+      if (backup === NONE) throw systemMemoryExhausted(memory, `a backup of object ${memory.idOf(owner)}`);
+      backups.push(backup);
+      const from = memory.region(table.region[owner]);
+      list.addResource(from, table.resource[owner], system, table.resource[backup], table.sizeBytes[owner]);
+    }
+    const path = await (step === "remaining" ? copyByCpu : copyChecked)(memory, list);
+    owners.forEach((owner, at) => {
+      table.backup[owner] = backups[at];
+      memory.touch(owner);
+    });
+    return { path, bytes: list.totalBytes };
+  } catch (error) {
+    for (const backup of backups) destroyBackup(memory, backup);
+    throw toDeviceError(error);
+  }
+}
+
+/** A backup object of the owner's size in system memory, or NONE when there is no room. */
+function createBackup(memory: Memory, owner: number): number {
+  const { table, system } = memory;
+  const sizeBytes = table.sizeBytes[owner];
+  const backup = memory.addObject({
+    sizeBytes,
+    regions: [system.index],
+    flags: FLAG.KERNEL | FLAG_BACKUP,
+    alignmentBytes: 0,
+    label: "",
+  });
+  if (backup === NONE) return NONE;
+  const handle = system.allocate({ sizeBytes, alignmentBytes: 0, contiguous: false, topDown: false });
+  if (handle === NONE) {
+    memory.removeObject(backup);
+    return NONE;
+  }
+  bindResource(memory, backup, system, handle);
+  return backup;
+}
+
+/** Frees a backup object. Its owner must not point to it any more. */
+export function destroyBackup(memory: Memory, backup: number): void {
+  dropResource(memory, backup);
+  memory.removeObject(backup);
+}

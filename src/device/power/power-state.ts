@@ -1,0 +1,56 @@
+/**
+ * The power machine: which state follows which event. Every change of powerState goes through `nextState`.
+ *
+ *   ACTIVE      clients are served
+ *   SUSPENDING  phases from `prepare` to `power_off`; ends SUSPENDED, or ACTIVE after recover
+ *   SUSPENDED   local memory may be without power; only metadata is served
+ *   RESUMING    phases from `power_on` to `release`
+ *   FAILED      power is on and backups that were not restored are kept; Resume continues
+ */
+import { DeviceError } from "../errors.ts";
+import type { PowerState } from "../resource.ts";
+
+export type PowerEvent =
+  | "suspend"
+  | "suspended"
+  | "recovered"
+  | "resume"
+  | "resumed"
+  | "powerNotOn"
+  | "failed";
+
+const TABLE: Readonly<Record<PowerState, Partial<Record<PowerEvent, PowerState>>>> = {
+  ACTIVE: { suspend: "SUSPENDING" },
+  SUSPENDING: { suspended: "SUSPENDED", recovered: "ACTIVE" },
+  SUSPENDED: { resume: "RESUMING" },
+  RESUMING: { resumed: "ACTIVE", powerNotOn: "SUSPENDED", failed: "FAILED" },
+  FAILED: { resume: "RESUMING" },
+};
+
+/** @throws DeviceError DEVICE_FAILED or DEVICE_SUSPENDED when the event has no place in this state. */
+export function nextState(state: PowerState, event: PowerEvent): PowerState {
+  const next = TABLE[state][event];
+  if (next !== undefined) return next;
+  throw stateError(state, `the event ${event}`);
+}
+
+/** The error of an attempt to do `what` in a state in which it is not legal. */
+export function stateError(state: PowerState, what: string): DeviceError {
+  switch (state) {
+    case "FAILED":
+      return new DeviceError(
+        "DEVICE_FAILED",
+        `The device is FAILED after a resume that did not end, which forbids ${what}; resume it again.`,
+      );
+    case "SUSPENDED":
+      return new DeviceError(
+        "DEVICE_SUSPENDED",
+        `The device is suspended, which forbids ${what}; resume it first.`,
+      );
+    default:
+      return new DeviceError(
+        "DEVICE_TRANSITION",
+        `The device is ${state}, which forbids ${what}; try again soon.`,
+      );
+  }
+}

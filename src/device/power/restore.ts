@@ -1,0 +1,89 @@
+/**
+ * The way back: backups are copied to where their owners still are (i915_ttm_restore_region), or dropped when the
+ * suspend did not happen (i915_ttm_recover_region). A backup that could not be restored stays attached.
+ */
+
+import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS, WALK_SLICE_OBJECTS } from "../limits.ts";
+import { copyByCpu, copyChecked } from "../memory/checked-copy.ts";
+import { CopyList } from "../memory/copier.ts";
+import type { Memory } from "../memory/memory.ts";
+import { FLAG, NONE } from "../memory/object-table.ts";
+import { pipelined } from "../memory/pipeline.ts";
+import type { Region } from "../memory/region.ts";
+import { count, type Tally } from "../memory/tally.ts";
+import { destroyBackup } from "./backup.ts";
+
+/** `early`: PM_EARLY objects, by CPU, before the GT runs. `late`: all that is left, by blitter. */
+export type RestoreStep = "early" | "late";
+
+/** Restores backups and frees them. Stops at the first that cannot be; those not reached stay attached. */
+export async function restoreRegions(memory: Memory, tally: Tally, step: RestoreStep): Promise<void> {
+  for (const region of memory.localRegions) {
+    await pipelined(ownerBatches(memory, region, step), async (owners) => {
+      const list = new CopyList();
+      for (const owner of owners) {
+        const { table, system } = memory;
+        const backup = table.backup[owner];
+        list.addResource(
+          system,
+          table.resource[backup],
+          region,
+          table.resource[owner],
+          table.sizeBytes[owner],
+        );
+      }
+      const path = await (step === "early" ? copyByCpu : copyChecked)(memory, list);
+      for (const owner of owners) dropBackup(memory, owner);
+      count(tally, path, owners.length, list.totalBytes);
+    });
+  }
+}
+
+/** Drops every backup: the originals never moved, so nothing needs copying. Idempotent. */
+export async function recoverRegions(memory: Memory): Promise<void> {
+  for (const region of memory.localRegions) {
+    for await (const owners of ownerBatches(memory, region, "all")) {
+      for (const owner of owners) dropBackup(memory, owner);
+    }
+  }
+}
+
+/** Objects that have a backup now. */
+export async function countBackups(memory: Memory): Promise<number> {
+  let backups = 0;
+  for (const region of memory.localRegions) {
+    for await (const owners of ownerBatches(memory, region, "all")) backups += owners.length;
+  }
+  return backups;
+}
+
+function dropBackup(memory: Memory, owner: number): void {
+  const backup = memory.table.backup[owner];
+  memory.table.backup[owner] = NONE;
+  memory.touch(owner);
+  destroyBackup(memory, backup);
+}
+
+async function* ownerBatches(
+  memory: Memory,
+  region: Region,
+  step: RestoreStep | "all",
+): AsyncGenerator<readonly number[]> {
+  const { table } = memory;
+  let owners: number[] = [];
+  let bytes = 0;
+  let looked = 0;
+  // Backups are attached to resident objects only, and those stay on their lists while no command runs.
+  for (const slot of region.lists.all()) {
+    if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (table.backup[slot] === NONE) continue;
+    if (step === "early" && !table.has(slot, FLAG.PM_EARLY)) continue;
+    owners.push(slot);
+    bytes += table.sizeBytes[slot];
+    if (owners.length < MOVE_BATCH_OBJECTS && bytes < MOVE_BATCH_BYTES) continue;
+    yield owners;
+    owners = [];
+    bytes = 0;
+  }
+  if (owners.length > 0) yield owners;
+}

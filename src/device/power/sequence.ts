@@ -1,0 +1,142 @@
+/**
+ * The sequences of suspend, recover and resume, phase by phase. Why each stands where it does is told by the hardware:
+ * it reads firmware, page table and contexts from the memory whose power is at stake.
+ */
+import assert from "node:assert/strict";
+import { type Clock, settledWithin } from "../clock.ts";
+import type { Suspend } from "../command.ts";
+import { DeviceError } from "../errors.ts";
+import type { PowerRail } from "../hardware/rail.ts";
+import { IDLE_TIMEOUT_DEFAULT_MS, PREPARE_DRAIN_TIMEOUT_MS } from "../limits.ts";
+import type { Memory } from "../memory/memory.ts";
+import type { Gt } from "../submission/gt.ts";
+import { backUpRegions, evictRegions } from "./backup.ts";
+import type { CommandGate } from "./command-gate.ts";
+import { countBackups, recoverRegions, restoreRegions } from "./restore.ts";
+import type { Transition } from "./transition.ts";
+import { type Checksums, compareChecksums, takeChecksums } from "./verify.ts";
+
+/** Steps that a test leaves out to prove that they matter (reference invariant 2). Nothing else sets them. */
+export interface FaultKnobs {
+  readonly skipRestoreEarly?: boolean;
+  readonly skipRestoreLate?: boolean;
+}
+
+export interface Parts {
+  readonly memory: Memory;
+  readonly gt: Gt;
+  readonly rail: PowerRail;
+  readonly gate: CommandGate;
+  readonly clock: Clock;
+  readonly faultKnobs: FaultKnobs;
+}
+
+/** How far a suspend came; what recover must undo follows from it. */
+export interface Progress {
+  firmwareStopped: boolean;
+  powerOffBegun: boolean;
+  checksums: Checksums | undefined;
+}
+
+/** Runs the phases from `prepare` to `power_off`. Throws what stopped it; `progress` says where. */
+export async function runSuspend(
+  parts: Parts,
+  transition: Transition,
+  command: Suspend,
+  progress: Progress,
+): Promise<void> {
+  const { memory, gt, rail } = parts;
+  await transition.phase("prepare", () => prepare(parts, command, progress));
+  await transition.phase("evict", (counts) => evictRegions(memory, transition, counts));
+  await transition.phase("idle", () => idle(parts, transition, command));
+  await transition.phase("evict_pinned", async (counts) => {
+    await evictRegions(memory, transition, counts);
+    await backUpRegions(memory, transition, counts, "pinned");
+  });
+  await transition.phase("memcpy", (counts) => {
+    gt.withdrawBlitter();
+    return backUpRegions(memory, transition, counts, "remaining");
+  });
+  await transition.phase("firmware_stop", () => {
+    progress.firmwareStopped = true;
+    gt.stopFirmware();
+  });
+  transition.throwIfCancelled();
+  transition.cancellable = false;
+  progress.powerOffBegun = true;
+  await transition.phase("power_off", async () => {
+    await gt.haltEngines();
+    if (command.state !== "S2IDLE") await rail.cut();
+  });
+}
+
+/** Undoes a suspend that did not reach `power_off`: every byte is where it was or has been evicted, none is lost. */
+export async function runRecover(parts: Parts, transition: Transition, progress: Progress): Promise<void> {
+  const { memory, gt } = parts;
+  await transition.phase("recover", async () => {
+    await recoverRegions(memory);
+    if (progress.firmwareStopped && !gt.wedged) {
+      await gt.startFirmware();
+      await gt.startEngines();
+    }
+    gt.giveBlitter();
+  });
+}
+
+/** Whether a resume got power; what failed after that leaves the device FAILED, not SUSPENDED. */
+export interface ResumeProgress {
+  powerOn: boolean;
+}
+
+/** Runs the phases from `power_on` to `release`. Backups that were not restored stay attached. */
+export async function runResume(
+  parts: Parts,
+  transition: Transition,
+  checksums: Checksums | undefined,
+  progress: ResumeProgress,
+): Promise<void> {
+  const { memory, gt, faultKnobs } = parts;
+  await transition.phase("power_on", () => {
+    progress.powerOn = true;
+  });
+  await transition.phase("restore_early", async (counts) => {
+    if (faultKnobs.skipRestoreEarly !== true) await restoreRegions(memory, counts.restored, "early");
+  });
+  await transition.phase("firmware_start", () => gt.startFirmware());
+  await transition.phase("engine_start", () => gt.startEngines());
+  await transition.phase("restore_late", async (counts) => {
+    if (faultKnobs.skipRestoreLate === true) await recoverRegions(memory);
+    else await restoreRegions(memory, counts.restored, "late");
+  });
+  if (checksums !== undefined) await transition.phase("verify", () => compareChecksums(memory, checksums));
+  await transition.phase("release", async () => {
+    assert.equal(await countBackups(memory), 0, "no backup is left after a resume");
+  });
+}
+
+async function prepare(parts: Parts, command: Suspend, progress: Progress): Promise<void> {
+  const { memory, gate, clock } = parts;
+  if (!(await settledWithin(clock, gate.drained(), PREPARE_DRAIN_TIMEOUT_MS))) {
+    throw new DeviceError(
+      "IDLE_TIMEOUT",
+      `Commands in progress did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms, so the device was not suspended.`,
+    );
+  }
+  assert.equal(await countBackups(memory), 0, "no suspend starts with a backup attached");
+  if (command.verify === true) progress.checksums = await takeChecksums(memory);
+}
+
+async function idle(parts: Parts, transition: Transition, command: Suspend): Promise<void> {
+  const timeoutMs = command.idleTimeoutMs ?? IDLE_TIMEOUT_DEFAULT_MS;
+  const cancelled = new Promise<boolean>((resolve) => transition.onCancel(() => resolve(true)));
+  const isIdle = await Promise.race([parts.gt.waitForIdle(timeoutMs), cancelled]);
+  transition.throwIfCancelled();
+  if (isIdle) return;
+  if (command.onIdleTimeout === "ABORT") {
+    throw new DeviceError(
+      "IDLE_TIMEOUT",
+      `The GT was not idle after ${timeoutMs} ms, so the suspend was aborted.`,
+    );
+  }
+  await parts.gt.setWedged(`the GT was not idle after ${timeoutMs} ms`);
+}

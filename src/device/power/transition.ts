@@ -1,0 +1,207 @@
+/**
+ * One transition: its phases as they are timed and counted, its end, and who waits for it.
+ */
+import assert from "node:assert/strict";
+import type { Clock } from "../clock.ts";
+import { DeviceError } from "../errors.ts";
+import type { EventSink } from "../events.ts";
+import { emptyTally, type Tally } from "../memory/tally.ts";
+import type {
+  PhaseName,
+  PhaseRecord,
+  SleepState,
+  TransitionKind,
+  TransitionResource,
+  TransitionState,
+} from "../resource.ts";
+
+/** What a phase adds to as it works. */
+export interface PhaseCounts {
+  readonly evicted: Tally;
+  readonly backedUp: Tally;
+  readonly restored: Tally;
+  skippedVolatile: number;
+}
+
+export interface TransitionOptions {
+  readonly id: string;
+  readonly kind: TransitionKind;
+  readonly sleepState: SleepState;
+  readonly clock: Clock;
+  readonly emit: EventSink;
+}
+
+export class Transition {
+  readonly id: string;
+  readonly kind: TransitionKind;
+  readonly sleepState: SleepState;
+  /** Until when CancelTransition is legal. */
+  cancellable: boolean;
+  wedged = false;
+  recovered = false;
+  readonly #clock: Clock;
+  readonly #emit: EventSink;
+  readonly #startTimeNs: bigint;
+  readonly #phases: PhaseRecord[] = [];
+  readonly #evicted = emptyTally();
+  readonly #backedUp = emptyTally();
+  readonly #restored = emptyTally();
+  #state: TransitionState = "RUNNING";
+  #endTimeNs: bigint | undefined;
+  #error: DeviceError | undefined;
+  #cancelRequested = false;
+  #cancelListeners: (() => void)[] = [];
+  #endListeners: (() => void)[] = [];
+
+  constructor(options: TransitionOptions) {
+    this.id = options.id;
+    this.kind = options.kind;
+    this.sleepState = options.sleepState;
+    this.cancellable = options.kind === "SUSPEND";
+    this.#clock = options.clock;
+    this.#emit = options.emit;
+    this.#startTimeNs = options.clock.wallNs();
+  }
+
+  get state(): TransitionState {
+    return this.#state;
+  }
+
+  /** The error that ended it, naming the transition; undefined while running and after success. */
+  get error(): DeviceError | undefined {
+    return this.#error;
+  }
+
+  /** Runs one phase: times it, counts what it copies, tells of it, whether it ends well or not. */
+  async phase(name: PhaseName, work: (counts: PhaseCounts) => void | Promise<void>): Promise<void> {
+    this.throwIfCancelled();
+    const counts: PhaseCounts = {
+      evicted: emptyTally(),
+      backedUp: emptyTally(),
+      restored: emptyTally(),
+      skippedVolatile: 0,
+    };
+    const startTimeNs = this.#clock.wallNs();
+    const startNs = this.#clock.monotonicNs();
+    try {
+      await work(counts);
+    } finally {
+      const durationNs = this.#clock.monotonicNs() - startNs;
+      const phase = this.#record(name, counts, startTimeNs, durationNs);
+      this.#emitCopies(name, counts, durationNs);
+      this.#emit({ type: "phaseEnded", transition: this.describe(), phase });
+    }
+  }
+
+  /** Asks a running suspend to stop; it does so at the next object batch. */
+  requestCancel(): void {
+    this.#cancelRequested = true;
+    const listeners = this.#cancelListeners;
+    this.#cancelListeners = [];
+    for (const listener of listeners) listener();
+  }
+
+  /** @throws DeviceError TRANSITION_CANCELLED once a cancel was asked for and is still possible. */
+  throwIfCancelled(): void {
+    if (!this.#cancelRequested || !this.cancellable) return;
+    throw new DeviceError("TRANSITION_CANCELLED", `Transition ${this.id} was cancelled.`);
+  }
+
+  /** Calls `listener` when a cancel is asked for: what ends a wait early. */
+  onCancel(listener: () => void): void {
+    this.#cancelListeners.push(listener);
+  }
+
+  end(state: Exclude<TransitionState, "RUNNING">, error?: DeviceError): void {
+    assert(this.#state === "RUNNING", "a transition ends once");
+    if (error !== undefined) {
+      const metadata = { ...error.metadata, transition: this.id };
+      this.#error = new DeviceError(error.reason, error.message, metadata, { cause: error });
+    }
+    this.#endTimeNs = this.#clock.wallNs();
+    this.cancellable = false;
+    this.#state = state;
+    this.#emit({ type: "transitionEnded", transition: this.describe() });
+    const listeners = this.#endListeners;
+    this.#endListeners = [];
+    for (const listener of listeners) listener();
+  }
+
+  /** Resolves when the transition has ended, or after `waitMs`, whichever is first. */
+  ended(waitMs: number | undefined): Promise<void> {
+    if (this.#state !== "RUNNING" || waitMs === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = waitMs === undefined ? undefined : this.#clock.startTimer(waitMs, resolve);
+      this.#endListeners.push(() => {
+        timer?.cancel();
+        resolve();
+      });
+    });
+  }
+
+  describe(alreadyInState = false): TransitionResource {
+    return {
+      id: this.id,
+      kind: this.kind,
+      sleepState: this.sleepState,
+      state: this.#state,
+      alreadyInState,
+      startTimeNs: this.#startTimeNs,
+      endTimeNs: this.#endTimeNs,
+      phases: [...this.#phases],
+      evictedObjects: this.#evicted.objects,
+      evictedBytes: this.#evicted.bytes,
+      backupObjects: this.#backedUp.objects,
+      backupBytes: this.#backedUp.bytes,
+      restoredObjects: this.#restored.objects,
+      restoredBytes: this.#restored.bytes,
+      wedged: this.wedged,
+      recovered: this.recovered,
+      error: this.#error && { reason: this.#error.reason, message: this.#error.message },
+    };
+  }
+
+  #record(phase: PhaseName, counts: PhaseCounts, startTimeNs: bigint, durationNs: bigint): PhaseRecord {
+    const tallies = [counts.evicted, counts.backedUp, counts.restored];
+    const sum = (pick: (tally: Tally) => number): number =>
+      tallies.reduce((total, each) => total + pick(each), 0);
+    const record: PhaseRecord = {
+      phase,
+      startTimeNs,
+      durationNs,
+      objects: sum((tally) => tally.objects),
+      bytes: sum((tally) => tally.bytes),
+      blitterBytes: sum((tally) => tally.blitterBytes),
+      memcpyBytes: sum((tally) => tally.memcpyBytes),
+      skippedVolatile: counts.skippedVolatile,
+    };
+    this.#phases.push(record);
+    addObjectsAndBytes(this.#evicted, counts.evicted);
+    addObjectsAndBytes(this.#backedUp, counts.backedUp);
+    addObjectsAndBytes(this.#restored, counts.restored);
+    return record;
+  }
+
+  /** Backups and restores are told per phase and path, so that bytes over seconds is a rate. */
+  #emitCopies(phase: PhaseName, counts: PhaseCounts, durationNs: bigint): void {
+    for (const [path, key] of [
+      ["blitter", "blitterBytes"],
+      ["memcpy", "memcpyBytes"],
+    ] as const) {
+      if (counts.backedUp[key] > 0) {
+        const { objects } = counts.backedUp;
+        this.#emit({ type: "backedUp", path, objects, bytes: counts.backedUp[key], durationNs });
+      }
+      if (counts.restored[key] > 0) {
+        const { objects } = counts.restored;
+        const early = phase === "restore_early";
+        this.#emit({ type: "restored", path, early, objects, bytes: counts.restored[key], durationNs });
+      }
+    }
+  }
+}
+
+function addObjectsAndBytes(into: Tally, from: Tally): void {
+  into.objects += from.objects;
+  into.bytes += from.bytes;
+}

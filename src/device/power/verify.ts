@@ -1,0 +1,44 @@
+/**
+ * Verification: a CRC-32C of every client object taken before `evict`, compared wherever its bytes are after resume.
+ */
+import { DeviceError } from "../errors.ts";
+import { WALK_SLICE_OBJECTS } from "../limits.ts";
+import { crcOfObject } from "../memory/content.ts";
+import type { Memory } from "../memory/memory.ts";
+import { FLAG, NONE } from "../memory/object-table.ts";
+
+/** Checksums by slot. Valid while no object is created or deleted, which a suspended device guarantees. */
+export type Checksums = ReadonlyMap<number, number>;
+
+/** Objects named in the message of a mismatch; the number of all is in the metadata. */
+const NAMED_MAX = 10;
+
+/** Checksums of everything whose content a suspend must keep. */
+export async function takeChecksums(memory: Memory): Promise<Checksums> {
+  const { table } = memory;
+  const checksums = new Map<number, number>();
+  let looked = 0;
+  for (let slot = table.orderHead; slot !== NONE; slot = table.orderNext[slot]) {
+    if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (table.resource[slot] === NONE) continue;
+    if (table.pinCount[slot] > 0 && table.has(slot, FLAG.PM_VOLATILE)) continue;
+    checksums.set(slot, await crcOfObject(memory, slot));
+  }
+  return checksums;
+}
+
+/** @throws DeviceError CHECKSUM_MISMATCH naming the objects whose bytes are not what they were. */
+export async function compareChecksums(memory: Memory, checksums: Checksums): Promise<void> {
+  const wrong: string[] = [];
+  for (const [slot, expected] of checksums) {
+    if ((await crcOfObject(memory, slot)) !== expected) wrong.push(memory.idOf(slot));
+  }
+  if (wrong.length === 0) return;
+  memory.emit({ type: "verifyFailed", objects: wrong });
+  const named = wrong.slice(0, NAMED_MAX).join(", ");
+  throw new DeviceError(
+    "CHECKSUM_MISMATCH",
+    `${wrong.length} objects do not have the content that they had before the suspend: ${named}.`,
+    { objects: named, count: String(wrong.length) },
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * The blitter: memory's Copier made of the migrate contexts of all copy engines. Each list goes to the context with
+ * the least to do.
+ */
+import { COMMAND_LENGTH_MAX, type RingWriter } from "../hardware/ring.ts";
+import { BLIT_CHUNK_BYTES } from "../limits.ts";
+import type { ClearRange, Copier, CopyList } from "../memory/copier.ts";
+import type { MigrateContext, MigrateWork } from "./migrate-context.ts";
+
+export class Blitter implements Copier {
+  readonly path = "blitter";
+  readonly #contexts: readonly MigrateContext[];
+
+  constructor(contexts: readonly MigrateContext[]) {
+    this.#contexts = contexts;
+  }
+
+  copy(list: CopyList): Promise<void> {
+    return list.count === 0 ? Promise.resolve() : this.#submit(new CopyWork(list));
+  }
+
+  clear(bank: number, ranges: readonly ClearRange[]): Promise<void> {
+    return ranges.length === 0 ? Promise.resolve() : this.#submit(new ClearWork(bank, ranges));
+  }
+
+  #submit(work: MigrateWork): Promise<void> {
+    const idlest = this.#contexts.reduce((best, each) =>
+      each.pendingBytes < best.pendingBytes ? each : best,
+    );
+    return idlest.submit(work).wait();
+  }
+}
+
+/** The copies of a list as commands of at most BLIT_CHUNK_BYTES. */
+class CopyWork implements MigrateWork {
+  readonly bytes: number;
+  readonly #list: CopyList;
+  #index = 0;
+  #doneBytes = 0;
+
+  constructor(list: CopyList) {
+    this.#list = list;
+    this.bytes = list.totalBytes;
+  }
+
+  emit(ring: RingWriter, commandsMax: number): number {
+    const list = this.#list;
+    let emitted = 0;
+    while (emitted < commandsMax && this.#index < list.count) {
+      const at = this.#index;
+      const done = this.#doneBytes;
+      const length = Math.min(list.lengthBytes[at] - done, BLIT_CHUNK_BYTES);
+      ring.copy(
+        list.sourceBank[at],
+        list.source[at] + done,
+        list.destinationBank[at],
+        list.destination[at] + done,
+        length,
+      );
+      emitted++;
+      this.#doneBytes += length;
+      if (this.#doneBytes < list.lengthBytes[at]) continue;
+      this.#index++;
+      this.#doneBytes = 0;
+    }
+    return emitted;
+  }
+
+  done(): boolean {
+    return this.#index === this.#list.count;
+  }
+}
+
+/** Ranges to be zeroed, one command each: one large fill is faster than many small ones. */
+class ClearWork implements MigrateWork {
+  readonly bytes: number;
+  readonly #bank: number;
+  readonly #ranges: readonly ClearRange[];
+  #index = 0;
+  #doneBytes = 0;
+
+  constructor(bank: number, ranges: readonly ClearRange[]) {
+    this.#bank = bank;
+    this.#ranges = ranges;
+    this.bytes = ranges.reduce((sum, range) => sum + range.lengthBytes, 0);
+  }
+
+  emit(ring: RingWriter, commandsMax: number): number {
+    let emitted = 0;
+    for (; emitted < commandsMax && this.#index < this.#ranges.length; emitted++) {
+      const range = this.#ranges[this.#index];
+      const length = Math.min(range.lengthBytes - this.#doneBytes, COMMAND_LENGTH_MAX);
+      ring.fill(this.#bank, range.offsetBytes + this.#doneBytes, length, 0);
+      this.#doneBytes += length;
+      if (this.#doneBytes < range.lengthBytes) continue;
+      this.#index++;
+      this.#doneBytes = 0;
+    }
+    return emitted;
+  }
+
+  done(): boolean {
+    return this.#index === this.#ranges.length;
+  }
+}

@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+import { bootVirtual, hashOf, KIB, MIB, patternOf, type VirtualDevice } from "../support/virtual-device.ts";
+
+/** Fills LMEM past its size with pinned and unpinned objects and remembers the hash of each. */
+async function populate(gpu: VirtualDevice): Promise<{ hashes: Map<string, string>; pinned: string[] }> {
+  const hashes = new Map<string, string>();
+  const pinned: string[] = [];
+  for (let seed = 1; seed <= 24; seed++) {
+    const bytes = patternOf(seed, seed % 3 === 0 ? 64 * KIB : MIB);
+    const id = await gpu.upload(bytes);
+    hashes.set(id, hashOf(bytes));
+    if (seed % 6 === 0) {
+      await gpu.execute({ type: "pinObject", object: id });
+      pinned.push(id);
+    }
+  }
+  return { hashes, pinned };
+}
+
+async function wrongObjects(gpu: VirtualDevice, hashes: ReadonlyMap<string, string>): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const [id, hash] of hashes) if (hashOf(await gpu.download(id)) !== hash) wrong.push(id);
+  return wrong;
+}
+
+describe("S3", () => {
+  test("keeps every byte of every object while LMEM loses power", async () => {
+    const gpu = await bootVirtual();
+    const { hashes, pinned } = await populate(gpu);
+    const before = await Promise.all(pinned.map((object) => gpu.execute({ type: "getObject", object })));
+
+    const suspended = await gpu.execute({ type: "suspend", state: "S3" });
+    expect(suspended.state).toBe("SUCCEEDED");
+    expect(suspended.phases.map((phase) => phase.phase)).toEqual([
+      "prepare",
+      "evict",
+      "idle",
+      "evict_pinned",
+      "memcpy",
+      "firmware_stop",
+      "power_off",
+    ]);
+    expect((await gpu.execute({ type: "getObject", object: pinned[0] })).hasBackup).toBe(true);
+    gpu.device.checkInvariants();
+
+    const resumed = await gpu.execute({ type: "resume" });
+    expect(resumed.state).toBe("SUCCEEDED");
+    gpu.device.checkInvariants();
+    const after = await Promise.all(pinned.map((object) => gpu.execute({ type: "getObject", object })));
+    expect(after.map((object) => object.extents)).toEqual(before.map((object) => object.extents));
+    expect(after.some((object) => object.hasBackup)).toBe(false);
+    expect(await wrongObjects(gpu, hashes)).toEqual([]);
+  });
+
+  test("loses exactly the pinned objects when restore is left out: power loss is real", async () => {
+    const gpu = await bootVirtual({ faultKnobs: { skipRestoreLate: true } });
+    const { hashes, pinned } = await populate(gpu);
+    await gpu.execute({ type: "suspend", state: "S3" });
+    await gpu.execute({ type: "resume" });
+    expect(await wrongObjects(gpu, hashes)).toEqual(pinned);
+  });
+});

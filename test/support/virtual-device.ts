@@ -1,0 +1,116 @@
+/** A whole device under virtual time, and what tests do with it. */
+import { createHash } from "node:crypto";
+import {
+  bootDevice,
+  type Command,
+  type Device,
+  type DeviceEvent,
+  type DeviceOptions,
+  type HashFactory,
+  type Results,
+  VirtualClock,
+} from "../../src/device/mod.ts";
+
+export const MIB = 1024 * 1024;
+export const KIB = 1024;
+
+export const sha256: HashFactory = () => {
+  const hash = createHash("sha256");
+  return { update: (bytes) => void hash.update(bytes), digestHex: () => hash.digest("hex") };
+};
+
+/** A seeded generator (mulberry32): uniform in [0, 1). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Bytes that differ for each seed. */
+export function patternOf(seed: number, lengthBytes: number): Uint8Array {
+  const random = seededRandom(seed);
+  const words = new Uint32Array(Math.ceil(lengthBytes / 4));
+  for (let at = 0; at < words.length; at++) words[at] = random() * 4294967296;
+  return new Uint8Array(words.buffer, 0, lengthBytes);
+}
+
+export function hashOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** A device with a clock of its own; `execute` drives the clock until the answer is there. */
+export interface VirtualDevice {
+  readonly device: Device;
+  readonly clock: VirtualClock;
+  readonly events: DeviceEvent[];
+  execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
+  /** Creates an object and writes `bytes` to it. Answers its id. */
+  upload(bytes: Uint8Array, spec?: { regions?: string[]; flags?: DeviceFlags; label?: string }): Promise<string>;
+  download(id: string): Promise<Uint8Array>;
+}
+
+type DeviceFlags = Extract<Command, { type: "createObject" }>["flags"];
+
+export async function bootVirtual(options: Partial<DeviceOptions> = {}): Promise<VirtualDevice> {
+  const clock = new VirtualClock({ settle: () => new Promise((resolve) => setImmediate(resolve)) });
+  const events: DeviceEvent[] = [];
+  const device = await clock.run(
+    bootDevice({
+      name: "card0",
+      uid: "6f1c2d3e-4b5a-4978-8c6d-0123456789ab",
+      lmem: [{ sizeBytes: 16 * MIB }],
+      smem: { sizeBytes: 64 * MIB },
+      engines: ["bcs0"],
+      engineForm: "in-process",
+      clock,
+      random: seededRandom(1),
+      emit: (event) => void events.push(event),
+      sha256,
+      ...options,
+    }),
+  );
+  return withHelpers(device, clock, events, (promise) => clock.run(promise));
+}
+
+function withHelpers(
+  device: Device,
+  clock: VirtualClock,
+  events: DeviceEvent[],
+  drive: <T>(promise: Promise<T>) => Promise<T>,
+): VirtualDevice {
+  const execute = <C extends Command>(command: C): Promise<Results[C["type"]]> => drive(device.execute(command));
+  return {
+    device,
+    clock,
+    events,
+    execute,
+    async upload(bytes, spec = {}) {
+      const { id } = await execute({
+        type: "createObject",
+        sizeBytes: bytes.length,
+        regions: spec.regions ?? ["lmem0", "smem"],
+        flags: spec.flags ?? [],
+        alignmentBytes: 0,
+        label: spec.label ?? "",
+      });
+      for (let offsetBytes = 0; offsetBytes < bytes.length; offsetBytes += MIB) {
+        const data = bytes.subarray(offsetBytes, offsetBytes + MIB);
+        await execute({ type: "writeObject", object: id, offsetBytes, data });
+      }
+      return id;
+    },
+    async download(id) {
+      const { sizeBytes } = await execute({ type: "getObject", object: id });
+      const bytes = new Uint8Array(sizeBytes);
+      for (let offsetBytes = 0; offsetBytes < sizeBytes; offsetBytes += MIB) {
+        const lengthBytes = Math.min(MIB, sizeBytes - offsetBytes);
+        bytes.set(await execute({ type: "readObject", object: id, offsetBytes, lengthBytes }), offsetBytes);
+      }
+      return bytes;
+    },
+  };
+}
