@@ -1,32 +1,31 @@
-import { describe, expect, test } from "vitest";
-import { bootVirtual, hashOf, KIB, MIB, patternOf, type VirtualDevice } from "../support/virtual-device.ts";
+/** The main job, against both forms of the engines. */
+import { afterEach, describe, expect, test } from "vitest";
+import type { DeviceOptions } from "../../src/device/mod.ts";
+import {
+  bootThreaded,
+  bootVirtual,
+  hashOf,
+  KIB,
+  MIB,
+  patternOf,
+  type TestDevice,
+} from "../support/test-device.ts";
 
-/** Fills LMEM past its size with pinned and unpinned objects and remembers the hash of each. */
-async function populate(gpu: VirtualDevice): Promise<{ hashes: Map<string, string>; pinned: string[] }> {
-  const hashes = new Map<string, string>();
-  const pinned: string[] = [];
-  for (let seed = 1; seed <= 24; seed++) {
-    const bytes = patternOf(seed, seed % 3 === 0 ? 64 * KIB : MIB);
-    const id = await gpu.upload(bytes);
-    hashes.set(id, hashOf(bytes));
-    if (seed % 6 === 0) {
-      await gpu.execute({ type: "pinObject", object: id });
-      pinned.push(id);
-    }
-  }
-  return { hashes, pinned };
-}
+const FORMS = [
+  { form: "in-process", boot: bootVirtual },
+  { form: "threaded", boot: bootThreaded },
+] as const;
 
-async function wrongObjects(gpu: VirtualDevice, hashes: ReadonlyMap<string, string>): Promise<string[]> {
-  const wrong: string[] = [];
-  for (const [id, hash] of hashes) if (hashOf(await gpu.download(id)) !== hash) wrong.push(id);
-  return wrong;
-}
+describe.each(FORMS)("S3 with $form engines", ({ boot }) => {
+  let gpu: TestDevice;
+  const bootGpu = async (options: Partial<DeviceOptions> = {}): Promise<void> => {
+    gpu = await boot(options);
+  };
+  afterEach(() => gpu.device.close());
 
-describe("S3", () => {
   test("keeps every byte of every object while LMEM loses power", async () => {
-    const gpu = await bootVirtual();
-    const { hashes, pinned } = await populate(gpu);
+    await bootGpu();
+    const { hashes, pinned } = await fill(gpu);
     const before = await Promise.all(pinned.map((object) => gpu.execute({ type: "getObject", object })));
 
     const suspended = await gpu.execute({ type: "suspend", state: "S3" });
@@ -53,10 +52,43 @@ describe("S3", () => {
   });
 
   test("loses exactly the pinned objects when restore is left out: power loss is real", async () => {
-    const gpu = await bootVirtual({ faultKnobs: { skipRestoreLate: true } });
-    const { hashes, pinned } = await populate(gpu);
+    await bootGpu({ faultKnobs: { skipRestoreLate: true } });
+    const { hashes, pinned } = await fill(gpu);
     await gpu.execute({ type: "suspend", state: "S3" });
     await gpu.execute({ type: "resume" });
     expect(await wrongObjects(gpu, hashes)).toEqual(pinned);
   });
+
+  test("keeps every byte for a hundred cycles", async () => {
+    await bootGpu();
+    const { hashes } = await fill(gpu);
+    for (let cycle = 0; cycle < 100; cycle++) {
+      await gpu.execute({ type: "suspend", state: cycle % 2 === 0 ? "S3" : "S2IDLE" });
+      await gpu.execute({ type: "resume" });
+    }
+    expect(await wrongObjects(gpu, hashes)).toEqual([]);
+    expect((await gpu.execute({ type: "getDevice" })).suspendCount).toBe(100);
+  });
 });
+
+/** Fills LMEM past its size with pinned and unpinned objects and remembers the hash of each. */
+async function fill(gpu: TestDevice): Promise<{ hashes: Map<string, string>; pinned: string[] }> {
+  const hashes = new Map<string, string>();
+  const pinned: string[] = [];
+  for (let seed = 1; seed <= 24; seed++) {
+    const bytes = patternOf(seed, seed % 3 === 0 ? 64 * KIB : MIB);
+    const id = await gpu.upload(bytes);
+    hashes.set(id, hashOf(bytes));
+    if (seed % 6 === 0) {
+      await gpu.execute({ type: "pinObject", object: id });
+      pinned.push(id);
+    }
+  }
+  return { hashes, pinned };
+}
+
+async function wrongObjects(gpu: TestDevice, hashes: ReadonlyMap<string, string>): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const [id, hash] of hashes) if (hashOf(await gpu.download(id)) !== hash) wrong.push(id);
+  return wrong;
+}

@@ -1,4 +1,4 @@
-/** A whole device under virtual time, and what tests do with it. */
+/** Whole devices for tests: under virtual time, or threaded at machine speed, behind one face. */
 import { createHash } from "node:crypto";
 import {
   bootDevice,
@@ -10,6 +10,7 @@ import {
   type Results,
   VirtualClock,
 } from "../../src/device/mod.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
 
 export const MIB = 1024 * 1024;
 export const KIB = 1024;
@@ -42,50 +43,69 @@ export function hashOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** A device with a clock of its own; `execute` drives the clock until the answer is there. */
-export interface VirtualDevice {
+/** A device and what tests do with it. Under virtual time `execute` drives the clock until the answer is there. */
+export interface TestDevice {
   readonly device: Device;
-  readonly clock: VirtualClock;
   readonly events: DeviceEvent[];
   execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
   /** Creates an object and writes `bytes` to it. Answers its id. */
-  upload(bytes: Uint8Array, spec?: { regions?: string[]; flags?: DeviceFlags; label?: string }): Promise<string>;
+  upload(
+    bytes: Uint8Array,
+    spec?: { regions?: string[]; flags?: DeviceFlags; label?: string },
+  ): Promise<string>;
   download(id: string): Promise<Uint8Array>;
+}
+
+export interface VirtualDevice extends TestDevice {
+  readonly clock: VirtualClock;
 }
 
 type DeviceFlags = Extract<Command, { type: "createObject" }>["flags"];
 
+/** An in-process device: no thread, no timer, the same every time. */
 export async function bootVirtual(options: Partial<DeviceOptions> = {}): Promise<VirtualDevice> {
   const clock = new VirtualClock({ settle: () => new Promise((resolve) => setImmediate(resolve)) });
   const events: DeviceEvent[] = [];
   const device = await clock.run(
-    bootDevice({
-      name: "card0",
-      uid: "6f1c2d3e-4b5a-4978-8c6d-0123456789ab",
-      lmem: [{ sizeBytes: 16 * MIB }],
-      smem: { sizeBytes: 64 * MIB },
-      engines: ["bcs0"],
-      engineForm: "in-process",
-      clock,
-      random: seededRandom(1),
-      emit: (event) => void events.push(event),
-      sha256,
-      ...options,
-    }),
+    bootDevice({ ...defaults(events), engineForm: "in-process", clock, ...options }),
   );
-  return withHelpers(device, clock, events, (promise) => clock.run(promise));
+  return { clock, ...withHelpers(device, events, (promise) => clock.run(promise)) };
+}
+
+/** A device with real engine threads and real time. Close it. */
+export async function bootThreaded(options: Partial<DeviceOptions> = {}): Promise<TestDevice> {
+  const events: DeviceEvent[] = [];
+  const device = await bootDevice({
+    ...defaults(events),
+    engineForm: "threaded",
+    clock: systemClock,
+    ...options,
+  });
+  return withHelpers(device, events, (promise) => promise);
+}
+
+function defaults(events: DeviceEvent[]): Omit<DeviceOptions, "engineForm" | "clock"> {
+  return {
+    name: "card0",
+    uid: "6f1c2d3e-4b5a-4978-8c6d-0123456789ab",
+    lmem: [{ sizeBytes: 16 * MIB }],
+    smem: { sizeBytes: 64 * MIB },
+    engines: ["bcs0"],
+    random: seededRandom(1),
+    emit: (event) => void events.push(event),
+    sha256,
+  };
 }
 
 function withHelpers(
   device: Device,
-  clock: VirtualClock,
   events: DeviceEvent[],
   drive: <T>(promise: Promise<T>) => Promise<T>,
-): VirtualDevice {
-  const execute = <C extends Command>(command: C): Promise<Results[C["type"]]> => drive(device.execute(command));
+): TestDevice {
+  const execute = <C extends Command>(command: C): Promise<Results[C["type"]]> =>
+    drive(device.execute(command));
   return {
     device,
-    clock,
     events,
     execute,
     async upload(bytes, spec = {}) {
