@@ -47,7 +47,12 @@ export interface Device {
 }
 
 /** Makes a device and brings it to ACTIVE. @throws DeviceError when it cannot be made of these options. */
-export async function bootDevice(options: DeviceOptions): Promise<Device> {
+export function bootDevice(options: DeviceOptions): Promise<Device> {
+  return assembleDevice(options);
+}
+
+/** The same, with the parts in sight: for tests that reach under the covers as a fault would. */
+export async function assembleDevice(options: DeviceOptions): Promise<AssembledDevice> {
   checkOptions(options);
   const device = new AssembledDevice(options);
   await device.boot();
@@ -56,11 +61,11 @@ export async function bootDevice(options: DeviceOptions): Promise<Device> {
 
 type Handlers = { readonly [T in CommandType]: (command: CommandOf<T>) => Results[T] | Promise<Results[T]> };
 
-class AssembledDevice implements Device {
+export class AssembledDevice implements Device {
   readonly name: string;
+  readonly memory: Memory;
+  readonly gt: Gt;
   readonly #options: DeviceOptions;
-  readonly #memory: Memory;
-  readonly #gt: Gt;
   readonly #power: Power;
   readonly #gate: CommandGate;
   readonly #handlers: Handlers;
@@ -81,7 +86,7 @@ class AssembledDevice implements Device {
       return rates === undefined ? new ThreadedEngine(common) : new InProcessEngine({ ...common, rates });
     });
     const table = new ObjectTable();
-    this.#memory = new Memory({
+    this.memory = new Memory({
       table,
       regions: banks.map((bank, index) => makeRegion(options, bank, index, table)),
       cpuCopier: new CpuCopier({ control, microcodes, clock, rates }),
@@ -91,13 +96,13 @@ class AssembledDevice implements Device {
       sha256: options.sha256,
       deviceUid: options.uid,
     });
-    this.#gt = new Gt({ memory: this.#memory, engines, clock, emit });
+    this.gt = new Gt({ memory: this.memory, engines, clock, emit });
     this.#gate = new CommandGate(clock);
     const rail = new PowerRail({ banks: banks.slice(1), microcodes, clock, random: options.random });
     this.#power = new Power(
       {
-        memory: this.#memory,
-        gt: this.#gt,
+        memory: this.memory,
+        gt: this.gt,
         rail,
         gate: this.#gate,
         clock,
@@ -109,8 +114,8 @@ class AssembledDevice implements Device {
   }
 
   async boot(): Promise<void> {
-    await this.#gt.startFirmware();
-    await this.#gt.startEngines();
+    await this.gt.startFirmware();
+    await this.gt.startEngines();
   }
 
   async execute<C extends Command>(command: C): Promise<Results[C["type"]]> {
@@ -129,15 +134,15 @@ class AssembledDevice implements Device {
   }
 
   close(): Promise<void> {
-    return this.#gt.close();
+    return this.gt.close();
   }
 
   checkInvariants(): void {
-    checkMemoryInvariants(this.#memory);
+    checkMemoryInvariants(this.memory);
   }
 
   #makeHandlers(): Handlers {
-    const memory = this.#memory;
+    const memory = this.memory;
     const power = this.#power;
     return {
       getDevice: () => this.#describe(),
@@ -180,23 +185,23 @@ class AssembledDevice implements Device {
       sleepState: power.sleepState,
       dState: power.dState,
       stateSinceNs: power.stateSinceNs,
-      wedged: this.#gt.wedged,
+      wedged: this.gt.wedged,
       suspendCount: power.suspendCount,
       transition: power.transitionId,
       regions: this.#regions().map((region) => region.id),
       engines: this.#options.engines,
-      etag: `"${power.stateSinceNs.toString(16)}-${this.#gt.wedged ? 1 : 0}"`,
+      etag: `"${power.stateSinceNs.toString(16)}-${this.gt.wedged ? 1 : 0}"`,
     };
   }
 
   /** Local regions first, `smem` last. */
   #regions(): readonly RegionResource[] {
-    const [system, ...local] = this.#memory.regions;
+    const [system, ...local] = this.memory.regions;
     return [...local, system].map((region) => region.describe());
   }
 
   #region(id: string): RegionResource {
-    const region = this.#memory.findRegion(id);
+    const region = this.memory.findRegion(id);
     if (region !== undefined) return region.describe();
     throw new DeviceError("REGION_NOT_FOUND", `Region ${id} does not exist.`, { region: id });
   }

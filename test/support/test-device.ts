@@ -1,9 +1,9 @@
 /** Whole devices for tests: under virtual time, or threaded at machine speed, behind one face. */
 import { createHash } from "node:crypto";
+import { type AssembledDevice, assembleDevice } from "../../src/device/device.ts";
 import {
-  bootDevice,
   type Command,
-  type Device,
+  DeviceError,
   type DeviceEvent,
   type DeviceOptions,
   type HashFactory,
@@ -45,7 +45,7 @@ export function hashOf(bytes: Uint8Array): string {
 
 /** A device and what tests do with it. Under virtual time `execute` drives the clock until the answer is there. */
 export interface TestDevice {
-  readonly device: Device;
+  readonly device: AssembledDevice;
   readonly events: DeviceEvent[];
   execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
   /** Creates an object and writes `bytes` to it. Answers its id. */
@@ -67,7 +67,7 @@ export async function bootVirtual(options: Partial<DeviceOptions> = {}): Promise
   const clock = new VirtualClock({ settle: () => new Promise((resolve) => setImmediate(resolve)) });
   const events: DeviceEvent[] = [];
   const device = await clock.run(
-    bootDevice({ ...defaults(events), engineForm: "in-process", clock, ...options }),
+    assembleDevice({ ...defaults(events), engineForm: "in-process", clock, ...options }),
   );
   return { clock, ...withHelpers(device, events, (promise) => clock.run(promise)) };
 }
@@ -75,13 +75,24 @@ export async function bootVirtual(options: Partial<DeviceOptions> = {}): Promise
 /** A device with real engine threads and real time. Close it. */
 export async function bootThreaded(options: Partial<DeviceOptions> = {}): Promise<TestDevice> {
   const events: DeviceEvent[] = [];
-  const device = await bootDevice({
+  const device = await assembleDevice({
     ...defaults(events),
     engineForm: "threaded",
     clock: systemClock,
     ...options,
   });
   return withHelpers(device, events, (promise) => promise);
+}
+
+/** The reason with which `promise` was refused. */
+export async function reasonOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof DeviceError) return error.reason;
+    throw error;
+  }
+  return "none";
 }
 
 function defaults(events: DeviceEvent[]): Omit<DeviceOptions, "engineForm" | "clock"> {
@@ -98,7 +109,7 @@ function defaults(events: DeviceEvent[]): Omit<DeviceOptions, "engineForm" | "cl
 }
 
 function withHelpers(
-  device: Device,
+  device: AssembledDevice,
   events: DeviceEvent[],
   drive: <T>(promise: Promise<T>) => Promise<T>,
 ): TestDevice {

@@ -100,7 +100,7 @@ export class BuddyAllocator {
     const terms = this.#terms;
     terms.fill(request, this);
     if (terms.size > this.#blocks.freeChunks) return NO_BLOCKS;
-    if (terms.end - terms.start === terms.size) return this.#allocateRange(terms.start, terms.end);
+    if (terms.end - terms.start === terms.size) return this.#allocateExact(terms);
     const handle = terms.contiguous ? this.#allocateContiguous(terms) : this.#allocateScattered(terms);
     if (this.#forgotten.length > 0) this.#forgotten.length = 0;
     return handle;
@@ -188,9 +188,10 @@ export class BuddyAllocator {
     checkBlocks(this.#blocks);
   }
 
-  #allocateRange(start: number, end: number): number {
-    if (!this.#blocks.isFree(start, end)) return NO_BLOCKS;
-    return this.#blocks.takeRange(start, end);
+  /** The range is as long as the size: that very range or nothing (__gpu_buddy_alloc_range). */
+  #allocateExact(terms: Terms): number {
+    if (!this.#blocks.isFree(terms.start, terms.end)) return NO_BLOCKS;
+    return this.#blocks.takeRange(terms.start, terms.end);
   }
 
   /** The largest blocks that fit into what remains, so few of them; the last is trimmed to the size asked for. */
@@ -236,7 +237,7 @@ export class BuddyAllocator {
       handle = blocks.take(order, terms.preferCleared, terms);
       if (handle === NONE) handle = this.#takeMerged(order, terms);
     }
-    if (handle === NONE) return this.#allocateAcross(terms, order);
+    if (handle === NONE) return this.#allocateAcross(terms);
     blocks.seal(handle, handle);
     if (1 << order !== size) blocks.shrink(handle, size);
     return handle;
@@ -249,16 +250,17 @@ export class BuddyAllocator {
   }
 
   /**
-   * No single block is large enough: a free block of half the rounded size, with free neighbours to its right and
-   * left, may do (__alloc_contig_try_harder). Whether memory is cleared plays no part here, but it stays known.
+   * No single place is large enough: a free block of half the rounded size, with free neighbours to its right and
+   * left, may do (__alloc_contig_try_harder), or a larger one at the border of the range. Whether memory is cleared
+   * plays no part here, and stays known.
    */
-  #allocateAcross(terms: Terms, roundedOrder: number): number {
+  #allocateAcross(terms: Terms): number {
     const { dirty, cleared, mixed, orderMax } = this.#blocks;
     const trees = terms.preferCleared ? [cleared, dirty, mixed] : [dirty, cleared, mixed];
-    for (let order = highestBit(terms.size); order < roundedOrder && order <= orderMax; order++) {
+    for (let order = highestBit(terms.size); order <= orderMax; order++) {
       for (const tree of trees) {
         const start = this.#findAcross(terms, tree, order);
-        if (start !== NONE) return this.#allocateRange(start, start + terms.size);
+        if (start !== NONE) return this.#blocks.takeRange(start, start + terms.size);
       }
     }
     return NO_BLOCKS;
