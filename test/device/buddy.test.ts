@@ -212,6 +212,9 @@ describe("scattered allocations", () => {
     expect(blocksOf(buddy, handle)[0].offset).toBe(12 * PAGE);
     const inRange = allocate(buddy, PAGE, { topDown: true, endBytes: 6 * PAGE });
     expect(blocksOf(buddy, inRange)[0].offset).toBe(5 * PAGE);
+    const odd = space(65 * PAGE);
+    expect(blocksOf(odd, allocate(odd, PAGE, { topDown: true }))[0].offset).toBe(64 * PAGE);
+    expect(blocksOf(odd, allocate(odd, PAGE, { topDown: true }))[0].offset).toBe(63 * PAGE);
   });
 });
 
@@ -286,6 +289,10 @@ describe("contiguous allocations", () => {
     const range = { startBytes: 8 * PAGE, endBytes: 15 * PAGE };
     const ranged = allocate(buddy, 6 * PAGE, { contiguous: true, ...range });
     expect(buddy.extents(ranged)).toEqual([{ offsetBytes: 8 * PAGE, lengthBytes: 6 * PAGE }]);
+    const border = space(8 * PAGE);
+    border.reserve(7 * PAGE, PAGE);
+    const across = allocate(border, 5 * PAGE, { contiguous: true, startBytes: 2 * PAGE });
+    expect(border.extents(across)).toEqual([{ offsetBytes: 2 * PAGE, lengthBytes: 5 * PAGE }]);
   });
 });
 
@@ -348,16 +355,25 @@ describe("cleared memory", () => {
     buddy.checkInvariants();
   });
 
-  test("serves contiguous requests across its border, each part as it is", () => {
+  test("serves contiguous requests together with dirty memory, each part as it is", () => {
     const buddy = space(8 * PAGE);
-    const [clean, rest] = [allocate(buddy, 4 * PAGE), allocate(buddy, 4 * PAGE)];
-    buddy.free(clean, { cleared: true });
-    buddy.trim(rest, 2 * PAGE);
-    buddy.free(rest);
-    buddy.reserve(7 * PAGE, PAGE);
+    const [dirty, clean] = fillByTurns(buddy, 2);
+    freeAll(buddy, dirty);
+    freeAll(buddy, clean.slice(0, 3), true);
     const handle = allocate(buddy, 7 * PAGE, { contiguous: true });
     expect(buddy.extents(handle)).toEqual([{ offsetBytes: 0, lengthBytes: 7 * PAGE }]);
-    expect(blocksOf(buddy, handle).map(({ cleared }) => cleared)).toEqual([true, false, false]);
+    const cleared = [false, true, false, true, false, true, false];
+    expect(blocksOf(buddy, handle).map((block) => block.cleared)).toEqual(cleared);
+  });
+
+  test("stays cleared where rounding up took it and gave it back", () => {
+    for (const contiguous of [false, true]) {
+      const buddy = space(8 * PAGE);
+      buddy.free(allocate(buddy, 8 * PAGE), { cleared: true });
+      allocate(buddy, 3 * PAGE, { contiguous, minBlockBytes: 4 * PAGE, preferCleared: true });
+      expect(buddy.clearedBytes).toBe(5 * PAGE);
+      buddy.checkInvariants();
+    }
   });
 
   test("[invariant 78] does not exist after a power loss, and blocks it kept apart are one again", () => {
