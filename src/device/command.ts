@@ -3,12 +3,14 @@
  * Every wire decodes into one of these, and nothing else reaches the device.
  */
 import type {
+  Advice,
   DeviceResource,
   ObjectFlag,
   ObjectResource,
   RegionResource,
   SleepState,
   TransitionResource,
+  UsageResource,
 } from "./resource.ts";
 
 /**
@@ -83,6 +85,35 @@ export interface MoveObject extends Holdable {
   readonly object: string;
   readonly region: string;
 }
+/** What the client still needs of the content; the answer says whether it is still there. */
+export interface AdviseObject extends Holdable {
+  readonly type: "adviseObject";
+  readonly object: string;
+  readonly advice: Advice;
+}
+/** Up to BATCH_OBJECTS_MAX objects like `template`, all or none. Answers their ids. */
+export interface BatchCreateObjects extends Holdable {
+  readonly type: "batchCreateObjects";
+  readonly template: Omit<CreateObject, "type" | "hold">;
+  readonly count: number;
+}
+export interface BatchPinObjects extends Holdable {
+  readonly type: "batchPinObjects";
+  readonly objects: readonly string[];
+  readonly region?: string;
+}
+export interface BatchUnpinObjects extends Holdable {
+  readonly type: "batchUnpinObjects";
+  readonly objects: readonly string[];
+}
+export interface BatchDeleteObjects extends Holdable {
+  readonly type: "batchDeleteObjects";
+  readonly objects: readonly string[];
+}
+/** What clients' objects take, by label. */
+export interface GetUsage {
+  readonly type: "getUsage";
+}
 export interface ChecksumObject extends Holdable {
   readonly type: "checksumObject";
   readonly object: string;
@@ -151,6 +182,12 @@ export type Command =
   | PinObject
   | UnpinObject
   | MoveObject
+  | AdviseObject
+  | BatchCreateObjects
+  | BatchPinObjects
+  | BatchUnpinObjects
+  | BatchDeleteObjects
+  | GetUsage
   | ChecksumObject
   | ReadObject
   | WriteObject
@@ -174,6 +211,12 @@ export interface Results {
   pinObject: ObjectResource;
   unpinObject: ObjectResource;
   moveObject: ObjectResource;
+  adviseObject: { readonly retained: boolean };
+  batchCreateObjects: { readonly objects: readonly string[] };
+  batchPinObjects: undefined;
+  batchUnpinObjects: undefined;
+  batchDeleteObjects: undefined;
+  getUsage: readonly UsageResource[];
   checksumObject: { readonly crc32c: number; readonly sha256Hex: string; readonly sizeBytes: number };
   readObject: Uint8Array;
   writeObject: { readonly bytesWritten: number };
@@ -205,6 +248,12 @@ export const ACCESS: Readonly<Record<CommandType, Access>> = {
   pinObject: "access",
   unpinObject: "access",
   moveObject: "access",
+  adviseObject: "access",
+  batchCreateObjects: "access",
+  batchPinObjects: "access",
+  batchUnpinObjects: "access",
+  batchDeleteObjects: "access",
+  getUsage: "metadata",
   checksumObject: "access",
   readObject: "access",
   writeObject: "access",

@@ -6,7 +6,7 @@
  */
 import { ACCESS, type Command, type CommandOf, type CommandType, type Results } from "./command.ts";
 import { DeviceError } from "./errors.ts";
-import { MemoryBank } from "./hardware/bank.ts";
+import { MemoryBank, WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import { ControlMemory } from "./hardware/control.ts";
 import type { Engine } from "./hardware/engine.ts";
 import { InProcessEngine } from "./hardware/in-process-engine.ts";
@@ -15,6 +15,7 @@ import { PowerRail } from "./hardware/rail.ts";
 import { DEFAULT_RATES } from "./hardware/rates.ts";
 import { ThreadedEngine } from "./hardware/threaded-engine.ts";
 import { PAGE_BYTES } from "./limits.ts";
+import { batchCreate, batchDelete, batchPin, batchUnpin } from "./memory/batch.ts";
 import { checksumContent, readContent, writeContent } from "./memory/content.ts";
 import { CpuCopier } from "./memory/cpu-copier.ts";
 import { describeObject, getObject, listObjects } from "./memory/describe.ts";
@@ -22,6 +23,7 @@ import { checkMemoryInvariants } from "./memory/invariants.ts";
 import { Memory } from "./memory/memory.ts";
 import { ObjectTable } from "./memory/object-table.ts";
 import {
+  adviseObject,
   createObject,
   deleteObject,
   evictRegion,
@@ -30,6 +32,8 @@ import {
   unpinObject,
 } from "./memory/objects.ts";
 import { Region } from "./memory/region.ts";
+import { Swap } from "./memory/swap.ts";
+import { summarizeUsage } from "./memory/usage.ts";
 import { checkOptions, DEFAULT_MIN_PAGE_BYTES, type DeviceOptions } from "./options.ts";
 import { CommandGate } from "./power/command-gate.ts";
 import { Power } from "./power/power.ts";
@@ -74,7 +78,9 @@ export class AssembledDevice implements Device {
     const { clock, emit } = options;
     this.name = options.name;
     this.#options = options;
-    const sizes = [options.smem.sizeBytes, ...options.lmem.map((region) => region.sizeBytes)];
+    const stolen = options.stolenBytes ?? 0;
+    const local = options.lmem.map((region) => region.sizeBytes);
+    const sizes = [options.smem.sizeBytes, ...local, ...(stolen > 0 ? [stolen] : [])];
     const banks = sizes.map((sizeBytes, index) => new MemoryBank(index, sizeBytes));
     const bankMemories = banks.map((bank) => bank.memory);
     const control = new ControlMemory({ engineCount: options.engines.length });
@@ -94,6 +100,7 @@ export class AssembledDevice implements Device {
       clock,
       emit,
       sha256: options.sha256,
+      swap: options.swap === undefined ? undefined : new Swap(options.swap),
       deviceUid: options.uid,
     });
     this.gt = new Gt({ memory: this.memory, engines, clock, emit });
@@ -152,15 +159,20 @@ export class AssembledDevice implements Device {
       createObject: (command) => describeObject(memory, createObject(memory, command)),
       getObject: ({ object }) => getObject(memory, object),
       listObjects: (command) => listObjects(memory, command),
-      deleteObject: async ({ object }) => {
-        await deleteObject(memory, object);
-        return undefined;
-      },
+      deleteObject: async ({ object }) => void (await deleteObject(memory, object)),
       pinObject: async ({ object, region }) =>
         describeObject(memory, await pinObject(memory, object, region)),
       unpinObject: async ({ object }) => describeObject(memory, await unpinObject(memory, object)),
       moveObject: async ({ object, region }) =>
         describeObject(memory, await moveObject(memory, object, region)),
+      adviseObject: async ({ object, advice }) => ({ retained: await adviseObject(memory, object, advice) }),
+      batchCreateObjects: async ({ template, count }) => ({
+        objects: await batchCreate(memory, { type: "createObject", ...template }, count),
+      }),
+      batchPinObjects: async ({ objects, region }) => void (await batchPin(memory, objects, region)),
+      batchUnpinObjects: async ({ objects }) => void (await batchUnpin(memory, objects)),
+      batchDeleteObjects: async ({ objects }) => void (await batchDelete(memory, objects)),
+      getUsage: () => summarizeUsage(memory),
       checksumObject: ({ object }) => checksumContent(memory, object),
       readObject: ({ object, offsetBytes, lengthBytes }) =>
         readContent(memory, object, offsetBytes, lengthBytes),
@@ -208,8 +220,18 @@ export class AssembledDevice implements Device {
 }
 
 function makeRegion(options: DeviceOptions, bank: MemoryBank, index: number, table: ObjectTable): Region {
-  if (index === 0)
-    return new Region({ id: "smem", index, kind: "SYSTEM", bank, minPageBytes: PAGE_BYTES, table });
-  const minPageBytes = options.lmem[index - 1].minPageBytes ?? DEFAULT_MIN_PAGE_BYTES;
-  return new Region({ id: `lmem${index - 1}`, index, kind: "LOCAL", bank, minPageBytes, table });
+  const whole = { index, bank, table, visibleBytes: bank.sizeBytes, reserved: [] };
+  if (index === 0) return new Region({ ...whole, id: "smem", kind: "SYSTEM", minPageBytes: PAGE_BYTES });
+  if (index > options.lmem.length) {
+    return new Region({ ...whole, id: "stolen", kind: "STOLEN", minPageBytes: WASM_PAGE_BYTES });
+  }
+  const spec = options.lmem[index - 1];
+  return new Region({
+    ...whole,
+    id: `lmem${index - 1}`,
+    kind: "LOCAL",
+    minPageBytes: spec.minPageBytes ?? DEFAULT_MIN_PAGE_BYTES,
+    visibleBytes: spec.visibleBytes ?? bank.sizeBytes,
+    reserved: spec.reserved ?? [],
+  });
 }

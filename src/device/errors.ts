@@ -35,6 +35,7 @@ export const REASONS = {
   OBJECT_PINNED: "wrong-state",
   OBJECT_NOT_PINNED: "wrong-state",
   OBJECT_PURGED: "wrong-state",
+  NOT_CPU_VISIBLE: "wrong-state",
   DEVICE_SUSPENDED: "wrong-state",
   DEVICE_FAILED: "wrong-state",
   TRANSITION_NOT_CANCELLABLE: "wrong-state",

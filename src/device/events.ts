@@ -35,6 +35,10 @@ export type DeviceEvent =
       readonly durationNs: bigint;
     }
   | { readonly type: "skippedVolatile"; readonly objects: number; readonly bytes: number }
+  | { readonly type: "purged"; readonly objects: number; readonly bytes: number }
+  | { readonly type: "swappedOut"; readonly objects: number; readonly bytes: number }
+  | { readonly type: "swappedIn"; readonly objects: number; readonly bytes: number }
+  | { readonly type: "swapFailed"; readonly reason: string }
   | { readonly type: "allocated"; readonly region: string; readonly objects: number }
   | { readonly type: "allocationFailed"; readonly region: string; readonly reason: string }
   | { readonly type: "blitterFallback"; readonly reason: string; readonly bytes: number }

@@ -22,6 +22,12 @@ export const OBJECTS_MAX = 4 * 1024 * 1024;
 /** Longest label of an object. Unit: UTF-16 code units. */
 export const LABEL_LENGTH_MAX = 256;
 
+/** Labels that one account of usage tells apart; the rest is added up. */
+export const USAGE_LABELS_MAX = 1000;
+
+/** Most objects of one batch call (api.md): bounds what it locks and how long. */
+export const BATCH_OBJECTS_MAX = 10_000;
+
 /** One read or write of content in a single command: bounds the time an object is locked. Unit: bytes. */
 export const CONTENT_CHUNK_BYTES_MAX = MIB;
 

@@ -7,6 +7,7 @@ export type { DeviceEvent, EventSink } from "./events.ts";
 export { formatBytes } from "./format.ts";
 export { DEFAULT_RATES, type Rates } from "./hardware/rates.ts";
 export type { HashFactory } from "./memory/memory.ts";
+export type { ByteStore } from "./memory/swap.ts";
 export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";
 export type * from "./resource.ts";
 export { OBJECT_FLAGS, PHASES } from "./resource.ts";

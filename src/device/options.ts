@@ -7,7 +7,9 @@ import { WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import type { Rates } from "./hardware/rates.ts";
 import { BANK_BYTES_MAX, LOCAL_REGIONS_MAX, PAGE_BYTES } from "./limits.ts";
 import type { HashFactory } from "./memory/memory.ts";
+import type { ByteStore } from "./memory/swap.ts";
 import type { FaultKnobs } from "./power/sequence.ts";
+import type { Extent } from "./resource.ts";
 import { kernelObjectBytes } from "./submission/kernel-objects.ts";
 
 export interface LocalMemoryOptions {
@@ -15,6 +17,10 @@ export interface LocalMemoryOptions {
   readonly sizeBytes: number;
   /** A power of two from 4 KiB to 2 MiB. @default 64 KiB */
   readonly minPageBytes?: number;
+  /** The part of it that the CPU can reach (small BAR). @default all of it */
+  readonly visibleBytes?: number;
+  /** Ranges that nobody gets, as multiples of the page (firmware of the board). @default none */
+  readonly reserved?: readonly Extent[];
 }
 
 export interface DeviceOptions {
@@ -27,6 +33,10 @@ export interface DeviceOptions {
   readonly lmem: readonly LocalMemoryOptions[];
   /** The cap of system memory; committed lazily. */
   readonly smem: { readonly sizeBytes: number };
+  /** Memory that belongs to the device's display: pinned for life, never saved. @default 0, none */
+  readonly stolenBytes?: number;
+  /** Where system memory swaps to when it is full. @default nowhere */
+  readonly swap?: ByteStore;
   /** Names of engines; those that begin with `bcs` copy. */
   readonly engines: readonly string[];
   /** `threaded`: a worker for each engine. `in-process`: deterministic, under the clock. */
@@ -54,7 +64,12 @@ export function checkOptions(options: DeviceOptions): void {
       `A device has 1 to ${LOCAL_REGIONS_MAX} regions of local memory, not ${options.lmem.length}.`,
     );
   }
-  for (const { sizeBytes, minPageBytes = DEFAULT_MIN_PAGE_BYTES } of options.lmem) {
+  for (const {
+    sizeBytes,
+    minPageBytes = DEFAULT_MIN_PAGE_BYTES,
+    visibleBytes = sizeBytes,
+    reserved,
+  } of options.lmem) {
     const isPowerOfTwo = Number.isInteger(Math.log2(minPageBytes));
     if (!isPowerOfTwo || minPageBytes < PAGE_BYTES || minPageBytes > MIN_PAGE_BYTES_MAX) {
       throw new DeviceError(
@@ -63,8 +78,18 @@ export function checkOptions(options: DeviceOptions): void {
       );
     }
     checkBankSize("Local memory", sizeBytes, Math.max(minPageBytes, WASM_PAGE_BYTES));
+    if (!(visibleBytes > 0 && visibleBytes <= sizeBytes && visibleBytes % minPageBytes === 0)) {
+      throw new DeviceError(
+        "INVALID_SIZE",
+        `Visible memory (${formatBytes(visibleBytes)}) is not a multiple of the page up to the size of its region.`,
+      );
+    }
+    for (const range of reserved ?? []) checkReserved(range, sizeBytes, minPageBytes);
   }
   checkBankSize("System memory", options.smem.sizeBytes, WASM_PAGE_BYTES);
+  if (options.stolenBytes !== undefined && options.stolenBytes > 0) {
+    checkBankSize("Stolen memory", options.stolenBytes, WASM_PAGE_BYTES);
+  }
   checkEngines(options.engines);
   const [first] = options.lmem;
   const sizes = [options.smem.sizeBytes, ...options.lmem.map((region) => region.sizeBytes)];
@@ -88,6 +113,16 @@ function checkBankSize(what: string, sizeBytes: number, unit: number): void {
   throw new DeviceError(
     "INVALID_SIZE",
     `${what} (${formatBytes(sizeBytes)}) is not a multiple of ${formatBytes(unit)} up to ${formatBytes(BANK_BYTES_MAX)}.`,
+  );
+}
+
+function checkReserved(range: Extent, sizeBytes: number, minPageBytes: number): void {
+  const { offsetBytes, lengthBytes } = range;
+  const aligned = offsetBytes % minPageBytes === 0 && lengthBytes % minPageBytes === 0;
+  if (aligned && offsetBytes >= 0 && lengthBytes > 0 && offsetBytes + lengthBytes <= sizeBytes) return;
+  throw new DeviceError(
+    "INVALID_RANGE",
+    `Reserved range of ${lengthBytes} bytes at ${offsetBytes} is not made of pages of its region.`,
   );
 }
 

@@ -28,7 +28,8 @@ export interface DeviceResource {
   readonly etag: string;
 }
 
-export type RegionKind = "LOCAL" | "SYSTEM";
+/** STOLEN is the device's own: pinned for life, never walked, lost with the power. */
+export type RegionKind = "LOCAL" | "SYSTEM" | "STOLEN";
 
 export interface RegionResource {
   readonly id: string;
@@ -39,7 +40,11 @@ export interface RegionResource {
   readonly pinnedBytes: number;
   /** Bytes that the CPU can reach (small BAR); the whole size where there is no window. */
   readonly visibleBytes: number;
+  readonly visibleAvailableBytes: number;
   readonly largestFreeBytes: number;
+  /** Bytes that backups take here; 0 on an ACTIVE device. */
+  readonly backupBytes: number;
+  readonly pinnedObjectCount: number;
   /** Objects that have their bytes here, device-owned ones and backups included. */
   readonly objectCount: number;
   readonly minPageBytes: number;
@@ -60,6 +65,9 @@ export const OBJECT_FLAGS = [
 export type ObjectFlag = (typeof OBJECT_FLAGS)[number];
 
 export type BackingState = "UNPOPULATED" | "RESIDENT" | "SWAPPED" | "PURGED" | "UNKNOWN";
+
+/** What a client said of an object's content: kept, or free to be thrown away when room is needed. */
+export type Advice = "WILL_NEED" | "DONT_NEED";
 
 export interface Extent {
   readonly offsetBytes: number;
@@ -83,6 +91,7 @@ export interface ObjectResource {
   readonly active: boolean;
   readonly evictable: boolean;
   readonly hasBackup: boolean;
+  readonly madvise: Advice;
   readonly createTimeNs: bigint;
   /** Changes whenever placement, pins, state or backup change; not with content. */
   readonly etag: string;
@@ -107,6 +116,18 @@ export const PHASES = [
   "recover",
 ] as const;
 export type PhaseName = (typeof PHASES)[number];
+
+/** What the objects of one label take; bytes are sizes of objects. */
+export interface UsageResource {
+  readonly label: string;
+  readonly objects: number;
+  /** In local memory. */
+  readonly localBytes: number;
+  /** In system memory: evicted there, or placed there at once. */
+  readonly systemBytes: number;
+  readonly swappedBytes: number;
+  readonly pinnedBytes: number;
+}
 
 export interface PhaseRecord {
   readonly phase: PhaseName;

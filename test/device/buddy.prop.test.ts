@@ -1,3 +1,4 @@
+/** What the allocator promises whatever it is asked: next to a plain model, and in what it refuses. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KIB } from "../../src/device/limits.ts";
@@ -270,6 +271,78 @@ describe("a failed allocation", () => {
     buddy.checkInvariants();
     expect(buddy.allocate({ sizeBytes: 2 * PAGE, minBlockBytes: 2 * PAGE })).toBe(0);
     expect(buddy.clearedBytes).toBe(2 * PAGE);
+  });
+});
+
+describe("trim", () => {
+  test("keeps the start in ascending blocks and frees the end as dirty, or as cleared when told so", () => {
+    for (const cleared of [false, true]) {
+      const buddy = new BuddyAllocator({ sizeBytes: 16 * PAGE, chunkBytes: PAGE });
+      const handle = buddy.allocate({ sizeBytes: 8 * PAGE, minBlockBytes: PAGE });
+      buddy.trim(handle, 8 * PAGE, { cleared });
+      buddy.trim(handle, 5 * PAGE, { cleared });
+      const sizes: number[] = [];
+      buddy.forEachBlock(handle, (_, sizeBytes) => sizes.push(sizeBytes / PAGE));
+      expect(sizes).toEqual([4, 1]);
+      expect(buddy.freeBytes).toBe(11 * PAGE);
+      expect(buddy.clearedBytes).toBe(cleared ? 3 * PAGE : 0);
+    }
+  });
+
+  test("refuses several blocks, and sizes that are not within the block", () => {
+    const buddy = new BuddyAllocator({ sizeBytes: 16 * PAGE, chunkBytes: PAGE });
+    const several = buddy.allocate({ sizeBytes: 3 * PAGE, minBlockBytes: PAGE });
+    expect(() => buddy.trim(several, PAGE)).toThrow("Allocation at 0 bytes has more than one block.");
+    const one = buddy.allocate({ sizeBytes: 4 * PAGE, minBlockBytes: PAGE });
+    for (const sizeBytes of [0, PAGE + 1, 5 * PAGE, -PAGE, Number.NaN]) {
+      expect(() => buddy.trim(one, sizeBytes)).toThrow(RangeError);
+    }
+  });
+});
+
+describe("what can never be met", () => {
+  test.each([
+    [49_150, 2, "Chunk (2 KiB) is not a power of two of at least 4 KiB."],
+    [49_150, 12, "Chunk (12 KiB) is not a power of two of at least 4 KiB."],
+    [4095, 4, "Size (4095 bytes) is not 1 to 1073741824 chunks of 4 KiB."],
+    [Number.NaN, 4, "Size (NaN bytes) is not 1 to 1073741824 chunks of 4 KiB."],
+  ])("is refused: a space of %d bytes in chunks of %d KiB", (sizeBytes, chunkKiB, message) => {
+    const construct = (): unknown => new BuddyAllocator({ sizeBytes, chunkBytes: chunkKiB * KIB });
+    expect(construct).toThrow(new RangeError(message));
+  });
+
+  test.each([
+    [0, 4, 0, 48, "Size (0 bytes) is smaller than a chunk (4 KiB)."],
+    [Number.NaN, 4, 0, 48, "Size (NaN bytes) is smaller than a chunk (4 KiB)."],
+    [4, 2, 0, 48, "Smallest block (2 KiB) is smaller than a chunk (4 KiB)."],
+    [4, 12, 0, 48, "Smallest block (12 KiB) is not a power of two."],
+    [6, 4, 0, 48, "Size (6 KiB) is not a multiple of the chunk (4 KiB)."],
+    [4, 4, 2, 16, "Range (2 KiB to 16 KiB) does not start and end at a multiple of the chunk (4 KiB)."],
+    [4, 4, 0, 64, "Range (0 bytes to 64 KiB) is not inside the space (48 KiB)."],
+    [4, 4, -4, 48, "Range (-4 KiB to 48 KiB) is not inside the space (48 KiB)."],
+    [4, 4, 8, 8, "Range (8 KiB to 8 KiB) is empty."],
+    [52, 4, 0, 48, "Size (52 KiB) from offset 0 bytes on ends behind the space (48 KiB)."],
+    [2 ** 50, 4, 0, 48, "Size (1048576 TiB) from offset 0 bytes on ends behind the space (48 KiB)."],
+    [8, 8, 4, 12, "Range (4 KiB to 12 KiB) is not aligned to the smallest block (8 KiB)."],
+    [36, 32, 0, 48, "Size (36 KiB) in blocks of at least 32 KiB is larger than the space (48 KiB)."],
+  ])(
+    "is refused: %d KiB in blocks of %d KiB between %d and %d KiB",
+    (size, minBlock, start, end, message) => {
+      const buddy = new BuddyAllocator({ sizeBytes: 48 * KIB, chunkBytes: 4 * KIB });
+      const request = { sizeBytes: size * KIB, minBlockBytes: minBlock * KIB };
+      const range = { startBytes: start * KIB, endBytes: end * KIB };
+      expect(() => buddy.allocate({ ...request, ...range })).toThrow(new RangeError(message));
+    },
+  );
+
+  test("is a handle that is none, or none any more: a bug of the caller", () => {
+    const buddy = new BuddyAllocator({ sizeBytes: 16 * PAGE, chunkBytes: PAGE });
+    const handle = buddy.allocate({ sizeBytes: 3 * PAGE, minBlockBytes: PAGE });
+    for (const wrong of [NO_BLOCKS, handle + 1, handle + 2, 15, 16]) {
+      expect(() => buddy.free(wrong)).toThrow(`no allocation starts at chunk ${wrong}`);
+    }
+    buddy.free(handle);
+    expect(() => buddy.free(handle)).toThrow("no allocation starts at chunk 0");
   });
 });
 

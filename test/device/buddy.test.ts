@@ -24,15 +24,14 @@ interface Block {
   readonly cleared: boolean;
 }
 
-function blocksOf(buddy: BuddyAllocator, handle: number): Block[] {
+/** The blocks of an allocation, or the free ones. */
+function blocksOf(buddy: BuddyAllocator, handle?: number): Block[] {
   const blocks: Block[] = [];
-  buddy.forEachBlock(handle, (offset, size, cleared) => blocks.push({ offset, size, cleared }));
-  return blocks;
-}
-
-function freeBlocks(buddy: BuddyAllocator): Block[] {
-  const blocks: Block[] = [];
-  buddy.forEachFreeBlock((offset, size, cleared) => blocks.push({ offset, size, cleared }));
+  const visit = (offset: number, size: number, cleared: boolean): void => {
+    blocks.push({ offset, size, cleared });
+  };
+  if (handle === undefined) buddy.forEachFreeBlock(visit);
+  else buddy.forEachBlock(handle, visit);
   return blocks;
 }
 
@@ -55,27 +54,16 @@ function expectPristine(buddy: BuddyAllocator): void {
   buddy.forgetCleared();
   buddy.checkInvariants();
   expect(buddy.freeBytes).toBe(buddy.sizeBytes);
-  expect(freeBlocks(buddy)).toEqual(freeBlocks(space(buddy.sizeBytes, buddy.chunkBytes)));
+  expect(blocksOf(buddy)).toEqual(blocksOf(space(buddy.sizeBytes, buddy.chunkBytes)));
 }
 
 describe("a new space", () => {
   test("is free, dirty and cut into powers of two, biggest first", () => {
     const buddy = space(13 * PAGE + 100);
-    expect(buddy.sizeBytes).toBe(13 * PAGE);
-    expect(buddy.freeBytes).toBe(13 * PAGE);
-    expect(buddy.clearedBytes).toBe(0);
-    expect(freeBlocks(buddy).map(({ size }) => size / PAGE)).toEqual([8, 4, 1]);
+    expect([buddy.sizeBytes, buddy.freeBytes, buddy.clearedBytes]).toEqual([13 * PAGE, 13 * PAGE, 0]);
+    expect(blocksOf(buddy).map(({ size }) => size / PAGE)).toEqual([8, 4, 1]);
     expect(buddy.largestFreeBlockBytes()).toBe(8 * PAGE);
     buddy.checkInvariants();
-  });
-
-  test.each([
-    [PAGE - 1, PAGE, "Size (4095 bytes) is not 1 to 1073741824 chunks of 4 KiB."],
-    [Number.NaN, PAGE, "Size (NaN bytes) is not 1 to 1073741824 chunks of 4 KiB."],
-    [MIB, 2 * KIB, "Chunk (2 KiB) is not a power of two of at least 4 KiB."],
-    [MIB, 12 * KIB, "Chunk (12 KiB) is not a power of two of at least 4 KiB."],
-  ])("of %d bytes in chunks of %d is refused", (sizeBytes, chunkBytes, message) => {
-    expect(() => space(sizeBytes, chunkBytes)).toThrow(new RangeError(message));
   });
 });
 
@@ -158,32 +146,13 @@ describe("single blocks", () => {
 describe("scattered allocations", () => {
   test("[kst:igt_mock_fill] fill the space to the last page and no further", () => {
     const buddy = space(1000 * PAGE);
-    const handles: number[] = [];
-    for (let pages = 1; buddy.freeBytes >= pages * PAGE; pages += 2)
-      handles.push(allocate(buddy, pages * PAGE));
+    const handles = Array.from({ length: 31 }, (_, i) => allocate(buddy, (2 * i + 1) * PAGE));
     expect(allocate(buddy, buddy.freeBytes + PAGE)).toBe(NO_BLOCKS);
-    if (buddy.freeBytes > 0) handles.push(allocate(buddy, buddy.freeBytes));
+    handles.push(allocate(buddy, buddy.freeBytes));
     expect(handles).not.toContain(NO_BLOCKS);
     expect(buddy.freeBytes).toBe(0);
     freeAll(buddy, handles);
     expectPristine(buddy);
-  });
-
-  test("use few and large blocks, and one extent while the space is whole", () => {
-    const buddy = space(16 * MIB);
-    const handle = allocate(buddy, 7 * PAGE);
-    expect(blocksOf(buddy, handle).map(({ size }) => size / PAGE)).toEqual([4, 2, 1]);
-    expect(buddy.extents(handle)).toHaveLength(1);
-  });
-
-  test("are cut to the size asked for when the smallest block is larger", () => {
-    const buddy = space(MIB);
-    const handle = allocate(buddy, 17 * PAGE, { minBlockBytes: 16 * PAGE });
-    const blocks = blocksOf(buddy, handle);
-    expect(blocks.reduce((sum, { size }) => sum + size, 0)).toBe(17 * PAGE);
-    for (const { offsetBytes } of buddy.extents(handle)) expect(offsetBytes % (16 * PAGE)).toBe(0);
-    expect(buddy.freeBytes).toBe(MIB - 17 * PAGE);
-    buddy.checkInvariants();
   });
 
   test("report extents in the order of allocation, neighbours as one", () => {
@@ -208,13 +177,14 @@ describe("scattered allocations", () => {
   test("from the top take the highest place, whatever block it splits", () => {
     const buddy = space(16 * PAGE);
     buddy.reserve(15 * PAGE, PAGE);
-    const handle = allocate(buddy, 2 * PAGE, { topDown: true });
-    expect(blocksOf(buddy, handle)[0].offset).toBe(12 * PAGE);
-    const inRange = allocate(buddy, PAGE, { topDown: true, endBytes: 6 * PAGE });
-    expect(blocksOf(buddy, inRange)[0].offset).toBe(5 * PAGE);
+    const offsetOf = (handle: number): number => blocksOf(buddy, handle)[0].offset;
+    expect(offsetOf(allocate(buddy, 2 * PAGE, { topDown: true }))).toBe(12 * PAGE);
+    expect(offsetOf(allocate(buddy, PAGE, { topDown: true, endBytes: 6 * PAGE }))).toBe(5 * PAGE);
+    // 32 pairs and a page: one pair more than a word of the bitmap has would be the next.
     const odd = space(65 * PAGE);
-    expect(blocksOf(odd, allocate(odd, PAGE, { topDown: true }))[0].offset).toBe(64 * PAGE);
-    expect(blocksOf(odd, allocate(odd, PAGE, { topDown: true }))[0].offset).toBe(63 * PAGE);
+    for (const page of [64, 63, 62, 61]) {
+      expect(blocksOf(odd, allocate(odd, PAGE, { topDown: true }))[0].offset).toBe(page * PAGE);
+    }
   });
 });
 
@@ -425,92 +395,5 @@ describe("ranges", () => {
     buddy.checkInvariants();
     buddy.free(handle);
     expectPristine(buddy);
-  });
-});
-
-describe("trim", () => {
-  test("keeps the start in ascending blocks and frees the end as dirty, or as cleared when told so", () => {
-    for (const cleared of [false, true]) {
-      const buddy = space(16 * PAGE);
-      const handle = allocate(buddy, 8 * PAGE);
-      buddy.trim(handle, 5 * PAGE, { cleared });
-      expect(blocksOf(buddy, handle).map(({ size }) => size / PAGE)).toEqual([4, 1]);
-      expect(buddy.freeBytes).toBe(11 * PAGE);
-      expect(buddy.clearedBytes).toBe(cleared ? 3 * PAGE : 0);
-      buddy.checkInvariants();
-      buddy.free(handle);
-      expectPristine(buddy);
-    }
-  });
-
-  test("to the size there is changes nothing", () => {
-    const buddy = space(16 * PAGE);
-    const handle = allocate(buddy, 4 * PAGE);
-    buddy.trim(handle, 4 * PAGE);
-    expect(blocksOf(buddy, handle)).toHaveLength(1);
-  });
-
-  test("refuses several blocks, and sizes that are not within the block", () => {
-    const buddy = space(16 * PAGE);
-    const several = allocate(buddy, 3 * PAGE);
-    expect(() => buddy.trim(several, PAGE)).toThrow(
-      new RangeError("Allocation at 0 bytes has more than one block."),
-    );
-    const one = allocate(buddy, 4 * PAGE);
-    for (const sizeBytes of [0, PAGE + 1, 5 * PAGE, -PAGE, Number.NaN]) {
-      expect(() => buddy.trim(one, sizeBytes)).toThrow(
-        /^New size \(.*\) is not .* within the block \(16 KiB\)\.$/,
-      );
-    }
-    buddy.checkInvariants();
-  });
-});
-
-describe("what can never be met", () => {
-  const page = { sizeBytes: PAGE, minBlockBytes: PAGE };
-  test.each<[BuddyRequest, string]>([
-    [{ ...page, sizeBytes: 0 }, "Size (0 bytes) is smaller than a chunk (4 KiB)."],
-    [{ ...page, sizeBytes: Number.NaN }, "Size (NaN bytes) is smaller than a chunk (4 KiB)."],
-    [{ ...page, minBlockBytes: 2 * KIB }, "Smallest block (2 KiB) is smaller than a chunk (4 KiB)."],
-    [{ ...page, minBlockBytes: 12 * KIB }, "Smallest block (12 KiB) is not a power of two."],
-    [{ ...page, sizeBytes: 6 * KIB }, "Size (6 KiB) is not a multiple of the chunk (4 KiB)."],
-    [
-      { ...page, startBytes: 2 * KIB, endBytes: 16 * KIB },
-      "Range (2 KiB to 16 KiB) does not start and end at a multiple of the chunk (4 KiB).",
-    ],
-    [{ ...page, endBytes: 64 * KIB }, "Range (0 bytes to 64 KiB) is not inside the space (48 KiB)."],
-    [{ ...page, startBytes: -PAGE }, "Range (-4 KiB to 48 KiB) is not inside the space (48 KiB)."],
-    [{ ...page, startBytes: 8 * KIB, endBytes: 8 * KIB }, "Range (8 KiB to 8 KiB) is empty."],
-    [
-      { ...page, sizeBytes: 52 * KIB },
-      "Size (52 KiB) from offset 0 bytes on ends behind the space (48 KiB).",
-    ],
-    [
-      { ...page, sizeBytes: 2 ** 60 },
-      "Size (1048576 TiB) from offset 0 bytes on ends behind the space (48 KiB).",
-    ],
-    [
-      { sizeBytes: 8 * KIB, minBlockBytes: 8 * KIB, startBytes: 4 * KIB, endBytes: 12 * KIB },
-      "Range (4 KiB to 12 KiB) is not aligned to the smallest block (8 KiB).",
-    ],
-    [
-      { sizeBytes: 36 * KIB, minBlockBytes: 32 * KIB },
-      "Size (36 KiB) in blocks of at least 32 KiB is larger than the space (48 KiB).",
-    ],
-  ])("is refused: %o", (request, message) => {
-    const buddy = space(12 * PAGE);
-    expect(() => buddy.allocate(request)).toThrow(new RangeError(message));
-    expectPristine(buddy);
-  });
-
-  test("is a handle that is none, or one no more: a bug of the caller", () => {
-    const buddy = space(16 * PAGE);
-    const handle = allocate(buddy, 3 * PAGE);
-    for (const wrong of [NO_BLOCKS, handle + 1, handle + 2, 15, 16]) {
-      expect(() => buddy.free(wrong)).toThrow(`no allocation starts at chunk ${wrong}`);
-    }
-    buddy.free(handle);
-    expect(() => buddy.free(handle)).toThrow("no allocation starts at chunk 0");
-    expect(() => buddy.extents(handle)).toThrow("no allocation starts at chunk 0");
   });
 });

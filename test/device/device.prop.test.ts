@@ -59,7 +59,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("write" as const),
       which,
-      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      at: fc.nat({ max: 1_000_000 }),
       seed: fc.nat(),
     }),
   },
@@ -148,7 +148,7 @@ async function create(world: World, sizeBytes: number, regions: string[], seed: 
 }
 
 async function write(world: World, target: ModelObject, at: number, seed: number): Promise<void> {
-  const offsetBytes = Math.floor(at * (target.content.length - 1));
+  const offsetBytes = at % target.content.length;
   const data = patternOf(seed, Math.min(target.content.length - offsetBytes, 5000));
   await world.gpu.execute({ type: "writeObject", object: target.id, offsetBytes, data });
   target.content.set(data, offsetBytes);

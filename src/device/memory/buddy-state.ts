@@ -8,7 +8,7 @@ const ORDER_FIELD = 0x1f;
 /** No block starts here. */
 export const INSIDE = 0x00;
 /** The block is known to be zero; of an allocated one, that it was when it was taken. */
-export const CLEARED = 0x20;
+const CLEARED = 0x20;
 
 export const KIND_MASK = 0xc0;
 export const FREE = 0x00;

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { formatBytes } from "../format.ts";
+import { PAGE_BYTES } from "../limits.ts";
 import { BuddyBlocks } from "./buddy-blocks.ts";
 import { highestBit, NONE, roundUp } from "./buddy-free-map.ts";
 import type { FreeTree } from "./buddy-free-tree.ts";
@@ -16,8 +17,6 @@ import { chunksOf, FIRST, FREE, isCleared, KIND_MASK, ONLY } from "./buddy-state
 /** The answer of `allocate` when the space, or the range asked for, is full: ENOSPC. */
 export const NO_BLOCKS = NONE;
 
-/** Smallest chunk: a page (gpu_buddy_init). Unit: bytes. */
-const CHUNK_BYTES_MIN = 4096;
 /** Most chunks of a space: orders and chunk indices stay in signed 32-bit arithmetic. */
 const CHUNKS_MAX = 2 ** 30;
 
@@ -57,8 +56,10 @@ export class BuddyAllocator {
   /** Manages `sizeBytes`, rounded down to whole chunks; all of it is free and dirty (gpu_buddy_init). */
   constructor(options: { readonly sizeBytes: number; readonly chunkBytes: number }) {
     const { sizeBytes, chunkBytes } = options;
-    if (chunkBytes < CHUNK_BYTES_MIN || !Number.isInteger(Math.log2(chunkBytes))) {
-      throw new RangeError(`Chunk (${formatBytes(chunkBytes)}) is not a power of two of at least 4 KiB.`);
+    if (chunkBytes < PAGE_BYTES || !Number.isInteger(Math.log2(chunkBytes))) {
+      throw new RangeError(
+        `Chunk (${formatBytes(chunkBytes)}) is not a power of two of at least ${formatBytes(PAGE_BYTES)}.`,
+      );
     }
     const chunkCount = Math.floor(sizeBytes / chunkBytes);
     if (!(chunkCount >= 1 && chunkCount <= CHUNKS_MAX)) {

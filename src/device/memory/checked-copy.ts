@@ -2,34 +2,67 @@
  * Copies whose result is always checked: a blit that fails is done again by the CPU, or the caller hears of it. The
  * kernel lets some of these errors pass; we do not.
  */
-import { toDeviceError } from "../errors.ts";
+import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
+import { formatBytes } from "../format.ts";
 import type { ClearRange, Copier, CopyList } from "./copier.ts";
 import type { Memory } from "./memory.ts";
 
 /** Carries out `list` by blitter if there is one, else (or if that fails) by CPU. Answers which path did it. */
 export function copyChecked(memory: Memory, list: CopyList): Promise<CopyPath> {
-  return byBlitterElseCpu(memory, memory.blitter, list.totalBytes, (copier) => copier.copy(list));
+  return byBlitterElse(
+    memory,
+    list.totalBytes,
+    (blitter) => blitter.copy(list),
+    () => copyByCpu(memory, list),
+  );
 }
 
-/** Carries out `list` by CPU, whatever the blitter could do. */
+/** Carries out `list` by CPU, whatever the blitter could do. @throws DeviceError COPY_FAILED for what it cannot reach. */
 export async function copyByCpu(memory: Memory, list: CopyList): Promise<CopyPath> {
+  for (let at = 0; at < list.count; at++) {
+    requireVisible(memory, list.sourceBank[at], list.source[at] + list.lengthBytes[at]);
+    requireVisible(memory, list.destinationBank[at], list.destination[at] + list.lengthBytes[at]);
+  }
   await memory.cpuCopier.copy(list);
   return memory.cpuCopier.path;
+}
+
+async function clearByCpu(memory: Memory, bank: number, ranges: readonly ClearRange[]): Promise<CopyPath> {
+  for (const range of ranges) requireVisible(memory, bank, range.offsetBytes + range.lengthBytes);
+  await memory.cpuCopier.clear(bank, ranges);
+  return memory.cpuCopier.path;
+}
+
+/** The CPU reaches a bank only through its window; what lies beyond needs a blitter (i915: -EIO). */
+function requireVisible(memory: Memory, bank: number, endBytes: number): void {
+  const region = memory.region(bank);
+  if (endBytes <= region.visibleBytes) return;
+  throw new DeviceError(
+    "COPY_FAILED",
+    `The blitter cannot be used, and the CPU cannot reach beyond the first ${formatBytes(region.visibleBytes)} of region ${region.id}.`,
+    { region: region.id },
+  );
 }
 
 /** Zeroes the ranges of one bank, likewise. */
 export function clearChecked(memory: Memory, bank: number, ranges: readonly ClearRange[]): Promise<CopyPath> {
   const bytes = ranges.reduce((sum, range) => sum + range.lengthBytes, 0);
-  return byBlitterElseCpu(memory, memory.blitter, bytes, (copier) => copier.clear(bank, ranges));
+  return byBlitterElse(
+    memory,
+    bytes,
+    (blitter) => blitter.clear(bank, ranges),
+    () => clearByCpu(memory, bank, ranges),
+  );
 }
 
-async function byBlitterElseCpu(
+async function byBlitterElse(
   memory: Memory,
-  blitter: Copier | undefined,
   bytes: number,
-  work: (copier: Copier) => Promise<void>,
+  work: (blitter: Copier) => Promise<void>,
+  byCpu: () => Promise<CopyPath>,
 ): Promise<CopyPath> {
+  const { blitter } = memory;
   if (blitter !== undefined) {
     try {
       await work(blitter);
@@ -38,6 +71,5 @@ async function byBlitterElseCpu(
       memory.emit({ type: "blitterFallback", reason: toDeviceError(error).reason, bytes });
     }
   }
-  await work(memory.cpuCopier);
-  return memory.cpuCopier.path;
+  return byCpu();
 }

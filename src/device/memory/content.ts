@@ -4,9 +4,11 @@
  */
 import { DeviceError } from "../errors.ts";
 import { CONTENT_CHUNK_BYTES_MAX, CPU_SLICE_BYTES } from "../limits.ts";
+import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
+import { runsOf } from "./object-runs.ts";
 import { FLAG, NONE } from "./object-table.ts";
-import { populate } from "./placement.ts";
+import { makeVisible, populate } from "./placement.ts";
 import { relist } from "./residency.ts";
 
 /** Reads one chunk; the answer is a copy. @throws DeviceError OBJECT_NOT_FOUND, INVALID_RANGE, or no room. */
@@ -21,7 +23,7 @@ export async function readContent(
     checkChunk(lengthBytes);
     return (): Uint8Array => {
       const result = new Uint8Array(lengthBytes);
-      forEachPiece(memory, slot, offsetBytes, lengthBytes, (bytes, at) => result.set(bytes, at));
+      for (const { bytes, at } of viewsOf(memory, slot, offsetBytes, lengthBytes)) result.set(bytes, at);
       return result;
     };
   });
@@ -43,9 +45,9 @@ export async function writeContent(
     checkRange(memory, slot, offsetBytes, data.length);
     checkChunk(data.length);
     return (): number => {
-      forEachPiece(memory, slot, offsetBytes, data.length, (bytes, at) => {
+      for (const { bytes, at } of viewsOf(memory, slot, offsetBytes, data.length)) {
         bytes.set(data.subarray(at, at + bytes.length));
-      });
+      }
       return data.length;
     };
   });
@@ -93,8 +95,10 @@ async function withContent<T>(
   try {
     if (memory.table.has(slot, FLAG.KERNEL)) throw ownedByDevice(id);
     const work = check(slot);
+    requireUsable(memory, slot);
     if (memory.table.resource[slot] === NONE) await populate(memory, slot);
     else relist(memory, slot);
+    await makeVisible(memory, slot);
     return await work();
   } finally {
     memory.locks.unlock(slot);
@@ -130,26 +134,18 @@ function checkChunk(lengthBytes: number): void {
   );
 }
 
-/** Calls `visit` with each piece of the object's bytes in the range, and where in the range it begins. */
-function forEachPiece(
+/** The object's bytes in a range, as views of the bank. */
+function viewsOf(
   memory: Memory,
   slot: number,
   offsetBytes: number,
   lengthBytes: number,
-  visit: (bytes: Uint8Array, at: number) => void,
-): void {
+): { bytes: Uint8Array; at: number }[] {
   const region = memory.region(memory.table.region[slot]);
-  const end = offsetBytes + lengthBytes;
-  let position = 0;
-  region.forEachBlock(memory.table.resource[slot], (blockOffset, blockLength) => {
-    const from = Math.max(offsetBytes, position);
-    const to = Math.min(end, position + blockLength);
-    if (from < to) {
-      const start = blockOffset + from - position;
-      visit(region.bank.bytes.subarray(start, start + to - from), from - offsetBytes);
-    }
-    position += blockLength;
-  });
+  return runsOf(region, memory.table.resource[slot], offsetBytes, lengthBytes).map((run) => ({
+    bytes: region.bank.bytes.subarray(run.bankOffsetBytes, run.bankOffsetBytes + run.lengthBytes),
+    at: run.at,
+  }));
 }
 
 /** The object's bytes in slices short enough for the event loop. */

@@ -3,8 +3,9 @@ import type { ListObjects } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { PAGE_SIZE_MAX } from "../limits.ts";
 import type { BackingState, ObjectResource } from "../resource.ts";
+import { STATE_NAMES } from "./lifecycle.ts";
 import { type Memory, objectNotFound } from "./memory.ts";
-import { FLAG, NONE, RESIDENT } from "./object-table.ts";
+import { FLAG, NONE } from "./object-table.ts";
 import { isEvictable } from "./residency.ts";
 
 /** @throws DeviceError OBJECT_NOT_FOUND. */
@@ -32,6 +33,7 @@ export function describeObject(memory: Memory, slot: number): ObjectResource {
     active: false,
     evictable: region?.kind === "LOCAL" && isEvictable(memory, slot),
     hasBackup: table.backup[slot] !== NONE,
+    madvise: table.dontNeed[slot] === 1 ? "DONT_NEED" : "WILL_NEED",
     createTimeNs: table.createTimeNs[slot],
     etag: `"${table.version[slot].toString(16)}"`,
   };
@@ -62,22 +64,11 @@ export function listObjects(
 function* slotsAfter(memory: Memory, afterId: string, showDeviceOwned: boolean): Generator<number> {
   const { table } = memory;
   if (!afterId.startsWith("k")) {
-    for (let slot = firstAfter(memory, afterId); slot !== NONE; slot = table.orderNext[slot]) yield slot;
+    for (let slot = memory.firstAfter(afterId); slot !== NONE; slot = table.orderNext[slot]) yield slot;
   }
   if (!showDeviceOwned) return;
   const skipped = afterId.startsWith("k") ? Number(afterId.slice(1)) : 0;
   yield* memory.ownedSlots.slice(skipped);
-}
-
-/** The first client object with a larger id: at once when `afterId` still exists, else by looking from the start. */
-function firstAfter(memory: Memory, afterId: string): number {
-  const { table } = memory;
-  if (afterId === "") return table.orderHead;
-  const known = memory.findObject(afterId);
-  if (known !== NONE) return table.orderNext[known];
-  let slot = table.orderHead;
-  while (slot !== NONE && table.id[slot] <= Number(afterId)) slot = table.orderNext[slot];
-  return slot;
 }
 
 function matches(memory: Memory, slot: number, filter: ListObjects["filter"]): boolean {
@@ -91,7 +82,7 @@ function matches(memory: Memory, slot: number, filter: ListObjects["filter"]): b
 }
 
 function stateOf(memory: Memory, slot: number): BackingState {
-  return memory.table.state[slot] === RESIDENT ? "RESIDENT" : "UNPOPULATED";
+  return STATE_NAMES[memory.table.state[slot]];
 }
 
 /** A UUID of its own for each object: the device's, with the object's number in its last group. */

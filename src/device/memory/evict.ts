@@ -3,16 +3,17 @@
  * copy job. The content goes along; the object's LMEM is freed when every byte has arrived (drm ttm_bo_evict).
  */
 import { DeviceError } from "../errors.ts";
-import type { EvictionCause } from "../events.ts";
+import type { CopyPath, EvictionCause } from "../events.ts";
 import { formatBytes } from "../format.ts";
 import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS } from "../limits.ts";
 import { copyChecked } from "./checked-copy.ts";
 import { CopyList } from "./copier.ts";
 import { PRIORITIES } from "./lists.ts";
 import type { Memory } from "./memory.ts";
-import { FLAG, NONE } from "./object-table.ts";
+import { NONE } from "./object-table.ts";
 import type { Region } from "./region.ts";
-import { bindResource, dropResource, putBackOnList, takeOffList } from "./residency.ts";
+import { bindResource, dropResource, plainSpace, purge, putBackOnList, takeOffList } from "./residency.ts";
+import { shrinkSystemMemory } from "./shrink.ts";
 import { count, emptyTally, type Tally } from "./tally.ts";
 
 /** Objects that a batch holds: locked, on no list, still resident. */
@@ -21,6 +22,14 @@ export interface Victims {
   readonly bytes: number;
   /** Whether an evictable object was passed over because somebody else holds its lock. */
   readonly someBusy: boolean;
+}
+
+/** What became of a batch of victims. */
+export interface Eviction extends Tally {
+  /** Whether system memory had no room for all of them. */
+  readonly exhausted: boolean;
+  readonly purgedObjects: number;
+  readonly purgedBytes: number;
 }
 
 /** Takes the first evictable objects of a region into the caller's hands: `bytesWanted` of them, a batch at most. */
@@ -48,27 +57,38 @@ export function collectVictims(memory: Memory, region: Region, bytesWanted: numb
 }
 
 /**
- * Moves victims to system memory and lets go of them. Those for which there is no room stay where they were, and
- * `exhausted` says so. @throws DeviceError when a copy failed: then all stay where they were.
+ * Moves victims to system memory and lets go of them; those that may be thrown away are (ttm move of DONTNEED). Those
+ * for which there is no room stay where they were, and `exhausted` says so. @throws DeviceError when a copy failed:
+ * then all that were to be copied stay where they were.
  */
 export async function evictVictims(
   memory: Memory,
   victims: Victims,
   cause: EvictionCause,
-): Promise<Tally & { exhausted: boolean }> {
+): Promise<Eviction> {
   const { table, system } = memory;
-  const list = new CopyList();
+  const moving: number[] = [];
   const handles: number[] = [];
-  let fitting = 0;
-  for (; fitting < victims.slots.length; fitting++) {
-    const slot = victims.slots[fitting];
-    const handle = system.allocate({
-      sizeBytes: table.sizeBytes[slot],
-      alignmentBytes: 0,
-      contiguous: false,
-      topDown: false,
-    });
-    if (handle === NONE) break;
+  const list = new CopyList();
+  const result = { ...emptyTally(), exhausted: false, purgedObjects: 0, purgedBytes: 0 };
+  for (const [at, slot] of victims.slots.entries()) {
+    if (table.dontNeed[slot] === 1) {
+      result.purgedObjects++;
+      result.purgedBytes += table.sizeBytes[slot];
+      purge(memory, slot);
+      memory.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
+      memory.locks.unlock(slot);
+      continue;
+    }
+    // Almost always there is room, and then nothing is awaited: a batch is put together in one go.
+    let handle = system.allocate(plainSpace(table.sizeBytes[slot]));
+    if (handle === NONE) handle = await allocateSystem(memory, table.sizeBytes[slot]);
+    if (handle === NONE) {
+      result.exhausted = true;
+      for (const staying of victims.slots.slice(at).reverse()) giveBack(memory, staying);
+      break;
+    }
+    moving.push(slot);
     handles.push(handle);
     list.addResource(
       memory.region(table.region[slot]),
@@ -78,13 +98,10 @@ export async function evictVictims(
       table.sizeBytes[slot],
     );
   }
-  for (const slot of victims.slots.slice(fitting).reverse()) giveBack(memory, slot);
-  const tally = { ...emptyTally(), exhausted: fitting < victims.slots.length };
-  if (fitting === 0) return tally;
-  const moving = victims.slots.slice(0, fitting);
+  if (moving.length === 0) return result;
+  let path: CopyPath;
   try {
-    const path = await copyChecked(memory, list);
-    count(tally, path, fitting, list.totalBytes);
+    path = await copyChecked(memory, list);
   } catch (error) {
     for (const handle of handles) system.release(handle);
     for (const slot of moving.toReversed()) giveBack(memory, slot);
@@ -95,9 +112,19 @@ export async function evictVictims(
     bindResource(memory, slot, system, handles[at]);
     memory.locks.unlock(slot);
   });
-  const path = tally.blitterBytes > 0 ? "blitter" : "memcpy";
-  memory.emit({ type: "evicted", cause, path, objects: fitting, bytes: list.totalBytes });
-  return tally;
+  count(result, path, moving.length, list.totalBytes);
+  memory.emit({ type: "evicted", cause, path, objects: moving.length, bytes: list.totalBytes });
+  return result;
+}
+
+/** Plain space in system memory, shrinking it if need be. NONE when it is full. */
+export async function allocateSystem(memory: Memory, sizeBytes: number): Promise<number> {
+  const { system } = memory;
+  const request = plainSpace(sizeBytes);
+  for (;;) {
+    const handle = system.allocate(request);
+    if (handle !== NONE || (await shrinkSystemMemory(memory, sizeBytes)) === 0) return handle;
+  }
 }
 
 function giveBack(memory: Memory, slot: number): void {
@@ -113,9 +140,4 @@ export function systemMemoryExhausted(memory: Memory, what: string): DeviceError
     `System memory (${formatBytes(system.sizeBytes)}) has ${formatBytes(system.freeBytes)} free, which is not enough for ${what}.`,
     { region: system.id, availableBytes: String(system.freeBytes) },
   );
-}
-
-/** Whether an object may ever be a victim, for the answer to clients. */
-export function isDeviceOwned(memory: Memory, slot: number): boolean {
-  return memory.table.has(slot, FLAG.KERNEL);
 }

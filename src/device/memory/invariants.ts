@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { LIST_PINNED } from "./lists.ts";
 import type { Memory } from "./memory.ts";
-import { FLAG, FLAG_BACKUP, NONE, RESIDENT } from "./object-table.ts";
+import { FLAG, FLAG_BACKUP, NONE, RESIDENT, SWAPPED } from "./object-table.ts";
 import type { Region } from "./region.ts";
 
 /** @throws AssertionError naming what is broken. Legal when no operation is in progress. */
@@ -19,7 +19,14 @@ export function checkMemoryInvariants(memory: Memory): void {
       listed.set(slot, region.index);
     }
   }
-  const bytes = memory.regions.map(() => ({ used: 0, pinned: 0, objects: 0 }));
+  const bytes = memory.regions.map(() => ({
+    used: 0,
+    pinned: 0,
+    pinnedObjects: 0,
+    objects: 0,
+    visible: 0,
+    backup: 0,
+  }));
   const extents: Taken[][] = memory.regions.map(() => []);
   const backups = new Map<number, number>();
   let live = 0;
@@ -36,6 +43,12 @@ export function checkMemoryInvariants(memory: Memory): void {
       assert.equal(table.region[slot], NONE);
       assert.equal(table.pinCount[slot], 0, `slot ${slot} is pinned without bytes`);
       assert(!listed.has(slot), `slot ${slot} is on a list without bytes`);
+      assert.notEqual(table.state[slot], RESIDENT, `slot ${slot} is RESIDENT without bytes`);
+      assert.equal(
+        memory.swap?.has(slot) === true,
+        table.state[slot] === SWAPPED,
+        `slot ${slot}: swap and state agree`,
+      );
       continue;
     }
     const region = memory.region(table.region[slot]);
@@ -49,13 +62,29 @@ export function checkMemoryInvariants(memory: Memory): void {
     );
     const tally = bytes[region.index];
     tally.objects++;
-    if (pinned) tally.pinned += table.sizeBytes[slot];
+    if (pinned) {
+      tally.pinned += table.sizeBytes[slot];
+      tally.pinnedObjects++;
+    }
+    tally.visible += region.visibleBytesOf(resource);
+    if (table.has(slot, FLAG_BACKUP)) tally.backup += table.sizeBytes[slot];
     tally.used += takeExtents(region, slot, resource, extents[region.index], memory);
   }
+  memory.swap?.checkInvariants();
   assert.equal(live, table.count, "the table counts its live objects");
   for (const region of memory.regions) {
     const tally = bytes[region.index];
-    assert.equal(tally.used + region.freeBytes, region.sizeBytes, `region ${region.id}: used + free = size`);
+    const used = tally.used + region.reservedBytes;
+    assert.equal(used + region.freeBytes, region.sizeBytes, `region ${region.id}: used + free = size`);
+    assert.equal(tally.pinnedObjects, region.pinnedObjectCount, `region ${region.id}: pinned objects`);
+    assert.equal(tally.backup, region.backupBytes, `region ${region.id}: bytes of backups`);
+    if (region.reservedBytes === 0) {
+      assert.equal(
+        tally.visible + region.visibleFreeBytes,
+        region.visibleBytes,
+        `region ${region.id}: visible bytes`,
+      );
+    }
     assert.equal(tally.pinned, region.pinnedBytes, `region ${region.id}: pinned bytes`);
     assert.equal(tally.objects, region.objectCount, `region ${region.id}: object count`);
     checkDisjoint(region, extents[region.index]);

@@ -8,8 +8,12 @@
 import assert from "node:assert/strict";
 import { NONE, type ObjectTable } from "./object-table.ts";
 
-/** Priorities, evicted from 0 upward. */
+/** Priorities, evicted from 0 upward: what may be thrown away, */
+export const PRIORITY_PURGE = 0;
+/** everything else, */
 export const PRIORITY_HAS_PAGES = 2;
+/** and what occupies a small visible window on purpose. */
+export const PRIORITY_CPU_ACCESS = 3;
 export const PRIORITIES = 4;
 /** The list of pinned objects comes after the LRU lists. */
 export const LIST_PINNED = PRIORITIES;

@@ -13,6 +13,7 @@ import type { Copier } from "./copier.ts";
 import { ObjectLocks } from "./object-lock.ts";
 import { FLAG, FLAG_BACKUP, NONE, type ObjectTable } from "./object-table.ts";
 import type { Region } from "./region.ts";
+import type { Swap } from "./swap.ts";
 
 /** Makes hashes; handed in, because the device knows no cryptography. */
 export type HashFactory = () => { update(bytes: Uint8Array): void; digestHex(): string };
@@ -26,6 +27,8 @@ export interface MemoryOptions {
   readonly clock: Clock;
   readonly emit: EventSink;
   readonly sha256: HashFactory;
+  /** Where system memory swaps to; undefined when it does not. */
+  readonly swap: Swap | undefined;
   /** Base of the objects' uids. */
   readonly deviceUid: string;
 }
@@ -50,6 +53,7 @@ export class Memory {
   readonly emit: EventSink;
   readonly sha256: HashFactory;
   readonly locks: ObjectLocks;
+  readonly swap: Swap | undefined;
   readonly deviceUid: string;
   /** Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on. */
   blitter: Copier | undefined;
@@ -70,13 +74,14 @@ export class Memory {
     this.clock = options.clock;
     this.emit = options.emit;
     this.sha256 = options.sha256;
+    this.swap = options.swap;
     this.deviceUid = options.deviceUid;
     this.locks = new ObjectLocks(options.table);
   }
 
   /** The local regions, in ascending order: what the walks of suspend visit. */
   get localRegions(): readonly Region[] {
-    return this.regions.slice(1);
+    return this.regions.filter((region) => region.kind === "LOCAL");
   }
 
   region(index: number): Region {
@@ -141,6 +146,17 @@ export class Memory {
     }
     const number = parseId(id);
     return number === undefined ? NONE : (this.#clients.get(number) ?? NONE);
+  }
+
+  /** The first client object with a larger id: at once when `id` still exists, else by looking from the start. */
+  firstAfter(id: string): number {
+    const { table } = this;
+    if (id === "") return table.orderHead;
+    const known = this.findObject(id);
+    if (known !== NONE) return table.orderNext[known];
+    let slot = table.orderHead;
+    while (slot !== NONE && table.id[slot] <= Number(id)) slot = table.orderNext[slot];
+    return slot;
   }
 
   /** Locks the object that a client calls `id`. @throws DeviceError OBJECT_NOT_FOUND, also when it goes meanwhile. */

@@ -39,11 +39,16 @@ function checkRegions(memory: Memory, ids: readonly string[]): readonly Region[]
   const wanted = ids.length > 0 ? ids : ["lmem0", "smem"];
   return wanted.map((id, at) => {
     const region = memory.findRegion(id);
-    if (region === undefined) {
-      const known = memory.regions.map((each) => each.id).join(", ");
-      throw new DeviceError("INVALID_REGION", `Region ${id} does not exist; the regions are ${known}.`, {
-        region: id,
-      });
+    if (region === undefined || region.kind === "STOLEN") {
+      const open = memory.regions.filter((each) => each.kind !== "STOLEN");
+      const known = open.map((each) => each.id).join(", ");
+      throw new DeviceError(
+        "INVALID_REGION",
+        `Region ${id} does not exist or is private; objects may be in ${known}.`,
+        {
+          region: id,
+        },
+      );
     }
     if (wanted.indexOf(id) !== at) {
       throw new DeviceError("INVALID_REGION", `Region ${id} is named twice.`, { region: id });

@@ -12,8 +12,16 @@ import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
 /** No slot, no region, no resource, no list. */
 export const NONE = -1;
 
+/** Never had bytes, or had them thrown away while VOLATILE: the next use starts from zeroes. */
 export const UNPOPULATED = 0;
+/** Has a resource in a region. */
 export const RESIDENT = 1;
+/** The bytes are in the swap store. */
+export const SWAPPED = 2;
+/** The content was thrown away with the client's leave; for ever. */
+export const PURGED = 3;
+/** The content cannot be vouched for; every access says so. */
+export const UNKNOWN = 4;
 
 /** Bit of each flag in the `flags` column. */
 export const FLAG = Object.fromEntries(OBJECT_FLAGS.map((flag, bit) => [flag, 1 << bit])) as Readonly<
@@ -38,6 +46,8 @@ export class ObjectTable {
   /** Alignment asked for, as a power of two; 0 is the region's page. */
   alignmentLog2 = new Uint8Array(INITIAL_CAPACITY);
   state = new Uint8Array(INITIAL_CAPACITY);
+  /** 1 when the client said DONT_NEED. */
+  dontNeed = new Uint8Array(INITIAL_CAPACITY);
   /** Region that holds the bytes, or NONE. */
   region = new Int8Array(INITIAL_CAPACITY);
   /** Handle of the bytes in that region's allocator, or NONE. */
@@ -78,6 +88,7 @@ export class ObjectTable {
     this.placement[slot] = 0;
     this.alignmentLog2[slot] = 0;
     this.state[slot] = UNPOPULATED;
+    this.dontNeed[slot] = 0;
     this.region[slot] = NONE;
     this.resource[slot] = NONE;
     this.pinCount[slot] = 0;
@@ -139,6 +150,7 @@ export class ObjectTable {
     this.placement = grown(this.placement, new Uint16Array(capacity));
     this.alignmentLog2 = grown(this.alignmentLog2, new Uint8Array(capacity));
     this.state = grown(this.state, new Uint8Array(capacity));
+    this.dontNeed = grown(this.dontNeed, new Uint8Array(capacity));
     this.region = grown(this.region, new Int8Array(capacity));
     this.resource = grown(this.resource, new Int32Array(capacity));
     this.pinCount = grown(this.pinCount, new Int32Array(capacity));

@@ -5,14 +5,16 @@
 import type { CreateObject } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { OBJECTS_MAX } from "../limits.ts";
+import type { Advice } from "../resource.ts";
 import { ownedByDevice } from "./content.ts";
 import { collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts";
+import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
 import { checkObjectSpec } from "./object-spec.ts";
-import { FLAG, NONE } from "./object-table.ts";
+import { FLAG, NONE, PURGED, RESIDENT } from "./object-table.ts";
 import { makeResident } from "./placement.ts";
 import type { Region } from "./region.ts";
-import { dropResource, relist } from "./residency.ts";
+import { dropResource, notePinned, purge, relist } from "./residency.ts";
 
 /** Creates an object without bytes; they get a place at first use. Answers its slot. */
 export function createObject(memory: Memory, command: CreateObject): number {
@@ -27,26 +29,14 @@ export function createObject(memory: Memory, command: CreateObject): number {
 export async function deleteObject(memory: Memory, id: string): Promise<void> {
   await withObject(memory, id, (slot) => {
     if (memory.table.pinCount[slot] > 0) throw objectPinned(memory, slot, "be deleted");
-    if (memory.table.resource[slot] !== NONE) dropResource(memory, slot);
-    memory.removeObject(slot);
+    removeLocked(memory, slot);
   });
 }
 
 /** Makes an object resident in `regionId` or its first region and fixes its extents; counted. */
 export async function pinObject(memory: Memory, id: string, regionId: string | undefined): Promise<number> {
   return withObject(memory, id, async (slot) => {
-    const { table } = memory;
-    const region = allowedRegion(memory, slot, regionId);
-    if (table.pinCount[slot] > 0 && regionId !== undefined && table.region[slot] !== region.index) {
-      throw objectPinned(memory, slot, `be pinned in ${region.id}`);
-    }
-    if (table.pinCount[slot] === 0) await makeResident(memory, slot, region);
-    table.pinCount[slot]++;
-    if (table.pinCount[slot] === 1) {
-      region.pinnedBytes += table.sizeBytes[slot];
-      relist(memory, slot);
-    }
-    memory.touch(slot);
+    await pinLocked(memory, slot, regionId);
     return slot;
   });
 }
@@ -54,30 +44,79 @@ export async function pinObject(memory: Memory, id: string, regionId: string | u
 /** Takes one pin back; after the last the object can be evicted again. @throws DeviceError OBJECT_NOT_PINNED. */
 export async function unpinObject(memory: Memory, id: string): Promise<number> {
   return withObject(memory, id, (slot) => {
-    const { table } = memory;
-    if (table.pinCount[slot] === 0) {
+    if (memory.table.pinCount[slot] === 0) {
       throw new DeviceError("OBJECT_NOT_PINNED", `Object ${id} is not pinned.`, { object: id });
     }
-    table.pinCount[slot]--;
-    if (table.pinCount[slot] === 0) {
-      memory.region(table.region[slot]).pinnedBytes -= table.sizeBytes[slot];
-      relist(memory, slot);
-    }
-    memory.touch(slot);
+    unpinLocked(memory, slot);
     return slot;
   });
+}
+
+/** Deletes an unpinned object whose lock the caller holds. */
+export function removeLocked(memory: Memory, slot: number): void {
+  if (memory.table.resource[slot] !== NONE) dropResource(memory, slot);
+  memory.swap?.discard(slot);
+  memory.removeObject(slot);
+}
+
+/** Pins an object whose lock the caller holds. */
+export async function pinLocked(memory: Memory, slot: number, regionId: string | undefined): Promise<void> {
+  const { table } = memory;
+  const region = allowedRegion(memory, slot, regionId);
+  requireUsable(memory, slot);
+  if (table.pinCount[slot] > 0 && regionId !== undefined && table.region[slot] !== region.index) {
+    throw objectPinned(memory, slot, `be pinned in ${region.id}`);
+  }
+  if (table.pinCount[slot] === 0) await makeResident(memory, slot, region);
+  table.pinCount[slot]++;
+  if (table.pinCount[slot] === 1) {
+    notePinned(memory, slot, 1);
+    relist(memory, slot);
+  }
+  memory.touch(slot);
+}
+
+/** Takes a pin from a pinned object whose lock the caller holds. */
+export function unpinLocked(memory: Memory, slot: number): void {
+  const { table } = memory;
+  table.pinCount[slot]--;
+  if (table.pinCount[slot] === 0) {
+    notePinned(memory, slot, -1);
+    relist(memory, slot);
+  }
+  memory.touch(slot);
 }
 
 /** Moves an unpinned object to one of its allowed regions (drm/i915 i915_gem_object_migrate). */
 export async function moveObject(memory: Memory, id: string, regionId: string): Promise<number> {
   return withObject(memory, id, async (slot) => {
     const region = allowedRegion(memory, slot, regionId);
+    requireUsable(memory, slot);
     if (memory.table.pinCount[slot] > 0 && memory.table.region[slot] !== region.index) {
       throw objectPinned(memory, slot, `be moved to ${region.id}`);
     }
     await makeResident(memory, slot, region);
     relist(memory, slot);
     return slot;
+  });
+}
+
+/**
+ * Takes a client's word on whether it still needs the content (i915 madvise). DONT_NEED lets it be thrown away when
+ * room is needed, at once when it has no bytes in memory; WILL_NEED takes that back. Answers whether it is still there.
+ */
+export async function adviseObject(memory: Memory, id: string, advice: Advice): Promise<boolean> {
+  return withObject(memory, id, (slot) => {
+    const { table } = memory;
+    if (table.state[slot] === PURGED) return false;
+    table.dontNeed[slot] = advice === "DONT_NEED" ? 1 : 0;
+    memory.touch(slot);
+    if (table.state[slot] === RESIDENT) relist(memory, slot);
+    else if (advice === "DONT_NEED") {
+      purge(memory, slot);
+      return false;
+    }
+    return true;
   });
 }
 
@@ -107,8 +146,8 @@ export async function evictRegion(
     const victims = collectVictims(memory, region, left);
     if (victims.slots.length === 0) return total;
     const evicted = await evictVictims(memory, victims, "request");
-    total.objects += evicted.objects;
-    total.bytes += evicted.bytes;
+    total.objects += evicted.objects + evicted.purgedObjects;
+    total.bytes += evicted.bytes + evicted.purgedBytes;
     if (evicted.exhausted) throw systemMemoryExhausted(memory, `what is to leave region ${regionId}`);
   }
 }
@@ -116,11 +155,16 @@ export async function evictRegion(
 async function withObject<T>(memory: Memory, id: string, work: (slot: number) => T | Promise<T>): Promise<T> {
   const slot = await memory.lockObject(id);
   try {
-    if (memory.table.has(slot, FLAG.KERNEL)) throw ownedByDevice(id);
+    requireClientObject(memory, slot);
     return await work(slot);
   } finally {
     memory.locks.unlock(slot);
   }
+}
+
+/** @throws DeviceError INVALID_REQUEST for an object of the device's own. */
+export function requireClientObject(memory: Memory, slot: number): void {
+  if (memory.table.has(slot, FLAG.KERNEL)) throw ownedByDevice(memory.idOf(slot));
 }
 
 /** The region that a client names for an object, or the object's first one. */
@@ -135,7 +179,8 @@ function allowedRegion(memory: Memory, slot: number, regionId: string | undefine
   );
 }
 
-function objectPinned(memory: Memory, slot: number, what: string): DeviceError {
+/** The error of a client's attempt to do with a pinned object what pins forbid. */
+export function objectPinned(memory: Memory, slot: number, what: string): DeviceError {
   const pins = memory.table.pinCount[slot];
   const id = memory.idOf(slot);
   return new DeviceError(

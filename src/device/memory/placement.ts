@@ -2,26 +2,28 @@
  * Finding room for an object: its first region without evicting, then with, then the others (drm ttm_bo_validate as
  * i915_ttm_get_pages calls it). The caller holds the object's lock.
  */
-import { DeviceError } from "../errors.ts";
+import { DeviceError, toDeviceError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
 import { clearChecked, copyChecked } from "./checked-copy.ts";
 import { CopyList } from "./copier.ts";
-import { collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts";
+import { allocateSystem, collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts";
+import { changeState } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
-import { FLAG, NONE } from "./object-table.ts";
-import type { Region } from "./region.ts";
-import { bindResource, dropResource, spaceRequestOf } from "./residency.ts";
+import { swapPagesOf } from "./object-runs.ts";
+import { NONE, SWAPPED, UNKNOWN } from "./object-table.ts";
+import type { Region, SpaceRequest } from "./region.ts";
+import { bindResource, dropResource, needsClearing, spaceRequestOf } from "./residency.ts";
 
 /** Pauses while every candidate is in somebody else's hands: bounded, because two such callers could wait for ever. */
 const BUSY_RETRIES_MAX = 100;
 const BUSY_RETRY_MS = 5;
 
-/** Gives an object that has no resource a place in one of its regions, zeroed where it must be. */
+/** Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. */
 export async function populate(memory: Memory, slot: number): Promise<void> {
   let failure: DeviceError | undefined;
   for (const index of memory.placementOf(slot)) {
     const region = memory.region(index);
-    const found = await findSpace(memory, slot, region);
+    const found = await findSpace(memory, slot, region, spaceRequestOf(memory, slot));
     if (typeof found === "number") {
       await fillAndBind(memory, slot, region, found);
       return;
@@ -33,38 +35,63 @@ export async function populate(memory: Memory, slot: number): Promise<void> {
 
 /** Makes an object resident in `region`, wherever it is now. @throws DeviceError REGION_FULL and its siblings. */
 export async function makeResident(memory: Memory, slot: number, region: Region): Promise<void> {
-  const { table } = memory;
-  if (table.region[slot] === region.index) return;
-  const found = await findSpace(memory, slot, region);
+  if (memory.table.region[slot] === region.index) return;
+  const found = await findSpace(memory, slot, region, spaceRequestOf(memory, slot));
   if (typeof found !== "number") throw found;
-  if (table.resource[slot] === NONE) {
-    await fillAndBind(memory, slot, region, found);
-    return;
+  if (memory.table.resource[slot] === NONE) await fillAndBind(memory, slot, region, found);
+  else await moveTo(memory, slot, region, found);
+}
+
+/**
+ * Makes every byte of a resident object reachable by the CPU: within the window of its region, else in system memory
+ * if that is allowed (the CPU fault of i915_ttm_vm_fault). @throws DeviceError NOT_CPU_VISIBLE.
+ */
+export async function makeVisible(memory: Memory, slot: number): Promise<void> {
+  const { table } = memory;
+  const current = memory.region(table.region[slot]);
+  if (current.isVisible(table.resource[slot])) return;
+  if (table.pinCount[slot] === 0) {
+    const request = { ...spaceRequestOf(memory, slot), visibleOnly: true, topDown: false };
+    for (const index of memory.placementOf(slot)) {
+      const region = memory.region(index);
+      const found = await findSpace(memory, slot, region, request);
+      if (typeof found === "number") return moveTo(memory, slot, region, found);
+    }
   }
-  const list = new CopyList();
-  list.addResource(
-    memory.region(table.region[slot]),
-    table.resource[slot],
-    region,
-    found,
-    table.sizeBytes[slot],
+  throw new DeviceError(
+    "NOT_CPU_VISIBLE",
+    `Object ${memory.idOf(slot)} lies outside the ${formatBytes(current.visibleBytes)} of region ${current.id} that the CPU can reach, and cannot be moved.`,
+    { object: memory.idOf(slot), region: current.id },
   );
+}
+
+/** Carries an object to space that was found for it. */
+async function moveTo(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
+  const { table } = memory;
+  const list = new CopyList();
+  const from = memory.region(table.region[slot]);
+  list.addResource(from, table.resource[slot], region, handle, table.sizeBytes[slot]);
   try {
     await copyChecked(memory, list);
   } catch (error) {
-    region.release(found);
+    region.release(handle);
     throw error;
   }
   dropResource(memory, slot);
-  bindResource(memory, slot, region, found);
+  bindResource(memory, slot, region, handle);
 }
 
 /** Space for an object in one region, evicting others from it if need be; or why there is none. */
-async function findSpace(memory: Memory, slot: number, region: Region): Promise<number | DeviceError> {
-  const request = spaceRequestOf(memory, slot);
+async function findSpace(
+  memory: Memory,
+  slot: number,
+  region: Region,
+  request: SpaceRequest,
+): Promise<number | DeviceError> {
   let busyRetries = 0;
   for (;;) {
-    const handle = region.allocate(request);
+    const handle =
+      region === memory.system ? await allocateSystem(memory, request.sizeBytes) : region.allocate(request);
     if (handle !== NONE) {
       memory.emit({ type: "allocated", region: region.id, objects: 1 });
       return handle;
@@ -87,28 +114,66 @@ async function makeRoom(
   region: Region,
   bytes: number,
 ): Promise<DeviceError | "busy" | "full" | undefined> {
-  if (region.kind !== "LOCAL")
-    return region === memory.system ? systemMemoryExhausted(memory, "the object") : "full";
+  if (region === memory.system) return systemMemoryExhausted(memory, "the object");
   const victims = collectVictims(memory, region, bytes);
   if (victims.slots.length === 0) return victims.someBusy ? "busy" : "full";
   const evicted = await evictVictims(memory, victims, "pressure");
-  if (evicted.objects > 0) return undefined;
+  if (evicted.objects > 0 || evicted.purgedBytes > 0) return undefined;
   return systemMemoryExhausted(
     memory,
     `the ${formatBytes(victims.bytes)} that would have to leave region ${region.id}`,
   );
 }
 
+/** Puts an object's bytes, or zeroes, into space that was found for it, and ties it to the object. */
 async function fillAndBind(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
-  if (memory.table.has(slot, FLAG.USER | FLAG.CPU_CLEAR)) {
-    try {
-      await clearChecked(memory, region.bank.index, region.extents(handle));
-    } catch (error) {
-      region.release(handle);
-      throw error;
-    }
+  try {
+    if (memory.table.state[slot] === SWAPPED) await swapIn(memory, slot, region, handle);
+    else if (needsClearing(memory, slot)) await clear(memory, region, handle);
+  } catch (error) {
+    region.release(handle);
+    throw error;
   }
   bindResource(memory, slot, region, handle);
+  memory.swap?.discard(slot);
+}
+
+/** Zeroes what is not known to be zero. */
+async function clear(memory: Memory, region: Region, handle: number): Promise<void> {
+  const dirty: { offsetBytes: number; lengthBytes: number }[] = [];
+  region.forEachBlock(handle, (offsetBytes, lengthBytes, cleared) => {
+    if (!cleared) dirty.push({ offsetBytes, lengthBytes });
+  });
+  if (dirty.length > 0) await clearChecked(memory, region.bank.index, dirty);
+}
+
+/** Brings a swapped object's bytes back. @throws DeviceError CONTENT_UNKNOWN when they are not what went out. */
+async function swapIn(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
+  const sizeBytes = memory.table.sizeBytes[slot];
+  try {
+    await memory.swap?.read(slot, swapPagesOf(memory, region, handle, sizeBytes));
+  } catch (error) {
+    const cause = toDeviceError(error);
+    if (cause.reason !== "CHECKSUM_MISMATCH") {
+      throw new DeviceError(
+        "COPY_FAILED",
+        `Object ${memory.idOf(slot)} could not be read from swap: ${cause.message}`,
+        {
+          object: memory.idOf(slot),
+        },
+      );
+    }
+    memory.swap?.discard(slot);
+    changeState(memory, slot, UNKNOWN);
+    throw new DeviceError(
+      "CONTENT_UNKNOWN",
+      `The content of object ${memory.idOf(slot)} was damaged in swap.`,
+      {
+        object: memory.idOf(slot),
+      },
+    );
+  }
+  memory.emit({ type: "swappedIn", objects: 1, bytes: sizeBytes });
 }
 
 function regionFull(memory: Memory, slot: number, region: Region): DeviceError {

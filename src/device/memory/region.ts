@@ -1,7 +1,10 @@
 /**
  * A region: one bank under a buddy allocator, with the lists of the objects that it holds (drm/i915
- * intel_memory_region).
+ * intel_memory_region, i915_ttm_buddy_manager).
+ *
+ * Where the CPU sees only the first part of a bank (small BAR), how much of that window is taken is accounted apart.
  */
+import assert from "node:assert/strict";
 import type { MemoryBank } from "../hardware/bank.ts";
 import type { Extent, RegionKind, RegionResource } from "../resource.ts";
 import { BuddyAllocator, NO_BLOCKS } from "./buddy.ts";
@@ -14,6 +17,10 @@ export interface RegionOptions {
   readonly kind: RegionKind;
   readonly bank: MemoryBank;
   readonly minPageBytes: number;
+  /** The first bytes of the bank, which the CPU can reach. */
+  readonly visibleBytes: number;
+  /** Ranges that are never given to anybody. */
+  readonly reserved: readonly Extent[];
   readonly table: ObjectTable;
 }
 
@@ -23,8 +30,12 @@ export interface SpaceRequest {
   /** A power of two; 0 is the region's page. */
   readonly alignmentBytes: number;
   readonly contiguous: boolean;
-  /** Away from the visible window. */
+  /** Away from the visible window, as far as there is room. */
   readonly topDown: boolean;
+  /** Inside the visible window only. */
+  readonly visibleOnly: boolean;
+  /** Memory known to be zero is welcome; others leave it to those who need it. */
+  readonly preferCleared: boolean;
 }
 
 export class Region {
@@ -34,9 +45,14 @@ export class Region {
   readonly kind: RegionKind;
   readonly bank: MemoryBank;
   readonly minPageBytes: number;
+  readonly visibleBytes: number;
   readonly lists: RegionLists;
   pinnedBytes = 0;
+  pinnedObjectCount = 0;
   objectCount = 0;
+  backupBytes = 0;
+  readonly reservedBytes: number;
+  #visibleUsedBytes = 0;
   readonly #buddy: BuddyAllocator;
 
   constructor(options: RegionOptions) {
@@ -45,8 +61,15 @@ export class Region {
     this.kind = options.kind;
     this.bank = options.bank;
     this.minPageBytes = options.minPageBytes;
+    this.visibleBytes = options.visibleBytes;
     this.lists = new RegionLists(options.table, options.index);
     this.#buddy = new BuddyAllocator({ sizeBytes: options.bank.sizeBytes, chunkBytes: options.minPageBytes });
+    for (const { offsetBytes, lengthBytes } of options.reserved) {
+      assert(this.#buddy.reserve(offsetBytes, lengthBytes), "reserved ranges do not overlap");
+      this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
+    }
+    this.reservedBytes = this.sizeBytes - this.freeBytes;
+    this.#markFreeAsCleared();
   }
 
   get sizeBytes(): number {
@@ -57,28 +80,69 @@ export class Region {
     return this.#buddy.freeBytes;
   }
 
+  get visibleFreeBytes(): number {
+    return this.visibleBytes - this.#visibleUsedBytes;
+  }
+
+  /** Whether the CPU sees only a part of the region. */
+  get hasSmallWindow(): boolean {
+    return this.visibleBytes < this.sizeBytes;
+  }
+
   /** Takes space. Returns its handle, or NONE when there is no room; nothing has changed then. */
   allocate(request: SpaceRequest): number {
-    const sizeBytes = roundUp(request.sizeBytes, this.minPageBytes);
-    if (sizeBytes > this.sizeBytes) return NONE;
+    // System memory is pages behind an IOMMU: neither contiguity nor alignment means anything there.
+    const system = this.kind === "SYSTEM";
+    const minBlockBytes = system ? this.minPageBytes : Math.max(this.minPageBytes, request.alignmentBytes);
+    const endBytes = request.visibleOnly ? this.visibleBytes : this.sizeBytes;
+    const sizeBytes = roundUp(request.sizeBytes, minBlockBytes);
+    // What could not fit an empty space either is no error here, only no room.
+    if (sizeBytes > endBytes || (sizeBytes === endBytes && endBytes % minBlockBytes !== 0)) return NONE;
+    if (request.visibleOnly && sizeBytes > this.visibleFreeBytes) return NONE;
     const handle = this.#buddy.allocate({
       sizeBytes,
-      minBlockBytes: Math.max(this.minPageBytes, Math.min(request.alignmentBytes, sizeBytes)),
-      contiguous: request.contiguous,
-      topDown: request.topDown,
+      minBlockBytes,
+      contiguous: request.contiguous && !system,
+      topDown: request.topDown && this.hasSmallWindow,
+      preferCleared: request.preferCleared,
+      ...(request.visibleOnly && this.hasSmallWindow ? { startBytes: 0, endBytes: this.visibleBytes } : {}),
     });
     if (handle === NO_BLOCKS) return NONE;
-    this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes) =>
-      this.bank.markTouched(offsetBytes, lengthBytes),
-    );
+    this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes) => {
+      this.bank.markTouched(offsetBytes, lengthBytes);
+      this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
+    });
     return handle;
   }
 
   release(handle: number): void {
+    this.#visibleUsedBytes -= this.visibleBytesOf(handle);
     this.#buddy.free(handle);
   }
 
-  forEachBlock(handle: number, visit: (offsetBytes: number, lengthBytes: number) => void): void {
+  /** Bytes of a resource that lie in the visible window. */
+  visibleBytesOf(handle: number): number {
+    let visible = 0;
+    this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes) => {
+      visible += this.#visiblePart(offsetBytes, lengthBytes);
+    });
+    return visible;
+  }
+
+  /** Whether the CPU can reach every byte of a resource. */
+  isVisible(handle: number): boolean {
+    if (!this.hasSmallWindow) return true;
+    let visible = true;
+    this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes) => {
+      if (offsetBytes + lengthBytes > this.visibleBytes) visible = false;
+    });
+    return visible;
+  }
+
+  forEachBlock(
+    handle: number,
+    visit: (offsetBytes: number, lengthBytes: number, cleared: boolean) => void,
+  ): void {
     this.#buddy.forEachBlock(handle, visit);
   }
 
@@ -92,7 +156,12 @@ export class Region {
 
   /** Whether `sizeBytes` would fit an empty region. */
   couldEverHold(sizeBytes: number): boolean {
-    return roundUp(sizeBytes, this.minPageBytes) <= this.sizeBytes;
+    return roundUp(sizeBytes, this.minPageBytes) <= this.sizeBytes - this.reservedBytes;
+  }
+
+  /** After a power loss no free memory counts as zero any more. */
+  forgetCleared(): void {
+    this.#buddy.forgetCleared();
   }
 
   describe(): RegionResource {
@@ -103,8 +172,11 @@ export class Region {
       usedBytes: this.sizeBytes - this.freeBytes,
       availableBytes: this.freeBytes,
       pinnedBytes: this.pinnedBytes,
-      visibleBytes: this.sizeBytes,
+      visibleBytes: this.visibleBytes,
+      visibleAvailableBytes: this.visibleFreeBytes,
       largestFreeBytes: this.largestFreeBytes(),
+      backupBytes: this.backupBytes,
+      pinnedObjectCount: this.pinnedObjectCount,
       objectCount: this.objectCount,
       minPageBytes: this.minPageBytes,
     };
@@ -112,6 +184,18 @@ export class Region {
 
   checkInvariants(): void {
     this.#buddy.checkInvariants();
+  }
+
+  /** Fresh banks are all zero: whoever needs zeroes need not write them. */
+  #markFreeAsCleared(): void {
+    const free = this.#buddy.freeBytes;
+    const handle = this.#buddy.allocate({ sizeBytes: free, minBlockBytes: this.minPageBytes });
+    assert(handle !== NO_BLOCKS, "an empty region can be taken whole");
+    this.#buddy.free(handle, { cleared: true });
+  }
+
+  #visiblePart(offsetBytes: number, lengthBytes: number): number {
+    return Math.max(0, Math.min(this.visibleBytes, offsetBytes + lengthBytes) - offsetBytes);
   }
 }
 

@@ -3,21 +3,42 @@
  * counters and versions always move together. The caller holds the object's lock.
  */
 import assert from "node:assert/strict";
-import { LIST_PINNED, PRIORITY_HAS_PAGES } from "./lists.ts";
+import { changeState } from "./lifecycle.ts";
+import { LIST_PINNED, PRIORITY_CPU_ACCESS, PRIORITY_HAS_PAGES, PRIORITY_PURGE } from "./lists.ts";
 import type { Memory } from "./memory.ts";
-import { FLAG, NONE, RESIDENT, UNPOPULATED } from "./object-table.ts";
+import { FLAG, FLAG_BACKUP, NONE, PURGED, RESIDENT } from "./object-table.ts";
 import type { Region, SpaceRequest } from "./region.ts";
 
 /** What an object asks of a region. */
 export function spaceRequestOf(memory: Memory, slot: number): SpaceRequest {
   const { table } = memory;
   const log2 = table.alignmentLog2[slot];
+  const cpuAccess = table.has(slot, FLAG.CPU_ACCESS | FLAG.PM_EARLY | FLAG.KERNEL);
   return {
     sizeBytes: table.sizeBytes[slot],
     alignmentBytes: log2 === 0 ? 0 : 2 ** log2,
     contiguous: table.has(slot, FLAG.CONTIGUOUS),
-    topDown: table.has(slot, FLAG.GPU_ONLY),
+    topDown: !cpuAccess,
+    visibleOnly: cpuAccess,
+    preferCleared: needsClearing(memory, slot),
   };
+}
+
+/** A request for plain space: what evictions and backups take in system memory. */
+export function plainSpace(sizeBytes: number): SpaceRequest {
+  return {
+    sizeBytes,
+    alignmentBytes: 0,
+    contiguous: false,
+    topDown: false,
+    visibleOnly: false,
+    preferCleared: false,
+  };
+}
+
+/** Whether an object must start from zeroes; kernel objects start from whatever is there. */
+export function needsClearing(memory: Memory, slot: number): boolean {
+  return memory.table.has(slot, FLAG.USER | FLAG.CPU_CLEAR);
 }
 
 /** Ties `handle` in `region` to an object that has no resource. */
@@ -26,27 +47,45 @@ export function bindResource(memory: Memory, slot: number, region: Region, handl
   assert(table.resource[slot] === NONE, "an object has one resource at a time");
   table.resource[slot] = handle;
   table.region[slot] = region.index;
-  table.state[slot] = RESIDENT;
+  if (table.state[slot] !== RESIDENT) changeState(memory, slot, RESIDENT);
   region.objectCount++;
-  if (table.pinCount[slot] > 0) region.pinnedBytes += table.sizeBytes[slot];
+  if (table.has(slot, FLAG_BACKUP)) region.backupBytes += table.sizeBytes[slot];
+  if (table.pinCount[slot] > 0) notePinned(memory, slot, 1);
   relist(memory, slot);
   memory.touch(slot);
 }
 
-/** Takes the resource from an object, whose content is no longer wanted there, and frees the space. */
+/**
+ * Takes the resource from a resident object and frees the space. The object's state is the caller's next word: it
+ * stays RESIDENT here, for a move that binds the next resource at once.
+ */
 export function dropResource(memory: Memory, slot: number): void {
   const { table } = memory;
   const handle = table.resource[slot];
   assert(handle !== NONE, "only a resource that exists is dropped");
   const region = memory.region(table.region[slot]);
   if (table.list[slot] !== NONE) region.lists.remove(slot);
-  if (table.pinCount[slot] > 0) region.pinnedBytes -= table.sizeBytes[slot];
+  if (table.pinCount[slot] > 0) notePinned(memory, slot, -1);
+  if (table.has(slot, FLAG_BACKUP)) region.backupBytes -= table.sizeBytes[slot];
   region.objectCount--;
   region.release(handle);
   table.resource[slot] = NONE;
   table.region[slot] = NONE;
-  table.state[slot] = UNPOPULATED;
   memory.touch(slot);
+}
+
+/** Throws the content of an unpinned object away for good (i915_ttm_purge). */
+export function purge(memory: Memory, slot: number): void {
+  if (memory.table.resource[slot] !== NONE) dropResource(memory, slot);
+  memory.swap?.discard(slot);
+  changeState(memory, slot, PURGED);
+}
+
+/** Counts an object in or out of what is pinned in its region. */
+export function notePinned(memory: Memory, slot: number, sign: 1 | -1): void {
+  const region = memory.region(memory.table.region[slot]);
+  region.pinnedBytes += sign * memory.table.sizeBytes[slot];
+  region.pinnedObjectCount += sign;
 }
 
 /** Puts a resident object on the list where it belongs, at the most recently used end. */
@@ -67,8 +106,13 @@ export function putBackOnList(memory: Memory, slot: number): void {
   memory.region(memory.table.region[slot]).lists.prepend(slot, listOf(memory, slot));
 }
 
+/** drm/i915 i915_ttm_adjust_lru. */
 function listOf(memory: Memory, slot: number): number {
-  return memory.table.pinCount[slot] > 0 ? LIST_PINNED : PRIORITY_HAS_PAGES;
+  const { table } = memory;
+  if (table.pinCount[slot] > 0) return LIST_PINNED;
+  if (table.dontNeed[slot] === 1 || table.has(slot, FLAG.VOLATILE)) return PRIORITY_PURGE;
+  const inWindow = table.has(slot, FLAG.CPU_ACCESS) && memory.region(table.region[slot]).hasSmallWindow;
+  return inWindow ? PRIORITY_CPU_ACCESS : PRIORITY_HAS_PAGES;
 }
 
 /** Whether the object may be moved away now. Stable only while it is locked. */

@@ -7,7 +7,13 @@ import type { CopyPath } from "../events.ts";
 import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { copyByCpu, copyChecked } from "../memory/checked-copy.ts";
 import { CopyList } from "../memory/copier.ts";
-import { collectVictims, evictVictims, systemMemoryExhausted, type Victims } from "../memory/evict.ts";
+import {
+  allocateSystem,
+  collectVictims,
+  evictVictims,
+  systemMemoryExhausted,
+  type Victims,
+} from "../memory/evict.ts";
 import { LIST_PINNED, PRIORITIES } from "../memory/lists.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, FLAG_BACKUP, NONE } from "../memory/object-table.ts";
@@ -117,7 +123,7 @@ async function backUp(
   const backups: number[] = [];
   try {
     for (const owner of owners) {
-      const backup = createBackup(memory, owner);
+      const backup = await createBackup(memory, owner);
       if (backup === NONE) throw systemMemoryExhausted(memory, `a backup of object ${memory.idOf(owner)}`);
       backups.push(backup);
       const from = memory.region(table.region[owner]);
@@ -136,7 +142,7 @@ async function backUp(
 }
 
 /** A backup object of the owner's size in system memory, or NONE when there is no room. */
-function createBackup(memory: Memory, owner: number): number {
+async function createBackup(memory: Memory, owner: number): Promise<number> {
   const { table, system } = memory;
   const sizeBytes = table.sizeBytes[owner];
   const backup = memory.addObject({
@@ -147,7 +153,7 @@ function createBackup(memory: Memory, owner: number): number {
     label: "",
   });
   if (backup === NONE) return NONE;
-  const handle = system.allocate({ sizeBytes, alignmentBytes: 0, contiguous: false, topDown: false });
+  const handle = await allocateSystem(memory, sizeBytes);
   if (handle === NONE) {
     memory.removeObject(backup);
     return NONE;
@@ -158,6 +164,7 @@ function createBackup(memory: Memory, owner: number): number {
 
 /** Frees a backup object. Its owner must not point to it any more. */
 export function destroyBackup(memory: Memory, backup: number): void {
-  dropResource(memory, backup);
+  if (memory.table.resource[backup] !== NONE) dropResource(memory, backup);
+  memory.swap?.discard(backup);
   memory.removeObject(backup);
 }

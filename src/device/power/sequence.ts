@@ -47,7 +47,11 @@ export async function runSuspend(
 ): Promise<void> {
   const { memory, gt, rail } = parts;
   await transition.phase("prepare", () => prepare(parts, command, progress));
-  await transition.phase("evict", (counts) => evictRegions(memory, transition, counts));
+  await transition.phase("evict", (counts) => {
+    // From here to the end of the resume the kernel forbids I/O for memory (pm_restrict_gfp_mask).
+    if (memory.swap !== undefined) memory.swap.allowed = false;
+    return evictRegions(memory, transition, counts);
+  });
   await transition.phase("idle", () => idle(parts, transition, command));
   await transition.phase("evict_pinned", async (counts) => {
     await evictRegions(memory, transition, counts);
@@ -66,7 +70,9 @@ export async function runSuspend(
   progress.powerOffBegun = true;
   await transition.phase("power_off", async () => {
     await gt.haltEngines();
-    if (command.state !== "S2IDLE") await rail.cut();
+    if (command.state === "S2IDLE") return;
+    await rail.cut();
+    for (const region of memory.regions) if (region !== memory.system) region.forgetCleared();
   });
 }
 
@@ -80,6 +86,7 @@ export async function runRecover(parts: Parts, transition: Transition, progress:
       await gt.startEngines();
     }
     gt.giveBlitter();
+    allowSwap(memory);
   });
 }
 
@@ -111,7 +118,12 @@ export async function runResume(
   if (checksums !== undefined) await transition.phase("verify", () => compareChecksums(memory, checksums));
   await transition.phase("release", async () => {
     assert.equal(await countBackups(memory), 0, "no backup is left after a resume");
+    allowSwap(memory);
   });
+}
+
+function allowSwap(memory: Memory): void {
+  if (memory.swap !== undefined) memory.swap.allowed = true;
 }
 
 async function prepare(parts: Parts, command: Suspend, progress: Progress): Promise<void> {

@@ -10,7 +10,7 @@ import { pageTableBytes, writePageTable } from "../hardware/page-table.ts";
 import { MIGRATE_RING_BYTES } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE } from "../memory/object-table.ts";
-import { roundUp } from "../memory/region.ts";
+import { type Region, roundUp } from "../memory/region.ts";
 import { bindResource, spaceRequestOf } from "../memory/residency.ts";
 
 /** Where in the first local bank each of the device's own objects lies. */
@@ -27,24 +27,8 @@ export function createKernelObjects(memory: Memory, copyEngines: readonly string
   const local = memory.region(1);
   const { bank } = local;
   const microcode = memory.microcodes.within(bank.index);
-  const place = (label: string, sizeBytes: number, flag: number): number => {
-    const slot = memory.addObject({
-      sizeBytes: roundUp(sizeBytes, local.minPageBytes),
-      regions: [local.index],
-      flags: FLAG.KERNEL | FLAG.CONTIGUOUS | FLAG.CPU_CLEAR | flag,
-      alignmentBytes: 0,
-      label,
-    });
-    assert(slot !== NONE, "the device has room for its own objects");
-    const handle = local.allocate(spaceRequestOf(memory, slot));
-    assert(handle !== NONE, "local memory holds the device's own objects");
-    memory.table.pinCount[slot] = 1;
-    bindResource(memory, slot, local, handle);
-    const offsetBytes = local.extents(handle)[0].offsetBytes;
-    microcode.fill(offsetBytes, memory.table.sizeBytes[slot], 0);
-    return offsetBytes;
-  };
-
+  const place = (label: string, sizeBytes: number, flag: number): number =>
+    placePinned(memory, local, label, sizeBytes, flag);
   const firmwareOffsetBytes = place("firmware image", FIRMWARE_BYTES, FLAG.PM_EARLY);
   writeFirmware(bank.words, firmwareOffsetBytes, microcode);
   const bankSizes = memory.regions.map((region) => region.bank.sizeBytes);
@@ -54,6 +38,8 @@ export function createKernelObjects(memory: Memory, copyEngines: readonly string
     imageOffsetBytes: place(`migrate context of ${engine}`, CONTEXT_IMAGE_BYTES, FLAG.PM_VOLATILE),
     ringOffsetBytes: place(`migrate ring of ${engine}`, MIGRATE_RING_BYTES, FLAG.PM_VOLATILE),
   }));
+  const stolen = memory.regions.find((region) => region.kind === "STOLEN");
+  if (stolen !== undefined) placePinned(memory, stolen, "stolen", stolen.sizeBytes, FLAG.PM_VOLATILE);
   return { bank, firmwareOffsetBytes, pageTableOffsetBytes, migrate };
 }
 
@@ -66,4 +52,23 @@ export function kernelObjectBytes(
   const fixed = roundUp(FIRMWARE_BYTES, pageBytes) + roundUp(pageTableBytes(bankSizes), pageBytes);
   const each = roundUp(CONTEXT_IMAGE_BYTES, pageBytes) + roundUp(MIGRATE_RING_BYTES, pageBytes);
   return fixed + copyEngines * each;
+}
+
+/** Places one object for life and zeroes it. Answers its offset in the bank. */
+function placePinned(memory: Memory, region: Region, label: string, sizeBytes: number, flag: number): number {
+  const slot = memory.addObject({
+    sizeBytes: roundUp(sizeBytes, region.minPageBytes),
+    regions: [region.index],
+    flags: FLAG.KERNEL | FLAG.CONTIGUOUS | FLAG.CPU_CLEAR | flag,
+    alignmentBytes: 0,
+    label,
+  });
+  assert(slot !== NONE, "the device has room for its own objects");
+  const handle = region.allocate(spaceRequestOf(memory, slot));
+  assert(handle !== NONE, "the region holds the device's own objects");
+  memory.table.pinCount[slot] = 1;
+  bindResource(memory, slot, region, handle);
+  const { offsetBytes } = region.extents(handle)[0];
+  memory.microcodes.within(region.bank.index).fill(offsetBytes, memory.table.sizeBytes[slot], 0);
+  return offsetBytes;
 }

@@ -1,0 +1,106 @@
+/**
+ * The same for many objects at once, all or nothing: every object is locked, in slot order, before the first is
+ * changed, and what was done is undone when one of them refuses.
+ */
+import type { CreateObject } from "../command.ts";
+import { DeviceError } from "../errors.ts";
+import { BATCH_OBJECTS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
+import type { Memory } from "./memory.ts";
+import {
+  createObject,
+  objectPinned,
+  pinLocked,
+  removeLocked,
+  requireClientObject,
+  unpinLocked,
+} from "./objects.ts";
+
+/** Creates `count` objects of one kind. Answers their ids, ascending. */
+export async function batchCreate(memory: Memory, template: CreateObject, count: number): Promise<string[]> {
+  if (!Number.isInteger(count) || count < 1 || count > BATCH_OBJECTS_MAX) throw tooMany(count);
+  const slots: number[] = [];
+  try {
+    while (slots.length < count) {
+      slots.push(createObject(memory, template));
+      if (slots.length % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+    }
+  } catch (error) {
+    for (const slot of slots) memory.removeObject(slot);
+    throw error;
+  }
+  return slots.map((slot) => memory.idOf(slot));
+}
+
+/** Pins every object in `region` or its first one. Objects that were moved for it stay where they are on failure. */
+export async function batchPin(
+  memory: Memory,
+  ids: readonly string[],
+  region: string | undefined,
+): Promise<void> {
+  await withObjects(memory, ids, async (slots) => {
+    const pinned: number[] = [];
+    try {
+      for (const slot of slots) {
+        await pinLocked(memory, slot, region);
+        pinned.push(slot);
+      }
+    } catch (error) {
+      for (const slot of pinned) unpinLocked(memory, slot);
+      throw error;
+    }
+  });
+}
+
+export async function batchUnpin(memory: Memory, ids: readonly string[]): Promise<void> {
+  await withObjects(memory, ids, (slots) => {
+    for (const slot of slots) {
+      if (memory.table.pinCount[slot] > 0) continue;
+      const id = memory.idOf(slot);
+      throw new DeviceError("OBJECT_NOT_PINNED", `Object ${id} is not pinned, so none was unpinned.`, {
+        object: id,
+      });
+    }
+    for (const slot of slots) unpinLocked(memory, slot);
+  });
+}
+
+export async function batchDelete(memory: Memory, ids: readonly string[]): Promise<void> {
+  await withObjects(memory, ids, (slots) => {
+    for (const slot of slots) {
+      if (memory.table.pinCount[slot] > 0) throw objectPinned(memory, slot, "be deleted, so none was");
+    }
+    for (const slot of slots) removeLocked(memory, slot);
+  });
+}
+
+async function withObjects(
+  memory: Memory,
+  ids: readonly string[],
+  work: (slots: readonly number[]) => void | Promise<void>,
+): Promise<void> {
+  if (ids.length < 1 || ids.length > BATCH_OBJECTS_MAX) throw tooMany(ids.length);
+  if (new Set(ids).size !== ids.length) {
+    throw new DeviceError("INVALID_REQUEST", "An object is named twice in one batch.");
+  }
+  // Slot order, so that two batches that share objects cannot wait for each other.
+  const order = ids.toSorted((a, b) => memory.findObject(a) - memory.findObject(b));
+  const slots: number[] = [];
+  try {
+    for (const id of order) {
+      const slot = await memory.lockObject(id);
+      slots.push(slot);
+      requireClientObject(memory, slot);
+    }
+    await work(slots);
+  } finally {
+    for (const slot of slots) memory.locks.unlock(slot);
+  }
+}
+
+function tooMany(count: number): DeviceError {
+  return new DeviceError(
+    "INVALID_REQUEST",
+    `A batch of ${count} objects is not between 1 and ${BATCH_OBJECTS_MAX} objects.`,
+    { limit: String(BATCH_OBJECTS_MAX) },
+  );
+}

@@ -1,0 +1,70 @@
+/**
+ * An object's bytes as they lie in a bank: the runs of a range, and the pages that swap moves. The caller holds the
+ * object's lock, so that it stays where it is.
+ */
+import type { Memory } from "./memory.ts";
+import type { Region } from "./region.ts";
+import { SWAP_PAGE_BYTES, type SwapPage } from "./swap.ts";
+
+/** A run of an object's bytes: where in the bank, how long, and where in the range that was asked for. */
+export interface Run {
+  readonly bankOffsetBytes: number;
+  readonly lengthBytes: number;
+  readonly at: number;
+}
+
+/** The runs of `lengthBytes` from `offsetBytes` of a resource, in the order of the object's bytes. */
+export function runsOf(region: Region, handle: number, offsetBytes: number, lengthBytes: number): Run[] {
+  const runs: Run[] = [];
+  const end = offsetBytes + lengthBytes;
+  let position = 0;
+  region.forEachBlock(handle, (blockOffset, blockLength) => {
+    const from = Math.max(offsetBytes, position);
+    const to = Math.min(end, position + blockLength);
+    if (from < to) {
+      runs.push({
+        bankOffsetBytes: blockOffset + from - position,
+        lengthBytes: to - from,
+        at: from - offsetBytes,
+      });
+    }
+    position += blockLength;
+  });
+  return runs;
+}
+
+/** The pages of a resource of `sizeBytes`, for swap. */
+export function* swapPagesOf(
+  memory: Memory,
+  region: Region,
+  handle: number,
+  sizeBytes: number,
+): Generator<SwapPage> {
+  const { bank } = region;
+  const microcode = memory.microcodes.within(bank.index);
+  // One pass over the extents, not one for each page: objects may have many of both.
+  const runs = runsOf(region, handle, 0, sizeBytes);
+  let index = 0;
+  let done = 0;
+  for (let position = 0; position < sizeBytes; position += SWAP_PAGE_BYTES) {
+    const page: Run[] = [];
+    let left = Math.min(SWAP_PAGE_BYTES, sizeBytes - position);
+    while (left > 0) {
+      const run = runs[index];
+      const lengthBytes = Math.min(left, run.lengthBytes - done);
+      page.push({ bankOffsetBytes: run.bankOffsetBytes + done, lengthBytes, at: 0 });
+      left -= lengthBytes;
+      done += lengthBytes;
+      if (done === run.lengthBytes) {
+        index++;
+        done = 0;
+      }
+    }
+    yield {
+      runs: page.map((run) =>
+        bank.bytes.subarray(run.bankOffsetBytes, run.bankOffsetBytes + run.lengthBytes),
+      ),
+      crc32c: () => page.reduce((crc, run) => microcode.crc32c(run.bankOffsetBytes, run.lengthBytes, crc), 0),
+    };
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * The shrinker: makes room in system memory when its cap is reached (i915_ttm_shrink). What may be thrown away goes
+ * first; the rest is swapped out, least recently used first, where there is swap and the phase allows it.
+ */
+import { toDeviceError } from "../errors.ts";
+import { changeState } from "./lifecycle.ts";
+import { PRIORITIES } from "./lists.ts";
+import type { Memory } from "./memory.ts";
+import { swapPagesOf } from "./object-runs.ts";
+import { FLAG, NONE, SWAPPED, UNPOPULATED } from "./object-table.ts";
+import { dropResource, purge, putBackOnList, takeOffList } from "./residency.ts";
+
+/** Frees about `bytes` of system memory. Answers how many it freed; 0 means that nothing can go. */
+export async function shrinkSystemMemory(memory: Memory, bytes: number): Promise<number> {
+  const { locks, system } = memory;
+  let freed = 0;
+  for (let priority = 0; priority < PRIORITIES; priority++) {
+    for (
+      let slot = nextVictim(memory, priority);
+      slot !== NONE && freed < bytes;
+      slot = nextVictim(memory, priority)
+    ) {
+      takeOffList(memory, slot);
+      const before = system.freeBytes;
+      const gone = await shrink(memory, slot);
+      freed += system.freeBytes - before;
+      if (!gone) putBackOnList(memory, slot);
+      locks.unlock(slot);
+      if (!gone) break;
+    }
+  }
+  return freed;
+}
+
+/** The least recently used object of a priority that nobody holds, locked. */
+function nextVictim(memory: Memory, priority: number): number {
+  const { table, locks, system } = memory;
+  let slot = system.lists.head(priority);
+  while (slot !== NONE && !locks.tryLock(slot)) slot = table.listNext[slot];
+  return slot;
+}
+
+/** Throws one object's content away or swaps it out. False when it has to stay. */
+async function shrink(memory: Memory, slot: number): Promise<boolean> {
+  const { table, swap, system } = memory;
+  if (table.dontNeed[slot] === 1) {
+    purge(memory, slot);
+    memory.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
+    return true;
+  }
+  if (table.has(slot, FLAG.VOLATILE)) {
+    dropResource(memory, slot);
+    changeState(memory, slot, UNPOPULATED);
+    memory.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
+    return true;
+  }
+  if (swap?.allowed !== true) return false;
+  const sizeBytes = table.sizeBytes[slot];
+  try {
+    const pages = swapPagesOf(memory, system, table.resource[slot], sizeBytes);
+    if (!(await swap.write(slot, sizeBytes, pages))) return false;
+  } catch (error) {
+    memory.emit({ type: "swapFailed", reason: toDeviceError(error).message });
+    return false;
+  }
+  dropResource(memory, slot);
+  changeState(memory, slot, SWAPPED);
+  memory.emit({ type: "swappedOut", objects: 1, bytes: sizeBytes });
+  return true;
+}

@@ -1,0 +1,53 @@
+/** Who uses how much: the accounts of clients' objects, by label. */
+import { USAGE_LABELS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
+import type { UsageResource } from "../resource.ts";
+import type { Memory } from "./memory.ts";
+import { NONE, SWAPPED } from "./object-table.ts";
+
+interface Account {
+  objects: number;
+  localBytes: number;
+  systemBytes: number;
+  swappedBytes: number;
+  pinnedBytes: number;
+}
+
+/**
+ * Adds up all clients' objects, in slices. Labels beyond USAGE_LABELS_MAX are added up under the label `*`, so that
+ * the answer stays bounded.
+ */
+export async function summarizeUsage(memory: Memory): Promise<UsageResource[]> {
+  const { table } = memory;
+  const accounts = new Map<string, Account>();
+  let looked = 0;
+  let slot = table.orderHead;
+  while (slot !== NONE) {
+    const account = accountOf(accounts, table.labels[slot]);
+    const sizeBytes = table.sizeBytes[slot];
+    account.objects++;
+    if (table.state[slot] === SWAPPED) account.swappedBytes += sizeBytes;
+    else if (table.region[slot] === memory.system.index) account.systemBytes += sizeBytes;
+    else if (table.region[slot] !== NONE) account.localBytes += sizeBytes;
+    if (table.pinCount[slot] > 0) account.pinnedBytes += sizeBytes;
+    if (++looked % WALK_SLICE_OBJECTS === 0) {
+      const id = memory.idOf(slot);
+      await memory.clock.yield();
+      // The object may be gone by now; then the walk goes on after where it stood.
+      if (memory.findObject(id) !== slot) {
+        slot = memory.firstAfter(id);
+        continue;
+      }
+    }
+    slot = table.orderNext[slot];
+  }
+  return [...accounts].map(([label, account]) => ({ label, ...account }));
+}
+
+function accountOf(accounts: Map<string, Account>, label: string): Account {
+  const key = accounts.has(label) || accounts.size < USAGE_LABELS_MAX ? label : "*";
+  const known = accounts.get(key);
+  if (known !== undefined) return known;
+  const fresh: Account = { objects: 0, localBytes: 0, systemBytes: 0, swappedBytes: 0, pinnedBytes: 0 };
+  accounts.set(key, fresh);
+  return fresh;
+}

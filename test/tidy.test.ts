@@ -1,0 +1,85 @@
+/** The style of the project, held by a test: layers, sizes, leftovers. */
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "..");
+/** Files that are written by a program, not by hand. */
+const GENERATED = /^src\/server\/gen\/|microcode-binary\.ts$/;
+const files = globSync(["src/**/*.ts", "test/**/*.ts", "bench/**/*.ts", "scripts/**/*.ts"], { cwd: ROOT })
+  .filter((file) => !GENERATED.test(file))
+  .map((file) => ({ file, text: readFileSync(join(ROOT, file), "utf8") }));
+
+/** Layers of the device from the bottom up: a file imports from its own layer and from those before it. */
+const LAYERS = ["leaf", "hardware", "memory", "submission", "power", "device"];
+/** Files beside the folders that put the layers together; every other file there is a leaf. */
+const COMPOSITION = ["src/device/device.ts", "src/device/mod.ts", "src/device/options.ts"];
+
+function layerOf(file: string): number {
+  const folder = /^src\/device\/([a-z]+)\//.exec(file)?.[1];
+  if (folder !== undefined) return LAYERS.indexOf(folder);
+  return COMPOSITION.includes(file) ? LAYERS.indexOf("device") : 0;
+}
+
+function importsOf(file: string, text: string): string[] {
+  return [...text.matchAll(/(?:from|import\() ?"(\.[^"]+)"/g)].map((match) =>
+    normalize(join(dirname(file), match[1])),
+  );
+}
+
+describe("src/device", () => {
+  const device = files.filter(({ file }) => file.startsWith("src/device/"));
+
+  test("imports go down the list of layers only", () => {
+    const upward = device.flatMap(({ file, text }) =>
+      importsOf(file, text)
+        .filter((target) => layerOf(target) > layerOf(file))
+        .map((target) => `${file} imports ${target}`),
+    );
+    expect(upward).toEqual([]);
+  });
+
+  test("imports nothing of the outside world", () => {
+    const foreign = device.flatMap(({ file, text }) =>
+      [...text.matchAll(/from "([^.][^"]*)"/g)]
+        .map((match) => match[1])
+        .filter((name) => name !== "node:assert/strict" && name !== "node:worker_threads")
+        .map((name) => `${file} imports ${name}`),
+    );
+    const escaped = device.flatMap(({ file, text }) =>
+      importsOf(file, text).filter((target) => !target.startsWith("src/device/")),
+    );
+    expect([...foreign, ...escaped]).toEqual([]);
+  });
+
+  test("asks no clock, no random source and no environment that it was not handed", () => {
+    const banned =
+      /\b(Date\.now|new Date|performance\.now|Math\.random|process\.|setTimeout|setInterval|setImmediate)\b/;
+    expect(device.filter(({ text }) => banned.test(withoutComments(text))).map(({ file }) => file)).toEqual(
+      [],
+    );
+  });
+});
+
+describe("every file", () => {
+  test("is at most 400 lines long", () => {
+    expect(files.filter(({ text }) => text.split("\n").length > 401).map(({ file }) => file)).toEqual([]);
+  });
+
+  test("has no leftovers", () => {
+    const leftovers = /\b(TODO|FIXME|XXX)\b|\.(only|skip)\(|@ts-(ignore|expect-error)|\bas any\b/;
+    const found = files.filter(({ file, text }) => file !== "test/tidy.test.ts" && leftovers.test(text));
+    expect(found.map(({ file }) => file)).toEqual([]);
+  });
+
+  test("is named after an idea: kebab-case, and no utils or helpers", () => {
+    const bad = files.filter(
+      ({ file }) => !/^[a-z0-9./-]+$/.test(file) || /\/(utils?|helpers?|common|misc)\.ts$/.test(file),
+    );
+    expect(bad.map(({ file }) => file)).toEqual([]);
+  });
+});
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/\/\/.*$/gm, "");
+}
