@@ -1,0 +1,116 @@
+/**
+ * OpenAPI 3.1 from the descriptors: the paths of `google.api.http`, the schemas of proto3 JSON, the comments of the
+ * proto. What is not an RPC (health, metrics) is added by hand at the end.
+ */
+import type { FileRegistry } from "@bufbuild/protobuf";
+import { type Binding, type PathSegment, readBindings } from "../../src/server/http/bindings.ts";
+import { commentOf } from "./comments.ts";
+import { contentOperation, ERROR_RESPONSE, ERROR_SCHEMA, MONITORING_PATHS } from "./handwritten.ts";
+import { type Json, SchemaSet } from "./schema.ts";
+
+const DESCRIPTION = `A discrete GPU whose power you can cut, over REST. The gRPC package torpor.v1 is the same contract.
+
+Bodies are proto3 JSON in lowerCamelCase, whatever the content type says. 64-bit integers are strings in answers;
+numbers up to 2^53-1 are accepted in requests. Unknown fields are refused. An empty body means {}.`;
+
+/** Builds the document. */
+export function buildOpenApi(registry: FileRegistry): Json {
+  const schemas = new SchemaSet();
+  const paths: Record<string, Record<string, Json>> = {};
+  const tags: Json[] = [];
+  for (const binding of readBindings(registry)) {
+    const service = binding.method.parent;
+    if (
+      !tags.some(
+        (tag) => typeof tag === "object" && tag !== null && "name" in tag && tag.name === service.name,
+      )
+    ) {
+      tags.push({ name: service.name, description: commentOf(service) });
+    }
+    const path = openApiPath(binding);
+    paths[path] ??= {};
+    paths[path][binding.httpMethod.toLowerCase()] = operation(binding, schemas);
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Torpor",
+      version: "v1",
+      description: DESCRIPTION,
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    tags: [...tags, { name: "Monitoring", description: "Health and metrics of the daemon." }],
+    paths: { ...paths, ...MONITORING_PATHS },
+    components: {
+      schemas: { ...schemas.components(), Error: ERROR_SCHEMA },
+      responses: { Error: ERROR_RESPONSE },
+    },
+  };
+}
+
+/** `/v1/devices/{device}:suspend`. */
+export function openApiPath(binding: Pick<Binding, "segments" | "verb">): string {
+  const parts = binding.segments.map((segment) =>
+    "literal" in segment ? segment.literal : `{${segment.parameter}}`,
+  );
+  return `/${parts.join("/")}${binding.verb === "" ? "" : `:${binding.verb}`}`;
+}
+
+function operation(binding: Binding, schemas: SchemaSet): Json {
+  const { method } = binding;
+  const comment = commentOf(method);
+  const common = {
+    operationId: `${method.parent.name}_${method.name}`,
+    tags: [method.parent.name],
+    summary: comment.split("\n\n")[0]?.replaceAll("\n", " ").replace(/\.$/, "") ?? "",
+    description: comment,
+  };
+  const pathParameters = binding.segments.filter(isParameter).map((segment) => ({
+    name: segment.parameter,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+  if (method.methodKind !== "unary") {
+    if (method.methodKind === "client_streaming") schemas.reference(method.output);
+    return { ...common, ...contentOperation(method, pathParameters) };
+  }
+  const bound = binding.variable?.field;
+  const query = binding.body === "" ? schemas.queryParameters(method.input, bound) : [];
+  const parameters = [...pathParameters, ...query];
+  return {
+    ...common,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(binding.body === "" ? {} : { requestBody: requestBody(binding, schemas) }),
+    responses: responses(binding, schemas),
+  };
+}
+
+function requestBody(binding: Binding, schemas: SchemaSet): Json {
+  return {
+    required: false,
+    content: {
+      "application/json": { schema: schemas.reference(binding.method.input, binding.variable?.field) },
+    },
+  };
+}
+
+function responses(binding: Binding, schemas: SchemaSet): Json {
+  const content = { "application/json": { schema: schemas.reference(binding.method.output) } };
+  // A POST that answers a Transition may answer it running: the transcoder's rule, see src/server/http/transcoder.ts.
+  const accepted = {
+    description: "The transition is running.",
+    headers: { Location: { description: "Where to read the transition.", schema: { type: "string" } } },
+    content,
+  };
+  const mayRun = binding.httpMethod === "POST" && binding.method.output.name === "Transition";
+  return {
+    200: { description: commentOf(binding.method.output) || "Done.", content },
+    ...(mayRun ? { 202: accepted } : {}),
+    default: { $ref: "#/components/responses/Error" },
+  };
+}
+
+function isParameter(segment: PathSegment): segment is { readonly parameter: string } {
+  return "parameter" in segment;
+}

@@ -1,0 +1,2035 @@
+// Written by scripts/generate.ts. DO NOT EDIT.
+/** The OpenAPI 3.1 document of the REST API. */
+export const OPENAPI = {
+  "openapi": "3.1.0",
+  "info": {
+    "title": "Torpor",
+    "version": "v1",
+    "description": "A discrete GPU whose power you can cut, over REST. The gRPC package torpor.v1 is the same contract.\n\nBodies are proto3 JSON in lowerCamelCase, whatever the content type says. 64-bit integers are strings in answers;\nnumbers up to 2^53-1 are accepted in requests. Unknown fields are refused. An empty body means {}.",
+    "license": {
+      "name": "MIT",
+      "identifier": "MIT"
+    }
+  },
+  "tags": [
+    {
+      "name": "DeviceService",
+      "description": "Shows the devices that this daemon hosts."
+    },
+    {
+      "name": "MemoryService",
+      "description": "Allocates, places, reads and writes memory objects.\n\nMethods that touch content or placement need an ACTIVE device. While it is suspended they answer\nFAILED_PRECONDITION (DEVICE_SUSPENDED) at once; while a transition runs, UNAVAILABLE (DEVICE_TRANSITION) with\nRetryInfo, or, with hold_during_transition, they wait for its end and run once."
+    },
+    {
+      "name": "PowerService",
+      "description": "Puts devices to sleep and wakes them."
+    },
+    {
+      "name": "Monitoring",
+      "description": "Health and metrics of the daemon."
+    }
+  ],
+  "paths": {
+    "/v1/devices": {
+      "get": {
+        "operationId": "DeviceService_ListDevices",
+        "tags": [
+          "DeviceService"
+        ],
+        "summary": "Lists every device that this daemon hosts, by name",
+        "description": "Lists every device that this daemon hosts, by name.\n\nNeeds: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. The\nlist is short (devices are configuration) and comes whole, without pages. Failure: none of its own.",
+        "responses": {
+          "200": {
+            "description": "Every device of the daemon.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListDevicesResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}": {
+      "get": {
+        "operationId": "DeviceService_GetDevice",
+        "tags": [
+          "DeviceService"
+        ],
+        "summary": "Shows one device: its power state, how often it slept, its regions and engines",
+        "description": "Shows one device: its power state, how often it slept, its regions and engines.\n\nNeeds: nothing; legal in every power state, never waits and never wakes the device. Success: changes nothing.\nFailure: NOT_FOUND (DEVICE_NOT_FOUND) when the daemon hosts no device of that name.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A virtual discrete GPU.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Device"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/regions": {
+      "get": {
+        "operationId": "MemoryService_ListRegions",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Lists the memory regions of a device, local ones first",
+        "description": "Lists the memory regions of a device, local ones first.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. The list is short and comes whole. Failure:\nNOT_FOUND (DEVICE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The regions of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListRegionsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/regions/{region}": {
+      "get": {
+        "operationId": "MemoryService_GetRegion",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Shows one region: its size, and how much of it is used, pinned and free",
+        "description": "Shows one region: its size, and how much of it is used, pinned and free.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (REGION_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "region",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A region of a device's memory. All sizes are in bytes.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Region"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/regions/{region}:evict": {
+      "post": {
+        "operationId": "MemoryService_EvictRegion",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Moves unpinned objects out of a local region, least recently used first",
+        "description": "Moves unpinned objects out of a local region, least recently used first.\n\nNeeds: an ACTIVE device, a LOCAL region. Success: at least `bytes` left the region if that much is evictable, or\neverything evictable; contents are kept. Failure: RESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no\nroom for the next object; those already moved stay moved.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "region",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/EvictRegionRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "What left the region.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/EvictRegionResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects": {
+      "post": {
+        "operationId": "MemoryService_CreateObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Makes an object. It takes no memory until it is first used",
+        "description": "Makes an object. It takes no memory until it is first used.\n\nNeeds: an ACTIVE device. Success: a new UNPOPULATED object with an id never used before. Failure: INVALID_ARGUMENT\n(INVALID_SIZE, INVALID_REGION, INVALID_FLAGS), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED); nothing is made.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/CreateObjectRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "get": {
+        "operationId": "MemoryService_ListObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Lists the objects of a device by ascending id",
+        "description": "Lists the objects of a device by ascending id.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Objects made or deleted between two pages\nmay or may not be listed; all others are listed once. Failure: INVALID_ARGUMENT (INVALID_REQUEST) for a filter\nthat cannot be read, INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token of another listing.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "pageSize",
+            "in": "query",
+            "description": "Most objects to answer; 0 means 100, more than 1000 means 1000.",
+            "schema": {
+              "type": "integer",
+              "format": "int32"
+            }
+          },
+          {
+            "name": "pageToken",
+            "in": "query",
+            "description": "next_page_token of the page before; empty for the first page.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "filter",
+            "in": "query",
+            "description": "Which objects: terms `region = lmem0`, `state = RESIDENT`, `label = \"weights\"`, joined by AND (AIP-160).",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "showDeviceOwned",
+            "in": "query",
+            "description": "Also list the objects that the device itself owns (k1, k2…).",
+            "schema": {
+              "type": "boolean"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page of the objects of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListObjectsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}": {
+      "get": {
+        "operationId": "MemoryService_GetObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Shows one object: where it is, in which state, and who holds it",
+        "description": "Shows one object: where it is, in which state, and who holds it.\n\nNeeds: nothing; legal in every power state. Success: changes nothing, not even its place in the LRU. Failure:\nNOT_FOUND (OBJECT_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "delete": {
+        "operationId": "MemoryService_DeleteObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Deletes an object; its memory is free once no copy uses it",
+        "description": "Deletes an object; its memory is free once no copy uses it.\n\nNeeds: an ACTIVE device, an object that is not pinned. Success: the name is gone for ever. Failure: NOT_FOUND\n(OBJECT_NOT_FOUND), FAILED_PRECONDITION (OBJECT_PINNED); the object stays as it was.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "holdDuringTransition",
+            "in": "query",
+            "description": "Wait for the end of a running transition instead of failing.",
+            "schema": {
+              "type": "boolean"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:pin": {
+      "post": {
+        "operationId": "MemoryService_PinObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Makes an object resident and fixes its extents until it is unpinned as often",
+        "description": "Makes an object resident and fixes its extents until it is unpinned as often.\n\nNeeds: an ACTIVE device. Success: RESIDENT in `region` or in the first of its regions, pin_count one higher.\nFailure: RESOURCE_EXHAUSTED (REGION_FULL) when nothing more can be evicted, INVALID_ARGUMENT (INVALID_REGION),\nDATA_LOSS (CONTENT_UNKNOWN); pin_count stays.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/PinObjectRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:unpin": {
+      "post": {
+        "operationId": "MemoryService_UnpinObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Takes one pin back",
+        "description": "Takes one pin back.\n\nNeeds: an ACTIVE device, a pinned object. Success: pin_count one lower; at 0 the object may be evicted. Failure:\nFAILED_PRECONDITION (OBJECT_NOT_PINNED); nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/UnpinObjectRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:move": {
+      "post": {
+        "operationId": "MemoryService_MoveObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Moves an object with its bytes to another of its regions",
+        "description": "Moves an object with its bytes to another of its regions.\n\nNeeds: an ACTIVE device, an object that is not pinned, a region that it allows. Success: RESIDENT there. Failure:\nFAILED_PRECONDITION (OBJECT_PINNED), INVALID_ARGUMENT (INVALID_REGION), RESOURCE_EXHAUSTED (REGION_FULL); the\nobject stays where it was.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/MoveObjectRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:checksum": {
+      "post": {
+        "operationId": "MemoryService_ChecksumObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Takes the CRC-32C and the SHA-256 of the present content",
+        "description": "Takes the CRC-32C and the SHA-256 of the present content.\n\nNeeds: an ACTIVE device. Success: changes nothing but the object's place in the LRU. Failure: DATA_LOSS\n(CONTENT_UNKNOWN), FAILED_PRECONDITION (OBJECT_PURGED).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ChecksumObjectRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "The checksums of an object.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ChecksumObjectResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}/content": {
+      "get": {
+        "operationId": "MemoryService_ReadObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Streams the content of an object, or a range of it",
+        "description": "Streams the content of an object, or a range of it.\n\nOver REST this is GET with Range, answered as application/octet-stream. Needs: an ACTIVE device; once the stream is\nopen it pauses between chunks while the device sleeps. Success: changes nothing but the object's place in the LRU.\nA write at the same time may show in some chunks and not in others. Failure: INVALID_ARGUMENT (INVALID_RANGE),\nDATA_LOSS (CONTENT_UNKNOWN), FAILED_PRECONDITION (OBJECT_PURGED).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "holdDuringTransition",
+            "in": "query",
+            "description": "Wait for the end of a running transition instead of failing.",
+            "schema": {
+              "type": "boolean"
+            }
+          },
+          {
+            "name": "Range",
+            "in": "header",
+            "description": "One range of bytes.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The whole content.",
+            "content": {
+              "application/octet-stream": {
+                "schema": {
+                  "type": "string",
+                  "format": "binary"
+                }
+              }
+            }
+          },
+          "206": {
+            "description": "The range that was asked for; Content-Range says which.",
+            "content": {
+              "application/octet-stream": {
+                "schema": {
+                  "type": "string",
+                  "format": "binary"
+                }
+              }
+            }
+          },
+          "416": {
+            "description": "No byte of the object is in the range.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Error"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "put": {
+        "operationId": "MemoryService_WriteObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Writes a stream of bytes into an object",
+        "description": "Writes a stream of bytes into an object.\n\nOver REST this is PUT of application/octet-stream, with Content-Range for a part. Needs: an ACTIVE device; once the\nstream is open it pauses between chunks while the device sleeps. Success: exactly the declared bytes were written.\nFailure: INVALID_ARGUMENT (INVALID_RANGE) before the first byte when the declared size does not fit. A stream that\nbreaks later keeps the bytes that arrived, and ErrorInfo.metadata.bytesWritten says how many; no lock and no pin\nstays behind.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "holdDuringTransition",
+            "in": "query",
+            "description": "Wait for the end of a running transition instead of failing.",
+            "schema": {
+              "type": "boolean"
+            }
+          },
+          {
+            "name": "Content-Range",
+            "in": "header",
+            "description": "Where the bytes go, as bytes 0-99/*; without it they go to the start.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/octet-stream": {
+              "schema": {
+                "type": "string",
+                "format": "binary"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "How much was written.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/WriteObjectResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}:suspend": {
+      "post": {
+        "operationId": "PowerService_Suspend",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Suspends a device: evicts and backs up local memory, then cuts the power",
+        "description": "Suspends a device: evicts and backs up local memory, then cuts the power.\n\nNeeds: an ACTIVE device. Success: by default answers when the transition has ended, with state SUCCEEDED and the\ndevice SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is\nalready in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A\nclient that goes away does not end the transition. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs;\nFAILED_PRECONDITION while suspended to another state or FAILED; else the error that ended the transition, named in\nErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with\nevery byte as before.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/SuspendRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "One move between power states: what was asked, what happened, and how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "202": {
+            "description": "The transition is running.",
+            "headers": {
+              "Location": {
+                "description": "Where to read the transition.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}:resume": {
+      "post": {
+        "operationId": "PowerService_Resume",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Resumes a device: restores power, then what was backed up",
+        "description": "Resumes a device: restores power, then what was backed up.\n\nNeeds: a SUSPENDED or FAILED device. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old\nextents, the others come back at next use. An ACTIVE device answers the transition that led there, with\nalready_in_state. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; else the error that ended the\ntransition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still attached:\nResume again.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ResumeRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "One move between power states: what was asked, what happened, and how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "202": {
+            "description": "The transition is running.",
+            "headers": {
+              "Location": {
+                "description": "Where to read the transition.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/transitions/{transition}": {
+      "get": {
+        "operationId": "PowerService_GetTransition",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Shows one transition, running or ended",
+        "description": "Shows one transition, running or ended.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (TRANSITION_NOT_FOUND)\nwhen it never was, or is no longer kept.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "transition",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "One move between power states: what was asked, what happened, and how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/transitions": {
+      "get": {
+        "operationId": "PowerService_ListTransitions",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Lists the transitions of a device that are still kept, newest first",
+        "description": "Lists the transitions of a device that are still kept, newest first.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: INVALID_ARGUMENT\n(INVALID_PAGE_TOKEN) for a token that this method did not give out for this device.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "pageSize",
+            "in": "query",
+            "description": "Most transitions to answer; 0 means 100, more than 1000 means 1000.",
+            "schema": {
+              "type": "integer",
+              "format": "int32"
+            }
+          },
+          {
+            "name": "pageToken",
+            "in": "query",
+            "description": "next_page_token of the page before; empty for the first page.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page of the transitions of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListTransitionsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/transitions/{transition}:cancel": {
+      "post": {
+        "operationId": "PowerService_CancelTransition",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Ends a running suspend and undoes it",
+        "description": "Ends a running suspend and undoes it.\n\nNeeds: a RUNNING suspend whose power_off has not begun. Success: the device is ACTIVE again with every byte as\nbefore, and the transition CANCELLED. Failure: FAILED_PRECONDITION (TRANSITION_NOT_CANCELLABLE) once power_off has\nbegun, for a resume, and for what has ended; nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "transition",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/CancelTransitionRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "One move between power states: what was asked, what happened, and how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "202": {
+            "description": "The transition is running.",
+            "headers": {
+              "Location": {
+                "description": "Where to read the transition.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/livez": {
+      "get": {
+        "operationId": "livez",
+        "tags": [
+          "Monitoring"
+        ],
+        "summary": "Whether the daemon runs",
+        "responses": {
+          "200": {
+            "description": "Yes.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "status": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/readyz": {
+      "get": {
+        "operationId": "readyz",
+        "tags": [
+          "Monitoring"
+        ],
+        "summary": "Whether the daemon takes calls; a suspended device does not matter",
+        "responses": {
+          "200": {
+            "description": "Yes.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "status": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "No.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "status": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/healthz": {
+      "get": {
+        "operationId": "healthz",
+        "tags": [
+          "Monitoring"
+        ],
+        "summary": "The same as /readyz",
+        "responses": {
+          "200": {
+            "description": "Yes.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "status": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "No.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "properties": {
+                    "status": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/metrics": {
+      "get": {
+        "operationId": "metrics",
+        "tags": [
+          "Monitoring"
+        ],
+        "summary": "Metrics for Prometheus",
+        "responses": {
+          "200": {
+            "description": "The exposition format.",
+            "content": {
+              "text/plain": {}
+            }
+          }
+        }
+      }
+    }
+  },
+  "components": {
+    "schemas": {
+      "CancelTransitionRequest": {
+        "type": "object",
+        "description": "Asks for the end of a running suspend.",
+        "properties": {},
+        "additionalProperties": false
+      },
+      "ChecksumObjectRequest": {
+        "type": "object",
+        "description": "Asks for checksums.",
+        "properties": {
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "ChecksumObjectResponse": {
+        "type": "object",
+        "description": "The checksums of an object.",
+        "properties": {
+          "crc32c": {
+            "description": "CRC-32C (Castagnoli) of the content.",
+            "type": "integer",
+            "format": "uint32",
+            "minimum": 0
+          },
+          "sha256": {
+            "description": "SHA-256 of the content, 64 lower-case hexadecimal digits.",
+            "type": "string"
+          },
+          "size": {
+            "description": "How many bytes were summed: the size of the object.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "CreateObjectRequest": {
+        "type": "object",
+        "description": "Asks for a new object.",
+        "properties": {
+          "size": {
+            "description": "Size in bytes, at least 1.",
+            "type": "string",
+            "format": "int64"
+          },
+          "regions": {
+            "description": "Ids of the regions where it may be, preferred first; none means lmem0, smem.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "flags": {
+            "description": "How it is to be allocated and kept. USER and KERNEL cannot be asked for.",
+            "type": "array",
+            "items": {
+              "type": "string",
+              "enum": [
+                "FLAG_UNSPECIFIED",
+                "USER",
+                "KERNEL",
+                "CONTIGUOUS",
+                "VOLATILE",
+                "CPU_CLEAR",
+                "PM_EARLY",
+                "PM_VOLATILE",
+                "GPU_ONLY",
+                "CPU_ACCESS"
+              ]
+            }
+          },
+          "alignment": {
+            "description": "Alignment of its extents in bytes, a power of two; 0 means the region's page.",
+            "type": "string",
+            "format": "int64"
+          },
+          "label": {
+            "description": "Any text, for people.",
+            "type": "string"
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Device": {
+        "type": "object",
+        "description": "A virtual discrete GPU.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}.",
+            "type": "string"
+          },
+          "uid": {
+            "description": "Unique to this device in this run of the daemon.",
+            "type": "string"
+          },
+          "model": {
+            "description": "What kind of device this is.",
+            "type": "string"
+          },
+          "powerState": {
+            "description": "What the device as a whole is doing.",
+            "type": "string",
+            "enum": [
+              "POWER_STATE_UNSPECIFIED",
+              "ACTIVE",
+              "SUSPENDING",
+              "SUSPENDED",
+              "RESUMING",
+              "FAILED"
+            ]
+          },
+          "sleepState": {
+            "description": "The sleep state that the device is in, or is moving to or from; unspecified while ACTIVE.",
+            "type": "string",
+            "enum": [
+              "SLEEP_STATE_UNSPECIFIED",
+              "S2IDLE",
+              "S3"
+            ]
+          },
+          "dState": {
+            "description": "The power state on the bus.",
+            "type": "string",
+            "enum": [
+              "D_STATE_UNSPECIFIED",
+              "D0",
+              "D3HOT",
+              "D3COLD"
+            ]
+          },
+          "stateSince": {
+            "description": "When power_state last changed.",
+            "type": "string",
+            "format": "date-time"
+          },
+          "wedged": {
+            "description": "Whether the graphics engines are declared dead. A resume clears it.",
+            "type": "boolean"
+          },
+          "suspendCount": {
+            "description": "How many transitions reached power_off: how often the rail was cut.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "transition": {
+            "description": "Resource name of the running transition, or of the last one; empty before the first.",
+            "type": "string"
+          },
+          "regions": {
+            "description": "Ids of the memory regions, local ones first: lmem0, smem.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "engines": {
+            "description": "Ids of the engines: rcs0, ccs0, bcs0, vcs0.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "etag": {
+            "description": "Changes whenever any of the above does.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "EvictRegionRequest": {
+        "type": "object",
+        "description": "Asks for room in a local region.",
+        "properties": {
+          "bytes": {
+            "description": "How many bytes to evict at least; unset means everything evictable.",
+            "type": "string",
+            "format": "int64"
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "EvictRegionResponse": {
+        "type": "object",
+        "description": "What left the region.",
+        "properties": {
+          "objects": {
+            "description": "Objects moved.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "bytes": {
+            "description": "Their bytes.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "ListDevicesResponse": {
+        "type": "object",
+        "description": "Every device of the daemon.",
+        "properties": {
+          "devices": {
+            "description": "The devices, ordered by name.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Device"
+            }
+          }
+        },
+        "additionalProperties": false
+      },
+      "ListObjectsResponse": {
+        "type": "object",
+        "description": "A page of the objects of a device.",
+        "properties": {
+          "objects": {
+            "description": "The objects, by ascending id.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Object"
+            }
+          },
+          "nextPageToken": {
+            "description": "Token of the next page; empty when this is the last.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "ListRegionsResponse": {
+        "type": "object",
+        "description": "The regions of a device.",
+        "properties": {
+          "regions": {
+            "description": "The regions, local ones first.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Region"
+            }
+          }
+        },
+        "additionalProperties": false
+      },
+      "ListTransitionsResponse": {
+        "type": "object",
+        "description": "A page of the transitions of a device.",
+        "properties": {
+          "transitions": {
+            "description": "The transitions, newest first.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Transition"
+            }
+          },
+          "nextPageToken": {
+            "description": "Token of the next page; empty when this is the last.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "MoveObjectRequest": {
+        "type": "object",
+        "description": "Asks for a move.",
+        "properties": {
+          "region": {
+            "description": "Id of the region to move to.",
+            "type": "string"
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Object": {
+        "type": "object",
+        "description": "A memory object: bytes with a name, and a place that may change.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}/objects/{object}. Ids of the device's own objects begin with k.",
+            "type": "string"
+          },
+          "uid": {
+            "description": "Unique among all objects that ever were.",
+            "type": "string"
+          },
+          "size": {
+            "description": "Size in bytes.",
+            "type": "string",
+            "format": "int64"
+          },
+          "label": {
+            "description": "Any text, for people.",
+            "type": "string"
+          },
+          "flags": {
+            "description": "How it is allocated and kept.",
+            "type": "array",
+            "items": {
+              "type": "string",
+              "enum": [
+                "FLAG_UNSPECIFIED",
+                "USER",
+                "KERNEL",
+                "CONTIGUOUS",
+                "VOLATILE",
+                "CPU_CLEAR",
+                "PM_EARLY",
+                "PM_VOLATILE",
+                "GPU_ONLY",
+                "CPU_ACCESS"
+              ]
+            }
+          },
+          "regions": {
+            "description": "Ids of the regions where it may be, preferred first.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "region": {
+            "description": "Id of the region where it is now; empty when it is in none.",
+            "type": "string"
+          },
+          "state": {
+            "description": "Where its content is.",
+            "type": "string",
+            "enum": [
+              "STATE_UNSPECIFIED",
+              "UNPOPULATED",
+              "RESIDENT",
+              "SWAPPED",
+              "PURGED",
+              "UNKNOWN"
+            ]
+          },
+          "extents": {
+            "description": "Where in `region` it is, in the order of its bytes.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/ObjectExtent"
+            }
+          },
+          "pinCount": {
+            "description": "How often it is pinned.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "active": {
+            "description": "Whether work that uses it is under way.",
+            "type": "boolean"
+          },
+          "evictable": {
+            "description": "Whether it could be evicted now.",
+            "type": "boolean"
+          },
+          "hasBackup": {
+            "description": "Whether a backup of it exists: only between suspend and resume.",
+            "type": "boolean"
+          },
+          "createTime": {
+            "description": "When it was made.",
+            "type": "string",
+            "format": "date-time"
+          },
+          "etag": {
+            "description": "Changes whenever placement, pins, state or backup change; not with content.",
+            "type": "string"
+          },
+          "madvise": {
+            "description": "What a client said of the content.",
+            "type": "string",
+            "enum": [
+              "ADVICE_UNSPECIFIED",
+              "WILL_NEED",
+              "DONT_NEED"
+            ]
+          }
+        },
+        "additionalProperties": false
+      },
+      "ObjectExtent": {
+        "type": "object",
+        "description": "A run of bytes in a region.",
+        "properties": {
+          "offset": {
+            "description": "Where it begins, in bytes from the start of the region.",
+            "type": "string",
+            "format": "int64"
+          },
+          "length": {
+            "description": "How many bytes.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "PinObjectRequest": {
+        "type": "object",
+        "description": "Asks for a pin.",
+        "properties": {
+          "region": {
+            "description": "Id of the region to pin it in, one that it allows; empty means its first.",
+            "type": "string"
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Region": {
+        "type": "object",
+        "description": "A region of a device's memory. All sizes are in bytes.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}/regions/{region}.",
+            "type": "string"
+          },
+          "kind": {
+            "description": "What it is made of.",
+            "type": "string",
+            "enum": [
+              "KIND_UNSPECIFIED",
+              "LOCAL",
+              "SYSTEM",
+              "STOLEN"
+            ]
+          },
+          "size": {
+            "description": "Its size.",
+            "type": "string",
+            "format": "int64"
+          },
+          "used": {
+            "description": "Taken by objects and backups.",
+            "type": "string",
+            "format": "int64"
+          },
+          "available": {
+            "description": "Free.",
+            "type": "string",
+            "format": "int64"
+          },
+          "pinned": {
+            "description": "Taken by pinned objects.",
+            "type": "string",
+            "format": "int64"
+          },
+          "visible": {
+            "description": "What the CPU can reach (small BAR); the whole size where there is no window.",
+            "type": "string",
+            "format": "int64"
+          },
+          "largestFreeBlock": {
+            "description": "Largest block that a CONTIGUOUS object could get without eviction.",
+            "type": "string",
+            "format": "int64"
+          },
+          "objectCount": {
+            "description": "Objects that have their bytes here, device-owned ones and backups included.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "minPage": {
+            "description": "Smallest unit of allocation.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "ResumeRequest": {
+        "type": "object",
+        "description": "Asks for a resume.",
+        "properties": {
+          "verify": {
+            "description": "Compare every object with the checksum taken at suspend, if one was.",
+            "type": "boolean"
+          },
+          "wait": {
+            "description": "Answer after this time at the latest; 0s answers at once. Unset: when the transition has ended.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          }
+        },
+        "additionalProperties": false
+      },
+      "SuspendRequest": {
+        "type": "object",
+        "description": "Asks for a suspend.",
+        "properties": {
+          "state": {
+            "description": "How deep to sleep; unset means S3.",
+            "type": "string",
+            "enum": [
+              "SLEEP_STATE_UNSPECIFIED",
+              "S2IDLE",
+              "S3"
+            ]
+          },
+          "idleTimeout": {
+            "description": "How long to wait for the engines to idle; unset means 0.5s.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "onIdleTimeout": {
+            "description": "What to do when that time has passed; unset means WEDGE.",
+            "type": "string",
+            "enum": [
+              "IDLE_TIMEOUT_ACTION_UNSPECIFIED",
+              "WEDGE",
+              "ABORT"
+            ]
+          },
+          "verify": {
+            "description": "Take a checksum of every object before and compare after resume.",
+            "type": "boolean"
+          },
+          "wait": {
+            "description": "Answer after this time at the latest; 0s answers at once. Unset: when the transition has ended.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          }
+        },
+        "additionalProperties": false
+      },
+      "Transition": {
+        "type": "object",
+        "description": "One move between power states: what was asked, what happened, and how it ended.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}/transitions/{transition}.",
+            "type": "string"
+          },
+          "kind": {
+            "description": "Where it leads.",
+            "type": "string",
+            "enum": [
+              "KIND_UNSPECIFIED",
+              "SUSPEND",
+              "RESUME"
+            ]
+          },
+          "sleepState": {
+            "description": "The sleep state that it leads to or from.",
+            "type": "string",
+            "enum": [
+              "SLEEP_STATE_UNSPECIFIED",
+              "S2IDLE",
+              "S3"
+            ]
+          },
+          "state": {
+            "description": "How far it is.",
+            "type": "string",
+            "enum": [
+              "STATE_UNSPECIFIED",
+              "RUNNING",
+              "SUCCEEDED",
+              "FAILED",
+              "CANCELLED"
+            ]
+          },
+          "alreadyInState": {
+            "description": "Set on the answer to a call that found the device already there: nothing ran.",
+            "type": "boolean"
+          },
+          "startTime": {
+            "description": "When it began.",
+            "type": "string",
+            "format": "date-time"
+          },
+          "endTime": {
+            "description": "When it ended; unset while RUNNING.",
+            "type": "string",
+            "format": "date-time"
+          },
+          "phases": {
+            "description": "Its phases in the order in which they ran.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/TransitionPhase"
+            }
+          },
+          "evictedObjects": {
+            "description": "Objects moved out of local memory without a backup.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "evictedBytes": {
+            "description": "Their bytes.",
+            "type": "string",
+            "format": "int64"
+          },
+          "backupObjects": {
+            "description": "Objects whose bytes were copied to a backup.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "backupBytes": {
+            "description": "Their bytes.",
+            "type": "string",
+            "format": "int64"
+          },
+          "restoredObjects": {
+            "description": "Objects whose bytes came back from a backup.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "restoredBytes": {
+            "description": "Their bytes.",
+            "type": "string",
+            "format": "int64"
+          },
+          "wedged": {
+            "description": "Whether the graphics engines were declared dead by the time it ended.",
+            "type": "boolean"
+          },
+          "recovered": {
+            "description": "Whether a failure or cancel was undone: ACTIVE, every byte as before.",
+            "type": "boolean"
+          },
+          "error": {
+            "description": "Why it failed; unset otherwise.",
+            "$ref": "#/components/schemas/TransitionError"
+          }
+        },
+        "additionalProperties": false
+      },
+      "TransitionError": {
+        "type": "object",
+        "description": "Why a transition failed.",
+        "properties": {
+          "code": {
+            "description": "The status code that the call answers.",
+            "type": "string",
+            "enum": [
+              "OK",
+              "CANCELLED",
+              "UNKNOWN",
+              "INVALID_ARGUMENT",
+              "DEADLINE_EXCEEDED",
+              "NOT_FOUND",
+              "ALREADY_EXISTS",
+              "PERMISSION_DENIED",
+              "UNAUTHENTICATED",
+              "RESOURCE_EXHAUSTED",
+              "FAILED_PRECONDITION",
+              "ABORTED",
+              "OUT_OF_RANGE",
+              "UNIMPLEMENTED",
+              "INTERNAL",
+              "UNAVAILABLE",
+              "DATA_LOSS"
+            ]
+          },
+          "reason": {
+            "description": "The reason, one of docs/errors.md.",
+            "type": "string"
+          },
+          "message": {
+            "description": "A whole sentence.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "TransitionPhase": {
+        "type": "object",
+        "description": "One phase of a transition, with its time and its bytes.",
+        "properties": {
+          "phase": {
+            "description": "Which phase; the same word as the metric label, such as evict_pinned.",
+            "type": "string"
+          },
+          "startTime": {
+            "description": "When it began.",
+            "type": "string",
+            "format": "date-time"
+          },
+          "duration": {
+            "description": "How long it took.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "objects": {
+            "description": "Objects copied in this phase.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "bytes": {
+            "description": "Their bytes: blitter_bytes + memcpy_bytes.",
+            "type": "string",
+            "format": "int64"
+          },
+          "blitterBytes": {
+            "description": "Bytes that the copy engine moved.",
+            "type": "string",
+            "format": "int64"
+          },
+          "memcpyBytes": {
+            "description": "Bytes that the CPU moved.",
+            "type": "string",
+            "format": "int64"
+          },
+          "skippedVolatile": {
+            "description": "Objects whose content was given up on purpose.",
+            "type": "integer",
+            "format": "int32"
+          }
+        },
+        "additionalProperties": false
+      },
+      "UnpinObjectRequest": {
+        "type": "object",
+        "description": "Asks to take a pin back.",
+        "properties": {
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "WriteObjectResponse": {
+        "type": "object",
+        "description": "How much was written.",
+        "properties": {
+          "bytesWritten": {
+            "description": "Bytes written.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Error": {
+        "type": "object",
+        "description": "A failure. docs/errors.md lists every reason.",
+        "properties": {
+          "error": {
+            "type": "object",
+            "properties": {
+              "code": {
+                "type": "integer",
+                "description": "The HTTP status."
+              },
+              "status": {
+                "type": "string",
+                "description": "The name of the google.rpc.Code."
+              },
+              "message": {
+                "type": "string",
+                "description": "A whole sentence."
+              },
+              "details": {
+                "type": "array",
+                "description": "One google.rpc.ErrorInfo; with UNAVAILABLE a google.rpc.RetryInfo too.",
+                "items": {
+                  "type": "object",
+                  "properties": {
+                    "@type": {
+                      "type": "string"
+                    }
+                  },
+                  "required": [
+                    "@type"
+                  ]
+                }
+              }
+            },
+            "required": [
+              "code",
+              "status",
+              "message",
+              "details"
+            ]
+          }
+        },
+        "required": [
+          "error"
+        ]
+      }
+    },
+    "responses": {
+      "Error": {
+        "description": "A failure.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "$ref": "#/components/schemas/Error"
+            }
+          }
+        }
+      }
+    }
+  }
+};
