@@ -149,6 +149,8 @@ export interface TransitionResource {
   readonly id: string;
   readonly kind: TransitionKind;
   readonly sleepState: SleepState;
+  /** Where it leads: D3HOT keeps local memory, D3COLD loses it, D0 is awake. */
+  readonly dState: DState;
   readonly state: TransitionState;
   /** Set on the answer to a call that found the device already there; nothing ran. */
   readonly alreadyInState: boolean;

@@ -126,6 +126,9 @@ export async function evictRegion(
   regionId: string,
   bytes: number | undefined,
 ): Promise<{ objects: number; bytes: number }> {
+  if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes >= 0)) {
+    throw new DeviceError("INVALID_SIZE", `${bytes} is not a number of bytes to evict.`);
+  }
   const region = memory.findRegion(regionId);
   if (region === undefined) {
     throw new DeviceError("REGION_NOT_FOUND", `Region ${regionId} does not exist.`, { region: regionId });

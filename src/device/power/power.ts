@@ -37,6 +37,7 @@ export class Power {
       id: "0",
       kind: "RESUME",
       sleepState: "S3",
+      dState: "D0",
       clock: parts.clock,
       emit: () => {},
     });
@@ -122,7 +123,7 @@ export class Power {
       this.suspendCount++;
       this.#checksums = progress.checksums;
       transition.wedged = gt.wedged;
-      this.#enter("suspended", command.state === "S2IDLE" ? "D3HOT" : "D3COLD");
+      this.#enter("suspended", transition.dState);
       this.#finish(transition, "SUCCEEDED");
     } catch (error) {
       // Past this point the backups are the only copy: recover would throw them away.
@@ -173,7 +174,8 @@ export class Power {
   #begin(kind: TransitionKind, sleepState: SleepState, event: PowerEvent): Transition {
     const { clock } = this.#parts;
     const id = String(this.#nextId++);
-    const transition = new Transition({ id, kind, sleepState, clock, emit: this.#emit });
+    const dState = kind === "RESUME" ? "D0" : dStateOf(sleepState);
+    const transition = new Transition({ id, kind, sleepState, dState, clock, emit: this.#emit });
     this.#transitions.push(transition);
     if (this.#transitions.length > TRANSITIONS_KEPT_MAX) this.#transitions.shift();
     this.#running = transition;
@@ -228,4 +230,9 @@ export class Power {
       transition: id,
     });
   }
+}
+
+/** S2idle keeps local memory by default, the others lose it. */
+function dStateOf(sleepState: SleepState): DState {
+  return sleepState === "S2IDLE" ? "D3HOT" : "D3COLD";
 }

@@ -7,6 +7,7 @@ import { DeviceError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import { emptyTally, type Tally } from "../memory/tally.ts";
 import type {
+  DState,
   PhaseName,
   PhaseRecord,
   SleepState,
@@ -27,6 +28,7 @@ export interface TransitionOptions {
   readonly id: string;
   readonly kind: TransitionKind;
   readonly sleepState: SleepState;
+  readonly dState: DState;
   readonly clock: Clock;
   readonly emit: EventSink;
 }
@@ -35,6 +37,7 @@ export class Transition {
   readonly id: string;
   readonly kind: TransitionKind;
   readonly sleepState: SleepState;
+  readonly dState: DState;
   /** Until when CancelTransition is legal. */
   cancellable: boolean;
   wedged = false;
@@ -57,6 +60,7 @@ export class Transition {
     this.id = options.id;
     this.kind = options.kind;
     this.sleepState = options.sleepState;
+    this.dState = options.dState;
     this.cancellable = options.kind === "SUSPEND";
     this.#clock = options.clock;
     this.#emit = options.emit;
@@ -144,6 +148,7 @@ export class Transition {
       id: this.id,
       kind: this.kind,
       sleepState: this.sleepState,
+      dState: this.dState,
       state: this.#state,
       alreadyInState,
       startTimeNs: this.#startTimeNs,

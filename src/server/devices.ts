@@ -1,0 +1,35 @@
+/** What a wire knows of a device: its name and the one way in. */
+import type { Command, Results } from "../device/command.ts";
+import { DeviceError } from "../device/errors.ts";
+import { WireError } from "./errors.ts";
+import { childName } from "./handlers/names.ts";
+
+export interface DeviceHandle {
+  readonly name: string;
+  execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
+}
+
+/** Every device of the daemon by its name. */
+export type DeviceRegistry = ReadonlyMap<string, DeviceHandle>;
+
+/** The device called `name`, which is its id, without `devices/`. @throws WireError DEVICE_NOT_FOUND */
+export function requireDevice(devices: DeviceRegistry, name: string): DeviceHandle {
+  const device = devices.get(name);
+  if (device !== undefined) return withNames(device);
+  throw new WireError("DEVICE_NOT_FOUND", `There is no device ${name}.`, { device: name });
+}
+
+/** The same device, with resource names where its errors give ids: `metadata.transition` is there to be asked for. */
+function withNames(device: DeviceHandle): DeviceHandle {
+  return {
+    name: device.name,
+    execute: (command) =>
+      device.execute(command).catch((error: unknown) => throwWithNames(device.name, error)),
+  };
+}
+
+function throwWithNames(device: string, error: unknown): never {
+  if (!(error instanceof DeviceError) || error.metadata.transition === undefined) throw error;
+  const transition = childName(device, "transitions", error.metadata.transition);
+  throw new WireError(error.reason, error.message, { ...error.metadata, transition }, { cause: error });
+}

@@ -1,0 +1,107 @@
+/** The gRPC server, built but not bound. */
+import assert from "node:assert/strict";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { type MethodDefinition, Server, type UntypedHandleCall } from "@grpc/grpc-js";
+import type { FastifyBaseLogger } from "fastify";
+import { HealthImplementation } from "grpc-health-check";
+import { REGISTRY } from "../descriptors.ts";
+import type { DeviceRegistry } from "../devices.ts";
+import { GRPC_FLOW_CONTROL_WINDOW_BYTES, GRPC_MESSAGE_BYTES_MAX, GRPC_STREAMS_MAX } from "../limits.ts";
+import type { WireObserver } from "../observer.ts";
+import { unaryRpcs } from "../rpc.ts";
+import { type CallContext, clientStream, duplexStream, serverStream, unary } from "./call.ts";
+import { readObject, writeObject } from "./content-streams.ts";
+import { REFLECTION_PATHS, reflect } from "./reflection.ts";
+
+export interface GrpcDeps {
+  readonly devices: DeviceRegistry;
+  readonly logger: FastifyBaseLogger;
+  readonly observer?: WireObserver;
+}
+
+export interface GrpcWire {
+  readonly server: Server;
+  /** What grpc.health.v1 answers, for the server as a whole ("") and for each service. SERVING at first. */
+  setServing(serving: boolean): void;
+}
+
+/** Services that are served from the descriptor set; grpc.health.v1 brings its own implementation. */
+const SERVED = /^(torpor\.v1|grpc\.reflection\.v1(alpha)?)\./;
+
+export function buildGrpc(deps: GrpcDeps): GrpcWire {
+  const server = new Server({
+    "grpc.max_receive_message_length": GRPC_MESSAGE_BYTES_MAX,
+    "grpc.max_send_message_length": GRPC_MESSAGE_BYTES_MAX,
+    "grpc.max_concurrent_streams": GRPC_STREAMS_MAX,
+    "grpc-node.flow_control_window": GRPC_FLOW_CONTROL_WINDOW_BYTES,
+  });
+  const handlers = handlersByPath(deps);
+  const names = [""];
+  for (const service of REGISTRY) {
+    if (service.kind !== "service" || !SERVED.test(service.typeName)) continue;
+    names.push(service.typeName);
+    const definitions: Record<string, MethodDefinition<Buffer, Buffer>> = {};
+    const implementations: Record<string, UntypedHandleCall> = {};
+    for (const method of service.methods) {
+      const definition = bytesDefinition(method);
+      const handler = handlers.get(definition.path);
+      assert(handler !== undefined, `${definition.path} has no handler`);
+      definitions[method.localName] = definition;
+      implementations[method.localName] = handler;
+    }
+    server.addService(definitions, implementations);
+  }
+  const health = new HealthImplementation(
+    Object.fromEntries(names.map((name) => [name, "SERVING"] as const)),
+  );
+  health.addToServer(server);
+  return {
+    server,
+    setServing(serving) {
+      for (const name of names) health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
+    },
+  };
+}
+
+function handlersByPath({ devices, logger, observer }: GrpcDeps): ReadonlyMap<string, UntypedHandleCall> {
+  const context: CallContext = { logger, observer };
+  const handlers = new Map<string, UntypedHandleCall>();
+  for (const [path, rpc] of unaryRpcs(devices)) handlers.set(path, unary(context, path, rpc.call));
+  const readPath = "/torpor.v1.MemoryService/ReadObject";
+  handlers.set(
+    readPath,
+    serverStream(context, readPath, (request) => readObject(devices, request)),
+  );
+  const writePath = "/torpor.v1.MemoryService/WriteObject";
+  const onBroken = (bytesWritten: number, error: unknown) =>
+    logger.warn({ path: writePath, bytesWritten, err: error }, "An upload ended before its end.");
+  handlers.set(
+    writePath,
+    clientStream(context, writePath, (requests) => writeObject(devices, requests, onBroken)),
+  );
+  for (const path of REFLECTION_PATHS) {
+    handlers.set(
+      path,
+      duplexStream(context, path, (requests) => reflect(REGISTRY, requests)),
+    );
+  }
+  return handlers;
+}
+
+/** A method whose messages stay bytes: what reads and writes them is in the handlers. */
+function bytesDefinition(method: DescMethod): MethodDefinition<Buffer, Buffer> {
+  const { methodKind } = method;
+  return {
+    path: `/${method.parent.typeName}/${method.name}`,
+    requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
+    responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
+    requestSerialize: keep,
+    requestDeserialize: keep,
+    responseSerialize: keep,
+    responseDeserialize: keep,
+  };
+}
+
+function keep(bytes: Buffer): Buffer {
+  return bytes;
+}

@@ -1,0 +1,141 @@
+/**
+ * The one wrapper round every gRPC handler: errors become statuses with details, the end of the call is told to the
+ * observer, and streams keep their backpressure. Handlers work on the bytes of messages; see `rpc.ts`.
+ */
+import { once } from "node:events";
+import { setImmediate } from "node:timers/promises";
+import {
+  type handleBidiStreamingCall,
+  type handleClientStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerWritableStream,
+  status,
+} from "@grpc/grpc-js";
+import type { FastifyBaseLogger } from "fastify";
+import { toFailure } from "../errors.ts";
+import type { WireObserver } from "../observer.ts";
+import { toStatus } from "./status.ts";
+
+export interface CallContext {
+  readonly logger: FastifyBaseLogger;
+  readonly observer: WireObserver | undefined;
+}
+
+export function unary(
+  context: CallContext,
+  path: string,
+  handler: (request: Buffer) => Promise<Buffer>,
+): handleUnaryCall<Buffer, Buffer> {
+  return (call, callback) => {
+    const end = begin(context, path, call);
+    handler(call.request).then(
+      (response) => {
+        end();
+        callback(null, response);
+      },
+      (error: unknown) => callback(end(error)),
+    );
+  };
+}
+
+export function clientStream(
+  context: CallContext,
+  path: string,
+  handler: (requests: AsyncIterable<Buffer>) => Promise<Buffer>,
+): handleClientStreamingCall<Buffer, Buffer> {
+  return (call, callback) => {
+    const end = begin(context, path, call);
+    handler(messagesOf(call)).then(
+      (response) => {
+        end();
+        callback(null, response);
+      },
+      (error: unknown) => callback(end(error)),
+    );
+  };
+}
+
+export function serverStream(
+  context: CallContext,
+  path: string,
+  handler: (request: Buffer) => AsyncIterable<Buffer>,
+): handleServerStreamingCall<Buffer, Buffer> {
+  return (call) => send(context, path, call, handler(call.request));
+}
+
+export function duplexStream(
+  context: CallContext,
+  path: string,
+  handler: (requests: AsyncIterable<Buffer>) => AsyncIterable<Buffer>,
+): handleBidiStreamingCall<Buffer, Buffer> {
+  return (call) => send(context, path, call, handler(messagesOf(call)));
+}
+
+/** How many turns of the event loop a reset may come behind the end of the same stream. */
+const TURNS_UNTIL_RESET = 3;
+
+type ReadableCall = ServerReadableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
+type WritableCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
+
+/** Reads one message at a time; ends with an error when the client goes away. */
+async function* messagesOf(call: ReadableCall): AsyncGenerator<Buffer, void, undefined> {
+  // A duplex call is still written to after its last message has been read.
+  for await (const message of call.iterator({ destroyOnReturn: false })) yield message;
+  // A client that cancels ends its stream first, as if it had finished, and resets it in the next frame.
+  for (let turn = 0; turn < TURNS_UNTIL_RESET && !call.cancelled; turn++) await setImmediate();
+  if (call.cancelled) throw new Error("The client went away.");
+}
+
+/** Writes all of `responses`, asking for the next only when the client has room for it. */
+function send(
+  context: CallContext,
+  path: string,
+  call: WritableCall,
+  responses: AsyncIterable<Buffer>,
+): void {
+  const end = begin(context, path, call);
+  writeAll(call, responses).then(
+    () => {
+      end();
+      call.end();
+    },
+    (error: unknown) => {
+      const failure = end(error);
+      // grpc-js takes an error event for "flush what was written, then send this status".
+      if (!call.cancelled) call.emit("error", failure);
+    },
+  );
+}
+
+async function writeAll(call: WritableCall, responses: AsyncIterable<Buffer>): Promise<void> {
+  const gone = new AbortController();
+  call.once("close", () => gone.abort());
+  for await (const response of responses) {
+    if (call.cancelled) return;
+    if (!call.write(response)) await once(call, "drain", { signal: gone.signal });
+  }
+}
+
+/** Starts the time of a call. The function that it returns is to be called once, at the end, with the error if any. */
+function begin(
+  { logger, observer }: CallContext,
+  path: string,
+  call: { readonly cancelled: boolean },
+): (error?: unknown) => ReturnType<typeof toStatus> | null {
+  const startMs = performance.now();
+  const [, service = "", method = ""] = path.split("/");
+  return (...errors) => {
+    const failure = errors.length === 0 ? undefined : toFailure(errors[0]);
+    const seconds = (performance.now() - startMs) / 1000;
+    const code = call.cancelled ? "CANCELLED" : (failure?.status ?? status[status.OK]);
+    observer?.onCallEnd?.({ service, method, code, seconds });
+    if (failure === undefined) return null;
+    const level =
+      !call.cancelled && (failure.kind === "internal" || failure.kind === "data-loss") ? "error" : "debug";
+    logger[level]({ path, reason: failure.reason, err: errors[0] }, failure.message);
+    return toStatus(failure);
+  };
+}

@@ -1,0 +1,109 @@
+/** ReadObject and WriteObject: streams of content over gRPC. */
+import { CONTENT_CHUNK_BYTES_MAX } from "../../device/limits.ts";
+import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import { WireError } from "../errors.ts";
+import { ReadObjectRequest, WriteObjectRequest, WriteObjectResponse } from "../gen/torpor/v1/memory.ts";
+import {
+  type ContentTarget,
+  ContentUpload,
+  contentSize,
+  readContent,
+  spanWithin,
+} from "../handlers/content.ts";
+import { toInt64, toNumber } from "../handlers/convert.ts";
+import { holdOf } from "../handlers/hold.ts";
+import { parseChildName } from "../handlers/names.ts";
+import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";
+import { decodeMessage } from "../rpc.ts";
+
+/** Field 1 of ReadObjectResponse, length-delimited. */
+const DATA_TAG = 0x0a;
+
+export async function* readObject(
+  devices: DeviceRegistry,
+  bytes: Buffer,
+): AsyncGenerator<Buffer, void, undefined> {
+  const request = decodeMessage(ReadObjectRequest.decode, bytes);
+  const target = targetOf(devices, request);
+  const length = request.length === undefined ? undefined : toNumber(request.length, "length");
+  const chunkBytes = request.chunkSize === 0 ? CONTENT_CHUNK_BYTES_DEFAULT : request.chunkSize;
+  if (chunkBytes < 1 || chunkBytes > CONTENT_CHUNK_BYTES_MAX) {
+    throw new WireError(
+      "INVALID_REQUEST",
+      `Chunk size ${chunkBytes} is not within 1 to ${CONTENT_CHUNK_BYTES_MAX}.`,
+      {
+        field: "chunkSize",
+      },
+    );
+  }
+  const span = spanWithin(await contentSize(target), toNumber(request.offset, "offset"), length);
+  for await (const chunk of readContent(target, span, chunkBytes)) yield encodeChunk(chunk);
+}
+
+/** @param log called with how much was written when the upload ended before its end. */
+export async function writeObject(
+  devices: DeviceRegistry,
+  requests: AsyncIterable<Buffer>,
+  log: (bytesWritten: number, error: unknown) => void,
+): Promise<Buffer> {
+  let upload: ContentUpload | undefined;
+  try {
+    for await (const bytes of requests) {
+      const request = decodeMessage(WriteObjectRequest.decode, bytes);
+      if (upload === undefined) upload = await beginUpload(devices, request);
+      else refuseSecondHeader(request);
+      await writeChunk(upload, request.data);
+    }
+    if (upload === undefined)
+      throw new WireError("INVALID_REQUEST", "The stream had no message: nothing is named.");
+    upload.finish();
+    return Buffer.from(WriteObjectResponse.encode({ bytesWritten: toInt64(upload.bytesWritten) }).finish());
+  } catch (error) {
+    if (upload !== undefined) log(upload.bytesWritten, error);
+    throw error;
+  }
+}
+
+async function beginUpload(devices: DeviceRegistry, request: WriteObjectRequest): Promise<ContentUpload> {
+  const declaredBytes = request.size === undefined ? undefined : toNumber(request.size, "size");
+  const upload = new ContentUpload(
+    targetOf(devices, request),
+    toNumber(request.offset, "offset"),
+    declaredBytes,
+  );
+  await upload.begin();
+  return upload;
+}
+
+async function writeChunk(upload: ContentUpload, data: Uint8Array): Promise<void> {
+  if (data.byteLength > CONTENT_CHUNK_BYTES_MAX) {
+    throw new WireError(
+      "INVALID_REQUEST",
+      `A chunk of ${data.byteLength} bytes is larger than ${CONTENT_CHUNK_BYTES_MAX}.`,
+      { field: "data", bytesWritten: String(upload.bytesWritten) },
+    );
+  }
+  if (data.byteLength > 0) await upload.write(data);
+}
+
+function refuseSecondHeader({ name, offset, size }: WriteObjectRequest): void {
+  if (name === "" && offset === 0n && size === undefined) return;
+  throw new WireError("INVALID_REQUEST", "Only the first message of a stream carries name, offset and size.");
+}
+
+function targetOf(
+  devices: DeviceRegistry,
+  request: { readonly name: string; readonly holdDuringTransition: boolean },
+): ContentTarget {
+  const { device, id } = parseChildName(request.name, "objects");
+  return { device: requireDevice(devices, device), object: id, hold: holdOf(request) };
+}
+
+/** A ReadObjectResponse, by hand: the generated serializer would copy the bytes once more. */
+function encodeChunk(data: Uint8Array): Buffer {
+  const header = [DATA_TAG];
+  let length = data.byteLength;
+  for (; length > 0x7f; length >>>= 7) header.push((length & 0x7f) | 0x80);
+  header.push(length);
+  return Buffer.concat([Buffer.from(header), data]);
+}

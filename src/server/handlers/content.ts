@@ -1,0 +1,133 @@
+/**
+ * The content of objects as streams, for both wires: a chunk a command, so that a transition waits for one chunk at
+ * most and a stream that is open pauses while the device sleeps.
+ */
+import type { Hold } from "../../device/command.ts";
+import { CONTENT_CHUNK_BYTES_MAX } from "../../device/limits.ts";
+import type { DeviceHandle } from "../devices.ts";
+import { toFailure, WireError } from "../errors.ts";
+import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";
+
+/** An object on its device, and what to do with its first chunk while a transition runs. */
+export interface ContentTarget {
+  readonly device: DeviceHandle;
+  readonly object: string;
+  readonly hold: Hold;
+}
+
+export interface ContentSpan {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+/** The size of the object. Metadata: legal in every state. */
+export async function contentSize({ device, object }: ContentTarget): Promise<number> {
+  return (await device.execute({ type: "getObject", object })).sizeBytes;
+}
+
+/** Checks that a span lies in an object. `lengthBytes` undefined means to the end. @throws WireError INVALID_RANGE */
+export function spanWithin(
+  sizeBytes: number,
+  offsetBytes: number,
+  lengthBytes: number | undefined,
+): ContentSpan {
+  const length = lengthBytes ?? sizeBytes - offsetBytes;
+  if (offsetBytes >= 0 && length >= 0 && offsetBytes + length <= sizeBytes) {
+    return { offsetBytes, lengthBytes: length };
+  }
+  throw new WireError(
+    "INVALID_RANGE",
+    `Range of ${length} bytes at offset ${offsetBytes} is not inside the object, which has ${sizeBytes} bytes.`,
+    { offset: String(offsetBytes), length: String(length), size: String(sizeBytes) },
+  );
+}
+
+/** Reads a span chunk by chunk; the next chunk is read when it is asked for. */
+export async function* readContent(
+  { device, object, hold }: ContentTarget,
+  { offsetBytes, lengthBytes }: ContentSpan,
+  chunkBytes: number = CONTENT_CHUNK_BYTES_DEFAULT,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const endBytes = offsetBytes + lengthBytes;
+  for (let at = offsetBytes; at < endBytes; at += chunkBytes) {
+    yield await device.execute({
+      type: "readObject",
+      object,
+      offsetBytes: at,
+      lengthBytes: Math.min(chunkBytes, endBytes - at),
+      hold: at === offsetBytes ? hold : "until-active",
+    });
+  }
+}
+
+/**
+ * One upload: begin, write as often as needed, finish. Nothing is held between the calls, so an upload that is never
+ * finished leaves the bytes that were written and no lock.
+ */
+export class ContentUpload {
+  readonly #target: ContentTarget;
+  readonly #offsetBytes: number;
+  readonly #declaredBytes: number | undefined;
+  #bytesWritten = 0;
+
+  /** @param declaredBytes how much will be written in all; undefined when nobody knows. */
+  constructor(target: ContentTarget, offsetBytes: number, declaredBytes: number | undefined) {
+    this.#target = target;
+    this.#offsetBytes = offsetBytes;
+    this.#declaredBytes = declaredBytes;
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  /** Has the device refuse what cannot fit, before the first byte. */
+  async begin(): Promise<void> {
+    await this.#writeChunk(new Uint8Array(0), this.#target.hold, this.#declaredBytes);
+  }
+
+  /** Writes the next bytes. */
+  async write(data: Uint8Array): Promise<void> {
+    if (this.#declaredBytes !== undefined && this.#bytesWritten + data.byteLength > this.#declaredBytes) {
+      throw this.#lengthError(`carries more than the declared ${this.#declaredBytes} bytes`);
+    }
+    for (let at = 0; at < data.byteLength; at += CONTENT_CHUNK_BYTES_MAX) {
+      await this.#writeChunk(data.subarray(at, at + CONTENT_CHUNK_BYTES_MAX), "until-active");
+    }
+  }
+
+  /** Checks that as much was written as was declared. */
+  finish(): void {
+    if (this.#declaredBytes === undefined || this.#bytesWritten === this.#declaredBytes) return;
+    throw this.#lengthError(`ended after ${this.#bytesWritten} of the declared ${this.#declaredBytes} bytes`);
+  }
+
+  async #writeChunk(data: Uint8Array, hold: Hold, declaredBytes?: number): Promise<void> {
+    const { device, object } = this.#target;
+    const offsetBytes = this.#offsetBytes + this.#bytesWritten;
+    const declared = declaredBytes === undefined ? {} : { declaredBytes };
+    try {
+      const result = await device.execute({
+        type: "writeObject",
+        object,
+        offsetBytes,
+        data,
+        hold,
+        ...declared,
+      });
+      this.#bytesWritten += result.bytesWritten;
+    } catch (error) {
+      // The caller must learn how much of the upload is in the object.
+      const { reason, message, metadata } = toFailure(error);
+      throw new WireError(reason, message, { ...metadata, ...this.#progress() }, { cause: error });
+    }
+  }
+
+  #lengthError(what: string): WireError {
+    return new WireError("INVALID_SIZE", `The upload ${what}.`, this.#progress());
+  }
+
+  #progress(): Record<string, string> {
+    return { bytesWritten: String(this.#bytesWritten) };
+  }
+}

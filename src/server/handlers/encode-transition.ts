@@ -1,0 +1,50 @@
+/** Transitions and their phases, as messages of the wires. */
+import type { PhaseRecord, TransitionResource } from "../../device/resource.ts";
+import { KINDS, kindOf } from "../errors.ts";
+import { Code } from "../gen/google/rpc/code.ts";
+import { SleepState } from "../gen/torpor/v1/common.ts";
+import {
+  type Transition,
+  Transition_Kind,
+  Transition_State,
+  type TransitionPhase,
+} from "../gen/torpor/v1/power.ts";
+import { toDuration, toInt64, toTimestamp } from "./convert.ts";
+import { childName } from "./names.ts";
+
+/** @param device id of the device whose transition it is. */
+export function encodeTransition(device: string, transition: TransitionResource): Transition {
+  const { error } = transition;
+  return {
+    name: childName(device, "transitions", transition.id),
+    kind: Transition_Kind[transition.kind],
+    sleepState: SleepState[transition.sleepState],
+    state: Transition_State[transition.state],
+    alreadyInState: transition.alreadyInState,
+    startTime: toTimestamp(transition.startTimeNs),
+    endTime: transition.endTimeNs === undefined ? undefined : toTimestamp(transition.endTimeNs),
+    phases: transition.phases.map(encodePhase),
+    evictedObjects: transition.evictedObjects,
+    evictedBytes: toInt64(transition.evictedBytes),
+    backupObjects: transition.backupObjects,
+    backupBytes: toInt64(transition.backupBytes),
+    restoredObjects: transition.restoredObjects,
+    restoredBytes: toInt64(transition.restoredBytes),
+    wedged: transition.wedged,
+    recovered: transition.recovered,
+    error: error === undefined ? undefined : { ...error, code: Code[KINDS[kindOf(error.reason)].status] },
+  };
+}
+
+function encodePhase(phase: PhaseRecord): TransitionPhase {
+  return {
+    phase: phase.phase,
+    startTime: toTimestamp(phase.startTimeNs),
+    duration: toDuration(phase.durationNs),
+    objects: phase.objects,
+    bytes: toInt64(phase.bytes),
+    blitterBytes: toInt64(phase.blitterBytes),
+    memcpyBytes: toInt64(phase.memcpyBytes),
+    skippedVolatile: phase.skippedVolatile,
+  };
+}

@@ -1,0 +1,43 @@
+/** Enums that come in, from the wire's numbers to the device's words. */
+import { OBJECT_FLAGS, type ObjectFlag, type SleepState } from "../../device/resource.ts";
+import { WireError } from "../errors.ts";
+import { SleepState as SleepStateNumber } from "../gen/torpor/v1/common.ts";
+import { Object_Flag } from "../gen/torpor/v1/object.ts";
+import { SuspendRequest_IdleTimeoutAction } from "../gen/torpor/v1/power.ts";
+
+/** @throws WireError INVALID_REQUEST for a number that this version does not know */
+export function sleepStateOf(value: SleepStateNumber): SleepState {
+  switch (value) {
+    case SleepStateNumber.UNSPECIFIED:
+    case SleepStateNumber.S3:
+      return "S3";
+    case SleepStateNumber.S2IDLE:
+      return "S2IDLE";
+    default:
+      throw unknownValue("state", value);
+  }
+}
+
+/** @throws WireError INVALID_REQUEST for a number that this version does not know */
+export function idleTimeoutActionOf(value: SuspendRequest_IdleTimeoutAction): "WEDGE" | "ABORT" {
+  switch (value) {
+    case SuspendRequest_IdleTimeoutAction.UNSPECIFIED:
+    case SuspendRequest_IdleTimeoutAction.WEDGE:
+      return "WEDGE";
+    case SuspendRequest_IdleTimeoutAction.ABORT:
+      return "ABORT";
+    default:
+      throw unknownValue("onIdleTimeout", value);
+  }
+}
+
+/** @throws WireError INVALID_REQUEST for a number that this version does not know */
+export function objectFlagOf(value: Object_Flag): ObjectFlag {
+  const flag = OBJECT_FLAGS.find((candidate) => Object_Flag[candidate] === value);
+  if (flag === undefined) throw unknownValue("flags", value);
+  return flag;
+}
+
+function unknownValue(field: string, value: number): WireError {
+  return new WireError("INVALID_REQUEST", `Field ${field} has no value ${value}.`, { field });
+}

@@ -1,0 +1,37 @@
+/** Resource names: `devices/card0/objects/1` on the wires, ids in the device. */
+import { WireError } from "../errors.ts";
+
+/** The collections inside a device. */
+export type Collection = "objects" | "regions" | "transitions";
+
+export function deviceName(device: string): string {
+  return `devices/${device}`;
+}
+
+export function childName(device: string, collection: Collection, id: string): string {
+  return `devices/${device}/${collection}/${id}`;
+}
+
+/** The id in `devices/{device}`. @throws WireError INVALID_REQUEST */
+export function parseDeviceName(name: string): string {
+  const device = /^devices\/([^/]+)$/.exec(name)?.[1];
+  if (device === undefined) throw malformed(name, "devices/{device}");
+  return device;
+}
+
+/** Both ids in, for example, `devices/{device}/objects/{object}`. @throws WireError INVALID_REQUEST */
+export function parseChildName(name: string, collection: Collection): { device: string; id: string } {
+  const [, device, found, id] = /^devices\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(name) ?? [];
+  if (device === undefined || id === undefined || found !== collection) {
+    throw malformed(name, `devices/{device}/${collection}/{${collection.slice(0, -1)}}`);
+  }
+  return { device, id };
+}
+
+function malformed(name: string, form: string): WireError {
+  const sentence =
+    name === ""
+      ? `The request names nothing: it needs ${form}.`
+      : `Name "${name}" is not of the form ${form}.`;
+  return new WireError("INVALID_REQUEST", sentence, { name });
+}

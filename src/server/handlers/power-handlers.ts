@@ -1,0 +1,75 @@
+/** PowerService, for both wires. */
+import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import type {
+  CancelTransitionRequest,
+  GetTransitionRequest,
+  ListTransitionsRequest,
+  ListTransitionsResponse,
+  ResumeRequest,
+  SuspendRequest,
+  Transition,
+} from "../gen/torpor/v1/power.ts";
+import { toMs } from "./convert.ts";
+import { encodeTransition } from "./encode-transition.ts";
+import { idleTimeoutActionOf, sleepStateOf } from "./enums.ts";
+import { parseChildName, parseDeviceName } from "./names.ts";
+import { decodePageToken, encodePageToken, pageSize } from "./page-token.ts";
+
+export function powerHandlers(devices: DeviceRegistry) {
+  return {
+    async suspend(request: SuspendRequest): Promise<Transition> {
+      const device = requireDevice(devices, parseDeviceName(request.name));
+      const idleTimeoutMs = toMs(request.idleTimeout, "idleTimeout");
+      const waitMs = toMs(request.wait, "wait");
+      const transition = await device.execute({
+        type: "suspend",
+        state: sleepStateOf(request.state),
+        onIdleTimeout: idleTimeoutActionOf(request.onIdleTimeout),
+        verify: request.verify,
+        ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
+        ...(waitMs === undefined ? {} : { waitMs }),
+      });
+      return encodeTransition(device.name, transition);
+    },
+
+    async resume(request: ResumeRequest): Promise<Transition> {
+      const device = requireDevice(devices, parseDeviceName(request.name));
+      const waitMs = toMs(request.wait, "wait");
+      const transition = await device.execute({
+        type: "resume",
+        verify: request.verify,
+        ...(waitMs === undefined ? {} : { waitMs }),
+      });
+      return encodeTransition(device.name, transition);
+    },
+
+    async getTransition(request: GetTransitionRequest): Promise<Transition> {
+      const { device: deviceId, id } = parseChildName(request.name, "transitions");
+      const device = requireDevice(devices, deviceId);
+      return encodeTransition(device.name, await device.execute({ type: "getTransition", transition: id }));
+    },
+
+    async listTransitions(request: ListTransitionsRequest): Promise<ListTransitionsResponse> {
+      const device = requireDevice(devices, parseDeviceName(request.parent));
+      const listing = ["transitions", request.parent];
+      const page = await device.execute({
+        type: "listTransitions",
+        beforeId: decodePageToken(listing, request.pageToken),
+        limit: pageSize(request.pageSize),
+      });
+      return {
+        transitions: page.transitions.map((transition) => encodeTransition(device.name, transition)),
+        nextPageToken: encodePageToken(listing, page.nextBeforeId),
+      };
+    },
+
+    async cancelTransition(request: CancelTransitionRequest): Promise<Transition> {
+      const { device: deviceId, id } = parseChildName(request.name, "transitions");
+      const device = requireDevice(devices, deviceId);
+      return encodeTransition(
+        device.name,
+        await device.execute({ type: "cancelTransition", transition: id }),
+      );
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** The region methods of MemoryService, for both wires. */
+import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import type {
+  EvictRegionRequest,
+  EvictRegionResponse,
+  GetRegionRequest,
+  ListRegionsRequest,
+  ListRegionsResponse,
+} from "../gen/torpor/v1/memory.ts";
+import type { Region } from "../gen/torpor/v1/region.ts";
+import { toByteCount, toInt64 } from "./convert.ts";
+import { encodeRegion } from "./encode.ts";
+import { holdOf } from "./hold.ts";
+import { parseChildName, parseDeviceName } from "./names.ts";
+
+export function regionHandlers(devices: DeviceRegistry) {
+  return {
+    async listRegions(request: ListRegionsRequest): Promise<ListRegionsResponse> {
+      const device = requireDevice(devices, parseDeviceName(request.parent));
+      const regions = await device.execute({ type: "listRegions" });
+      return { regions: regions.map((region) => encodeRegion(device.name, region)) };
+    },
+
+    async getRegion(request: GetRegionRequest): Promise<Region> {
+      const { device: deviceId, id } = parseChildName(request.name, "regions");
+      const device = requireDevice(devices, deviceId);
+      return encodeRegion(device.name, await device.execute({ type: "getRegion", region: id }));
+    },
+
+    async evictRegion(request: EvictRegionRequest): Promise<EvictRegionResponse> {
+      const { device: deviceId, id } = parseChildName(request.name, "regions");
+      const evicted = await requireDevice(devices, deviceId).execute({
+        type: "evictRegion",
+        region: id,
+        hold: holdOf(request),
+        ...(request.bytes === undefined ? {} : { bytes: toByteCount(request.bytes, "bytes") }),
+      });
+      return { objects: evicted.objects, bytes: toInt64(evicted.bytes) };
+    },
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * What the `google.api.http` annotations say: for each method, the REST route that serves it.
+ *
+ * Pure: works on any registry, so that the server, the OpenAPI generator and the parity test read the same rules.
+ */
+import assert from "node:assert/strict";
+import { type DescMethod, type FileRegistry, getOption } from "@bufbuild/protobuf";
+
+type HttpMethod = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
+
+/** `{name=devices/*}` in a path: the request field, and the literals and wildcards that it is made of. */
+interface PathVariable {
+  readonly field: string;
+  readonly segments: readonly PathSegment[];
+}
+
+/** A literal, or a wildcard with the name under which routers and readers know it. */
+export type PathSegment = { readonly literal: string } | { readonly parameter: string };
+
+export interface Binding {
+  readonly method: DescMethod;
+  /** `torpor.v1.PowerService/Suspend`. */
+  readonly rpc: string;
+  readonly httpMethod: HttpMethod;
+  /** The annotation as written. */
+  readonly template: string;
+  readonly segments: readonly PathSegment[];
+  /** `suspend` in `/v1/devices/{device}:suspend`; empty where there is none. */
+  readonly verb: string;
+  readonly variable: PathVariable | undefined;
+  /** `*`: the body is the request; empty: there is no body; else the field that the body is. */
+  readonly body: string;
+}
+
+const HTTP_METHODS = {
+  get: "GET",
+  put: "PUT",
+  post: "POST",
+  patch: "PATCH",
+  delete: "DELETE",
+} as const satisfies Record<string, HttpMethod>;
+
+/** The bindings of every method of our package, in the order of the proto. Asserts that each method has one. */
+export function readBindings(registry: FileRegistry): readonly Binding[] {
+  const bindings: Binding[] = [];
+  for (const file of registry.files) {
+    if (file.proto.package !== "torpor.v1") continue;
+    for (const service of file.services) {
+      for (const method of service.methods) bindings.push(readBinding(registry, method));
+    }
+  }
+  return bindings;
+}
+
+function readBinding(registry: FileRegistry, method: DescMethod): Binding {
+  const rpc = `${method.parent.typeName}/${method.name}`;
+  const extension = registry.getExtension("google.api.http");
+  const rule = readRule(extension === undefined ? undefined : getOption(method, extension));
+  assert(rule !== undefined, `${rpc} has no google.api.http annotation`);
+  const path = parseTemplate(rule.template);
+  return { method, rpc, ...rule, ...path };
+}
+
+function readRule(option: unknown): Pick<Binding, "httpMethod" | "template" | "body"> | undefined {
+  // The option's type is only known to the registry, so its three fields are looked at one by one.
+  if (typeof option !== "object" || option === null || !("pattern" in option)) return undefined;
+  const { pattern } = option;
+  if (typeof pattern !== "object" || pattern === null || !("case" in pattern)) return undefined;
+  const httpMethod = Object.entries(HTTP_METHODS).find(([name]) => name === pattern.case)?.[1];
+  if (httpMethod === undefined || !("value" in pattern) || typeof pattern.value !== "string")
+    return undefined;
+  const body = "body" in option && typeof option.body === "string" ? option.body : "";
+  return { httpMethod, template: pattern.value, body };
+}
+
+/** Reads `/v1/{name=devices/…}:pin`. At most one variable, as in all of our paths. */
+function parseTemplate(template: string): Pick<Binding, "segments" | "verb" | "variable"> {
+  const match =
+    /^\/(?<before>[^{}:]*)(?:\{(?<field>\w+)=(?<pattern>[^{}]+)\})?(?<after>[^{}:]*)(?::(?<verb>\w+))?$/.exec(
+      template,
+    );
+  assert(match?.groups !== undefined, `path template ${template} has a form that is not served`);
+  const { before = "", field, pattern = "", after = "", verb = "" } = match.groups;
+  const inner = parseSegments(pattern);
+  return {
+    segments: [...parseSegments(before), ...inner, ...parseSegments(after)],
+    verb,
+    variable: field === undefined ? undefined : { field, segments: inner },
+  };
+}
+
+/** `devices/*` becomes the literal `devices` and the parameter `device`. */
+function parseSegments(text: string): PathSegment[] {
+  const parts = text.split("/").filter((part) => part !== "");
+  return parts.map((part, index) => {
+    if (part !== "*") return { literal: part };
+    const collection = parts[index - 1];
+    assert(collection !== undefined, "a wildcard follows the name of its collection");
+    return { parameter: collection.replace(/s$/, "") };
+  });
+}

@@ -1,0 +1,42 @@
+/** `Range` and `Content-Range` of RFC 9110, section 14, as far as one range of bytes goes. */
+import { WireError } from "../errors.ts";
+import type { ContentSpan } from "../handlers/content.ts";
+
+/**
+ * What `Range: bytes=…` asks for in a content of `sizeBytes`: a span, "whole" when there is no range that we serve
+ * (no header, another unit, several ranges, a malformed one: all to be ignored), or "unsatisfiable".
+ */
+export function parseRange(
+  header: string | undefined,
+  sizeBytes: number,
+): ContentSpan | "whole" | "unsatisfiable" {
+  const match = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header ?? "");
+  if (match === null) return "whole";
+  const [, first = "", last = ""] = match;
+  if (first === "" && last === "") return "whole";
+  if (first === "") return suffix(Number(last), sizeBytes);
+  const offsetBytes = Number(first);
+  const endBytes = last === "" ? sizeBytes : Math.min(Number(last) + 1, sizeBytes);
+  if (last !== "" && Number(last) < offsetBytes) return "whole";
+  if (offsetBytes >= sizeBytes) return "unsatisfiable";
+  return { offsetBytes, lengthBytes: endBytes - offsetBytes };
+}
+
+function suffix(lengthBytes: number, sizeBytes: number): ContentSpan | "unsatisfiable" {
+  const length = Math.min(lengthBytes, sizeBytes);
+  return length === 0 ? "unsatisfiable" : { offsetBytes: sizeBytes - length, lengthBytes: length };
+}
+
+/** Where an upload goes: `Content-Range: bytes 0-99/*`. Undefined without the header. @throws WireError INVALID_RANGE */
+export function parseContentRange(header: string | undefined): ContentSpan | undefined {
+  if (header === undefined) return undefined;
+  const match = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/i.exec(header.trim());
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2]);
+  if (match === null || last < first || (match[3] !== "*" && last >= Number(match[3]))) {
+    throw new WireError("INVALID_RANGE", `Content-Range "${header}" is not of the form "bytes 0-99/*".`, {
+      contentRange: header,
+    });
+  }
+  return { offsetBytes: first, lengthBytes: last - first + 1 };
+}

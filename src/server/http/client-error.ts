@@ -1,0 +1,34 @@
+/** What is not HTTP, or too slow, or too long to be read, answered in the same shape as every other error. */
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { toFailure, WireError } from "../errors.ts";
+import { errorBody } from "./error-reply.ts";
+
+const HTTP_STATUSES: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** Node's `clientError`: there is no request yet, so the answer is written by hand and the connection ends. */
+export function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const httpStatus = HTTP_STATUSES[error.code ?? ""] ?? 400;
+  const text = STATUS_CODES[httpStatus] ?? "";
+  const wireError = new WireError(
+    "INVALID_REQUEST",
+    `The request cannot be read: ${text}.`,
+    {},
+    { httpStatus },
+  );
+  const body = JSON.stringify(errorBody(toFailure(wireError)));
+  const head = [
+    `HTTP/1.1 ${httpStatus} ${text}`,
+    "content-type: application/json; charset=utf-8",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}

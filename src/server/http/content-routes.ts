@@ -1,0 +1,150 @@
+/** The content of objects over REST: GET and HEAD with `Range`, PUT with `Content-Range`. Never buffered whole. */
+import { Readable } from "node:stream";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import { WireError } from "../errors.ts";
+import {
+  type ContentSpan,
+  type ContentTarget,
+  ContentUpload,
+  contentSize,
+  readContent,
+} from "../handlers/content.ts";
+import { CONTENT_IDLE_TIMEOUT_MS } from "../limits.ts";
+import { parseContentRange, parseRange } from "./byte-range.ts";
+import { sendContinue } from "./expect-continue.ts";
+import { CONTENT_PATH } from "./hand-written.ts";
+
+interface ContentRequest {
+  Params: { device: string; object: string };
+  Querystring: Record<string, unknown>;
+}
+
+/** Adds the routes. A scope of its own, because bodies are streams here and JSON elsewhere. */
+export function contentRoutes(app: FastifyInstance, devices: DeviceRegistry): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+
+  app.head<ContentRequest>(CONTENT_PATH, async (request, reply) => {
+    const size = await contentSize(target(devices, request));
+    return reply.headers(contentHeaders(size)).send();
+  });
+
+  app.get<ContentRequest>(CONTENT_PATH, { exposeHeadRoute: false }, async (request, reply) => {
+    const content = target(devices, request);
+    const size = await contentSize(content);
+    // There is no validator for content, so If-Range never holds.
+    const range =
+      request.headers["if-range"] === undefined ? parseRange(request.headers.range, size) : "whole";
+    if (range === "unsatisfiable") throw unsatisfiable(request.headers.range, size, reply);
+    const span = range === "whole" ? { offsetBytes: 0, lengthBytes: size } : range;
+    request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
+    const stream = await openStream(content, span);
+    void reply.headers(contentHeaders(span.lengthBytes));
+    if (range !== "whole") void reply.code(206).header("content-range", contentRange(span, size));
+    return reply.send(stream);
+  });
+
+  app.put<ContentRequest>(CONTENT_PATH, { config: { streamsBody: true } }, async (request, reply) => {
+    const declared = declaredSpan(request);
+    const upload = new ContentUpload(target(devices, request), declared.offsetBytes, declared.lengthBytes);
+    request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
+    try {
+      await upload.begin();
+      sendContinue(reply.raw);
+      // Not destroyed on error: the client is still to be told why.
+      for await (const chunk of request.raw.iterator({ destroyOnReturn: false })) await upload.write(chunk);
+      upload.finish();
+    } catch (error) {
+      const { url } = request;
+      request.log.warn(
+        { url, bytesWritten: upload.bytesWritten, err: error },
+        "An upload ended before its end.",
+      );
+      throw error;
+    }
+    return { bytesWritten: String(upload.bytesWritten) };
+  });
+}
+
+function target(devices: DeviceRegistry, request: FastifyRequest<ContentRequest>): ContentTarget {
+  const { device, object } = request.params;
+  for (const [key, value] of Object.entries(request.query)) {
+    if (key !== "holdDuringTransition" || (value !== "true" && value !== "false")) {
+      throw new WireError(
+        "INVALID_REQUEST",
+        `Query parameter "${key}" is not holdDuringTransition=true or false.`,
+        {
+          field: key,
+        },
+      );
+    }
+  }
+  const hold = request.query.holdDuringTransition === "true" ? "transition" : "refuse";
+  return { device: requireDevice(devices, device), object, hold };
+}
+
+/** Reads the first chunk, so that what goes wrong with it still gets a status of its own. */
+async function openStream(content: ContentTarget, span: ContentSpan): Promise<Readable> {
+  const chunks = readContent(content, span);
+  const first = await chunks.next();
+  async function* all() {
+    try {
+      if (first.done !== true) yield first.value;
+      yield* chunks;
+    } finally {
+      await chunks.return();
+    }
+  }
+  return Readable.from(all(), { objectMode: false });
+}
+
+/** Where an upload goes and how long it is, from Content-Range and Content-Length, which must agree. */
+function declaredSpan(request: FastifyRequest): { offsetBytes: number; lengthBytes: number | undefined } {
+  const encoding = request.headers["content-encoding"];
+  if (encoding !== undefined && encoding !== "identity") {
+    throw new WireError(
+      "INVALID_REQUEST",
+      `Content encoding "${encoding}" is not known: send the bytes as they are.`,
+      {},
+      {
+        httpStatus: 415,
+      },
+    );
+  }
+  const range = parseContentRange(request.headers["content-range"]);
+  const header = request.headers["content-length"];
+  const length = header === undefined ? undefined : Number(header);
+  if (range === undefined) return { offsetBytes: 0, lengthBytes: length };
+  if (length !== undefined && length !== range.lengthBytes) {
+    throw new WireError(
+      "INVALID_RANGE",
+      `Content-Range is ${range.lengthBytes} bytes long, but Content-Length is ${length}.`,
+      { contentRange: request.headers["content-range"] ?? "", contentLength: String(length) },
+    );
+  }
+  return range;
+}
+
+function contentHeaders(lengthBytes: number): Record<string, string> {
+  return {
+    "content-type": "application/octet-stream",
+    "content-length": String(lengthBytes),
+    "accept-ranges": "bytes",
+    "cache-control": "no-store",
+  };
+}
+
+function contentRange({ offsetBytes, lengthBytes }: ContentSpan, sizeBytes: number): string {
+  return `bytes ${offsetBytes}-${offsetBytes + lengthBytes - 1}/${sizeBytes}`;
+}
+
+function unsatisfiable(range: string | undefined, sizeBytes: number, reply: FastifyReply): WireError {
+  void reply.header("content-range", `bytes */${sizeBytes}`);
+  return new WireError(
+    "INVALID_RANGE",
+    `No byte of the object, which has ${sizeBytes} bytes, is in the range "${range}".`,
+    { range: range ?? "", size: String(sizeBytes) },
+    { httpStatus: 416 },
+  );
+}

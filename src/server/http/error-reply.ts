@@ -1,0 +1,60 @@
+/** Errors over REST: `{"error":{code,status,message,details}}` (AIP-193), for whatever was thrown. */
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { ERROR_DOMAIN, type Failure, toFailure, WireError } from "../errors.ts";
+import { BODY_DISCARD_MS, HTTP_BODY_BYTES_MAX, RETRY_DELAY_MS } from "../limits.ts";
+import { bodyTooLarge } from "./expect-continue.ts";
+
+const TYPE_PREFIX = "type.googleapis.com/google.rpc.";
+
+/** The body that says `failure`. */
+export function errorBody(failure: Failure) {
+  const { reason, metadata, kind } = failure;
+  const info = { "@type": `${TYPE_PREFIX}ErrorInfo`, reason, domain: ERROR_DOMAIN, metadata };
+  const retry = { "@type": `${TYPE_PREFIX}RetryInfo`, retryDelay: `${RETRY_DELAY_MS / 1000}s` };
+  return {
+    error: {
+      code: failure.httpStatus,
+      status: failure.status,
+      message: failure.message,
+      details: kind === "unavailable" ? [info, retry] : [info],
+    },
+  };
+}
+
+/** Fastify's error handler. */
+export async function replyWithError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const failure = toFailure(fromFastify(error));
+  if (failure.kind === "internal" || failure.kind === "data-loss")
+    request.log.error({ err: error }, failure.message);
+  else request.log.debug({ reason: failure.reason }, failure.message);
+  discardBody(request);
+  void reply.removeHeader("connection");
+  if (failure.kind === "unavailable") void reply.header("retry-after", Math.ceil(RETRY_DELAY_MS / 1000));
+  return reply.code(failure.httpStatus).type("application/json; charset=utf-8").send(errorBody(failure));
+}
+
+/**
+ * Takes the rest of a refused body for a while and throws it away: a connection that is cut at once is reset, and a
+ * client that is still sending would never get to read why.
+ */
+function discardBody({ raw }: FastifyRequest): void {
+  if (raw.complete || raw.destroyed) return;
+  raw.resume();
+  setTimeout(() => {
+    if (!raw.complete) raw.destroy();
+  }, BODY_DISCARD_MS).unref();
+}
+
+/** What fastify itself refuses gets a reason of ours; anything else stays what it is. */
+function fromFastify(error: FastifyError): Error {
+  const httpStatus = error.statusCode;
+  if (error instanceof WireError || httpStatus === undefined || httpStatus >= 500) return error;
+  if (!error.code?.startsWith("FST_")) return error;
+  const options = { httpStatus, cause: error };
+  if (httpStatus === 413) return bodyTooLarge(HTTP_BODY_BYTES_MAX);
+  return new WireError("INVALID_REQUEST", `The request cannot be read: ${error.message}.`, {}, options);
+}

@@ -1,0 +1,32 @@
+/** Health, metrics and the documentation of the API: what is about the daemon and not about a device. */
+import type { FastifyInstance } from "fastify";
+import { OPENAPI } from "../gen/openapi.ts";
+
+/** Answers a scrape in the format that `accept` prefers. */
+export type MetricsSource = (accept: string | undefined) => Promise<{ contentType: string; body: string }>;
+
+export interface MonitoringOptions {
+  readonly isReady: () => boolean;
+  readonly version: string;
+  readonly metrics: MetricsSource | undefined;
+}
+
+export function monitoringRoutes(
+  app: FastifyInstance,
+  { isReady, version, metrics }: MonitoringOptions,
+): void {
+  app.get("/livez", async () => ({ status: "ok" }));
+  for (const path of ["/readyz", "/healthz"]) {
+    app.get(path, async (_request, reply) => {
+      if (isReady()) return { status: "ok" };
+      return reply.code(503).send({ status: "not ready" });
+    });
+  }
+  const document = { ...OPENAPI, info: { ...OPENAPI.info, version } };
+  app.get("/openapi.json", async () => document);
+  if (metrics === undefined) return;
+  app.get("/metrics", async (request, reply) => {
+    const { contentType, body } = await metrics(request.headers.accept);
+    return reply.header("content-type", contentType).send(body);
+  });
+}

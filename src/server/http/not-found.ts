@@ -1,0 +1,34 @@
+/** Paths that no route serves: 405 with `Allow` when another method would, else 404. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { WireError } from "../errors.ts";
+import { routePattern } from "./route-path.ts";
+
+/** Must be called before the first route is added: it watches them being added. */
+export function answerUnknownRoutes(app: FastifyInstance): void {
+  const routes: { readonly pattern: RegExp; readonly methods: readonly string[] }[] = [];
+  app.addHook("onRoute", ({ url, method }) => {
+    routes.push({ pattern: routePattern(url), methods: [method].flat() });
+  });
+  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+    const path = request.url.split("?")[0] ?? "";
+    const allowed = [
+      ...new Set(routes.filter((route) => route.pattern.test(path)).flatMap((route) => route.methods)),
+    ];
+    const metadata = { method: request.method, path };
+    // A route that takes the method and still did not match does not like the form of a name in the path.
+    if (allowed.length === 0 || allowed.includes(request.method)) {
+      throw new WireError(
+        "ROUTE_NOT_FOUND",
+        `There is nothing at ${path}; /docs lists what there is.`,
+        metadata,
+      );
+    }
+    void reply.header("allow", allowed.join(", "));
+    throw new WireError(
+      "INVALID_REQUEST",
+      `Method ${request.method} is not known at ${path}, which takes ${allowed.join(", ")}.`,
+      metadata,
+      { httpStatus: 405 },
+    );
+  });
+}

@@ -1,0 +1,55 @@
+/**
+ * Keeps web pages away from an open loopback port. Bodies are parsed whatever their content type, so a page could send
+ * them without asking (a "simple request"), and a page that rebinds its name to 127.0.0.1 could read the answers too.
+ * There are no CORS headers anywhere.
+ */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { WireError } from "../errors.ts";
+
+const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "::1"];
+
+/** @param allowedHosts names under which this daemon may be called besides loopback and the bound address. */
+export function guardOrigin(app: FastifyInstance, allowedHosts: readonly string[]): void {
+  const allowed = new Set([...LOOPBACK_HOSTS, ...allowedHosts.map((host) => hostnameOf(host) ?? host)]);
+
+  function isOurs(host: string | undefined, request: FastifyRequest): boolean {
+    return host !== undefined && (allowed.has(host) || host === localAddress(request));
+  }
+
+  app.addHook("onRequest", async (request) => {
+    const { host, origin } = request.headers;
+    // HTTP/1.0 has no Host; a browser always sends one.
+    if (host !== undefined && !isOurs(hostnameOf(host), request)) {
+      throw new WireError(
+        "PERMISSION_DENIED",
+        `Host "${host}" is not a name of this daemon; --allowed-hosts adds names.`,
+        { host },
+        { httpStatus: 421 },
+      );
+    }
+    if (origin !== undefined && !isOurs(originHostname(origin), request)) {
+      throw new WireError("PERMISSION_DENIED", `Requests from the web origin ${origin} are refused.`, {
+        origin,
+      });
+    }
+    if (request.headers["sec-fetch-site"] === "cross-site") {
+      throw new WireError("PERMISSION_DENIED", "Requests from pages of other sites are refused.");
+    }
+  });
+}
+
+/** The host name in `name:port`, `[::1]:port` or `name`, in lower case; undefined when it is none of those. */
+export function hostnameOf(host: string): string | undefined {
+  const match = /^(?:\[([0-9a-f:.%]+)\]|([^:[\]/@\s]+))(?::\d+)?$/.exec(host.toLowerCase());
+  return match?.[1] ?? match?.[2]?.replace(/\.$/, "");
+}
+
+function originHostname(origin: string): string | undefined {
+  const match = /^https?:\/\/(.+)$/.exec(origin.toLowerCase());
+  return match?.[1] === undefined ? undefined : hostnameOf(match[1]);
+}
+
+/** The address that the connection came in on: the bound one, or the one of many when bound to 0.0.0.0 or ::. */
+function localAddress(request: FastifyRequest): string | undefined {
+  return request.raw.socket.localAddress?.replace(/^::ffff:/, "");
+}

@@ -1,0 +1,90 @@
+/** From a REST request to the protobuf message that its RPC takes: path, query and body put together as proto3 JSON. */
+import {
+  type DescField,
+  type DescMessage,
+  fromJson,
+  type JsonObject as ProtoJson,
+  ScalarType,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { REGISTRY } from "../descriptors.ts";
+import { WireError } from "../errors.ts";
+import type { Binding, PathSegment } from "./bindings.ts";
+import { checkJson, isJsonObject, type JsonObject } from "./strict-json.ts";
+
+/** The parts of a request that carry fields. `body` is parsed JSON, undefined when there was none. */
+export interface RequestParts {
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+}
+
+/** @throws WireError INVALID_REQUEST */
+export function encodeRequest(binding: Binding, parts: RequestParts): Buffer {
+  const desc = binding.method.input;
+  const fields = { ...readBody(binding, parts.body), ...readQuery(binding, parts.query) };
+  const { variable } = binding;
+  if (variable !== undefined) {
+    const name = expand(variable.segments, parts.parameters);
+    const given = fields[variable.field];
+    if (given !== undefined && given !== name) {
+      throw new WireError("INVALID_REQUEST", `Field ${variable.field} is given by the path (${name}).`, {
+        field: variable.field,
+      });
+    }
+    fields[variable.field] = name;
+  }
+  checkJson(desc, fields);
+  const bytes = toBinary(desc, parse(desc, fields));
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function parse(desc: DescMessage, fields: JsonObject) {
+  try {
+    // checkJson has seen every value, so this is JSON; protobuf-es checks the rest (ranges, base64, timestamps).
+    return fromJson(desc, fields as ProtoJson, { registry: REGISTRY });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new WireError("INVALID_REQUEST", `The request cannot be read: ${why}.`, {}, { cause: error });
+  }
+}
+
+function readBody(binding: Binding, body: unknown): Record<string, unknown> {
+  if (body === undefined) return {};
+  if (!isJsonObject(body)) throw new WireError("INVALID_REQUEST", "The body is not a JSON object.");
+  if (binding.body === "" && Object.keys(body).length > 0) {
+    throw new WireError("INVALID_REQUEST", "This method takes no body: its fields are query parameters.");
+  }
+  return { ...body };
+}
+
+/** Query parameters are strings; the proto says what they stand for. With a body there are none (google/api/http.proto). */
+function readQuery(binding: Binding, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(query)) {
+    if (binding.body !== "") {
+      throw new WireError(
+        "INVALID_REQUEST",
+        `Query parameter "${key}" is not known here: fields are in the body.`,
+        {
+          field: key,
+        },
+      );
+    }
+    const desc = binding.method.input.fields.find((field) => field.jsonName === key || field.name === key);
+    fields[key] = desc === undefined ? value : fromQuery(desc, value);
+  }
+  return fields;
+}
+
+function fromQuery(field: DescField, value: unknown): unknown {
+  if (field.fieldKind === "list") return Array.isArray(value) ? value : [value];
+  if (field.scalar === ScalarType.BOOL && (value === "true" || value === "false")) return value === "true";
+  return value;
+}
+
+function expand(segments: readonly PathSegment[], parameters: Readonly<Record<string, string>>): string {
+  return segments
+    .map((part) => ("literal" in part ? part.literal : (parameters[part.parameter] ?? "")))
+    .join("/");
+}

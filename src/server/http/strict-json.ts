@@ -1,0 +1,94 @@
+/**
+ * Refuses JSON that is not exactly what the proto says, in sentences that name the field. protobuf-es would let pass
+ * `"5sec"` as a Duration, `"0x10"` as an integer, enum numbers that do not exist and numbers that lost their precision.
+ */
+import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { WireError } from "../errors.ts";
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+const DURATION = /^-?\d{1,12}(\.\d{1,9})?s$/;
+const INTEGER = /^-?\d{1,20}$/;
+const QUOTED_LENGTH_MAX = 64;
+
+/** @throws WireError INVALID_REQUEST, with the path of the field in `metadata.field` */
+export function checkJson(desc: DescMessage, json: JsonObject, path = ""): void {
+  const seen = new Set<DescField>();
+  for (const [key, value] of Object.entries(json)) {
+    const field = desc.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
+    const fieldPath = path === "" ? key : `${path}.${key}`;
+    if (field === undefined) throw refused(fieldPath, `${desc.name} has no field ${quote(key)}.`);
+    if (seen.has(field)) throw refused(fieldPath, `Field ${fieldPath} is given twice.`);
+    seen.add(field);
+    if (value !== null) checkField(field, value, fieldPath);
+  }
+}
+
+/** Narrows to an object that is no array. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function checkField(field: DescField, value: unknown, path: string): void {
+  if (field.fieldKind !== "list") {
+    checkValue(field, value, path);
+  } else {
+    if (!Array.isArray(value)) throw refused(path, `Field ${path} (${quote(value)}) is not a list.`);
+    for (const [index, item] of value.entries()) checkValue(field, item, `${path}[${index}]`);
+  }
+}
+
+function checkValue(field: DescField, value: unknown, path: string): void {
+  if (field.message !== undefined) checkMessage(field.message, value, path);
+  else if (field.enum !== undefined) checkEnum(field.enum, value, path);
+  else if (field.scalar !== undefined) checkScalar(field.scalar, value, path);
+}
+
+function checkScalar(type: ScalarType, value: unknown, path: string): void {
+  if (type === ScalarType.BOOL) {
+    if (typeof value !== "boolean")
+      throw refused(path, `Field ${path} (${quote(value)}) is not true or false.`);
+  } else if (type === ScalarType.STRING || type === ScalarType.BYTES) {
+    if (typeof value !== "string") throw refused(path, `Field ${path} (${quote(value)}) is not a string.`);
+  } else if (type !== ScalarType.DOUBLE && type !== ScalarType.FLOAT) {
+    checkInteger(value, path);
+  }
+}
+
+function checkInteger(value: unknown, path: string): void {
+  if (typeof value === "string" && INTEGER.test(value)) return;
+  if (typeof value !== "number" || !Number.isInteger(value)) {
+    throw refused(path, `Field ${path} (${quote(value)}) is not an integer.`);
+  }
+  if (!Number.isSafeInteger(value)) {
+    throw refused(
+      path,
+      `Field ${path} is a number beyond 2^53-1, which JSON does not keep: write it as a string.`,
+    );
+  }
+}
+
+function checkEnum(desc: DescEnum, value: unknown, path: string): void {
+  if (desc.values.some((candidate) => candidate.name === value || candidate.number === value)) return;
+  const names = desc.values.filter((candidate) => candidate.number !== 0).map((candidate) => candidate.name);
+  throw refused(path, `Field ${path} (${quote(value)}) is not one of ${names.join(", ")}.`);
+}
+
+function checkMessage(desc: DescMessage, value: unknown, path: string): void {
+  if (desc.typeName === "google.protobuf.Duration") {
+    if (typeof value === "string" && DURATION.test(value)) return;
+    throw refused(path, `Field ${path} (${quote(value)}) is not a length of time such as "1.5s".`);
+  }
+  if (desc.typeName.startsWith("google.protobuf.")) return;
+  if (!isJsonObject(value)) throw refused(path, `Field ${path} (${quote(value)}) is not an object.`);
+  checkJson(desc, value, path);
+}
+
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? "undefined";
+  return text.length <= QUOTED_LENGTH_MAX ? text : `${text.slice(0, QUOTED_LENGTH_MAX)}…`;
+}
+
+function refused(field: string, sentence: string): WireError {
+  return new WireError("INVALID_REQUEST", sentence, { field });
+}

@@ -1,0 +1,72 @@
+/**
+ * REST for every unary RPC, from the `google.api.http` annotations: JSON to message, the same call that gRPC makes,
+ * message to JSON. A method that is added to the proto is served without a line here.
+ */
+import assert from "node:assert/strict";
+import { fromBinary, toJson } from "@bufbuild/protobuf";
+import type { FastifyInstance } from "fastify";
+import { REGISTRY } from "../descriptors.ts";
+import { WireError } from "../errors.ts";
+import { HTTP_BODY_BYTES_MAX } from "../limits.ts";
+import type { UnaryRpc } from "../rpc.ts";
+import { type Binding, readBindings } from "./bindings.ts";
+import { encodeRequest } from "./request-message.ts";
+import { fastifyPath } from "./route-path.ts";
+
+interface TranscodedRequest {
+  Params: Record<string, string>;
+  Querystring: Record<string, unknown>;
+}
+
+/** Adds a route for each unary method of the registry. Asserts that each has an RPC. */
+export function transcodedRoutes(app: FastifyInstance, rpcs: ReadonlyMap<string, UnaryRpc>): void {
+  parseAnythingAsJson(app);
+  for (const binding of readBindings(REGISTRY)) {
+    if (binding.method.methodKind !== "unary") continue;
+    const rpc = rpcs.get(`/${binding.rpc}`);
+    assert(rpc !== undefined, `${binding.rpc} has no handler`);
+    addRoute(app, binding, rpc);
+  }
+}
+
+function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
+  const { output } = binding.method;
+  app.route<TranscodedRequest>({
+    method: binding.httpMethod,
+    url: fastifyPath(binding),
+    async handler(request, reply) {
+      const { params: parameters, query, body } = request;
+      const answer = await rpc.call(encodeRequest(binding, { parameters, query, body }));
+      const json = toJson(output, fromBinary(output, answer), {
+        alwaysEmitImplicit: true,
+        registry: REGISTRY,
+      });
+      const location = runningTransition(binding, json);
+      if (location !== undefined) void reply.code(202).header("location", location);
+      return reply.send(json);
+    },
+  });
+}
+
+/** Where to look for a transition that a POST left running; undefined for every other answer. */
+function runningTransition(binding: Binding, json: unknown): string | undefined {
+  if (binding.httpMethod !== "POST" || binding.method.output.typeName !== "torpor.v1.Transition")
+    return undefined;
+  if (typeof json !== "object" || json === null || !("state" in json) || !("name" in json)) return undefined;
+  return json.state === "RUNNING" ? `/v1/${String(json.name)}` : undefined;
+}
+
+/** `curl -d` says form data and means JSON. An empty body is none. */
+function parseAnythingAsJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const options = { parseAs: "string", bodyLimit: HTTP_BODY_BYTES_MAX } as const;
+  app.addContentTypeParser<string>("*", options, (_request, text, done) => {
+    try {
+      const body: unknown = text === "" ? undefined : JSON.parse(text);
+      done(null, body);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      done(new WireError("INVALID_REQUEST", `The body is not JSON: ${why}.`, {}, { cause: error }));
+    }
+  });
+}

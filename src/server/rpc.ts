@@ -1,0 +1,83 @@
+/**
+ * Every unary RPC as a function from bytes to bytes. Both wires call these: gRPC hands through what it received, REST
+ * writes the message from JSON first. So neither can do what the other cannot.
+ */
+import type { DeviceRegistry } from "./devices.ts";
+import { WireError } from "./errors.ts";
+import { DeviceServiceService } from "./gen/torpor/v1/device.ts";
+import { MemoryServiceService } from "./gen/torpor/v1/memory.ts";
+import { PowerServiceService } from "./gen/torpor/v1/power.ts";
+import { deviceHandlers } from "./handlers/device-handlers.ts";
+import { objectHandlers } from "./handlers/object-handlers.ts";
+import { powerHandlers } from "./handlers/power-handlers.ts";
+import { regionHandlers } from "./handlers/region-handlers.ts";
+
+export interface UnaryRpc {
+  /** `/torpor.v1.DeviceService/GetDevice`. */
+  readonly path: string;
+  call(request: Buffer): Promise<Buffer>;
+}
+
+/** All unary RPCs by path. */
+export function unaryRpcs(devices: DeviceRegistry): ReadonlyMap<string, UnaryRpc> {
+  const device = deviceHandlers(devices);
+  const region = regionHandlers(devices);
+  const object = objectHandlers(devices);
+  const power = powerHandlers(devices);
+  const rpcs = [
+    bind(DeviceServiceService.listDevices, device.listDevices),
+    bind(DeviceServiceService.getDevice, device.getDevice),
+    bind(MemoryServiceService.listRegions, region.listRegions),
+    bind(MemoryServiceService.getRegion, region.getRegion),
+    bind(MemoryServiceService.evictRegion, region.evictRegion),
+    bind(MemoryServiceService.createObject, object.createObject),
+    bind(MemoryServiceService.getObject, object.getObject),
+    bind(MemoryServiceService.listObjects, object.listObjects),
+    bind(MemoryServiceService.deleteObject, object.deleteObject),
+    bind(MemoryServiceService.pinObject, object.pinObject),
+    bind(MemoryServiceService.unpinObject, object.unpinObject),
+    bind(MemoryServiceService.moveObject, object.moveObject),
+    bind(MemoryServiceService.checksumObject, object.checksumObject),
+    bind(PowerServiceService.suspend, power.suspend),
+    bind(PowerServiceService.resume, power.resume),
+    bind(PowerServiceService.getTransition, power.getTransition),
+    bind(PowerServiceService.listTransitions, power.listTransitions),
+    bind(PowerServiceService.cancelTransition, power.cancelTransition),
+  ];
+  return new Map(rpcs.map((rpc) => [rpc.path, rpc]));
+}
+
+/** Decodes a message that came in. @throws WireError INVALID_REQUEST when it is none */
+export function decodeMessage<T>(decode: (bytes: Buffer) => T, bytes: Buffer): T {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    throw new WireError(
+      "INVALID_REQUEST",
+      "The request is not a protobuf message of its type.",
+      {},
+      { cause: error },
+    );
+  }
+}
+
+interface UnaryDefinition<Request, Response> {
+  readonly path: string;
+  readonly requestStream: false;
+  readonly responseStream: false;
+  readonly requestDeserialize: (bytes: Buffer) => Request;
+  readonly responseSerialize: (response: Response) => Buffer;
+}
+
+function bind<Request, Response>(
+  definition: UnaryDefinition<Request, Response>,
+  handler: (request: Request) => Promise<Response>,
+): UnaryRpc {
+  return {
+    path: definition.path,
+    async call(request) {
+      const message = decodeMessage(definition.requestDeserialize, request);
+      return definition.responseSerialize(await handler(message));
+    },
+  };
+}

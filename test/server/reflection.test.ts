@@ -1,0 +1,65 @@
+import { execFile } from "node:child_process";
+import { createRequire } from "node:module";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FakeDevice } from "../support/fake-device.ts";
+import { startWires, type Wires } from "../support/wires.ts";
+
+const BUF = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
+const run = promisify(execFile);
+
+let wires: Wires;
+
+beforeAll(async () => {
+  wires = await startWires([new FakeDevice()]);
+});
+afterAll(() => wires[Symbol.asyncDispose]());
+
+/** `buf curl`, which knows the schema by reflection only. */
+async function bufCurl(path: string, ...args: string[]): Promise<string> {
+  const url = `http://${wires.grpcAddress}${path}`;
+  const { stdout } = await run(process.execPath, [
+    BUF,
+    "curl",
+    "--http2-prior-knowledge",
+    "--protocol",
+    "grpc",
+    ...args,
+    url,
+  ]);
+  return stdout;
+}
+
+describe.each(["grpc-v1", "grpc-v1alpha"])("reflection %s", (version) => {
+  it("lists the services", async () => {
+    const names = (await bufCurl("", "--reflect-protocol", version, "--list-services")).trim().split("\n");
+    expect(names.sort()).toEqual([
+      "grpc.health.v1.Health",
+      "grpc.reflection.v1.ServerReflection",
+      "grpc.reflection.v1alpha.ServerReflection",
+      "torpor.v1.DeviceService",
+      "torpor.v1.MemoryService",
+      "torpor.v1.PowerService",
+    ]);
+  });
+
+  it("lets a client that knows nothing make calls", async () => {
+    const data = ["-d", '{"name":"devices/card0","state":"S3"}'];
+    const path = "/torpor.v1.PowerService/Suspend";
+    const answer = JSON.parse(await bufCurl(path, "--reflect-protocol", version, ...data));
+    expect(answer).toMatchObject({ kind: "SUSPEND", state: "SUCCEEDED" });
+  });
+});
+
+describe("reflection", () => {
+  it("describes health, whose service is not ours", async () => {
+    expect(JSON.parse(await bufCurl("/grpc.health.v1.Health/Check", "-d", "{}"))).toEqual({
+      status: "SERVING",
+    });
+  });
+
+  it("shows the details of errors to a client that can read them", async () => {
+    const failed = bufCurl("/torpor.v1.DeviceService/GetDevice", "-d", '{"name":"devices/card9"}');
+    await expect(failed).rejects.toThrow(/not_found[\s\S]*google\.rpc\.ErrorInfo/);
+  });
+});
