@@ -1,0 +1,26 @@
+/**
+ * `npm run build`: compiles src to dist. Files of src that are neither TypeScript nor the sources of generated code are
+ * copied beside what was compiled, because the compiler leaves them behind.
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..");
+const SOURCE = join(ROOT, "src");
+const TARGET = join(ROOT, "dist");
+
+// A file that no longer has a source must not stay in dist.
+rmSync(TARGET, { recursive: true, force: true });
+
+const compiler = join(ROOT, "node_modules/.bin/tsc");
+const compilation = spawnSync(compiler, ["-p", "tsconfig.build.json"], { cwd: ROOT, stdio: "inherit" });
+if (compilation.status === 0) {
+  cpSync(SOURCE, TARGET, {
+    recursive: true,
+    filter: (file) => statSync(file).isDirectory() || !/\.(ts|wat|md)$/.test(file),
+  });
+} else {
+  console.error("The build failed: the compiler's messages are above.");
+  process.exitCode = 1;
+}

@@ -1,0 +1,187 @@
+/**
+ * `npm test`: the static checks, the tests of device and server, then engine, base image and image, then the container
+ * tests. Everything runs even after a failure, so that one run tells all. Arguments go to vitest and narrow the run:
+ * `npm test -- --project device`, `npm test -- test/server/content.test.ts`.
+ *
+ * The last line is `N passed, N failed`, which CI reads. Passed are tests; failed are tests and whatever else went
+ * wrong (a check, a file that did not load, the image), so that it never says 0 failed when the command fails.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensureEngine } from "./docker-engine.ts";
+import { buildImage } from "./docker-image.ts";
+
+const ROOT = join(import.meta.dirname, "..");
+const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
+const STATIC_CHECKS = ["generate:check", "lint", "types", "unused"] as const;
+const FAST_PROJECTS = ["device", "server"] as const;
+const CONTAINER_PROJECT = "containers";
+
+/** The fields used here of what vitest's JSON reporter writes. */
+interface VitestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
+}
+
+let passed = 0;
+let failed = 0;
+const summary: string[] = [];
+const notRun: string[] = [];
+
+const { projects, rest } = splitArguments(process.argv.slice(2));
+const wholeRun = projects === undefined && rest.length === 0;
+
+if (wholeRun) runStaticChecks();
+else
+  notRun.push(
+    `The static checks (${STATIC_CHECKS.join(", ")}) did not run, because arguments narrow the run.`,
+  );
+
+runVitest(FAST_PROJECTS.filter(isSelected));
+if (isSelected(CONTAINER_PROJECT)) await runContainerTests();
+
+const leftOut = [...FAST_PROJECTS, CONTAINER_PROJECT].filter((project) => !isSelected(project));
+if (leftOut.length > 0) notRun.push(`Not selected by --project: ${leftOut.join(", ")}.`);
+
+console.log(["", "Summary", ...[...summary, ...notRun].map((line) => `  ${line}`)].join("\n"));
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function runStaticChecks(): void {
+  for (const check of STATIC_CHECKS) {
+    heading(`npm run ${check}`);
+    const run = spawnSync("npm", ["run", "--silent", check], { cwd: ROOT, stdio: "inherit" });
+    if (run.status === 0) {
+      summary.push(`${check}: clean.`);
+    } else {
+      failed += 1;
+      summary.push(`${check}: FAILED.`);
+    }
+  }
+}
+
+async function runContainerTests(): Promise<void> {
+  if (rest.length > 0 && !selectsFiles(CONTAINER_PROJECT)) {
+    notRun.push("The container tests did not run, because the arguments select none of their files.");
+    return;
+  }
+  heading("Docker engine and image");
+  const engine = await ensureEngine();
+  if (!engine.available) {
+    notRun.push(`The container tests did not run. ${engine.reason}`);
+    // A laptop may lack an engine; a machine that vouches for a commit may not.
+    if (isTrue(process.env.CI)) {
+      failed += 1;
+      summary.push("containers: FAILED, because CI is set and there is no Docker engine.");
+    }
+    return;
+  }
+  const obstacle = buildImage();
+  if (obstacle !== undefined) {
+    failed += 1;
+    summary.push("image: FAILED.");
+    notRun.push(`The container tests did not run. ${obstacle}`);
+    return;
+  }
+  runVitest([CONTAINER_PROJECT]);
+}
+
+/** Runs projects of vitest in one go and adds what its JSON reporter counted. */
+function runVitest(names: readonly string[]): void {
+  if (names.length === 0) return;
+  heading(`vitest: ${names.join(", ")}`);
+  const folder = mkdtempSync(join(tmpdir(), "torpor-test-"));
+  const reportFile = join(folder, "report.json");
+  const run = spawnSync(
+    process.execPath,
+    [
+      ...[VITEST, "run", "--reporter=default", "--reporter=json"],
+      `--outputFile.json=${reportFile}`,
+      ...names.map((name) => `--project=${name}`),
+      // A file filter may well leave a project without files; without one that would be a mistake.
+      ...(rest.length > 0 ? ["--passWithNoTests", ...rest] : []),
+    ],
+    { cwd: ROOT, stdio: "inherit" },
+  );
+  const report = existsSync(reportFile)
+    ? (JSON.parse(readFileSync(reportFile, "utf8")) as VitestReport)
+    : undefined;
+  rmSync(folder, { recursive: true });
+  count(names.join(" and "), report, run.status === 0);
+}
+
+function count(name: string, report: VitestReport | undefined, succeeded: boolean): void {
+  const files = report?.testResults ?? [];
+  const failedTests = report?.numFailedTests ?? 0;
+  // A file that cannot be loaded fails without a test that fails.
+  const failedFiles = files.filter(
+    (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
+  ).length;
+  // Errors outside any test leave no trace in the report but the exit code.
+  const failures = failedTests + failedFiles || (succeeded ? 0 : 1);
+  passed += report?.numPassedTests ?? 0;
+  failed += failures;
+  const skipped = (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
+  summary.push(
+    `${name}: ${report?.numPassedTests ?? 0} passed, ${failures} failed${failures > 0 ? " (FAILED)" : ""}.`,
+  );
+  if (skipped > 0) notRun.push(`Of ${name}, ${skipped} tests were skipped.`);
+  if (report !== undefined && files.length === 0) notRun.push(`Of ${name}, no test file was selected.`);
+}
+
+/** Whether the arguments other than --project leave files of a project: spares an image build that nothing uses. */
+function selectsFiles(project: string): boolean {
+  const list = spawnSync(
+    process.execPath,
+    [VITEST, "list", "--filesOnly", "--passWithNoTests", `--project=${project}`, ...rest],
+    { cwd: ROOT, encoding: "utf8" },
+  );
+  return list.status !== 0 || list.stdout.includes(".test.ts");
+}
+
+function isSelected(project: string): boolean {
+  return projects === undefined || projects.includes(project);
+}
+
+function splitArguments(args: readonly string[]): {
+  readonly projects: readonly string[] | undefined;
+  readonly rest: readonly string[];
+} {
+  const known = [...FAST_PROJECTS, CONTAINER_PROJECT];
+  const named: string[] = [];
+  const others: string[] = [];
+  for (let index = 0; index < args.length; index += 1) {
+    const argument = args[index] ?? "";
+    if (argument === "--project") {
+      index += 1;
+      named.push(args[index] ?? "");
+    } else if (argument.startsWith("--project=")) {
+      named.push(argument.slice("--project=".length));
+    } else {
+      others.push(argument);
+    }
+  }
+  for (const name of named) {
+    if (known.includes(name)) continue;
+    console.error(`There is no test project "${name}": the projects are ${known.join(", ")}.`);
+    process.exit(2);
+  }
+  return { projects: named.length > 0 ? named : undefined, rest: others };
+}
+
+function isTrue(value: string | undefined): boolean {
+  return value !== undefined && value !== "" && value !== "0" && value !== "false";
+}
+
+function heading(text: string): void {
+  console.log(`\n> ${text}`);
+}

@@ -1,0 +1,101 @@
+import { readFileSync } from "node:fs";
+import { credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type DaemonContainer, inspect, runToEnd, startDaemon, terminate } from "../support/containers.ts";
+import { RestClient, type RestDevice } from "../support/containers-rest.ts";
+
+const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  readonly version: string;
+};
+/** Docker's own default grace before SIGKILL: the daemon's deadline has to fit in. Unit: milliseconds. */
+const GRACE_MS = 10_000;
+
+describe("a container of the image", () => {
+  let daemon: DaemonContainer;
+
+  beforeAll(async () => {
+    daemon = await startDaemon([], "healthy");
+  });
+
+  afterAll(async () => {
+    await daemon?.[Symbol.asyncDispose]();
+  });
+
+  test("is healthy by the image's own health check", async () => {
+    const { State, Config } = await inspect(daemon);
+    expect(State.Health?.Status).toBe("healthy");
+    expect(Config.Healthcheck?.Test).toContain("healthcheck");
+  });
+
+  test("says what it is in its labels", async () => {
+    const { Labels } = (await inspect(daemon)).Config;
+    expect(Labels["org.opencontainers.image.title"]).toBe("torpor");
+    expect(Labels["org.opencontainers.image.version"]).toBe(manifest.version);
+  });
+
+  test("runs as a user that is not root, on a root file system that it cannot write to", async () => {
+    expect((await daemon.container.exec(["id", "-u"])).output.trim()).toBe("1000");
+    const { exitCode, output } = await daemon.container.exec(["touch", "/app/written"]);
+    expect(exitCode).not.toBe(0);
+    expect(output).toContain("Read-only file system");
+  });
+
+  test("holds no development dependencies and no second Node, but keeps prebuilt optional packages", async () => {
+    const { output } = await daemon.container.exec(["ls", "node_modules", "node_modules/@node-rs"]);
+    const packages = output.split(/\s+/);
+    expect(packages).toContain("fastify");
+    expect(
+      packages.filter((name) => /^(node-linux-.*|typescript|vitest|testcontainers)$/.test(name)),
+    ).toEqual([]);
+    expect(packages.filter((name) => name.startsWith("crc32-"))).not.toEqual([]);
+  });
+
+  test("answers over REST from outside", async () => {
+    const device = await new RestClient(daemon.httpUrl).get<RestDevice>("devices/card0");
+    expect(device).toMatchObject({
+      name: "devices/card0",
+      powerState: "ACTIVE",
+      dState: "D0",
+      wedged: false,
+    });
+  });
+
+  test("answers over gRPC from outside", async () => {
+    expect(await grpcHealth(daemon.grpcAddress)).toBe("SERVING");
+  });
+});
+
+test("refuses to listen for everyone unless told to, in a whole sentence", async () => {
+  const { exitCode, log } = await runToEnd([]);
+  expect(exitCode).not.toBe(0);
+  expect(log).toMatch(/[A-Z].*--insecure-listen.*\./);
+  expect(log).not.toMatch(/^\s+at /m);
+});
+
+test("ends with 0 on SIGTERM, before Docker loses patience", async () => {
+  await using daemon = await startDaemon();
+  // Leaves a kept-alive connection open, as clients do.
+  await new RestClient(daemon.httpUrl).get("devices/card0");
+  const begin = performance.now();
+  const { exitCode, log } = await terminate(daemon, GRACE_MS);
+  expect(exitCode, log).toBe(0);
+  expect(performance.now() - begin).toBeLessThan(GRACE_MS);
+});
+
+/** grpc.health.v1.Health/Check of the whole server, with its two tiny messages written and read by hand. */
+async function grpcHealth(address: string): Promise<"SERVING" | "NOT_SERVING"> {
+  const Health = makeGenericClientConstructor({}, "grpc.health.v1.Health");
+  const client = new Health(address, credentials.createInsecure());
+  const response = await new Promise<Buffer>((resolve, reject) => {
+    client.makeUnaryRequest(
+      "/grpc.health.v1.Health/Check",
+      (empty: Buffer) => empty,
+      (bytes: Buffer) => bytes,
+      Buffer.alloc(0),
+      { deadline: Date.now() + GRACE_MS },
+      (error, value) => (value === undefined ? reject(error) : resolve(value)),
+    );
+  }).finally(() => client.close());
+  // Field 1, varint: SERVING is 1.
+  return response.equals(Buffer.from([0x08, 0x01])) ? "SERVING" : "NOT_SERVING";
+}
