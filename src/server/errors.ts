@@ -14,6 +14,7 @@ export const WIRE_REASONS = {
   INVALID_PAGE_TOKEN: "invalid",
   ROUTE_NOT_FOUND: "not-found",
   PERMISSION_DENIED: "denied",
+  DEADLINE_EXCEEDED: "deadline",
 } as const satisfies Record<string, WireKind>;
 
 export type WireReason = ErrorReason | keyof typeof WIRE_REASONS;

@@ -2,7 +2,7 @@
  * Every limit of the wires, with its unit and its reason. What the device itself bounds is in `src/device/limits.ts`.
  */
 import assert from "node:assert/strict";
-import { CONTENT_CHUNK_BYTES_MAX, HOLD_TIMEOUT_MS, KIB, MIB } from "../device/limits.ts";
+import { BATCH_OBJECTS_MAX, CONTENT_CHUNK_BYTES_MAX, HOLD_TIMEOUT_MS, KIB, MIB } from "../device/limits.ts";
 
 /** Largest gRPC message in either direction (api.md; grpc's own default). Unit: bytes. */
 export const GRPC_MESSAGE_BYTES_MAX = 4 * MIB;
@@ -15,6 +15,12 @@ export const GRPC_STREAMS_MAX = 1000;
 
 /** Largest body of a REST request, content excepted (api.md). Unit: bytes. */
 export const HTTP_BODY_BYTES_MAX = MIB;
+
+/**
+ * Longest name of an object in JSON, its quotes and comma counted: a device's name has at most 63 characters, an id at
+ * most 16. Unit: bytes.
+ */
+const OBJECT_NAME_BYTES_MAX = 100;
 
 /** Longest part of a path between two slashes. Unit: characters. */
 export const PATH_PARAMETER_LENGTH_MAX = 256;
@@ -56,6 +62,10 @@ assert(
 assert(
   CONTENT_CHUNK_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX,
   "the largest chunk fits a gRPC message with its other fields",
+);
+assert(
+  BATCH_OBJECTS_MAX * OBJECT_NAME_BYTES_MAX < HTTP_BODY_BYTES_MAX,
+  "the names of a whole batch fit a body",
 );
 assert(
   CONTENT_IDLE_TIMEOUT_MS > HOLD_TIMEOUT_MS,

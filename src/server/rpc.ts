@@ -7,10 +7,12 @@ import { WireError } from "./errors.ts";
 import { DeviceServiceService } from "./gen/torpor/v1/device.ts";
 import { MemoryServiceService } from "./gen/torpor/v1/memory.ts";
 import { PowerServiceService } from "./gen/torpor/v1/power.ts";
+import { batchHandlers } from "./handlers/batch-handlers.ts";
 import { deviceHandlers } from "./handlers/device-handlers.ts";
 import { objectHandlers } from "./handlers/object-handlers.ts";
 import { powerHandlers } from "./handlers/power-handlers.ts";
 import { regionHandlers } from "./handlers/region-handlers.ts";
+import { usageHandlers } from "./handlers/usage-handlers.ts";
 
 export interface UnaryRpc {
   /** `/torpor.v1.DeviceService/GetDevice`. */
@@ -23,6 +25,8 @@ export function unaryRpcs(devices: DeviceRegistry): ReadonlyMap<string, UnaryRpc
   const device = deviceHandlers(devices);
   const region = regionHandlers(devices);
   const object = objectHandlers(devices);
+  const batch = batchHandlers(devices);
+  const usage = usageHandlers(devices);
   const power = powerHandlers(devices);
   const rpcs = [
     bind(DeviceServiceService.listDevices, device.listDevices),
@@ -37,6 +41,12 @@ export function unaryRpcs(devices: DeviceRegistry): ReadonlyMap<string, UnaryRpc
     bind(MemoryServiceService.pinObject, object.pinObject),
     bind(MemoryServiceService.unpinObject, object.unpinObject),
     bind(MemoryServiceService.moveObject, object.moveObject),
+    bind(MemoryServiceService.adviseObject, object.adviseObject),
+    bind(MemoryServiceService.batchCreateObjects, batch.batchCreateObjects),
+    bind(MemoryServiceService.batchPinObjects, batch.batchPinObjects),
+    bind(MemoryServiceService.batchUnpinObjects, batch.batchUnpinObjects),
+    bind(MemoryServiceService.batchDeleteObjects, batch.batchDeleteObjects),
+    bind(MemoryServiceService.getUsage, usage.getUsage),
     bind(MemoryServiceService.checksumObject, object.checksumObject),
     bind(PowerServiceService.suspend, power.suspend),
     bind(PowerServiceService.resume, power.resume),

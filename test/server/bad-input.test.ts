@@ -1,23 +1,17 @@
 /**
- * What is wrong is refused with the same reason over both wires, and leaves the device as it was. The gRPC side sends
- * the same JSON, made a message by the descriptors, so that a row of the table is written once.
+ * What is wrong is refused with the same reason over both wires, and leaves the device as it was.
  */
-import { type DescMethod, fromJson, type JsonValue, toBinary } from "@bufbuild/protobuf";
-import { Client, credentials } from "@grpc/grpc-js";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEFAULT_RATES, type Device } from "../../src/device/mod.ts";
-import { REGISTRY } from "../../src/server/descriptors.ts";
-import { type Binding, readBindings } from "../../src/server/http/bindings.ts";
-import { failureOf, statusOf } from "../support/grpc-errors.ts";
 import { bootThreaded, MIB } from "../support/test-device.ts";
-import { startWires, type Wires } from "../support/wires.ts";
+import { type JsonCall, refusalOf, startWires, type Wires } from "../support/wires.ts";
 
 const LMEM_BYTES = 32 * MIB;
 const SMEM_BYTES = 64 * MIB;
 
 let device: Device;
 let wires: Wires;
-let client: Client;
 
 beforeAll(async () => {
   ({ device } = await bootThreaded({
@@ -28,13 +22,11 @@ beforeAll(async () => {
     rates: { ...DEFAULT_RATES, cpuReadLocalBytesPerSecond: 4e6 },
   }));
   wires = await startWires([device]);
-  client = new Client(wires.grpcAddress, credentials.createInsecure());
   await create({}); // 1: neither pinned nor written
   await create({}); // 2: pinned
   await device.execute({ type: "pinObject", object: "2" });
 });
 afterAll(async () => {
-  client.close();
   await wires[Symbol.asyncDispose]();
   await device.close();
 });
@@ -51,59 +43,9 @@ async function snapshot(): Promise<unknown> {
     device: await device.execute({ type: "getDevice" }),
     regions: await device.execute({ type: "listRegions" }),
     objects: await device.execute(list),
+    usage: await device.execute({ type: "getUsage" }),
     transitions: await device.execute({ type: "listTransitions", beforeId: "", limit: 1000 }),
   };
-}
-
-function bindingOf(rpc: string): Binding {
-  const binding = readBindings(REGISTRY).find(({ method }) => method.name === rpc);
-  if (binding === undefined) throw new Error(`There is no method ${rpc}.`);
-  return binding;
-}
-
-interface Outcome {
-  readonly code: string;
-  readonly reason: string;
-  readonly message: string;
-}
-
-/** Calls over REST: `name` or `parent` go into the path, the rest into body or query. */
-async function overRest(rpc: string, request: Record<string, JsonValue>): Promise<Outcome> {
-  const { httpMethod, template, variable, body } = bindingOf(rpc);
-  const field = variable?.field ?? "";
-  const { [field]: name = "", ...rest } = request;
-  const path = template.replace(/\{.*\}/, String(name));
-  const query =
-    body === ""
-      ? `?${new URLSearchParams(Object.entries(rest).map(([key, value]) => [key, String(value)]))}`
-      : "";
-  const init = { method: httpMethod, ...(body === "" ? {} : { body: JSON.stringify(rest) }) };
-  const response = await fetch(`${wires.baseUrl}${path}${query}`, init);
-  const { error } = (await response.json()) as {
-    error: { status: string; message: string; details: { reason: string }[] };
-  };
-  return { code: error.status, reason: error.details[0]?.reason ?? "", message: error.message };
-}
-
-async function overGrpc(rpc: string, request: Record<string, JsonValue>): Promise<Outcome> {
-  const { method } = bindingOf(rpc);
-  const { code, message, details } = statusOf(await failureOf(callBytes(method, request)));
-  const info = details.find(({ type }) => type === "ErrorInfo")?.value;
-  expect(details.filter(({ type }) => type === "ErrorInfo")).toHaveLength(1);
-  const names = REGISTRY.getEnum("google.rpc.Code")?.values ?? [];
-  const name = names.find(({ number }) => number === code)?.name ?? "";
-  return { code: name, reason: info !== undefined && "reason" in info ? info.reason : "", message };
-}
-
-function callBytes(method: DescMethod, request: Record<string, JsonValue>): Promise<unknown> {
-  const bytes = Buffer.from(toBinary(method.input, fromJson(method.input, request)));
-  const keep = (value: Buffer) => value;
-  return new Promise((resolve, reject) => {
-    const path = `/${method.parent.typeName}/${method.name}`;
-    client.makeUnaryRequest(path, keep, keep, bytes, (error, answer) =>
-      error === null ? resolve(answer) : reject(error),
-    );
-  });
 }
 
 const DEVICE = "devices/card0";
@@ -111,7 +53,7 @@ const OBJECT = `${DEVICE}/objects/1`;
 const PINNED = `${DEVICE}/objects/2`;
 const GONE = `${DEVICE}/objects/999`;
 
-const TABLE: readonly [string, string, Record<string, JsonValue>, string, string][] = [
+const TABLE: readonly [string, string, JsonObject, string, string][] = [
   ["an object of size 0", "CreateObject", { parent: DEVICE, size: "0" }, "INVALID_SIZE", "INVALID_ARGUMENT"],
   ["an object without a size", "CreateObject", { parent: DEVICE }, "INVALID_SIZE", "INVALID_ARGUMENT"],
   [
@@ -224,6 +166,114 @@ const TABLE: readonly [string, string, Record<string, JsonValue>, string, string
     "NOT_FOUND",
   ],
   ["a region that is none", "GetRegion", { name: `${DEVICE}/regions/vram` }, "REGION_NOT_FOUND", "NOT_FOUND"],
+  ["an advice without an advice", "AdviseObject", { name: OBJECT }, "INVALID_REQUEST", "INVALID_ARGUMENT"],
+  [
+    "an advice on no object",
+    "AdviseObject",
+    { name: GONE, advice: "DONT_NEED" },
+    "OBJECT_NOT_FOUND",
+    "NOT_FOUND",
+  ],
+  ["the usage of no device", "GetUsage", { name: "devices/card9/usage" }, "DEVICE_NOT_FOUND", "NOT_FOUND"],
+  [
+    "a batch without a template",
+    "BatchCreateObjects",
+    { parent: DEVICE, count: 1 },
+    "INVALID_REQUEST",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch of objects of size 0",
+    "BatchCreateObjects",
+    { parent: DEVICE, template: {}, count: 1 },
+    "INVALID_SIZE",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch of objects whose size is beyond 2^53",
+    "BatchCreateObjects",
+    { parent: DEVICE, template: { size: "9223372036854775807" }, count: 1 },
+    "INVALID_REQUEST",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch of 0 objects",
+    "BatchCreateObjects",
+    { parent: DEVICE, template: { size: "1" } },
+    "INVALID_REQUEST",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch of 10001 objects",
+    "BatchCreateObjects",
+    { parent: DEVICE, template: { size: "1" }, count: 10_001 },
+    "INVALID_REQUEST",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch on no device",
+    "BatchCreateObjects",
+    { parent: "devices/card9", template: { size: "1" }, count: 1 },
+    "DEVICE_NOT_FOUND",
+    "NOT_FOUND",
+  ],
+  ["a batch of no names", "BatchPinObjects", { parent: DEVICE }, "INVALID_REQUEST", "INVALID_ARGUMENT"],
+  [
+    "a batch with a name twice",
+    "BatchPinObjects",
+    { parent: DEVICE, names: [OBJECT, OBJECT] },
+    "INVALID_REQUEST",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch with an object of another device",
+    "BatchDeleteObjects",
+    { parent: DEVICE, names: [OBJECT, "devices/card1/objects/1"] },
+    "INVALID_REQUEST",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch with a name that is none",
+    "BatchUnpinObjects",
+    { parent: DEVICE, names: ["1"] },
+    "INVALID_REQUEST",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch with an object of the device itself",
+    "BatchPinObjects",
+    { parent: DEVICE, names: [OBJECT, `${DEVICE}/objects/k1`] },
+    "INVALID_REQUEST",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch of pins with one of no object",
+    "BatchPinObjects",
+    { parent: DEVICE, names: [OBJECT, GONE] },
+    "OBJECT_NOT_FOUND",
+    "NOT_FOUND",
+  ],
+  [
+    "a batch of pins in a region that the objects do not allow",
+    "BatchPinObjects",
+    { parent: DEVICE, names: [OBJECT], region: "vram" },
+    "INVALID_REGION",
+    "INVALID_ARGUMENT",
+  ],
+  [
+    "a batch of unpins with one that is not pinned",
+    "BatchUnpinObjects",
+    { parent: DEVICE, names: [PINNED, OBJECT] },
+    "OBJECT_NOT_PINNED",
+    "FAILED_PRECONDITION",
+  ],
+  [
+    "a batch of deletes with one that is pinned",
+    "BatchDeleteObjects",
+    { parent: DEVICE, names: [OBJECT, PINNED] },
+    "OBJECT_PINNED",
+    "FAILED_PRECONDITION",
+  ],
   [
     "an eviction of system memory",
     "EvictRegion",
@@ -291,12 +341,14 @@ const TABLE: readonly [string, string, Record<string, JsonValue>, string, string
 ];
 
 describe.each([
-  ["REST", overRest],
-  ["gRPC", overGrpc],
-])("over %s", (_wire, call) => {
+  ["REST", "overRest"],
+  ["gRPC", "overGrpc"],
+] as const)("over %s", (_wire, wire) => {
+  const call: JsonCall = (method, request) => wires[wire](method, request);
+
   it.each(TABLE)("%s is refused, and nothing changes", async (_what, rpc, request, reason, code) => {
     const before = await snapshot();
-    const outcome = await call(rpc, request);
+    const outcome = await refusalOf(call(rpc, request));
     expect(outcome).toMatchObject({ reason, code });
     expect(outcome.message).toMatch(/^[A-Z].*[.!]$/s);
     expect(await snapshot()).toEqual(before);
@@ -306,26 +358,28 @@ describe.each([
   it("a suspend while suspending is refused and names the one that runs, and so is what touches memory", async () => {
     const running = await device.execute({ type: "suspend", state: "S3", waitMs: 0 });
     expect(running.state).toBe("RUNNING");
-    expect(await call("Suspend", { name: DEVICE })).toMatchObject({
+    expect(await refusalOf(call("Suspend", { name: DEVICE }))).toMatchObject({
       reason: "TRANSITION_IN_PROGRESS",
       code: "ABORTED",
     });
-    expect(await call("Resume", { name: DEVICE })).toMatchObject({
+    expect(await refusalOf(call("Resume", { name: DEVICE }))).toMatchObject({
       reason: "TRANSITION_IN_PROGRESS",
       code: "ABORTED",
     });
-    expect(await call("PinObject", { name: OBJECT })).toMatchObject({
+    expect(await refusalOf(call("PinObject", { name: OBJECT }))).toMatchObject({
       reason: "DEVICE_TRANSITION",
       code: "UNAVAILABLE",
     });
     await expect.poll(() => device.execute({ type: "getDevice" })).toMatchObject({ powerState: "SUSPENDED" });
-    const outcome = await call("PinObject", { name: OBJECT });
+    const outcome = await refusalOf(call("PinObject", { name: OBJECT }));
     expect(outcome).toMatchObject({ reason: "DEVICE_SUSPENDED", code: "FAILED_PRECONDITION" });
-    expect(await call("Suspend", { name: DEVICE, state: "S2IDLE" })).toMatchObject({
+    expect(await refusalOf(call("Suspend", { name: DEVICE, state: "S2IDLE" }))).toMatchObject({
       code: "FAILED_PRECONDITION",
     });
     const name = `${DEVICE}/transitions/${running.id}`;
-    expect(await call("CancelTransition", { name })).toMatchObject({ reason: "TRANSITION_NOT_CANCELLABLE" });
+    expect(await refusalOf(call("CancelTransition", { name }))).toMatchObject({
+      reason: "TRANSITION_NOT_CANCELLABLE",
+    });
     await device.execute({ type: "resume" });
     device.checkInvariants();
   });

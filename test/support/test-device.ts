@@ -7,6 +7,7 @@ import {
   type DeviceEvent,
   type DeviceOptions,
   type HashFactory,
+  type ObjectResource,
   type Results,
   VirtualClock,
 } from "../../src/device/mod.ts";
@@ -82,6 +83,61 @@ export async function bootThreaded(options: Partial<DeviceOptions> = {}): Promis
     ...options,
   });
   return withHelpers(device, events, (promise) => promise);
+}
+
+/** What `createObject` is asked for when a test does not care: 1 MiB, local memory first. */
+export const ANY_OBJECT: Extract<Command, { type: "createObject" }> = {
+  type: "createObject",
+  sizeBytes: MIB,
+  regions: [],
+  flags: [],
+  alignmentBytes: 0,
+  label: "",
+};
+
+/** Creates an object without bytes. Answers its id. */
+export async function create(gpu: TestDevice, change: Partial<typeof ANY_OBJECT> = {}): Promise<string> {
+  return (await gpu.execute({ ...ANY_OBJECT, ...change })).id;
+}
+
+export function look(gpu: TestDevice, object: string): Promise<ObjectResource> {
+  return gpu.execute({ type: "getObject", object });
+}
+
+/** Gives all commands to the device at once, and drives the clock until the last has its answer. */
+export function together<C extends Command>(
+  gpu: VirtualDevice,
+  commands: readonly C[],
+): Promise<PromiseSettledResult<Results[C["type"]]>[]> {
+  return gpu.clock.run(Promise.allSettled(commands.map((command) => gpu.device.execute(command))));
+}
+
+/** A resident object's bytes where they are, read behind the device's back: nothing moves for it. */
+export function bytesInPlace(gpu: TestDevice, object: string): Uint8Array {
+  const { memory } = gpu.device;
+  const { table } = memory;
+  const slot = memory.findObject(object);
+  const region = memory.region(table.region[slot]);
+  const bytes = new Uint8Array(table.sizeBytes[slot]);
+  let done = 0;
+  for (const { offsetBytes, lengthBytes } of region.extents(table.resource[slot])) {
+    const length = Math.min(lengthBytes, bytes.length - done);
+    bytes.set(region.bank.bytes.subarray(offsetBytes, offsetBytes + length), done);
+    done += length;
+  }
+  return bytes;
+}
+
+/** The objects whose content is not what `contents` says, by id. */
+export async function wrongContents(
+  gpu: TestDevice,
+  contents: ReadonlyMap<string, Uint8Array>,
+): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const [id, bytes] of contents) {
+    if (Buffer.compare(await gpu.download(id), bytes) !== 0) wrong.push(id);
+  }
+  return wrong;
 }
 
 /** The reason with which `promise` was refused. */

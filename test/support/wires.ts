@@ -1,14 +1,47 @@
 /** Both wires on real sockets over given devices, for tests. */
-import { type ChannelCredentials, credentials, ServerCredentials } from "@grpc/grpc-js";
+import assert from "node:assert/strict";
+import { fromBinary, fromJson, type JsonObject, toBinary, toJson } from "@bufbuild/protobuf";
+import { type ChannelCredentials, type Client, credentials, ServerCredentials } from "@grpc/grpc-js";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
+import { REGISTRY } from "../../src/server/descriptors.ts";
 import type { DeviceHandle } from "../../src/server/devices.ts";
 import { DeviceServiceClient } from "../../src/server/gen/torpor/v1/device.ts";
 import { MemoryServiceClient } from "../../src/server/gen/torpor/v1/memory.ts";
 import { PowerServiceClient } from "../../src/server/gen/torpor/v1/power.ts";
 import { buildGrpc, type GrpcWire } from "../../src/server/grpc/build.ts";
+import { type Binding, readBindings } from "../../src/server/http/bindings.ts";
 import { buildHttp, type HttpDeps } from "../../src/server/http/build.ts";
 import type { CallEnd, HttpEnd } from "../../src/server/observer.ts";
+import { statusOf } from "./grpc-errors.ts";
+
+/**
+ * A unary RPC by the name of its method, request and answer in proto3 JSON: the same for both wires, so that a row of a
+ * table is written once. Rejects with RefusedCall.
+ */
+export type JsonCall = (method: string, request: JsonObject) => Promise<JsonObject>;
+
+/** What a call was refused with, as a caller reads it, whichever wire it came over. */
+export class RefusedCall extends Error {
+  /** Name of the google.rpc.Code. */
+  readonly code: string;
+  readonly reason: string;
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(code: string, message: string, infos: readonly ErrorInfoJson[]) {
+    super(message);
+    const [info] = infos;
+    assert(info !== undefined && infos.length === 1, `${code} has one ErrorInfo, not ${infos.length}`);
+    this.code = code;
+    this.reason = info.reason;
+    this.metadata = info.metadata;
+  }
+}
+
+interface ErrorInfoJson {
+  readonly reason: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
 
 export interface Wires extends AsyncDisposable {
   readonly app: FastifyInstance;
@@ -20,6 +53,8 @@ export interface Wires extends AsyncDisposable {
   readonly devices: DeviceServiceClient;
   readonly memory: MemoryServiceClient;
   readonly power: PowerServiceClient;
+  readonly overRest: JsonCall;
+  readonly overGrpc: JsonCall;
   /** What the observer was told, oldest first. */
   readonly calls: CallEnd[];
   readonly requests: HttpEnd[];
@@ -27,10 +62,15 @@ export interface Wires extends AsyncDisposable {
   readonly log: Record<string, unknown>[];
 }
 
+type WiresOptions = Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts">> & {
+  /** Where REST listens. @default 127.0.0.1 */
+  readonly host?: string;
+};
+
 /** Starts both wires on ports of the system's choice. */
 export async function startWires(
   handles: readonly DeviceHandle[],
-  options: Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts">> = {},
+  { host = "127.0.0.1", ...options }: WiresOptions = {},
 ): Promise<Wires> {
   const devices = new Map(handles.map((device) => [device.name, device]));
   const log: Record<string, unknown>[] = [];
@@ -50,7 +90,7 @@ export async function startWires(
     isReady: () => true,
     ...options,
   });
-  const baseUrl = await app.listen({ host: "127.0.0.1", port: 0 });
+  const baseUrl = await app.listen({ host, port: 0 });
   const grpcWire = buildGrpc({ devices, logger, observer });
   const port = await bind(grpcWire, ServerCredentials.createInsecure());
   const grpcAddress = `127.0.0.1:${port}`;
@@ -66,6 +106,8 @@ export async function startWires(
     grpcWire,
     grpcAddress,
     ...clients,
+    overRest: (method, request) => callRest(baseUrl, method, request),
+    overGrpc: (method, request) => callGrpc(clients.memory, method, request),
     calls,
     requests,
     log,
@@ -76,6 +118,59 @@ export async function startWires(
       await app.close();
     },
   };
+}
+
+/** Calls over REST: `name` or `parent` goes into the path, the rest into body or query. */
+export async function callRest(baseUrl: string, method: string, request: JsonObject): Promise<JsonObject> {
+  const { httpMethod, template, variable, body } = bindingOf(method);
+  const { [variable?.field ?? ""]: name = "", ...rest } = request;
+  const path = template.replace(/\{(?:\w+)=.*\}/, String(name));
+  const fields = Object.entries(rest).map(([key, value]) => [key, String(value)]);
+  const url = body === "" ? `${baseUrl}${path}?${new URLSearchParams(fields)}` : `${baseUrl}${path}`;
+  const init = { method: httpMethod, ...(body === "" ? {} : { body: JSON.stringify(rest) }) };
+  const response = await fetch(url, init);
+  const json = (await response.json()) as JsonObject;
+  if (response.ok) return json;
+  const { error } = json as unknown as { error: { status: string; message: string; details: RestDetail[] } };
+  const infos = error.details.filter((detail) => detail["@type"].endsWith(".ErrorInfo"));
+  throw new RefusedCall(error.status, error.message, infos);
+}
+
+type RestDetail = ErrorInfoJson & { readonly "@type": string };
+
+/** Calls over gRPC, the messages made by the descriptors alone. */
+export async function callGrpc(client: Client, method: string, request: JsonObject): Promise<JsonObject> {
+  const { input, output, parent, name } = bindingOf(method).method;
+  const bytes = Buffer.from(toBinary(input, fromJson(input, request)));
+  const keep = (value: Buffer) => value;
+  const answer = await new Promise<Buffer>((resolve, reject) => {
+    client.makeUnaryRequest(`/${parent.typeName}/${name}`, keep, keep, bytes, (error, value) => {
+      if (error === null && value !== undefined) resolve(value);
+      else reject(error === null ? new Error("no answer") : fromStatus(statusOf(error)));
+    });
+  });
+  return toJson(output, fromBinary(output, answer), { alwaysEmitImplicit: true }) as JsonObject;
+}
+
+/** What a call that must fail was refused with. */
+export async function refusalOf(call: Promise<unknown>): Promise<RefusedCall> {
+  const outcome = await call.catch((error: unknown) => error);
+  assert(outcome instanceof RefusedCall, `the call was not refused, but: ${JSON.stringify(outcome)}`);
+  return outcome;
+}
+
+function fromStatus({ code, message, details }: ReturnType<typeof statusOf>): RefusedCall {
+  const names = REGISTRY.getEnum("google.rpc.Code")?.values ?? [];
+  const infos = details.flatMap(({ type, value }) =>
+    type === "ErrorInfo" ? [{ reason: value.reason, metadata: Object.fromEntries(value.metadata) }] : [],
+  );
+  return new RefusedCall(names.find(({ number }) => number === code)?.name ?? "", message, infos);
+}
+
+function bindingOf(method: string): Binding {
+  const binding = readBindings(REGISTRY).find((candidate) => candidate.method.name === method);
+  if (binding === undefined) throw new Error(`There is no method ${method}.`);
+  return binding;
 }
 
 function bind(wire: GrpcWire, serverCredentials: ServerCredentials): Promise<number> {

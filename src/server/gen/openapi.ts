@@ -175,7 +175,7 @@ export const OPENAPI = {
           "MemoryService"
         ],
         "summary": "Moves unpinned objects out of a local region, least recently used first",
-        "description": "Moves unpinned objects out of a local region, least recently used first.\n\nNeeds: an ACTIVE device, a LOCAL region. Success: at least `bytes` left the region if that much is evictable, or\neverything evictable; contents are kept. Failure: RESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no\nroom for the next object; those already moved stay moved.",
+        "description": "Moves unpinned objects out of a local region, least recently used first.\n\nNeeds: an ACTIVE device, a LOCAL region. Success: at least `bytes` left the region if that much is evictable, or\neverything evictable; contents are kept, but for objects advised DONT_NEED, which are thrown away. Failure:\nRESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no room for the next object; those already moved stay\nmoved.",
         "parameters": [
           {
             "name": "device",
@@ -573,6 +573,274 @@ export const OPENAPI = {
               "application/json": {
                 "schema": {
                   "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:advise": {
+      "post": {
+        "operationId": "MemoryService_AdviseObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Tells what is still needed of the content of an object, so that room can be made without copying it",
+        "description": "Tells what is still needed of the content of an object, so that room can be made without copying it.\n\nNeeds: an ACTIVE device. Success: the advice holds until the next one. After DONT_NEED the object cannot be used, and\nits content may be thrown away whenever room is needed, at once when it is in no region; after WILL_NEED it can be\nused again if `retained` says that the content is still there. Failure: NOT_FOUND (OBJECT_NOT_FOUND),\nINVALID_ARGUMENT (INVALID_REQUEST) without an advice; nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/AdviseObjectRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Whether the content is still there.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/AdviseObjectResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects:batchCreate": {
+      "post": {
+        "operationId": "MemoryService_BatchCreateObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Makes many objects like one template, all or none",
+        "description": "Makes many objects like one template, all or none.\n\nNeeds: an ACTIVE device, a count from 1 to 10000. Success: `count` new UNPOPULATED objects. The answer names them and\nno more: 10000 whole objects would not fit the 4 MiB of one message; ListObjects shows them. Failure: as\nCreateObject, and INVALID_ARGUMENT (INVALID_REQUEST) for a count out of range; nothing is made.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/BatchCreateObjectsRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "The objects that were made.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/BatchCreateObjectsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects:batchPin": {
+      "post": {
+        "operationId": "MemoryService_BatchPinObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Pins many objects, all or none",
+        "description": "Pins many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different objects of it. Success: as PinObject for each. Failure: as PinObject for\none of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another device; no pin_count\nchanges, though some objects may have moved meanwhile.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/BatchPinObjectsRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "All of them were pinned.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/BatchPinObjectsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects:batchUnpin": {
+      "post": {
+        "operationId": "MemoryService_BatchUnpinObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Takes one pin back from each of many objects, all or none",
+        "description": "Takes one pin back from each of many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different pinned objects of it. Success: as UnpinObject for each. Failure:\nFAILED_PRECONDITION (OBJECT_NOT_PINNED) when one is not pinned, INVALID_ARGUMENT (INVALID_REQUEST) for an object\nnamed twice or of another device; nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/BatchUnpinObjectsRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "All of them were unpinned.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/BatchUnpinObjectsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects:batchDelete": {
+      "post": {
+        "operationId": "MemoryService_BatchDeleteObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Deletes many objects, all or none",
+        "description": "Deletes many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different objects of it, none of them pinned. Success: as DeleteObject for each.\nFailure: as DeleteObject for one of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another\ndevice; nothing is deleted.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/BatchDeleteObjectsRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/usage": {
+      "get": {
+        "operationId": "MemoryService_GetUsage",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Shows what the objects of clients take, by label",
+        "description": "Shows what the objects of clients take, by label.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Objects that change while they are counted\ncount as they were or as they are. Failure: NOT_FOUND (DEVICE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What the objects of clients take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Usage"
                 }
               }
             }
@@ -1205,6 +1473,141 @@ export const OPENAPI = {
   },
   "components": {
     "schemas": {
+      "AdviseObjectRequest": {
+        "type": "object",
+        "description": "Tells what is still needed.",
+        "properties": {
+          "advice": {
+            "description": "WILL_NEED or DONT_NEED.",
+            "type": "string",
+            "enum": [
+              "ADVICE_UNSPECIFIED",
+              "WILL_NEED",
+              "DONT_NEED"
+            ]
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "AdviseObjectResponse": {
+        "type": "object",
+        "description": "Whether the content is still there.",
+        "properties": {
+          "retained": {
+            "description": "False when it is gone for ever: the object is PURGED or UNKNOWN.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "BatchCreateObjectsRequest": {
+        "type": "object",
+        "description": "Asks for many new objects of one kind.",
+        "properties": {
+          "template": {
+            "description": "What each of them is to be.",
+            "$ref": "#/components/schemas/ObjectTemplate"
+          },
+          "count": {
+            "description": "How many, 1 to 10000.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "BatchCreateObjectsResponse": {
+        "type": "object",
+        "description": "The objects that were made.",
+        "properties": {
+          "names": {
+            "description": "Their resource names, by ascending id.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          }
+        },
+        "additionalProperties": false
+      },
+      "BatchDeleteObjectsRequest": {
+        "type": "object",
+        "description": "Asks for the end of many objects.",
+        "properties": {
+          "names": {
+            "description": "Resource names of 1 to 10000 different objects of that device.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "BatchPinObjectsRequest": {
+        "type": "object",
+        "description": "Asks for a pin of each of many objects.",
+        "properties": {
+          "names": {
+            "description": "Resource names of 1 to 10000 different objects of that device.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "region": {
+            "description": "Id of the region to pin them in, one that each allows; empty means the first of each.",
+            "type": "string"
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "BatchPinObjectsResponse": {
+        "type": "object",
+        "description": "All of them were pinned.",
+        "properties": {},
+        "additionalProperties": false
+      },
+      "BatchUnpinObjectsRequest": {
+        "type": "object",
+        "description": "Asks to take a pin back from each of many objects.",
+        "properties": {
+          "names": {
+            "description": "Resource names of 1 to 10000 different objects of that device.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "BatchUnpinObjectsResponse": {
+        "type": "object",
+        "description": "All of them were unpinned.",
+        "properties": {},
+        "additionalProperties": false
+      },
       "CancelTransitionRequest": {
         "type": "object",
         "description": "Asks for the end of a running suspend.",
@@ -1618,6 +2021,53 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "ObjectTemplate": {
+        "type": "object",
+        "description": "What objects that are made together have in common; the same fields as of CreateObjectRequest.",
+        "properties": {
+          "size": {
+            "description": "Size in bytes, at least 1.",
+            "type": "string",
+            "format": "int64"
+          },
+          "regions": {
+            "description": "Ids of the regions where they may be, preferred first; none means lmem0, smem.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "flags": {
+            "description": "How they are to be allocated and kept. USER and KERNEL cannot be asked for.",
+            "type": "array",
+            "items": {
+              "type": "string",
+              "enum": [
+                "FLAG_UNSPECIFIED",
+                "USER",
+                "KERNEL",
+                "CONTIGUOUS",
+                "VOLATILE",
+                "CPU_CLEAR",
+                "PM_EARLY",
+                "PM_VOLATILE",
+                "GPU_ONLY",
+                "CPU_ACCESS"
+              ]
+            }
+          },
+          "alignment": {
+            "description": "Alignment of their extents in bytes, a power of two; 0 means the region's page.",
+            "type": "string",
+            "format": "int64"
+          },
+          "label": {
+            "description": "Any text, for people.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
       "PinObjectRequest": {
         "type": "object",
         "description": "Asks for a pin.",
@@ -1690,6 +2140,21 @@ export const OPENAPI = {
             "description": "Smallest unit of allocation.",
             "type": "string",
             "format": "int64"
+          },
+          "visibleAvailable": {
+            "description": "Free of what the CPU can reach.",
+            "type": "string",
+            "format": "int64"
+          },
+          "backup": {
+            "description": "Taken by backups: 0 on an ACTIVE device.",
+            "type": "string",
+            "format": "int64"
+          },
+          "pinnedObjectCount": {
+            "description": "Those of the objects that are pinned.",
+            "type": "integer",
+            "format": "int32"
           }
         },
         "additionalProperties": false
@@ -1857,6 +2322,16 @@ export const OPENAPI = {
           "error": {
             "description": "Why it failed; unset otherwise.",
             "$ref": "#/components/schemas/TransitionError"
+          },
+          "dState": {
+            "description": "The power state on the bus to which it leads: D3HOT keeps local memory, D3COLD loses it, D0 is awake.",
+            "type": "string",
+            "enum": [
+              "D_STATE_UNSPECIFIED",
+              "D0",
+              "D3HOT",
+              "D3COLD"
+            ]
           }
         },
         "additionalProperties": false
@@ -1955,6 +2430,60 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Usage": {
+        "type": "object",
+        "description": "What the objects of clients take.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}/usage.",
+            "type": "string"
+          },
+          "accounts": {
+            "description": "An account for each label that an object has.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/UsageAccount"
+            }
+          }
+        },
+        "additionalProperties": false
+      },
+      "UsageAccount": {
+        "type": "object",
+        "description": "The objects of one label. All but `objects` are bytes; a pinned object counts where it is too.",
+        "properties": {
+          "label": {
+            "description": "The label; objects beyond the first thousand labels are added up under `*`.",
+            "type": "string"
+          },
+          "objects": {
+            "description": "How many.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "local": {
+            "description": "In local memory.",
+            "type": "string",
+            "format": "int64"
+          },
+          "system": {
+            "description": "In system memory.",
+            "type": "string",
+            "format": "int64"
+          },
+          "swapped": {
+            "description": "In the swap file.",
+            "type": "string",
+            "format": "int64"
+          },
+          "pinned": {
+            "description": "Of pinned objects.",
+            "type": "string",
+            "format": "int64"
           }
         },
         "additionalProperties": false

@@ -1,9 +1,8 @@
 /** The gRPC server, built but not bound. */
 import assert from "node:assert/strict";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type MethodDefinition, Server, type UntypedHandleCall } from "@grpc/grpc-js";
+import { type MethodDefinition, Server, type ServerOptions, type UntypedHandleCall } from "@grpc/grpc-js";
 import type { FastifyBaseLogger } from "fastify";
-import { HealthImplementation } from "grpc-health-check";
 import { REGISTRY } from "../descriptors.ts";
 import type { DeviceRegistry } from "../devices.ts";
 import { GRPC_FLOW_CONTROL_WINDOW_BYTES, GRPC_MESSAGE_BYTES_MAX, GRPC_STREAMS_MAX } from "../limits.ts";
@@ -11,6 +10,8 @@ import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
 import { type CallContext, clientStream, duplexStream, serverStream, unary } from "./call.ts";
 import { readObject, writeObject } from "./content-streams.ts";
+import { explainStatus } from "./explain-status.ts";
+import { Health } from "./health.ts";
 import { REFLECTION_PATHS, reflect } from "./reflection.ts";
 
 export interface GrpcDeps {
@@ -29,11 +30,13 @@ export interface GrpcWire {
 const SERVED = /^(torpor\.v1|grpc\.reflection\.v1(alpha)?)\./;
 
 export function buildGrpc(deps: GrpcDeps): GrpcWire {
-  const server = new Server({
+  const health = new Health();
+  const server = new DrainingServer(health, {
     "grpc.max_receive_message_length": GRPC_MESSAGE_BYTES_MAX,
     "grpc.max_send_message_length": GRPC_MESSAGE_BYTES_MAX,
     "grpc.max_concurrent_streams": GRPC_STREAMS_MAX,
     "grpc-node.flow_control_window": GRPC_FLOW_CONTROL_WINDOW_BYTES,
+    interceptors: [explainStatus, health.interceptor],
   });
   const handlers = handlersByPath(deps);
   const names = [""];
@@ -51,16 +54,27 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
     }
     server.addService(definitions, implementations);
   }
-  const health = new HealthImplementation(
-    Object.fromEntries(names.map((name) => [name, "SERVING"] as const)),
-  );
-  health.addToServer(server);
-  return {
-    server,
-    setServing(serving) {
-      for (const name of names) health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
-    },
+  health.addTo(server);
+  const setServing = (serving: boolean) => {
+    for (const name of names) health.setServing(name, serving);
   };
+  setServing(true);
+  return { server, setServing };
+}
+
+/** A server whose orderly end does not wait for what has no end of its own. */
+class DrainingServer extends Server {
+  readonly #health: Health;
+
+  constructor(health: Health, options: ServerOptions) {
+    super(options);
+    this.#health = health;
+  }
+
+  override tryShutdown(callback: (error?: Error) => void): void {
+    this.#health.endWatches();
+    super.tryShutdown(callback);
+  }
 }
 
 function handlersByPath({ devices, logger, observer }: GrpcDeps): ReadonlyMap<string, UntypedHandleCall> {

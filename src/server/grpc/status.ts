@@ -8,9 +8,9 @@ import { RETRY_DELAY_MS } from "../limits.ts";
 
 const NS_PER_MS = 1_000_000;
 
-/** What grpc-js sends for `failure`. */
-export function toStatus(failure: Failure): StatusObject {
-  const { code, message } = failure;
+/** What grpc-js sends for `failure`. @param code where gRPC is finer than the kind of failure. */
+export function toStatus(failure: Failure, code: StatusObject["code"] = failure.code): StatusObject {
+  const { message } = failure;
   const status = Status.encode({ code, message, details: detailsOf(failure) }).finish();
   const metadata = new Metadata();
   metadata.set("grpc-status-details-bin", Buffer.from(status));

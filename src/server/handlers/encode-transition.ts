@@ -2,7 +2,7 @@
 import type { PhaseRecord, TransitionResource } from "../../device/resource.ts";
 import { KINDS, kindOf } from "../errors.ts";
 import { Code } from "../gen/google/rpc/code.ts";
-import { SleepState } from "../gen/torpor/v1/common.ts";
+import { DState, SleepState } from "../gen/torpor/v1/common.ts";
 import {
   type Transition,
   Transition_Kind,
@@ -19,6 +19,7 @@ export function encodeTransition(device: string, transition: TransitionResource)
     name: childName(device, "transitions", transition.id),
     kind: Transition_Kind[transition.kind],
     sleepState: SleepState[transition.sleepState],
+    dState: DState[transition.dState],
     state: Transition_State[transition.state],
     alreadyInState: transition.alreadyInState,
     startTime: toTimestamp(transition.startTimeNs),

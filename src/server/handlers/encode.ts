@@ -1,7 +1,8 @@
 /** What the device shows of itself, as messages of the wires. */
-import type { DeviceResource, ObjectResource, RegionResource } from "../../device/resource.ts";
+import type { DeviceResource, ObjectResource, RegionResource, UsageResource } from "../../device/resource.ts";
 import { DState, SleepState } from "../gen/torpor/v1/common.ts";
 import { type Device, Device_PowerState } from "../gen/torpor/v1/device.ts";
+import type { Usage } from "../gen/torpor/v1/memory.ts";
 import {
   Object_Advice,
   Object_Flag,
@@ -10,7 +11,7 @@ import {
 } from "../gen/torpor/v1/object.ts";
 import { type Region, Region_Kind } from "../gen/torpor/v1/region.ts";
 import { toInt64, toTimestamp } from "./convert.ts";
-import { childName, deviceName } from "./names.ts";
+import { childName, deviceName, usageName } from "./names.ts";
 
 export function encodeDevice(device: DeviceResource): Device {
   return {
@@ -40,8 +41,11 @@ export function encodeRegion(device: string, region: RegionResource): Region {
     available: toInt64(region.availableBytes),
     pinned: toInt64(region.pinnedBytes),
     visible: toInt64(region.visibleBytes),
+    visibleAvailable: toInt64(region.visibleAvailableBytes),
     largestFreeBlock: toInt64(region.largestFreeBytes),
+    backup: toInt64(region.backupBytes),
     objectCount: region.objectCount,
+    pinnedObjectCount: region.pinnedObjectCount,
     minPage: toInt64(region.minPageBytes),
   };
 }
@@ -68,5 +72,20 @@ export function encodeObject(device: string, object: ObjectResource): ObjectMess
     madvise: Object_Advice[object.madvise],
     createTime: toTimestamp(object.createTimeNs),
     etag: object.etag,
+  };
+}
+
+/** @param device id of the device whose objects these are. */
+export function encodeUsage(device: string, accounts: readonly UsageResource[]): Usage {
+  return {
+    name: usageName(device),
+    accounts: accounts.map((account) => ({
+      label: account.label,
+      objects: account.objects,
+      local: toInt64(account.localBytes),
+      system: toInt64(account.systemBytes),
+      swapped: toInt64(account.swappedBytes),
+      pinned: toInt64(account.pinnedBytes),
+    })),
   };
 }

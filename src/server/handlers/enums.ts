@@ -1,8 +1,8 @@
 /** Enums that come in, from the wire's numbers to the device's words. */
-import { OBJECT_FLAGS, type ObjectFlag, type SleepState } from "../../device/resource.ts";
+import { type Advice, OBJECT_FLAGS, type ObjectFlag, type SleepState } from "../../device/resource.ts";
 import { WireError } from "../errors.ts";
 import { SleepState as SleepStateNumber } from "../gen/torpor/v1/common.ts";
-import { Object_Flag } from "../gen/torpor/v1/object.ts";
+import { Object_Advice, Object_Flag } from "../gen/torpor/v1/object.ts";
 import { SuspendRequest_IdleTimeoutAction } from "../gen/torpor/v1/power.ts";
 
 /** @throws WireError INVALID_REQUEST for a number that this version does not know */
@@ -36,6 +36,22 @@ export function objectFlagOf(value: Object_Flag): ObjectFlag {
   const flag = OBJECT_FLAGS.find((candidate) => Object_Flag[candidate] === value);
   if (flag === undefined) throw unknownValue("flags", value);
   return flag;
+}
+
+/** @throws WireError INVALID_REQUEST when there is none, or for a number that this version does not know */
+export function adviceOf(value: Object_Advice): Advice {
+  switch (value) {
+    case Object_Advice.WILL_NEED:
+      return "WILL_NEED";
+    case Object_Advice.DONT_NEED:
+      return "DONT_NEED";
+    case Object_Advice.UNSPECIFIED:
+      throw new WireError("INVALID_REQUEST", "The request gives no advice: WILL_NEED or DONT_NEED.", {
+        field: "advice",
+      });
+    default:
+      throw unknownValue("advice", value);
+  }
 }
 
 function unknownValue(field: string, value: number): WireError {

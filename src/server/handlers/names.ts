@@ -12,6 +12,11 @@ export function childName(device: string, collection: Collection, id: string): s
   return `devices/${device}/${collection}/${id}`;
 }
 
+/** The one account of a device: a singleton (AIP-156), so it has no id. */
+export function usageName(device: string): string {
+  return `devices/${device}/usage`;
+}
+
 /** The id in `devices/{device}`. @throws WireError INVALID_REQUEST */
 export function parseDeviceName(name: string): string {
   const device = /^devices\/([^/]+)$/.exec(name)?.[1];
@@ -26,6 +31,13 @@ export function parseChildName(name: string, collection: Collection): { device: 
     throw malformed(name, `devices/{device}/${collection}/{${collection.slice(0, -1)}}`);
   }
   return { device, id };
+}
+
+/** The device's id in `devices/{device}/usage`. @throws WireError INVALID_REQUEST */
+export function parseUsageName(name: string): string {
+  const device = /^devices\/([^/]+)\/usage$/.exec(name)?.[1];
+  if (device === undefined) throw malformed(name, "devices/{device}/usage");
+  return device;
 }
 
 function malformed(name: string, form: string): WireError {

@@ -2,6 +2,8 @@
 import { type DeviceRegistry, requireDevice } from "../devices.ts";
 import type { Empty } from "../gen/google/protobuf/empty.ts";
 import type {
+  AdviseObjectRequest,
+  AdviseObjectResponse,
   ChecksumObjectRequest,
   ChecksumObjectResponse,
   CreateObjectRequest,
@@ -14,12 +16,13 @@ import type {
   UnpinObjectRequest,
 } from "../gen/torpor/v1/memory.ts";
 import type { Object as ObjectMessage } from "../gen/torpor/v1/object.ts";
-import { toInt64, toNumber } from "./convert.ts";
+import { toInt64 } from "./convert.ts";
 import { encodeObject } from "./encode.ts";
-import { objectFlagOf } from "./enums.ts";
+import { adviceOf } from "./enums.ts";
 import { holdOf } from "./hold.ts";
 import { parseChildName, parseDeviceName } from "./names.ts";
 import { parseObjectFilter } from "./object-filter.ts";
+import { objectSpecOf } from "./object-spec.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.ts";
 
 export function objectHandlers(devices: DeviceRegistry) {
@@ -32,16 +35,8 @@ export function objectHandlers(devices: DeviceRegistry) {
   return {
     async createObject(request: CreateObjectRequest): Promise<ObjectMessage> {
       const device = requireDevice(devices, parseDeviceName(request.parent));
-      const object = await device.execute({
-        type: "createObject",
-        sizeBytes: toNumber(request.size, "size"),
-        regions: request.regions,
-        flags: request.flags.map(objectFlagOf),
-        alignmentBytes: toNumber(request.alignment, "alignment"),
-        label: request.label,
-        hold: holdOf(request),
-      });
-      return encodeObject(device.name, object);
+      const create = { type: "createObject", ...objectSpecOf(request), hold: holdOf(request) } as const;
+      return encodeObject(device.name, await device.execute(create));
     },
 
     async getObject(request: GetObjectRequest): Promise<ObjectMessage> {
@@ -97,6 +92,12 @@ export function objectHandlers(devices: DeviceRegistry) {
       const { device, object } = locate(request);
       const move = { type: "moveObject", object, region: request.region, hold: holdOf(request) } as const;
       return encodeObject(device.name, await device.execute(move));
+    },
+
+    async adviseObject(request: AdviseObjectRequest): Promise<AdviseObjectResponse> {
+      const { device, object } = locate(request);
+      const advice = adviceOf(request.advice);
+      return device.execute({ type: "adviseObject", object, advice, hold: holdOf(request) });
     },
 
     async checksumObject(request: ChecksumObjectRequest): Promise<ChecksumObjectResponse> {

@@ -15,9 +15,10 @@ export function monitoringRoutes(
   app: FastifyInstance,
   { isReady, version, metrics }: MonitoringOptions,
 ): void {
-  app.get("/livez", async () => ({ status: "ok" }));
+  const config = { anyHost: true };
+  app.get("/livez", { config }, async () => ({ status: "ok" }));
   for (const path of ["/readyz", "/healthz"]) {
-    app.get(path, async (_request, reply) => {
+    app.get(path, { config }, async (_request, reply) => {
       if (isReady()) return { status: "ok" };
       return reply.code(503).send({ status: "not ready" });
     });

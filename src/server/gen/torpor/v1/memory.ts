@@ -23,7 +23,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Empty } from "../../google/protobuf/empty.ts";
-import { Object, Object_Flag } from "./object.ts";
+import { Object, Object_Advice, Object_Flag } from "./object.ts";
 import { Region } from "./region.ts";
 
 export const protobufPackage = "torpor.v1";
@@ -150,6 +150,126 @@ export interface MoveObjectRequest {
   region: string;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+}
+
+/** Tells what is still needed. */
+export interface AdviseObjectRequest {
+  /** Resource name: devices/{device}/objects/{object}. */
+  name: string;
+  /** WILL_NEED or DONT_NEED. */
+  advice: Object_Advice;
+  /** Wait for the end of a running transition instead of failing. */
+  holdDuringTransition: boolean;
+}
+
+/** Whether the content is still there. */
+export interface AdviseObjectResponse {
+  /** False when it is gone for ever: the object is PURGED or UNKNOWN. */
+  retained: boolean;
+}
+
+/** What objects that are made together have in common; the same fields as of CreateObjectRequest. */
+export interface ObjectTemplate {
+  /** Size in bytes, at least 1. */
+  size: bigint;
+  /** Ids of the regions where they may be, preferred first; none means lmem0, smem. */
+  regions: string[];
+  /** How they are to be allocated and kept. USER and KERNEL cannot be asked for. */
+  flags: Object_Flag[];
+  /** Alignment of their extents in bytes, a power of two; 0 means the region's page. */
+  alignment: bigint;
+  /** Any text, for people. */
+  label: string;
+}
+
+/** Asks for many new objects of one kind. */
+export interface BatchCreateObjectsRequest {
+  /** Resource name of the device: devices/{device}. */
+  parent: string;
+  /** What each of them is to be. */
+  template:
+    | ObjectTemplate
+    | undefined;
+  /** How many, 1 to 10000. */
+  count: number;
+  /** Wait for the end of a running transition instead of failing. */
+  holdDuringTransition: boolean;
+}
+
+/** The objects that were made. */
+export interface BatchCreateObjectsResponse {
+  /** Their resource names, by ascending id. */
+  names: string[];
+}
+
+/** Asks for a pin of each of many objects. */
+export interface BatchPinObjectsRequest {
+  /** Resource name of the device: devices/{device}. */
+  parent: string;
+  /** Resource names of 1 to 10000 different objects of that device. */
+  names: string[];
+  /** Id of the region to pin them in, one that each allows; empty means the first of each. */
+  region: string;
+  /** Wait for the end of a running transition instead of failing. */
+  holdDuringTransition: boolean;
+}
+
+/** All of them were pinned. */
+export interface BatchPinObjectsResponse {
+}
+
+/** Asks to take a pin back from each of many objects. */
+export interface BatchUnpinObjectsRequest {
+  /** Resource name of the device: devices/{device}. */
+  parent: string;
+  /** Resource names of 1 to 10000 different objects of that device. */
+  names: string[];
+  /** Wait for the end of a running transition instead of failing. */
+  holdDuringTransition: boolean;
+}
+
+/** All of them were unpinned. */
+export interface BatchUnpinObjectsResponse {
+}
+
+/** Asks for the end of many objects. */
+export interface BatchDeleteObjectsRequest {
+  /** Resource name of the device: devices/{device}. */
+  parent: string;
+  /** Resource names of 1 to 10000 different objects of that device. */
+  names: string[];
+  /** Wait for the end of a running transition instead of failing. */
+  holdDuringTransition: boolean;
+}
+
+/** Asks what objects take. */
+export interface GetUsageRequest {
+  /** Resource name: devices/{device}/usage. */
+  name: string;
+}
+
+/** What the objects of clients take. */
+export interface Usage {
+  /** Resource name: devices/{device}/usage. */
+  name: string;
+  /** An account for each label that an object has. */
+  accounts: Usage_Account[];
+}
+
+/** The objects of one label. All but `objects` are bytes; a pinned object counts where it is too. */
+export interface Usage_Account {
+  /** The label; objects beyond the first thousand labels are added up under `*`. */
+  label: string;
+  /** How many. */
+  objects: number;
+  /** In local memory. */
+  local: bigint;
+  /** In system memory. */
+  system: bigint;
+  /** In the swap file. */
+  swapped: bigint;
+  /** Of pinned objects. */
+  pinned: bigint;
 }
 
 /** Asks for checksums. */
@@ -1195,6 +1315,995 @@ export const MoveObjectRequest: MessageFns<MoveObjectRequest> = {
   },
 };
 
+function createBaseAdviseObjectRequest(): AdviseObjectRequest {
+  return { name: "", advice: 0, holdDuringTransition: false };
+}
+
+export const AdviseObjectRequest: MessageFns<AdviseObjectRequest> = {
+  encode(message: AdviseObjectRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.advice !== 0) {
+      writer.uint32(16).int32(message.advice);
+    }
+    if (message.holdDuringTransition !== false) {
+      writer.uint32(24).bool(message.holdDuringTransition);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdviseObjectRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdviseObjectRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.advice = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.holdDuringTransition = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AdviseObjectRequest>): AdviseObjectRequest {
+    return AdviseObjectRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AdviseObjectRequest>): AdviseObjectRequest {
+    const message = createBaseAdviseObjectRequest();
+    message.name = object.name ?? "";
+    message.advice = object.advice ?? 0;
+    message.holdDuringTransition = object.holdDuringTransition ?? false;
+    return message;
+  },
+};
+
+function createBaseAdviseObjectResponse(): AdviseObjectResponse {
+  return { retained: false };
+}
+
+export const AdviseObjectResponse: MessageFns<AdviseObjectResponse> = {
+  encode(message: AdviseObjectResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.retained !== false) {
+      writer.uint32(8).bool(message.retained);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdviseObjectResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdviseObjectResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.retained = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AdviseObjectResponse>): AdviseObjectResponse {
+    return AdviseObjectResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AdviseObjectResponse>): AdviseObjectResponse {
+    const message = createBaseAdviseObjectResponse();
+    message.retained = object.retained ?? false;
+    return message;
+  },
+};
+
+function createBaseObjectTemplate(): ObjectTemplate {
+  return { size: 0n, regions: [], flags: [], alignment: 0n, label: "" };
+}
+
+export const ObjectTemplate: MessageFns<ObjectTemplate> = {
+  encode(message: ObjectTemplate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.size !== 0n) {
+      if (BigInt.asIntN(64, message.size) !== message.size) {
+        throw new globalThis.Error("value provided for field message.size of type int64 too large");
+      }
+      writer.uint32(8).int64(message.size);
+    }
+    for (const v of message.regions) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.flags.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.flags) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.alignment !== 0n) {
+      if (BigInt.asIntN(64, message.alignment) !== message.alignment) {
+        throw new globalThis.Error("value provided for field message.alignment of type int64 too large");
+      }
+      writer.uint32(32).int64(message.alignment);
+    }
+    if (message.label !== "") {
+      writer.uint32(42).string(message.label);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ObjectTemplate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseObjectTemplate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.size = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.regions.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.flags.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.flags.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.alignment = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ObjectTemplate>): ObjectTemplate {
+    return ObjectTemplate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ObjectTemplate>): ObjectTemplate {
+    const message = createBaseObjectTemplate();
+    message.size = (object.size !== undefined && object.size !== null) ? BigInt(object.size) : 0n;
+    message.regions = object.regions?.map((e) => e) || [];
+    message.flags = object.flags?.map((e) => e) || [];
+    message.alignment = (object.alignment !== undefined && object.alignment !== null) ? BigInt(object.alignment) : 0n;
+    message.label = object.label ?? "";
+    return message;
+  },
+};
+
+function createBaseBatchCreateObjectsRequest(): BatchCreateObjectsRequest {
+  return { parent: "", template: undefined, count: 0, holdDuringTransition: false };
+}
+
+export const BatchCreateObjectsRequest: MessageFns<BatchCreateObjectsRequest> = {
+  encode(message: BatchCreateObjectsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    if (message.template !== undefined) {
+      ObjectTemplate.encode(message.template, writer.uint32(18).fork()).join();
+    }
+    if (message.count !== 0) {
+      writer.uint32(24).int32(message.count);
+    }
+    if (message.holdDuringTransition !== false) {
+      writer.uint32(32).bool(message.holdDuringTransition);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchCreateObjectsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchCreateObjectsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.template = ObjectTemplate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.holdDuringTransition = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchCreateObjectsRequest>): BatchCreateObjectsRequest {
+    return BatchCreateObjectsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchCreateObjectsRequest>): BatchCreateObjectsRequest {
+    const message = createBaseBatchCreateObjectsRequest();
+    message.parent = object.parent ?? "";
+    message.template = (object.template !== undefined && object.template !== null)
+      ? ObjectTemplate.fromPartial(object.template)
+      : undefined;
+    message.count = object.count ?? 0;
+    message.holdDuringTransition = object.holdDuringTransition ?? false;
+    return message;
+  },
+};
+
+function createBaseBatchCreateObjectsResponse(): BatchCreateObjectsResponse {
+  return { names: [] };
+}
+
+export const BatchCreateObjectsResponse: MessageFns<BatchCreateObjectsResponse> = {
+  encode(message: BatchCreateObjectsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.names) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchCreateObjectsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchCreateObjectsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchCreateObjectsResponse>): BatchCreateObjectsResponse {
+    return BatchCreateObjectsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchCreateObjectsResponse>): BatchCreateObjectsResponse {
+    const message = createBaseBatchCreateObjectsResponse();
+    message.names = object.names?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseBatchPinObjectsRequest(): BatchPinObjectsRequest {
+  return { parent: "", names: [], region: "", holdDuringTransition: false };
+}
+
+export const BatchPinObjectsRequest: MessageFns<BatchPinObjectsRequest> = {
+  encode(message: BatchPinObjectsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    for (const v of message.names) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.region !== "") {
+      writer.uint32(26).string(message.region);
+    }
+    if (message.holdDuringTransition !== false) {
+      writer.uint32(32).bool(message.holdDuringTransition);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchPinObjectsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchPinObjectsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.holdDuringTransition = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchPinObjectsRequest>): BatchPinObjectsRequest {
+    return BatchPinObjectsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchPinObjectsRequest>): BatchPinObjectsRequest {
+    const message = createBaseBatchPinObjectsRequest();
+    message.parent = object.parent ?? "";
+    message.names = object.names?.map((e) => e) || [];
+    message.region = object.region ?? "";
+    message.holdDuringTransition = object.holdDuringTransition ?? false;
+    return message;
+  },
+};
+
+function createBaseBatchPinObjectsResponse(): BatchPinObjectsResponse {
+  return {};
+}
+
+export const BatchPinObjectsResponse: MessageFns<BatchPinObjectsResponse> = {
+  encode(_: BatchPinObjectsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchPinObjectsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchPinObjectsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchPinObjectsResponse>): BatchPinObjectsResponse {
+    return BatchPinObjectsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<BatchPinObjectsResponse>): BatchPinObjectsResponse {
+    const message = createBaseBatchPinObjectsResponse();
+    return message;
+  },
+};
+
+function createBaseBatchUnpinObjectsRequest(): BatchUnpinObjectsRequest {
+  return { parent: "", names: [], holdDuringTransition: false };
+}
+
+export const BatchUnpinObjectsRequest: MessageFns<BatchUnpinObjectsRequest> = {
+  encode(message: BatchUnpinObjectsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    for (const v of message.names) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.holdDuringTransition !== false) {
+      writer.uint32(24).bool(message.holdDuringTransition);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchUnpinObjectsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchUnpinObjectsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.holdDuringTransition = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchUnpinObjectsRequest>): BatchUnpinObjectsRequest {
+    return BatchUnpinObjectsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchUnpinObjectsRequest>): BatchUnpinObjectsRequest {
+    const message = createBaseBatchUnpinObjectsRequest();
+    message.parent = object.parent ?? "";
+    message.names = object.names?.map((e) => e) || [];
+    message.holdDuringTransition = object.holdDuringTransition ?? false;
+    return message;
+  },
+};
+
+function createBaseBatchUnpinObjectsResponse(): BatchUnpinObjectsResponse {
+  return {};
+}
+
+export const BatchUnpinObjectsResponse: MessageFns<BatchUnpinObjectsResponse> = {
+  encode(_: BatchUnpinObjectsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchUnpinObjectsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchUnpinObjectsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchUnpinObjectsResponse>): BatchUnpinObjectsResponse {
+    return BatchUnpinObjectsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<BatchUnpinObjectsResponse>): BatchUnpinObjectsResponse {
+    const message = createBaseBatchUnpinObjectsResponse();
+    return message;
+  },
+};
+
+function createBaseBatchDeleteObjectsRequest(): BatchDeleteObjectsRequest {
+  return { parent: "", names: [], holdDuringTransition: false };
+}
+
+export const BatchDeleteObjectsRequest: MessageFns<BatchDeleteObjectsRequest> = {
+  encode(message: BatchDeleteObjectsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parent !== "") {
+      writer.uint32(10).string(message.parent);
+    }
+    for (const v of message.names) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.holdDuringTransition !== false) {
+      writer.uint32(24).bool(message.holdDuringTransition);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchDeleteObjectsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchDeleteObjectsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.holdDuringTransition = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchDeleteObjectsRequest>): BatchDeleteObjectsRequest {
+    return BatchDeleteObjectsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchDeleteObjectsRequest>): BatchDeleteObjectsRequest {
+    const message = createBaseBatchDeleteObjectsRequest();
+    message.parent = object.parent ?? "";
+    message.names = object.names?.map((e) => e) || [];
+    message.holdDuringTransition = object.holdDuringTransition ?? false;
+    return message;
+  },
+};
+
+function createBaseGetUsageRequest(): GetUsageRequest {
+  return { name: "" };
+}
+
+export const GetUsageRequest: MessageFns<GetUsageRequest> = {
+  encode(message: GetUsageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetUsageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetUsageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetUsageRequest>): GetUsageRequest {
+    return GetUsageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetUsageRequest>): GetUsageRequest {
+    const message = createBaseGetUsageRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseUsage(): Usage {
+  return { name: "", accounts: [] };
+}
+
+export const Usage: MessageFns<Usage> = {
+  encode(message: Usage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.accounts) {
+      Usage_Account.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Usage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.accounts.push(Usage_Account.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Usage>): Usage {
+    return Usage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Usage>): Usage {
+    const message = createBaseUsage();
+    message.name = object.name ?? "";
+    message.accounts = object.accounts?.map((e) => Usage_Account.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUsage_Account(): Usage_Account {
+  return { label: "", objects: 0, local: 0n, system: 0n, swapped: 0n, pinned: 0n };
+}
+
+export const Usage_Account: MessageFns<Usage_Account> = {
+  encode(message: Usage_Account, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.label !== "") {
+      writer.uint32(10).string(message.label);
+    }
+    if (message.objects !== 0) {
+      writer.uint32(16).int32(message.objects);
+    }
+    if (message.local !== 0n) {
+      if (BigInt.asIntN(64, message.local) !== message.local) {
+        throw new globalThis.Error("value provided for field message.local of type int64 too large");
+      }
+      writer.uint32(24).int64(message.local);
+    }
+    if (message.system !== 0n) {
+      if (BigInt.asIntN(64, message.system) !== message.system) {
+        throw new globalThis.Error("value provided for field message.system of type int64 too large");
+      }
+      writer.uint32(32).int64(message.system);
+    }
+    if (message.swapped !== 0n) {
+      if (BigInt.asIntN(64, message.swapped) !== message.swapped) {
+        throw new globalThis.Error("value provided for field message.swapped of type int64 too large");
+      }
+      writer.uint32(40).int64(message.swapped);
+    }
+    if (message.pinned !== 0n) {
+      if (BigInt.asIntN(64, message.pinned) !== message.pinned) {
+        throw new globalThis.Error("value provided for field message.pinned of type int64 too large");
+      }
+      writer.uint32(48).int64(message.pinned);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Usage_Account {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUsage_Account();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.objects = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.local = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.system = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.swapped = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.pinned = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Usage_Account>): Usage_Account {
+    return Usage_Account.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Usage_Account>): Usage_Account {
+    const message = createBaseUsage_Account();
+    message.label = object.label ?? "";
+    message.objects = object.objects ?? 0;
+    message.local = (object.local !== undefined && object.local !== null) ? BigInt(object.local) : 0n;
+    message.system = (object.system !== undefined && object.system !== null) ? BigInt(object.system) : 0n;
+    message.swapped = (object.swapped !== undefined && object.swapped !== null) ? BigInt(object.swapped) : 0n;
+    message.pinned = (object.pinned !== undefined && object.pinned !== null) ? BigInt(object.pinned) : 0n;
+    return message;
+  },
+};
+
 function createBaseChecksumObjectRequest(): ChecksumObjectRequest {
   return { name: "", holdDuringTransition: false };
 }
@@ -1719,8 +2828,9 @@ export const MemoryServiceService = {
    * Moves unpinned objects out of a local region, least recently used first.
    *
    * Needs: an ACTIVE device, a LOCAL region. Success: at least `bytes` left the region if that much is evictable, or
-   * everything evictable; contents are kept. Failure: RESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no
-   * room for the next object; those already moved stay moved.
+   * everything evictable; contents are kept, but for objects advised DONT_NEED, which are thrown away. Failure:
+   * RESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no room for the next object; those already moved stay
+   * moved.
    */
   evictRegion: {
     path: "/torpor.v1.MemoryService/EvictRegion" as const,
@@ -1840,6 +2950,110 @@ export const MemoryServiceService = {
     responseDeserialize: (value: Buffer): Object => Object.decode(value),
   },
   /**
+   * Tells what is still needed of the content of an object, so that room can be made without copying it.
+   *
+   * Needs: an ACTIVE device. Success: the advice holds until the next one. After DONT_NEED the object cannot be used, and
+   * its content may be thrown away whenever room is needed, at once when it is in no region; after WILL_NEED it can be
+   * used again if `retained` says that the content is still there. Failure: NOT_FOUND (OBJECT_NOT_FOUND),
+   * INVALID_ARGUMENT (INVALID_REQUEST) without an advice; nothing changes.
+   */
+  adviseObject: {
+    path: "/torpor.v1.MemoryService/AdviseObject" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AdviseObjectRequest): Buffer => Buffer.from(AdviseObjectRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AdviseObjectRequest => AdviseObjectRequest.decode(value),
+    responseSerialize: (value: AdviseObjectResponse): Buffer =>
+      Buffer.from(AdviseObjectResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AdviseObjectResponse => AdviseObjectResponse.decode(value),
+  },
+  /**
+   * Makes many objects like one template, all or none.
+   *
+   * Needs: an ACTIVE device, a count from 1 to 10000. Success: `count` new UNPOPULATED objects. The answer names them and
+   * no more: 10000 whole objects would not fit the 4 MiB of one message; ListObjects shows them. Failure: as
+   * CreateObject, and INVALID_ARGUMENT (INVALID_REQUEST) for a count out of range; nothing is made.
+   */
+  batchCreateObjects: {
+    path: "/torpor.v1.MemoryService/BatchCreateObjects" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchCreateObjectsRequest): Buffer =>
+      Buffer.from(BatchCreateObjectsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchCreateObjectsRequest => BatchCreateObjectsRequest.decode(value),
+    responseSerialize: (value: BatchCreateObjectsResponse): Buffer =>
+      Buffer.from(BatchCreateObjectsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BatchCreateObjectsResponse => BatchCreateObjectsResponse.decode(value),
+  },
+  /**
+   * Pins many objects, all or none.
+   *
+   * Needs: an ACTIVE device, 1 to 10000 different objects of it. Success: as PinObject for each. Failure: as PinObject for
+   * one of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another device; no pin_count
+   * changes, though some objects may have moved meanwhile.
+   */
+  batchPinObjects: {
+    path: "/torpor.v1.MemoryService/BatchPinObjects" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchPinObjectsRequest): Buffer =>
+      Buffer.from(BatchPinObjectsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchPinObjectsRequest => BatchPinObjectsRequest.decode(value),
+    responseSerialize: (value: BatchPinObjectsResponse): Buffer =>
+      Buffer.from(BatchPinObjectsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BatchPinObjectsResponse => BatchPinObjectsResponse.decode(value),
+  },
+  /**
+   * Takes one pin back from each of many objects, all or none.
+   *
+   * Needs: an ACTIVE device, 1 to 10000 different pinned objects of it. Success: as UnpinObject for each. Failure:
+   * FAILED_PRECONDITION (OBJECT_NOT_PINNED) when one is not pinned, INVALID_ARGUMENT (INVALID_REQUEST) for an object
+   * named twice or of another device; nothing changes.
+   */
+  batchUnpinObjects: {
+    path: "/torpor.v1.MemoryService/BatchUnpinObjects" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchUnpinObjectsRequest): Buffer =>
+      Buffer.from(BatchUnpinObjectsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchUnpinObjectsRequest => BatchUnpinObjectsRequest.decode(value),
+    responseSerialize: (value: BatchUnpinObjectsResponse): Buffer =>
+      Buffer.from(BatchUnpinObjectsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BatchUnpinObjectsResponse => BatchUnpinObjectsResponse.decode(value),
+  },
+  /**
+   * Deletes many objects, all or none.
+   *
+   * Needs: an ACTIVE device, 1 to 10000 different objects of it, none of them pinned. Success: as DeleteObject for each.
+   * Failure: as DeleteObject for one of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another
+   * device; nothing is deleted.
+   */
+  batchDeleteObjects: {
+    path: "/torpor.v1.MemoryService/BatchDeleteObjects" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchDeleteObjectsRequest): Buffer =>
+      Buffer.from(BatchDeleteObjectsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchDeleteObjectsRequest => BatchDeleteObjectsRequest.decode(value),
+    responseSerialize: (value: Empty): Buffer => Buffer.from(Empty.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Empty => Empty.decode(value),
+  },
+  /**
+   * Shows what the objects of clients take, by label.
+   *
+   * Needs: nothing; legal in every power state. Success: changes nothing. Objects that change while they are counted
+   * count as they were or as they are. Failure: NOT_FOUND (DEVICE_NOT_FOUND).
+   */
+  getUsage: {
+    path: "/torpor.v1.MemoryService/GetUsage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetUsageRequest): Buffer => Buffer.from(GetUsageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetUsageRequest => GetUsageRequest.decode(value),
+    responseSerialize: (value: Usage): Buffer => Buffer.from(Usage.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Usage => Usage.decode(value),
+  },
+  /**
    * Takes the CRC-32C and the SHA-256 of the present content.
    *
    * Needs: an ACTIVE device. Success: changes nothing but the object's place in the LRU. Failure: DATA_LOSS
@@ -1911,8 +3125,9 @@ export interface MemoryServiceServer extends UntypedServiceImplementation {
    * Moves unpinned objects out of a local region, least recently used first.
    *
    * Needs: an ACTIVE device, a LOCAL region. Success: at least `bytes` left the region if that much is evictable, or
-   * everything evictable; contents are kept. Failure: RESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no
-   * room for the next object; those already moved stay moved.
+   * everything evictable; contents are kept, but for objects advised DONT_NEED, which are thrown away. Failure:
+   * RESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no room for the next object; those already moved stay
+   * moved.
    */
   evictRegion: handleUnaryCall<EvictRegionRequest, EvictRegionResponse>;
   /**
@@ -1967,6 +3182,54 @@ export interface MemoryServiceServer extends UntypedServiceImplementation {
    * object stays where it was.
    */
   moveObject: handleUnaryCall<MoveObjectRequest, Object>;
+  /**
+   * Tells what is still needed of the content of an object, so that room can be made without copying it.
+   *
+   * Needs: an ACTIVE device. Success: the advice holds until the next one. After DONT_NEED the object cannot be used, and
+   * its content may be thrown away whenever room is needed, at once when it is in no region; after WILL_NEED it can be
+   * used again if `retained` says that the content is still there. Failure: NOT_FOUND (OBJECT_NOT_FOUND),
+   * INVALID_ARGUMENT (INVALID_REQUEST) without an advice; nothing changes.
+   */
+  adviseObject: handleUnaryCall<AdviseObjectRequest, AdviseObjectResponse>;
+  /**
+   * Makes many objects like one template, all or none.
+   *
+   * Needs: an ACTIVE device, a count from 1 to 10000. Success: `count` new UNPOPULATED objects. The answer names them and
+   * no more: 10000 whole objects would not fit the 4 MiB of one message; ListObjects shows them. Failure: as
+   * CreateObject, and INVALID_ARGUMENT (INVALID_REQUEST) for a count out of range; nothing is made.
+   */
+  batchCreateObjects: handleUnaryCall<BatchCreateObjectsRequest, BatchCreateObjectsResponse>;
+  /**
+   * Pins many objects, all or none.
+   *
+   * Needs: an ACTIVE device, 1 to 10000 different objects of it. Success: as PinObject for each. Failure: as PinObject for
+   * one of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another device; no pin_count
+   * changes, though some objects may have moved meanwhile.
+   */
+  batchPinObjects: handleUnaryCall<BatchPinObjectsRequest, BatchPinObjectsResponse>;
+  /**
+   * Takes one pin back from each of many objects, all or none.
+   *
+   * Needs: an ACTIVE device, 1 to 10000 different pinned objects of it. Success: as UnpinObject for each. Failure:
+   * FAILED_PRECONDITION (OBJECT_NOT_PINNED) when one is not pinned, INVALID_ARGUMENT (INVALID_REQUEST) for an object
+   * named twice or of another device; nothing changes.
+   */
+  batchUnpinObjects: handleUnaryCall<BatchUnpinObjectsRequest, BatchUnpinObjectsResponse>;
+  /**
+   * Deletes many objects, all or none.
+   *
+   * Needs: an ACTIVE device, 1 to 10000 different objects of it, none of them pinned. Success: as DeleteObject for each.
+   * Failure: as DeleteObject for one of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another
+   * device; nothing is deleted.
+   */
+  batchDeleteObjects: handleUnaryCall<BatchDeleteObjectsRequest, Empty>;
+  /**
+   * Shows what the objects of clients take, by label.
+   *
+   * Needs: nothing; legal in every power state. Success: changes nothing. Objects that change while they are counted
+   * count as they were or as they are. Failure: NOT_FOUND (DEVICE_NOT_FOUND).
+   */
+  getUsage: handleUnaryCall<GetUsageRequest, Usage>;
   /**
    * Takes the CRC-32C and the SHA-256 of the present content.
    *
@@ -2041,8 +3304,9 @@ export interface MemoryServiceClient extends Client {
    * Moves unpinned objects out of a local region, least recently used first.
    *
    * Needs: an ACTIVE device, a LOCAL region. Success: at least `bytes` left the region if that much is evictable, or
-   * everything evictable; contents are kept. Failure: RESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no
-   * room for the next object; those already moved stay moved.
+   * everything evictable; contents are kept, but for objects advised DONT_NEED, which are thrown away. Failure:
+   * RESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no room for the next object; those already moved stay
+   * moved.
    */
   evictRegion(
     request: EvictRegionRequest,
@@ -2208,6 +3472,135 @@ export interface MemoryServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Object) => void,
+  ): ClientUnaryCall;
+  /**
+   * Tells what is still needed of the content of an object, so that room can be made without copying it.
+   *
+   * Needs: an ACTIVE device. Success: the advice holds until the next one. After DONT_NEED the object cannot be used, and
+   * its content may be thrown away whenever room is needed, at once when it is in no region; after WILL_NEED it can be
+   * used again if `retained` says that the content is still there. Failure: NOT_FOUND (OBJECT_NOT_FOUND),
+   * INVALID_ARGUMENT (INVALID_REQUEST) without an advice; nothing changes.
+   */
+  adviseObject(
+    request: AdviseObjectRequest,
+    callback: (error: ServiceError | null, response: AdviseObjectResponse) => void,
+  ): ClientUnaryCall;
+  adviseObject(
+    request: AdviseObjectRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AdviseObjectResponse) => void,
+  ): ClientUnaryCall;
+  adviseObject(
+    request: AdviseObjectRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AdviseObjectResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Makes many objects like one template, all or none.
+   *
+   * Needs: an ACTIVE device, a count from 1 to 10000. Success: `count` new UNPOPULATED objects. The answer names them and
+   * no more: 10000 whole objects would not fit the 4 MiB of one message; ListObjects shows them. Failure: as
+   * CreateObject, and INVALID_ARGUMENT (INVALID_REQUEST) for a count out of range; nothing is made.
+   */
+  batchCreateObjects(
+    request: BatchCreateObjectsRequest,
+    callback: (error: ServiceError | null, response: BatchCreateObjectsResponse) => void,
+  ): ClientUnaryCall;
+  batchCreateObjects(
+    request: BatchCreateObjectsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BatchCreateObjectsResponse) => void,
+  ): ClientUnaryCall;
+  batchCreateObjects(
+    request: BatchCreateObjectsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BatchCreateObjectsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Pins many objects, all or none.
+   *
+   * Needs: an ACTIVE device, 1 to 10000 different objects of it. Success: as PinObject for each. Failure: as PinObject for
+   * one of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another device; no pin_count
+   * changes, though some objects may have moved meanwhile.
+   */
+  batchPinObjects(
+    request: BatchPinObjectsRequest,
+    callback: (error: ServiceError | null, response: BatchPinObjectsResponse) => void,
+  ): ClientUnaryCall;
+  batchPinObjects(
+    request: BatchPinObjectsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BatchPinObjectsResponse) => void,
+  ): ClientUnaryCall;
+  batchPinObjects(
+    request: BatchPinObjectsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BatchPinObjectsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Takes one pin back from each of many objects, all or none.
+   *
+   * Needs: an ACTIVE device, 1 to 10000 different pinned objects of it. Success: as UnpinObject for each. Failure:
+   * FAILED_PRECONDITION (OBJECT_NOT_PINNED) when one is not pinned, INVALID_ARGUMENT (INVALID_REQUEST) for an object
+   * named twice or of another device; nothing changes.
+   */
+  batchUnpinObjects(
+    request: BatchUnpinObjectsRequest,
+    callback: (error: ServiceError | null, response: BatchUnpinObjectsResponse) => void,
+  ): ClientUnaryCall;
+  batchUnpinObjects(
+    request: BatchUnpinObjectsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BatchUnpinObjectsResponse) => void,
+  ): ClientUnaryCall;
+  batchUnpinObjects(
+    request: BatchUnpinObjectsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BatchUnpinObjectsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Deletes many objects, all or none.
+   *
+   * Needs: an ACTIVE device, 1 to 10000 different objects of it, none of them pinned. Success: as DeleteObject for each.
+   * Failure: as DeleteObject for one of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another
+   * device; nothing is deleted.
+   */
+  batchDeleteObjects(
+    request: BatchDeleteObjectsRequest,
+    callback: (error: ServiceError | null, response: Empty) => void,
+  ): ClientUnaryCall;
+  batchDeleteObjects(
+    request: BatchDeleteObjectsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Empty) => void,
+  ): ClientUnaryCall;
+  batchDeleteObjects(
+    request: BatchDeleteObjectsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Empty) => void,
+  ): ClientUnaryCall;
+  /**
+   * Shows what the objects of clients take, by label.
+   *
+   * Needs: nothing; legal in every power state. Success: changes nothing. Objects that change while they are counted
+   * count as they were or as they are. Failure: NOT_FOUND (DEVICE_NOT_FOUND).
+   */
+  getUsage(request: GetUsageRequest, callback: (error: ServiceError | null, response: Usage) => void): ClientUnaryCall;
+  getUsage(
+    request: GetUsageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Usage) => void,
+  ): ClientUnaryCall;
+  getUsage(
+    request: GetUsageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Usage) => void,
   ): ClientUnaryCall;
   /**
    * Takes the CRC-32C and the SHA-256 of the present content.

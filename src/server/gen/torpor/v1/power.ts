@@ -21,7 +21,7 @@ import {
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Code } from "../../google/rpc/code.ts";
-import { SleepState } from "./common.ts";
+import { DState, SleepState } from "./common.ts";
 
 export const protobufPackage = "torpor.v1";
 
@@ -68,7 +68,11 @@ export interface Transition {
   /** Whether a failure or cancel was undone: ACTIVE, every byte as before. */
   recovered: boolean;
   /** Why it failed; unset otherwise. */
-  error: Transition_Error | undefined;
+  error:
+    | Transition_Error
+    | undefined;
+  /** The power state on the bus to which it leads: D3HOT keeps local memory, D3COLD loses it, D0 is awake. */
+  dState: DState;
 }
 
 /** Where a transition leads. */
@@ -249,6 +253,7 @@ function createBaseTransition(): Transition {
     wedged: false,
     recovered: false,
     error: undefined,
+    dState: 0,
   };
 }
 
@@ -313,6 +318,9 @@ export const Transition: MessageFns<Transition> = {
     }
     if (message.error !== undefined) {
       Transition_Error.encode(message.error, writer.uint32(138).fork()).join();
+    }
+    if (message.dState !== 0) {
+      writer.uint32(144).int32(message.dState);
     }
     return writer;
   },
@@ -466,6 +474,14 @@ export const Transition: MessageFns<Transition> = {
             message.error = Transition_Error.decode(reader, reader.uint32());
             continue;
           }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.dState = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -512,6 +528,7 @@ export const Transition: MessageFns<Transition> = {
     message.error = (object.error !== undefined && object.error !== null)
       ? Transition_Error.fromPartial(object.error)
       : undefined;
+    message.dState = object.dState ?? 0;
     return message;
   },
 };

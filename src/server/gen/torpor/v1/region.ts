@@ -35,6 +35,12 @@ export interface Region {
   objectCount: number;
   /** Smallest unit of allocation. */
   minPage: bigint;
+  /** Free of what the CPU can reach. */
+  visibleAvailable: bigint;
+  /** Taken by backups: 0 on an ACTIVE device. */
+  backup: bigint;
+  /** Those of the objects that are pinned. */
+  pinnedObjectCount: number;
 }
 
 /** What a region is made of. */
@@ -72,6 +78,9 @@ function createBaseRegion(): Region {
     largestFreeBlock: 0n,
     objectCount: 0,
     minPage: 0n,
+    visibleAvailable: 0n,
+    backup: 0n,
+    pinnedObjectCount: 0,
   };
 }
 
@@ -127,6 +136,21 @@ export const Region: MessageFns<Region> = {
         throw new globalThis.Error("value provided for field message.minPage of type int64 too large");
       }
       writer.uint32(80).int64(message.minPage);
+    }
+    if (message.visibleAvailable !== 0n) {
+      if (BigInt.asIntN(64, message.visibleAvailable) !== message.visibleAvailable) {
+        throw new globalThis.Error("value provided for field message.visibleAvailable of type int64 too large");
+      }
+      writer.uint32(88).int64(message.visibleAvailable);
+    }
+    if (message.backup !== 0n) {
+      if (BigInt.asIntN(64, message.backup) !== message.backup) {
+        throw new globalThis.Error("value provided for field message.backup of type int64 too large");
+      }
+      writer.uint32(96).int64(message.backup);
+    }
+    if (message.pinnedObjectCount !== 0) {
+      writer.uint32(104).int32(message.pinnedObjectCount);
     }
     return writer;
   },
@@ -224,6 +248,30 @@ export const Region: MessageFns<Region> = {
             message.minPage = reader.int64() as bigint;
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.visibleAvailable = reader.int64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.backup = reader.int64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.pinnedObjectCount = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -253,6 +301,11 @@ export const Region: MessageFns<Region> = {
       : 0n;
     message.objectCount = object.objectCount ?? 0;
     message.minPage = (object.minPage !== undefined && object.minPage !== null) ? BigInt(object.minPage) : 0n;
+    message.visibleAvailable = (object.visibleAvailable !== undefined && object.visibleAvailable !== null)
+      ? BigInt(object.visibleAvailable)
+      : 0n;
+    message.backup = (object.backup !== undefined && object.backup !== null) ? BigInt(object.backup) : 0n;
+    message.pinnedObjectCount = object.pinnedObjectCount ?? 0;
     return message;
   },
 };

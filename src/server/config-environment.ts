@@ -1,0 +1,36 @@
+/** Configuration from `TORPOR_…` environment variables. */
+import { CONFIG_KEYS, environmentName } from "./config-options.ts";
+import type { FoundValue, FoundValues } from "./config-source.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Names the configuration file, as --config does. */
+export const CONFIG_FILE_VARIABLE = "TORPOR_CONFIG";
+
+/** The source revision that an image was built from; stamped by the image, shown in torpor_build_info. */
+export const REVISION_VARIABLE = "TORPOR_REVISION";
+
+/** Reads the settings. A variable that is set but empty counts as unset, as compose files make them. */
+export function readEnvironment(environment: Environment): FoundValues {
+  const found: Record<string, FoundValue> = {};
+  for (const key of CONFIG_KEYS) {
+    const variable = environmentName(key);
+    const value = environment[variable];
+    if (value !== undefined && value !== "") found[key] = { value, place: () => variable };
+  }
+  return found;
+}
+
+/**
+ * Variables that look like ours and are not: probably typing errors. Those that Kubernetes makes for a service named
+ * torpor are left out.
+ */
+export function unknownVariables(environment: Environment): string[] {
+  const known = new Set([...CONFIG_KEYS.map(environmentName), CONFIG_FILE_VARIABLE, REVISION_VARIABLE]);
+  return Object.keys(environment).filter(
+    (variable) =>
+      variable.startsWith("TORPOR_") &&
+      !known.has(variable) &&
+      !/^TORPOR_(?:SERVICE|PORT)(?:_|$)/.test(variable),
+  );
+}

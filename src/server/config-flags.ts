@@ -1,0 +1,106 @@
+/** The command line: its flags, what it asks for, and the page of --help. */
+import { Command, CommanderError, Option } from "commander";
+import { ConfigError } from "./config-error.ts";
+import { CONFIG_KEYS, flagName, OPTIONS, printSetting } from "./config-options.ts";
+import { type ConfigKey, SETTINGS } from "./config-schema.ts";
+import type { FoundValue, FoundValues } from "./config-source.ts";
+
+export interface CommandLine {
+  /** What to do: run the daemon, ask a running one whether it is ready, or print the configuration in force. */
+  readonly action: "run" | "healthcheck" | "print-config";
+  readonly configFile: string | undefined;
+  readonly flags: FoundValues;
+}
+
+/** --help and --version: text to print, nothing to do. */
+export interface Answer {
+  readonly action: "answer";
+  readonly text: string;
+}
+
+/** @throws ConfigError when the command line makes no sense. */
+export function parseCommandLine(words: readonly string[], version: string): CommandLine | Answer {
+  let text = "";
+  const program = buildProgram(version).configureOutput({
+    writeOut: (part) => {
+      text += part;
+    },
+    // Commander's error carries the same message; it is thrown as a ConfigError below.
+    writeErr: () => {},
+  });
+  try {
+    program.parse([...words], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return { action: "answer", text };
+    throw new ConfigError(sentence(error.message), { cause: error });
+  }
+  const values: Readonly<Record<string, unknown>> = program.opts();
+  const [action] = program.args;
+  if (action !== undefined && action !== "healthcheck") {
+    throw new ConfigError(`There is no command ${action}; the only one is healthcheck.`);
+  }
+  const printConfig = values.printConfig === true;
+  return {
+    action: printConfig ? "print-config" : action === "healthcheck" ? "healthcheck" : "run",
+    configFile: typeof values.config === "string" ? values.config : undefined,
+    flags: readFlags(values),
+  };
+}
+
+function readFlags(values: Readonly<Record<string, unknown>>): FoundValues {
+  const found: Record<string, FoundValue> = {};
+  for (const key of CONFIG_KEYS) {
+    const value = values[key];
+    if (value !== undefined) found[key] = { value, place: () => flagName(key) };
+  }
+  return found;
+}
+
+function buildProgram(version: string): Command {
+  const program = new Command("torpord")
+    .description(
+      "A discrete GPU whose power you can cut: serves virtual GPUs over gRPC and REST.\n" +
+        "With healthcheck, asks a running daemon whether it is ready: exit 0 or 1.",
+    )
+    .usage("[OPTIONS] [healthcheck]")
+    .argument("[healthcheck]")
+    .helpOption("--help", "show this page")
+    .version(version, "--version", "show the version")
+    .configureHelp({ helpWidth: 80, visibleArguments: () => [] })
+    .exitOverride()
+    .allowExcessArguments(false)
+    .addOption(new Option("--config <FILE>", "YAML file; flags and TORPOR_… variables win"));
+  for (const key of CONFIG_KEYS) program.addOption(buildOption(key));
+  return program.addOption(new Option("--print-config", "show the settings in force and whence"));
+}
+
+function buildOption(key: ConfigKey): Option {
+  const { value, repeatable, help } = OPTIONS[key];
+  const flag = value === undefined ? flagName(key) : `${flagName(key)} <${value}>`;
+  const option = new Option(flag, `${help}${describeDefault(key)}`);
+  if (repeatable) {
+    option.argParser<string[]>((word, before = []) => [
+      ...before,
+      ...word.split(",").map((part) => part.trim()),
+    ]);
+  }
+  return option;
+}
+
+/** The default for the help. Commander is not told of it, so that it can tell a flag from silence. */
+function describeDefault(key: ConfigKey): string {
+  const value = printSetting(key, SETTINGS.parse({}));
+  const text = Array.isArray(value) ? value.join(",") : String(value);
+  return text === "" || value === false ? "" : ` (${text})`;
+}
+
+/** Commander's messages ("error: unknown option '--x'"), as sentences. */
+function sentence(message: string): string {
+  const text = message
+    .replace(/^error: /, "")
+    .replaceAll("\n", " ")
+    .trim();
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}

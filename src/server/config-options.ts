@@ -1,0 +1,85 @@
+/** How each setting is offered: its flag, its environment variable, its line of help, and how it is printed. */
+import type { ConfigKey, Settings } from "./config-schema.ts";
+import { formatSize } from "./config-size.ts";
+import { formatListenAddress } from "./listen.ts";
+
+export interface Option<K extends ConfigKey = ConfigKey> {
+  /** What stands after the flag in the help; undefined for a switch. */
+  readonly value: string | undefined;
+  /** Whether the flag may be given several times; each adds to the list. */
+  readonly repeatable: boolean;
+  readonly help: string;
+  /** The value as a YAML file would have it. */
+  print(value: Settings[K]): string | boolean | readonly string[];
+}
+
+export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
+  device: { value: "NAME", repeatable: true, help: "a device", print: (names) => names },
+  lmem: {
+    value: "SIZE",
+    repeatable: true,
+    help: "local memory, a flag a region",
+    print: (sizes) => sizes.map(formatSize),
+  },
+  minPage: { value: "SIZE", repeatable: false, help: "smallest page of local memory", print: formatSize },
+  visible: {
+    value: "SIZE",
+    repeatable: false,
+    help: "what the CPU sees of a region",
+    print: (size) => (size === "all" ? size : formatSize(size)),
+  },
+  stolen: { value: "SIZE", repeatable: false, help: "memory kept for the display", print: formatSize },
+  smem: { value: "SIZE", repeatable: false, help: "most system memory a device takes", print: formatSize },
+  swap: { value: "SIZE", repeatable: false, help: "size of a device's swap file", print: formatSize },
+  engines: { value: "LIST", repeatable: true, help: "engines of a device", print: (names) => names },
+  http: {
+    value: "ADDRESS",
+    repeatable: false,
+    help: "REST, metrics and health",
+    print: formatListenAddress,
+  },
+  grpc: { value: "ADDRESS", repeatable: false, help: "gRPC; port 0 is any", print: formatListenAddress },
+  allowedHosts: {
+    value: "NAMES",
+    repeatable: true,
+    help: "more Host names to answer to",
+    print: (names) => names,
+  },
+  insecureListen: {
+    value: undefined,
+    repeatable: false,
+    help: "allow addresses that others can reach",
+    print: (value) => value,
+  },
+  dataDir: { value: "DIR", repeatable: false, help: "where swap files are", print: (path) => path },
+  logLevel: { value: "LEVEL", repeatable: false, help: "fatal to trace, or silent", print: (level) => level },
+};
+
+export const CONFIG_KEYS = Object.keys(OPTIONS).filter((key): key is ConfigKey =>
+  Object.hasOwn(OPTIONS, key),
+);
+
+/** One setting as a YAML file would have it. */
+export function printSetting<K extends ConfigKey>(
+  key: K,
+  settings: Settings,
+): string | boolean | readonly string[] {
+  return OPTIONS[key].print(settings[key]);
+}
+
+/** The environment variable of a key: `minPage` is TORPOR_MIN_PAGE. */
+export function environmentName(key: string): string {
+  return `TORPOR_${words(key).join("_").toUpperCase()}`;
+}
+
+/** The flag of a key: `minPage` is --min-page. */
+export function flagName(key: string): string {
+  return `--${words(key).join("-")}`;
+}
+
+function words(key: string): string[] {
+  return key
+    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .trim()
+    .split(" ");
+}

@@ -1,0 +1,144 @@
+/**
+ * The configuration of the daemon: defaults, then a YAML file, then the environment, then flags; the later wins, key
+ * by key.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { Document } from "yaml";
+import type { z } from "zod";
+import {
+  CONFIG_FILE_VARIABLE,
+  type Environment,
+  readEnvironment,
+  unknownVariables,
+} from "./config-environment.ts";
+import { ConfigError } from "./config-error.ts";
+import { readConfigText } from "./config-file.ts";
+import type { CommandLine } from "./config-flags.ts";
+import { CONFIG_KEYS, printSetting } from "./config-options.ts";
+import { type ConfigKey, type LogLevel, SETTINGS, type Settings } from "./config-schema.ts";
+import type { FoundValues } from "./config-source.ts";
+import { CONFIG_FILE_BYTES_MAX } from "./daemon-limits.ts";
+import type { ListenAddress } from "./listen.ts";
+
+/** What the daemon runs by. Every device gets the same memory and engines. */
+export interface Config {
+  readonly devices: readonly string[];
+  /** One local region each, `lmem0` first. */
+  readonly lmemSizesBytes: readonly number[];
+  readonly minPageBytes: number;
+  /** How much of each local region the CPU can reach; undefined is all of it. */
+  readonly visibleBytes: number | undefined;
+  /** Memory of each device's display; 0 is none. */
+  readonly stolenBytes: number;
+  /** Cap of system memory, per device. */
+  readonly smemBytes: number;
+  /** Size of each device's swap file; 0 is none. Not 0 only where there is a data directory. */
+  readonly swapBytes: number;
+  readonly engines: readonly string[];
+  readonly http: ListenAddress;
+  readonly grpc: ListenAddress;
+  /** Names that a Host header may have besides those of loopback and of the bound address. */
+  readonly allowedHosts: readonly string[];
+  readonly insecureListen: boolean;
+  /** Where files of the daemon are; undefined when it keeps none. */
+  readonly dataDirectory: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** The configuration in force as YAML, each key with the place it came from; usable as a file. */
+  readonly printed: string;
+  /** Whole sentences about what was ignored. */
+  readonly warnings: readonly string[];
+}
+
+/** @throws ConfigError when a source cannot be read or a value makes no sense. */
+export function loadConfig(
+  commandLine: Pick<CommandLine, "configFile" | "flags">,
+  environment: Environment,
+): LoadedConfig {
+  const file = commandLine.configFile ?? environment[CONFIG_FILE_VARIABLE];
+  const found: FoundValues = {
+    ...(file === undefined || file === "" ? {} : readConfigText(file, readFile(file))),
+    ...readEnvironment(environment),
+    ...commandLine.flags,
+  };
+  const settings = checkSettings(found);
+  return {
+    config: toConfig(settings),
+    printed: print(settings, found),
+    warnings: unknownVariables(environment).map(
+      (variable) =>
+        `The environment variable ${variable} looks like a setting, but there is none of that name.`,
+    ),
+  };
+}
+
+function readFile(file: string): string {
+  try {
+    if (statSync(file).size > CONFIG_FILE_BYTES_MAX) {
+      throw new ConfigError(`The configuration file ${file} is larger than ${CONFIG_FILE_BYTES_MAX} bytes.`);
+    }
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`The configuration file ${file} cannot be read: ${why}.`, { cause: error });
+  }
+}
+
+function checkSettings(found: FoundValues): Settings {
+  const values: Partial<Record<ConfigKey, unknown>> = {};
+  for (const key of CONFIG_KEYS) {
+    if (found[key] !== undefined) values[key] = found[key].value;
+  }
+  const result = SETTINGS.safeParse(values);
+  if (result.success) return result.data;
+  throw new ConfigError(result.error.issues.map((issue) => describe(issue, found)).join("\n"));
+}
+
+/** One sentence for one thing that is wrong: place, key, value, and what is the matter with it. */
+function describe(issue: z.core.$ZodIssue, found: FoundValues): string {
+  const [first, ...path] = issue.path;
+  const key = CONFIG_KEYS.find((known) => known === first);
+  const value = key === undefined ? undefined : found[key];
+  // Another setting can make a default wrong, as a large minPage does to lmem.
+  if (value === undefined) return `The default of ${String(first)} ${issue.message}`;
+  return `${value.place(path)}: ${String(first)} (${show(value.value, path)}) ${issue.message}`;
+}
+
+function show(value: unknown, path: readonly PropertyKey[]): string {
+  const [index] = path;
+  const item = Array.isArray(value) && typeof index === "number" ? (value[index] ?? value) : value;
+  return typeof item === "string" ? item : (JSON.stringify(item) ?? String(item));
+}
+
+function toConfig(settings: Settings): Config {
+  return {
+    devices: settings.device,
+    lmemSizesBytes: settings.lmem,
+    minPageBytes: settings.minPage,
+    visibleBytes: settings.visible === "all" ? undefined : settings.visible,
+    stolenBytes: settings.stolen,
+    smemBytes: settings.smem,
+    swapBytes: settings.swap,
+    engines: settings.engines,
+    http: settings.http,
+    grpc: settings.grpc,
+    allowedHosts: settings.allowedHosts,
+    insecureListen: settings.insecureListen,
+    dataDirectory: settings.dataDir === "" ? undefined : settings.dataDir,
+    logLevel: settings.logLevel,
+  };
+}
+
+function print(settings: Settings, found: FoundValues): string {
+  const document = new Document();
+  for (const key of CONFIG_KEYS) {
+    const node = document.createNode(printSetting(key, settings), { flow: true });
+    node.comment = ` ${found[key]?.place([]) ?? "default"}`;
+    document.set(key, node);
+  }
+  return document.toString({ lineWidth: 0 });
+}

@@ -1,0 +1,57 @@
+/** Every limit of the process and its configuration, with its unit and its reason. Those of the wires are in limits.ts. */
+import assert from "node:assert/strict";
+import { GIB, KIB, MIB } from "../device/limits.ts";
+
+/** Devices in one daemon: each has memory, threads and metrics of its own, and a scrape grows with them. */
+export const DEVICES_MAX = 64;
+
+/** Engines of one device: a thread each. */
+export const ENGINES_MAX = 16;
+
+/** Names in allowedHosts: each request is compared with all of them. */
+export const ALLOWED_HOSTS_MAX = 64;
+
+/** Largest page a region may have: that of the migrate context's page table. Unit: bytes. */
+export const MIN_PAGE_BYTES_MAX = 2 * MIB;
+
+/** Sizes of memories are multiples of this: the page of WebAssembly, which backs them, and of swap. Unit: bytes. */
+export const MEMORY_UNIT_BYTES = 64 * KIB;
+
+/** Largest swap of a device: the map of its pages is in memory. Unit: bytes. */
+export const SWAP_BYTES_MAX = 1024 * GIB;
+
+/**
+ * Pauses before a lock file without a process id counts as left behind: its maker needs microseconds between making
+ * it and writing its id. Unit of the second: milliseconds.
+ */
+export const LOCK_READS_MAX = 4;
+export const LOCK_READ_PAUSE_MS = 50;
+
+/** Attempts to take a lock file over: each lost one means that another daemon was faster. */
+export const LOCK_ATTEMPTS_MAX = 4;
+
+/** Largest configuration file: far above any real one, so that a wrong path cannot fill the memory. Unit: bytes. */
+export const CONFIG_FILE_BYTES_MAX = 256 * 1024;
+
+/** How long a daemon may take to answer its health check: below the timeout of the image's. Unit: milliseconds. */
+export const HEALTH_ANSWER_TIMEOUT_MS = 2_000;
+
+/** How long running calls may go on once the daemon is told to stop. Unit: milliseconds. */
+export const SHUTDOWN_DRAIN_MS = 7_000;
+
+/** How often a stopping daemon looks whether transitions have ended. Unit: milliseconds. */
+export const SHUTDOWN_POLL_MS = 10;
+
+/** How long the devices may take to close after that. Unit: milliseconds. */
+export const SHUTDOWN_CLOSE_MS = 1_000;
+
+/** How long removing the files of the data directory may take then. Unit: milliseconds. */
+export const SHUTDOWN_FILES_MS = 1_000;
+
+/** What Docker gives a container between SIGTERM and SIGKILL. Unit: milliseconds. */
+const CONTAINER_STOP_MS = 10_000;
+
+assert(
+  SHUTDOWN_DRAIN_MS + SHUTDOWN_CLOSE_MS + SHUTDOWN_FILES_MS < CONTAINER_STOP_MS,
+  "a container stops before it is killed",
+);

@@ -1,0 +1,38 @@
+/**
+ * What grpc-js itself ends a call with (a message too large, a compression that it does not know, a deadline) gets an
+ * ErrorInfo like everything else. A call to a method that does not exist is out of reach: no interceptor sees it.
+ */
+import {
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  status,
+} from "@grpc/grpc-js";
+import { toFailure, WireError, type WireReason } from "../errors.ts";
+import { toStatus } from "./status.ts";
+
+type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
+
+/** Why, by the code. Statuses of other codes pass as they are: those of grpc.health.v1, which has a contract of its own. */
+const REASONS: ReadonlyMap<number, WireReason> = new Map([
+  [status.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"],
+  [status.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"],
+  [status.UNIMPLEMENTED, "INVALID_REQUEST"],
+  // A timeout or a compressed message that cannot be read. What fails inside us brings its ErrorInfo.
+  [status.INTERNAL, "INVALID_REQUEST"],
+]);
+
+/** Must be the first interceptor, next to the call of the library. */
+export const explainStatus: ServerInterceptor = (_definition, call) => {
+  const send = call.sendStatus.bind(call);
+  // The library's own statuses go to this very object and pass no interceptor, so its method is replaced.
+  call.sendStatus = (status) => send(withErrorInfo(status));
+  return new ServerInterceptingCall(call);
+};
+
+function withErrorInfo(plain: Status): Status {
+  const reason = REASONS.get(plain.code);
+  if (reason === undefined || plain.metadata?.get("grpc-status-details-bin").length) return plain;
+  const failure = toFailure(new WireError(reason, `The call was ended: ${plain.details}.`));
+  return toStatus(failure, plain.code);
+}

@@ -1,0 +1,75 @@
+/** The methods of MemoryService that take many objects at once, all or none, for both wires. */
+import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import { WireError } from "../errors.ts";
+import type { Empty } from "../gen/google/protobuf/empty.ts";
+import type {
+  BatchCreateObjectsRequest,
+  BatchCreateObjectsResponse,
+  BatchDeleteObjectsRequest,
+  BatchPinObjectsRequest,
+  BatchPinObjectsResponse,
+  BatchUnpinObjectsRequest,
+  BatchUnpinObjectsResponse,
+} from "../gen/torpor/v1/memory.ts";
+import { holdOf } from "./hold.ts";
+import { childName, parseChildName, parseDeviceName } from "./names.ts";
+import { objectSpecOf } from "./object-spec.ts";
+
+export function batchHandlers(devices: DeviceRegistry) {
+  /** The device and the objects' ids in a request that names many objects. */
+  function locate({ parent, names }: { readonly parent: string; readonly names: readonly string[] }) {
+    const id = parseDeviceName(parent);
+    return { device: requireDevice(devices, id), objects: names.map((name) => objectOn(id, name)) };
+  }
+
+  return {
+    async batchCreateObjects(request: BatchCreateObjectsRequest): Promise<BatchCreateObjectsResponse> {
+      const device = requireDevice(devices, parseDeviceName(request.parent));
+      const { template, count } = request;
+      if (template === undefined) {
+        throw new WireError("INVALID_REQUEST", "The request has no template.", { field: "template" });
+      }
+      const { objects } = await device.execute({
+        type: "batchCreateObjects",
+        template: objectSpecOf(template, "template."),
+        count,
+        hold: holdOf(request),
+      });
+      return { names: objects.map((object) => childName(device.name, "objects", object)) };
+    },
+
+    async batchPinObjects(request: BatchPinObjectsRequest): Promise<BatchPinObjectsResponse> {
+      const { device, objects } = locate(request);
+      const { region } = request;
+      await device.execute({
+        type: "batchPinObjects",
+        objects,
+        hold: holdOf(request),
+        ...(region === "" ? {} : { region }),
+      });
+      return {};
+    },
+
+    async batchUnpinObjects(request: BatchUnpinObjectsRequest): Promise<BatchUnpinObjectsResponse> {
+      const { device, objects } = locate(request);
+      await device.execute({ type: "batchUnpinObjects", objects, hold: holdOf(request) });
+      return {};
+    },
+
+    async batchDeleteObjects(request: BatchDeleteObjectsRequest): Promise<Empty> {
+      const { device, objects } = locate(request);
+      await device.execute({ type: "batchDeleteObjects", objects, hold: holdOf(request) });
+      return {};
+    },
+  };
+}
+
+/** The id of an object that must be on `device` (AIP-235). @throws WireError INVALID_REQUEST */
+function objectOn(device: string, name: string): string {
+  const found = parseChildName(name, "objects");
+  if (found.device === device) return found.id;
+  throw new WireError("INVALID_REQUEST", `Object ${name} is not one of device ${device}.`, {
+    field: "names",
+    name,
+  });
+}

@@ -1,0 +1,14 @@
+/** What objects take, for both wires. */
+import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import type { GetUsageRequest, Usage } from "../gen/torpor/v1/memory.ts";
+import { encodeUsage } from "./encode.ts";
+import { parseUsageName } from "./names.ts";
+
+export function usageHandlers(devices: DeviceRegistry) {
+  return {
+    async getUsage(request: GetUsageRequest): Promise<Usage> {
+      const device = requireDevice(devices, parseUsageName(request.name));
+      return encodeUsage(device.name, await device.execute({ type: "getUsage" }));
+    },
+  };
+}

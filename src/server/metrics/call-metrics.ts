@@ -1,0 +1,43 @@
+/** Calls over either wire, under the names that dashboards for gRPC and HTTP servers expect. */
+import { Counter, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
+import type { CallEnd, HttpEnd, WireObserver } from "../observer.ts";
+import { CALL_BUCKETS_SECONDS } from "./seconds.ts";
+
+export class CallMetrics implements WireObserver {
+  readonly #grpcHandled;
+  readonly #grpcHandling;
+  readonly #httpDuration;
+
+  constructor(registry: Registry<OpenMetricsContentType>) {
+    const registers = [registry];
+    this.#grpcHandled = new Counter({
+      name: "grpc_server_handled_total",
+      help: "gRPC calls that ended, by status code.",
+      labelNames: ["grpc_service", "grpc_method", "grpc_code"],
+      registers,
+    });
+    this.#grpcHandling = new Histogram({
+      name: "grpc_server_handling_seconds",
+      help: "Duration of gRPC calls.",
+      labelNames: ["grpc_service", "grpc_method"],
+      buckets: CALL_BUCKETS_SECONDS,
+      registers,
+    });
+    this.#httpDuration = new Histogram({
+      name: "http_request_duration_seconds",
+      help: "Duration of HTTP requests.",
+      labelNames: ["route", "method", "code"],
+      buckets: CALL_BUCKETS_SECONDS,
+      registers,
+    });
+  }
+
+  onCallEnd({ service, method, code, seconds }: CallEnd): void {
+    this.#grpcHandled.inc({ grpc_service: service, grpc_method: method, grpc_code: code });
+    this.#grpcHandling.observe({ grpc_service: service, grpc_method: method }, seconds);
+  }
+
+  onHttpEnd({ route, method, status, seconds }: HttpEnd): void {
+    this.#httpDuration.observe({ route, method, code: status }, seconds);
+  }
+}

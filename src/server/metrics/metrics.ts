@@ -1,0 +1,134 @@
+/** The metrics of one daemon, in a registry of their own. Every metric is listed in docs/metrics.md, held by a test. */
+import { collectDefaultMetrics, Gauge, type OpenMetricsContentType, Registry } from "prom-client";
+import type { DeviceEvent, EventSink } from "../../device/events.ts";
+import type { BuildInfo } from "../build-info.ts";
+import { AllocationMetrics } from "./allocation-metrics.ts";
+import { CallMetrics } from "./call-metrics.ts";
+import { CopyMetrics } from "./copy-metrics.ts";
+import { type DeviceProbe, DeviceState } from "./device-state.ts";
+import { Exposition, type Scrape } from "./exposition.ts";
+import { PressureMetrics } from "./pressure-metrics.ts";
+import { TransitionMetrics } from "./transition-metrics.ts";
+
+/** Gauges of prom-client whose names end like a counter's, and which repeat nodejs_active_resources. */
+const MISNAMED_DEFAULTS = [
+  "nodejs_active_handles_total",
+  "nodejs_active_requests_total",
+  "nodejs_active_resources_total",
+];
+
+export class Metrics {
+  readonly calls: CallMetrics;
+  readonly registry = new Registry<OpenMetricsContentType>();
+  readonly #allocations;
+  readonly #copies;
+  readonly #pressure;
+  readonly #transitions;
+  readonly #state;
+  readonly #exposition;
+
+  constructor(build: BuildInfo) {
+    const registry = this.registry;
+    // Exemplars need a registry of this kind from the start; each scrape then sets the format that it needs.
+    registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+    showBuild(registry, build);
+    this.#state = new DeviceState(registry);
+    this.#allocations = new AllocationMetrics(registry);
+    this.#copies = new CopyMetrics(registry);
+    this.#pressure = new PressureMetrics(registry);
+    this.#transitions = new TransitionMetrics(registry);
+    this.calls = new CallMetrics(registry);
+    collectDefaultMetrics({ register: registry });
+    for (const name of MISNAMED_DEFAULTS) registry.removeSingleMetric(name);
+    this.#exposition = new Exposition(registry, () => this.#state.refresh());
+  }
+
+  /**
+   * Makes the sink that counts what a device tells, with every label set at 0.
+   * @param memories ids of its regions.
+   */
+  countDevice(device: string, memories: readonly string[]): EventSink {
+    this.#allocations.addDevice(device, memories);
+    this.#copies.addDevice(device);
+    this.#pressure.addDevice(device);
+    this.#transitions.addDevice(device);
+    return (event) => this.#count(device, event);
+  }
+
+  /** Shows the state of a device at each scrape from now on. */
+  watchDevice(probe: DeviceProbe): void {
+    this.#state.addDevice(probe);
+  }
+
+  /** @param accept the Accept header of the request. */
+  scrape(accept: string | undefined): Promise<Scrape> {
+    return this.#exposition.scrape(accept);
+  }
+
+  #count(device: string, event: DeviceEvent): void {
+    switch (event.type) {
+      case "phaseEnded":
+        this.#transitions.phaseEnded(device, event.transition, event.phase);
+        break;
+      case "transitionEnded":
+        this.#transitions.ended(device, event.transition);
+        break;
+      case "recovered":
+        this.#transitions.recovered(device, event.complete);
+        break;
+      case "evicted":
+        this.#copies.evicted(device, event);
+        break;
+      case "backedUp":
+        this.#copies.backedUp(device, event);
+        break;
+      case "restored":
+        this.#copies.restored(device, event);
+        break;
+      case "skippedVolatile":
+        this.#copies.skippedVolatile(device, event);
+        break;
+      case "blitterFallback":
+        this.#copies.blitterFallback(device, event);
+        break;
+      case "verifyFailed":
+        this.#copies.verifyFailed(device, event);
+        break;
+      case "purged":
+        this.#pressure.purged(device, event);
+        break;
+      case "swappedOut":
+        this.#pressure.swappedOut(device, event);
+        break;
+      case "swappedIn":
+        this.#pressure.swappedIn(device, event);
+        break;
+      case "swapFailed":
+        this.#pressure.swapFailed(device);
+        break;
+      case "allocated":
+        this.#allocations.allocated(device, event.region, event.objects);
+        break;
+      case "allocationFailed":
+        this.#allocations.failed(device, event.region, event.reason);
+        break;
+      // These are state, which a scrape asks for.
+      case "powerState":
+      case "transitionStarted":
+      case "wedged":
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+}
+
+function showBuild(registry: Registry<OpenMetricsContentType>, { version, revision }: BuildInfo): void {
+  const gauge = new Gauge({
+    name: "torpor_build_info",
+    help: "Always 1; what this daemon was built from and runs on.",
+    labelNames: ["version", "revision", "node_version"],
+    registers: [registry],
+  });
+  gauge.set({ version, revision, node_version: process.version }, 1);
+}

@@ -1,0 +1,264 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { loadConfig } from "../../src/server/config.ts";
+import type { Environment } from "../../src/server/config-environment.ts";
+import { parseCommandLine } from "../../src/server/config-flags.ts";
+import { CONFIG_KEYS, environmentName, flagName, printSetting } from "../../src/server/config-options.ts";
+import { SETTINGS } from "../../src/server/config-schema.ts";
+import { formatSize, parseSize } from "../../src/server/config-size.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "torpor-config-"));
+const file = join(directory, "torpor.yaml");
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function load(words: readonly string[], environment: Environment = {}) {
+  const line = parseCommandLine(words, "1.2.3");
+  if (line.action === "answer") throw new Error(`The command line answers by itself: ${line.text}`);
+  return loadConfig(line, environment);
+}
+
+function loadFile(yaml: string) {
+  writeFileSync(file, yaml);
+  return load(["--config", file]);
+}
+
+describe("sizes", () => {
+  it.each([
+    ["256MiB", 2 ** 28],
+    ["1.5 GiB", 1.5 * 2 ** 30],
+    ["4096", 4096],
+    [65536, 65536],
+    ["0", 0],
+  ])("reads %s as %d bytes", (text, bytes) => expect(parseSize(text)).toBe(bytes));
+
+  it.each(["", "12 parsecs", "1GB", "-1", "1.5", "1e6", "9007199254740993", 1.5, -4, null, true, [], "MiB"])(
+    "refuses %j",
+    (text) => expect(parseSize(text)).toBeUndefined(),
+  );
+
+  it.each([1, 4096, 65536, 1536 * 2 ** 20, 2 ** 40, 12345])("writes %d so that it reads the same", (bytes) =>
+    expect(parseSize(formatSize(bytes))).toBe(bytes),
+  );
+});
+
+describe("precedence", () => {
+  it("has a default for everything", () => {
+    const { config, warnings } = load([]);
+    expect(config).toEqual({
+      devices: ["card0"],
+      lmemSizesBytes: [2 ** 30],
+      minPageBytes: 65536,
+      visibleBytes: undefined,
+      stolenBytes: 0,
+      smemBytes: 2 ** 32,
+      swapBytes: 0,
+      engines: ["rcs0", "ccs0", "bcs0", "vcs0"],
+      http: { kind: "tcp", host: "127.0.0.1", port: 8585 },
+      grpc: { kind: "tcp", host: "127.0.0.1", port: 8586 },
+      allowedHosts: [],
+      insecureListen: false,
+      dataDirectory: undefined,
+      logLevel: "info",
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  it("prefers the environment to the file and flags to both, key by key", () => {
+    writeFileSync(file, "lmem: [256MiB, 256MiB]\nsmem: 1GiB\nlogLevel: warn\n");
+    const environment = { TORPOR_SMEM: "2GiB", TORPOR_LOG_LEVEL: "error", TORPOR_CONFIG: file };
+    const { config } = load(["--log-level", "debug"], environment);
+    expect(config.lmemSizesBytes).toEqual([2 ** 28, 2 ** 28]);
+    expect(config.smemBytes).toBe(2 ** 31);
+    expect(config.logLevel).toBe("debug");
+  });
+
+  it("prefers --config to TORPOR_CONFIG", () => {
+    writeFileSync(file, "logLevel: warn\n");
+    const { config } = load(["--config", file], { TORPOR_CONFIG: join(directory, "absent.yaml") });
+    expect(config.logLevel).toBe("warn");
+  });
+
+  it("replaces a weaker list instead of adding to it", () => {
+    const { config } = load(["--lmem", "1MiB", "--lmem=2MiB,4MiB"], { TORPOR_LMEM: "1GiB" });
+    expect(config.lmemSizesBytes).toEqual([2 ** 20, 2 ** 21, 2 ** 22]);
+  });
+
+  it("takes an empty variable and a key without a value as unset", () => {
+    writeFileSync(file, "smem:\n");
+    expect(load(["--config", file], { TORPOR_SMEM: "" }).config.smemBytes).toBe(2 ** 32);
+  });
+
+  it("lets the environment switch off what the file switches on", () => {
+    writeFileSync(file, "insecureListen: true\n");
+    expect(load(["--config", file]).config.insecureListen).toBe(true);
+    expect(load(["--config", file], { TORPOR_INSECURE_LISTEN: "false" }).config.insecureListen).toBe(false);
+  });
+
+  it.each([
+    ["flags", ["--swap", "8GiB", "--data-dir", "/d", "--visible=256MiB", "--stolen", "1MiB"], {}, ""],
+    [
+      "the environment",
+      [],
+      {
+        TORPOR_SWAP: "8GiB",
+        TORPOR_DATA_DIR: "/d",
+        TORPOR_VISIBLE: "256MiB",
+        TORPOR_STOLEN: "1MiB",
+      },
+      "",
+    ],
+    ["a file", [], {}, "swap: 8GiB\ndataDir: /d\nvisible: 256MiB\nstolen: 1MiB\n"],
+  ])("takes swap, data directory, window and stolen memory from %s", (_, words, environment, yaml) => {
+    writeFileSync(file, yaml);
+    const { config } = load(["--config", file, ...words], environment);
+    expect(config).toMatchObject({
+      swapBytes: 2 ** 33,
+      dataDirectory: "/d",
+      visibleBytes: 2 ** 28,
+      stolenBytes: 2 ** 20,
+    });
+  });
+
+  it("lets an empty flag take the data directory back, and all the window", () => {
+    writeFileSync(file, "dataDir: /d\nvisible: 1MiB\n");
+    const { config } = load(["--config", file, "--data-dir", "", "--visible", "all"]);
+    expect(config).toMatchObject({ dataDirectory: undefined, visibleBytes: undefined });
+  });
+
+  it("takes an empty file as no settings", () => {
+    expect(loadFile("# nothing\n").config).toEqual(load([]).config);
+  });
+
+  it("warns of variables that look like settings, but not of those that Kubernetes makes", () => {
+    const { warnings } = load([], {
+      TORPOR_LMEMM: "1GiB",
+      TORPOR_PORT_8585_TCP: "tcp://x",
+      TORPOR_REVISION: "a",
+    });
+    expect(warnings).toEqual([
+      "The environment variable TORPOR_LMEMM looks like a setting, but there is none of that name.",
+    ]);
+  });
+});
+
+describe("errors", () => {
+  it.each([
+    [
+      "lmem:\n  - 1GiB\n  - 12 parsecs\n",
+      "3:5: lmem (12 parsecs) is not a size, such as 256MiB or 268435456.",
+    ],
+    ["lmem: [1GiB, -5]\n", "1:14: lmem (-5) is not a size, such as 256MiB or 268435456."],
+    [
+      "smem: 1GiB\nhttp: 80\n",
+      "2:7: http (80) is not an address: write HOST:PORT, [IPV6]:PORT or unix:PATH.",
+    ],
+    [
+      "logLevel: loud\n",
+      "1:11: logLevel (loud) is not one of fatal, error, warn, info, debug, trace, silent.",
+    ],
+    ["insecureListen: maybe\n", "1:17: insecureListen (maybe) is neither true nor false."],
+    ["minPage: 3000\n", "1:10: minPage (3000) is not a power of two."],
+    ["minPage: 2KiB\n", "1:10: minPage (2KiB) is not from 4KiB to 2MiB."],
+    ["lmem: [100KiB]\n", "1:8: lmem (100KiB) is not a multiple of 64KiB."],
+    ["minPage: 2MiB\nlmem: 3MiB\n", "2:7: lmem (3MiB) is not a multiple of 2MiB."],
+    ["smem: 4KiB\n", "1:7: smem (4KiB) is not a multiple of 64KiB."],
+    ["smem: 32GiB\n", "1:7: smem (32GiB) is more than the 16GiB that a region can have."],
+    [
+      "swap: 1GiB\n",
+      "1:7: swap (1GiB) needs a data directory for its file: name one with --data-dir, TORPOR_DATA_DIR or dataDir.",
+    ],
+    ["dataDir: /d\nswap: 100KiB\n", "2:7: swap (100KiB) is not a multiple of 64KiB."],
+    ["dataDir: /d\nswap: 2TiB\n", "2:7: swap (2TiB) is more than the 1TiB that swap of a device can have."],
+    ["dataDir: 7\n", "1:10: dataDir (7) is not the path of a directory."],
+    ["dataDir: [a, b]\n", '1:10: dataDir (["a","b"]) is not the path of a directory.'],
+    ["visible: some\n", "1:10: visible (some) is neither a size, such as 256MiB, nor all."],
+    ["visible: 0\n", "1:10: visible (0) is no memory at all."],
+    ["minPage: 2MiB\nvisible: 1MiB\n", "2:10: visible (1MiB) is not a multiple of 2MiB."],
+    ["stolen: 100KiB\n", "1:9: stolen (100KiB) is not a multiple of 64KiB."],
+    ["stolen: 17GiB\n", "1:9: stolen (17GiB) is more than the 16GiB that a region can have."],
+    ["device: [card0, card0]\n", '1:9: device (["card0","card0"]) names the same thing twice.'],
+    ["device: [Card 0]\n", "1:10: device (Card 0) is not a device name, such as card0."],
+    ["device: []\n", "1:9: device ([]) has fewer than 1 item."],
+    [
+      "lmem: [1GiB, 1GiB, 1GiB, 1GiB, 1GiB]\n",
+      '1:7: lmem (["1GiB","1GiB","1GiB","1GiB","1GiB"]) has more than 4 items.',
+    ],
+    [
+      "engines: rcs0\n",
+      "1:10: engines (rcs0) has no copy engine: without one (bcs0) nothing can be evicted by blitter.",
+    ],
+    [
+      "smem: 1GiB\nsmemm: 2\n",
+      "2:1: There is no setting smemm. There are device, lmem, minPage, visible, stolen, smem, swap, ",
+    ],
+    ["smem: 1\nsmem: 2\n", "2:1: Map keys must be unique."],
+    ["lmem: [1GiB\nsmem: 2\n", "2:1: Flow sequence in block collection must be sufficiently indented"],
+    ["- lmem\n", "1:1: The file is not a map of settings."],
+  ])("names line and column in %j", (yaml, message) => {
+    expect(() => loadFile(yaml)).toThrow(`${file}:${message}`);
+  });
+
+  it.each([
+    [["--lmem", "much"], {}, "--lmem: lmem (much) is not a size, such as 256MiB or 268435456."],
+    [[], { TORPOR_HTTP: "here" }, "TORPOR_HTTP: http (here) is not an address: "],
+    [[], { TORPOR_LMEM: "1GiB,x" }, "TORPOR_LMEM: lmem (1GiB,x) is not a size"],
+    [["--min-page", "4"], {}, "--min-page: minPage (4) is not from 4KiB to 2MiB."],
+    [["--lmme", "1"], {}, "Unknown option '--lmme' (Did you mean --lmem?)."],
+    [["--lmem"], {}, "Option '--lmem <SIZE>' argument missing."],
+    [["dance"], {}, "There is no command dance; the only one is healthcheck."],
+    [["healthcheck", "twice"], {}, "Too many arguments. Expected 1 argument but got 2: healthcheck, twice."],
+    [["--config", "/absent.yaml"], {}, "The configuration file /absent.yaml cannot be read: ENOENT: "],
+  ])("names the flag or variable in %j %j", (words, environment, message) => {
+    expect(() => load(words, environment)).toThrow(message);
+  });
+
+  it("says everything that is wrong at once", () => {
+    expect(() => load(["--smem", "x", "--log-level", "y"])).toThrow(/^--smem: .*\n--log-level: .*$/);
+  });
+});
+
+describe("--print-config", () => {
+  it("prints a file that loads to the same configuration, with the source of each value", () => {
+    const words = ["--grpc", "[::1]:0", "--insecure-listen", "--allowed-hosts", "gpu.example,::1"];
+    words.push("--swap", "3GiB", "--data-dir", "/var/lib/my torpor: # 1", "--visible", "64MiB");
+    const { config, printed } = load(words, { TORPOR_LMEM: "1536MiB,1GiB" });
+    expect(loadFile(printed).config).toEqual(config);
+    expect(printed).toContain("lmem: [ 1536MiB, 1GiB ] # TORPOR_LMEM\n");
+    expect(printed).toContain('grpc: "[::1]:0" # --grpc\n');
+    expect(printed).toContain("smem: 4GiB # default\n");
+  });
+});
+
+describe("--help", () => {
+  it("fits a screen and offers every key", () => {
+    const answer = parseCommandLine(["--help"], "1.2.3");
+    const text = answer.action === "answer" ? answer.text : "";
+    const lines = text.trimEnd().split("\n");
+    expect(lines.length).toBeLessThanOrEqual(24);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    for (const key of CONFIG_KEYS) expect(text).toContain(` ${flagName(key)} `);
+  });
+
+  it("is not needed to see the version", () => {
+    expect(parseCommandLine(["--version"], "1.2.3")).toEqual({ action: "answer", text: "1.2.3\n" });
+  });
+});
+
+describe("docs/configuration.md", () => {
+  it("lists every key with its flag, variable and default, and no other", () => {
+    const page = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
+    const rows = page.split("\n").filter((line) => /^\| `\w+` +\| `--/.test(line));
+    const defaults = SETTINGS.parse({});
+    const expected = CONFIG_KEYS.map((key) => {
+      const value = printSetting(key, defaults);
+      const text = Array.isArray(value) ? value.join(",") : String(value);
+      return [key, flagName(key), environmentName(key), text].map((cell) =>
+        cell === "" ? "" : `\`${cell}\``,
+      );
+    });
+    const cells = rows.map((row) => row.split("|").slice(1, 5));
+    expect(cells.map((row) => row.map((cell) => cell.trim()))).toEqual(expected);
+  });
+});

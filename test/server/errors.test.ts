@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { DeviceError, REASONS } from "../../src/device/errors.ts";
+import { KINDS, toFailure, WIRE_REASONS, WireError, type WireReason } from "../../src/server/errors.ts";
+import { Code } from "../../src/server/gen/google/rpc/code.ts";
+
+const table = { ...REASONS, ...WIRE_REASONS };
+
+/** Rows of docs/errors.md: reason, kind, gRPC code, HTTP status, when, how to solve. */
+const rows = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf8")
+  .split("\n")
+  .filter((line) => line.startsWith("| `"))
+  .map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+
+describe("docs/errors.md", () => {
+  it("lists every reason that there is", () => {
+    const documented = rows.map(([reason]) => reason?.replaceAll("`", ""));
+    expect(Object.keys(table).filter((reason) => !documented.includes(reason))).toEqual([]);
+  });
+
+  it("lists no reason that there is not, and none twice", () => {
+    const documented = rows.map(([reason = ""]) => reason.replaceAll("`", ""));
+    expect(documented.filter((reason) => !(reason in table))).toEqual([]);
+    expect(new Set(documented).size).toBe(documented.length);
+  });
+
+  it.each(rows)(
+    "says of %s the kind, the code and the status that it has",
+    (reason, kind, code, http, when, solve) => {
+      const expected = table[reason?.replaceAll("`", "") as WireReason];
+      expect({ kind, code, http: Number(http) }).toEqual({
+        kind: expected,
+        code: KINDS[expected].status,
+        http: KINDS[expected].httpStatus,
+      });
+      expect(when).toMatch(/\.$/);
+      expect(solve).toMatch(/\.$/);
+    },
+  );
+});
+
+describe("a failure", () => {
+  it("of the device keeps its reason, sentence and metadata", () => {
+    expect(toFailure(new DeviceError("REGION_FULL", "Region lmem0 is full.", { region: "lmem0" }))).toEqual({
+      reason: "REGION_FULL",
+      kind: "exhausted",
+      status: "RESOURCE_EXHAUSTED",
+      code: Code.RESOURCE_EXHAUSTED,
+      httpStatus: 429,
+      message: "Region lmem0 is full.",
+      metadata: { region: "lmem0" },
+    });
+  });
+
+  it("that nobody foresaw is INTERNAL", () => {
+    expect(toFailure(new TypeError("x is undefined"))).toMatchObject({ reason: "INTERNAL", httpStatus: 500 });
+    expect(toFailure("thrown text")).toMatchObject({ reason: "INTERNAL" });
+  });
+
+  it("fits a trailer whatever a caller sent", () => {
+    const metadata = Object.fromEntries(
+      Array.from({ length: 100 }, (_, at) => [`key${at}`, "v".repeat(100_000)]),
+    );
+    const failure = toFailure(new WireError("INVALID_REQUEST", "x".repeat(1_000_000), metadata));
+    expect(JSON.stringify(failure).length).toBeLessThan(8192);
+    expect(failure.message.endsWith("…")).toBe(true);
+  });
+});

@@ -1,0 +1,307 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type {
+  DeviceResource,
+  PhaseRecord,
+  RegionResource,
+  TransitionResource,
+} from "../../src/device/resource.ts";
+import { Metrics } from "../../src/server/metrics/metrics.ts";
+import { parseMetrics } from "../support/metrics-text.ts";
+
+const OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const TEXT = "text/plain; version=0.0.4; charset=utf-8";
+/** What Prometheus 3 sends. */
+const PROMETHEUS_ACCEPT =
+  "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6," +
+  "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4," +
+  "text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+
+function buildMetrics() {
+  const metrics = new Metrics({ version: "1.2.3", revision: "" });
+  const sink = metrics.countDevice("card0", ["lmem0", "smem"]);
+  const scrape = async () => parseMetrics((await metrics.scrape(undefined)).body);
+  return { metrics, sink, scrape };
+}
+
+const transition: TransitionResource = {
+  id: "7",
+  kind: "SUSPEND",
+  sleepState: "S3",
+  dState: "D3COLD",
+  state: "SUCCEEDED",
+  alreadyInState: false,
+  startTimeNs: 1_000_000_000n,
+  endTimeNs: 1_250_000_000n,
+  phases: [],
+  evictedObjects: 0,
+  evictedBytes: 0,
+  backupObjects: 0,
+  backupBytes: 0,
+  restoredObjects: 0,
+  restoredBytes: 0,
+  wedged: false,
+  recovered: false,
+  error: undefined,
+};
+
+const phase: PhaseRecord = {
+  phase: "evict_pinned",
+  startTimeNs: 0n,
+  durationNs: 30_000_000n,
+  objects: 1,
+  bytes: 1,
+  blitterBytes: 1,
+  memcpyBytes: 0,
+  skippedVolatile: 0,
+};
+
+describe("counters", () => {
+  it("starts every label set of a device at 0", async () => {
+    const { scrape } = buildMetrics();
+    const text = await scrape();
+    expect(
+      text.value("torpor_backup_bytes_total", { device: "card0", path: "blitter", pinned: "true" }),
+    ).toBe(0);
+    expect(text.value("torpor_evictions_total", { cause: "pressure", path: "memcpy" })).toBe(0);
+    expect(text.value("torpor_transitions_total", { kind: "resume", target: "S3" })).toBe(0);
+    expect(text.value("torpor_phase_seconds_total", { kind: "suspend", phase: "evict_pinned" })).toBe(0);
+    expect(text.value("torpor_verify_failures_total")).toBe(0);
+    expect(text.sum("torpor_transition_failures_total", { kind: "resume" })).toBe(0);
+  });
+
+  it("counts copies by path in bytes and seconds", async () => {
+    const { sink, scrape } = buildMetrics();
+    sink({ type: "evicted", cause: "suspend", path: "blitter", objects: 3, bytes: 300 });
+    sink({ type: "evicted", cause: "suspend", path: "blitter", objects: 1, bytes: 50 });
+    sink({ type: "backedUp", path: "memcpy", objects: 2, bytes: 4096, durationNs: 1_500_000_000n });
+    sink({ type: "restored", path: "memcpy", early: true, objects: 1, bytes: 512, durationNs: 500_000_000n });
+    sink({ type: "skippedVolatile", objects: 1, bytes: 9 });
+    sink({ type: "blitterFallback", reason: "COPY_FAILED", bytes: 10 });
+    sink({ type: "verifyFailed", objects: ["1", "2"] });
+    const text = await scrape();
+    expect(text.value("torpor_evictions_total", { cause: "suspend", path: "blitter" })).toBe(4);
+    expect(text.value("torpor_eviction_bytes_total", { cause: "suspend", path: "blitter" })).toBe(350);
+    expect(text.value("torpor_backup_bytes_total", { path: "memcpy", pinned: "true" })).toBe(4096);
+    expect(text.value("torpor_backup_seconds_total", { path: "memcpy" })).toBe(1.5);
+    expect(text.value("torpor_restore_bytes_total", { path: "memcpy", early: "true" })).toBe(512);
+    expect(text.value("torpor_restore_seconds_total", { path: "memcpy", early: "true" })).toBe(0.5);
+    expect(text.value("torpor_skipped_volatile_bytes_total")).toBe(9);
+    expect(text.value("torpor_blitter_fallbacks_total", { reason: "COPY_FAILED" })).toBe(1);
+    expect(text.value("torpor_verify_failures_total", { where: "resume" })).toBe(2);
+  });
+
+  it("counts what is thrown away and swapped in bytes, and failures to swap apart", async () => {
+    const { sink, scrape } = buildMetrics();
+    for (const name of ["purged_bytes", "swap_out_bytes", "swap_in_bytes", "swap_failures"]) {
+      expect((await scrape()).value(`torpor_${name}_total`, { device: "card0" })).toBe(0);
+    }
+    sink({ type: "purged", objects: 2, bytes: 8192 });
+    sink({ type: "swappedOut", objects: 1, bytes: 4096 });
+    sink({ type: "swappedOut", objects: 1, bytes: 1 });
+    sink({ type: "swappedIn", objects: 1, bytes: 4096 });
+    sink({ type: "swapFailed", reason: "The disk is full." });
+    const text = await scrape();
+    expect(text.value("torpor_purged_bytes_total")).toBe(8192);
+    expect(text.value("torpor_swap_out_bytes_total")).toBe(4097);
+    expect(text.value("torpor_swap_in_bytes_total")).toBe(4096);
+    expect(text.value("torpor_swap_failures_total")).toBe(1);
+  });
+
+  it("counts allocations and their failures by memory", async () => {
+    const { sink, scrape } = buildMetrics();
+    sink({ type: "allocated", region: "lmem0", objects: 2 });
+    sink({ type: "allocationFailed", region: "smem", reason: "SYSTEM_MEMORY_EXHAUSTED" });
+    const text = await scrape();
+    expect(text.value("torpor_allocations_total", { memory: "lmem0" })).toBe(2);
+    const failures = { memory: "smem", reason: "SYSTEM_MEMORY_EXHAUSTED" };
+    expect(text.value("torpor_allocation_failures_total", failures)).toBe(1);
+  });
+
+  it("counts a failed transition as one that ended and as a failure", async () => {
+    const { sink, scrape } = buildMetrics();
+    sink({ type: "transitionEnded", transition });
+    const error = { reason: "IDLE_TIMEOUT", message: "The GT did not idle." } as const;
+    sink({ type: "transitionEnded", transition: { ...transition, state: "FAILED", error } });
+    sink({ type: "recovered", complete: true });
+    const text = await scrape();
+    expect(text.value("torpor_transitions_total", { kind: "suspend", target: "S3" })).toBe(2);
+    expect(text.sum("torpor_transition_failures_total")).toBe(1);
+    const failures = { kind: "suspend", target: "S3", reason: "IDLE_TIMEOUT" };
+    expect(text.value("torpor_transition_failures_total", failures)).toBe(1);
+    expect(text.value("torpor_recoveries_total")).toBe(1);
+    expect(text.value("torpor_recovery_failures_total")).toBe(0);
+  });
+
+  it("puts durations into histograms without a device label, and phases also into a counter with one", async () => {
+    const { sink, scrape } = buildMetrics();
+    sink({ type: "phaseEnded", transition, phase });
+    sink({ type: "transitionEnded", transition });
+    const text = await scrape();
+    const labels = { kind: "suspend", target: "S3" };
+    expect(text.value("torpor_transition_duration_seconds_sum", labels)).toBe(0.25);
+    expect(text.value("torpor_transition_duration_seconds_bucket", { ...labels, le: "0.25" })).toBe(1);
+    expect(text.value("torpor_phase_duration_seconds_bucket", { phase: "evict_pinned", le: "0.025" })).toBe(
+      0,
+    );
+    expect(text.value("torpor_phase_duration_seconds_bucket", { phase: "evict_pinned", le: "0.05" })).toBe(1);
+    expect(text.value("torpor_phase_seconds_total", { device: "card0", phase: "evict_pinned" })).toBe(0.03);
+    const histograms = text.samples.filter((sample) => sample.name.endsWith("_bucket"));
+    expect(histograms.some((sample) => "device" in sample.labels)).toBe(false);
+  });
+
+  it("counts calls over both wires", async () => {
+    const { metrics, scrape } = buildMetrics();
+    metrics.calls.onCallEnd({
+      service: "torpor.v1.PowerService",
+      method: "Suspend",
+      code: "OK",
+      seconds: 0.2,
+    });
+    metrics.calls.onHttpEnd({ route: "/v1/devices", method: "GET", status: 200, seconds: 0.002 });
+    const text = await scrape();
+    const method = { grpc_service: "torpor.v1.PowerService", grpc_method: "Suspend" };
+    expect(text.value("grpc_server_handled_total", { ...method, grpc_code: "OK" })).toBe(1);
+    expect(text.value("grpc_server_handling_seconds_count", method)).toBe(1);
+    const request = { route: "/v1/devices", method: "GET", code: "200" };
+    expect(text.value("http_request_duration_seconds_sum", request)).toBe(0.002);
+  });
+});
+
+describe("gauges of state", () => {
+  const device: DeviceResource = {
+    name: "card0",
+    uid: "a-b-c",
+    model: "Torpor",
+    powerState: "SUSPENDING",
+    sleepState: "S3",
+    dState: "D0",
+    stateSinceNs: 1_700_000_000_500_000_000n,
+    wedged: false,
+    suspendCount: 0,
+    transition: "1",
+    regions: ["lmem0", "smem"],
+    engines: [],
+    etag: "1",
+  };
+  const lmem: RegionResource = {
+    id: "lmem0",
+    kind: "LOCAL",
+    sizeBytes: 1000,
+    usedBytes: 600,
+    availableBytes: 400,
+    pinnedBytes: 200,
+    visibleBytes: 500,
+    visibleAvailableBytes: 100,
+    largestFreeBytes: 300,
+    backupBytes: 0,
+    pinnedObjectCount: 2,
+    objectCount: 5,
+    minPageBytes: 4,
+  };
+
+  it("are asked of the device at each scrape", async () => {
+    const { metrics, scrape } = buildMetrics();
+    let powerState: DeviceResource["powerState"] = "SUSPENDING";
+    const smem: RegionResource = {
+      ...lmem,
+      id: "smem",
+      kind: "SYSTEM",
+      backupBytes: 70,
+      pinnedObjectCount: 0,
+    };
+    metrics.watchDevice(async () => ({ device: { ...device, powerState }, regions: [lmem, smem] }));
+    const first = await scrape();
+    expect(first.value("torpor_device_power_state", { state: "SUSPENDING" })).toBe(1);
+    expect(first.sum("torpor_device_power_state")).toBe(1);
+    expect(first.value("torpor_transitions_in_progress", { kind: "suspend" })).toBe(1);
+    expect(first.value("torpor_device_power_target", { target: "S3" })).toBe(1);
+    expect(first.value("torpor_device_info", { uuid: "a-b-c", model: "Torpor" })).toBe(1);
+    expect(first.value("torpor_device_state_since_timestamp_seconds")).toBeCloseTo(1_700_000_000.5, 3);
+    expect(first.value("torpor_memory_size_bytes", { device: "card0", memory: "lmem0" })).toBe(1000);
+    const memory = "lmem0";
+    expect(first.value("torpor_memory_used_bytes", { memory })).toBe(600);
+    expect(first.value("torpor_memory_pinned_bytes", { memory })).toBe(200);
+    expect(first.value("torpor_memory_largest_free_bytes", { memory })).toBe(300);
+    expect(first.value("torpor_memory_visible_bytes", { memory })).toBe(500);
+    expect(first.value("torpor_memory_visible_available_bytes", { memory })).toBe(100);
+    expect(first.value("torpor_objects", { memory, pinned: "true" })).toBe(2);
+    expect(first.value("torpor_objects", { memory, pinned: "false" })).toBe(3);
+    expect(first.value("torpor_objects", { memory: "smem", pinned: "true" })).toBe(0);
+    expect(first.value("torpor_backup_held_bytes", { device: "card0" })).toBe(70);
+    powerState = "SUSPENDED";
+    const second = await scrape();
+    expect(second.value("torpor_device_power_state", { state: "SUSPENDED" })).toBe(1);
+    expect(second.sum("torpor_transitions_in_progress")).toBe(0);
+  });
+
+  it("are absent, not zero, for a device that does not answer", async () => {
+    const { metrics, scrape } = buildMetrics();
+    metrics.watchDevice(() => Promise.reject(new Error("The device is closed.")));
+    const text = await scrape();
+    expect(text.samples.filter((sample) => sample.name === "torpor_device_power_state")).toEqual([]);
+    expect(text.value("torpor_evictions_total", { cause: "pressure", path: "blitter" })).toBe(0);
+  });
+});
+
+describe("formats", () => {
+  it.each([
+    [undefined, TEXT],
+    ["*/*", TEXT],
+    ["text/plain", TEXT],
+    [PROMETHEUS_ACCEPT, OPEN_METRICS],
+    ["application/openmetrics-text", OPEN_METRICS],
+    ["application/openmetrics-text; version=0.0.1", TEXT],
+    ["application/openmetrics-text;version=1.0.0;q=0", TEXT],
+    ["application/openmetrics-text;q=0.3, text/plain;q=0.5", TEXT],
+    ["nonsense;;q=x,,", TEXT],
+  ])("answers Accept %j in %s", async (accept, contentType) => {
+    const { metrics } = buildMetrics();
+    expect((await metrics.scrape(accept)).contentType).toBe(contentType);
+  });
+
+  it("keeps its names and types whatever was asked before or at the same time", async () => {
+    const { metrics, sink } = buildMetrics();
+    sink({ type: "phaseEnded", transition, phase });
+    const accepts = [PROMETHEUS_ACCEPT, "text/plain", PROMETHEUS_ACCEPT, undefined, "text/plain"];
+    const scrapes = await Promise.all(accepts.map((accept) => metrics.scrape(accept)));
+    for (const { contentType, body } of [...scrapes, await metrics.scrape("text/plain")]) {
+      const text = parseMetrics(body);
+      const isOpenMetrics = contentType === OPEN_METRICS;
+      expect(body.endsWith("\n# EOF\n")).toBe(isOpenMetrics);
+      expect(text.value("torpor_recoveries_total")).toBe(0);
+      expect(text.types.get(isOpenMetrics ? "torpor_recoveries" : "torpor_recoveries_total")).toBe("counter");
+      expect(body.includes(' # {transition="devices/card0/transitions/7"} 0.03 ')).toBe(isOpenMetrics);
+    }
+  });
+
+  it("renders once for scrapers that ask for the same while one is running", async () => {
+    const { metrics } = buildMetrics();
+    const scrapes = await Promise.all(Array.from({ length: 50 }, () => metrics.scrape(undefined)));
+    expect(new Set(scrapes).size).toBe(1);
+  });
+
+  it("renders a hundred devices within the budget of a scrape", async () => {
+    const { metrics } = buildMetrics();
+    for (let index = 1; index < 100; index++) metrics.countDevice(`card${index}`, ["lmem0", "smem"]);
+    await metrics.scrape(undefined);
+    const start = performance.now();
+    await metrics.scrape(undefined);
+    // The budget is 20 ms on a quiet machine; tests share theirs.
+    expect(performance.now() - start).toBeLessThan(200);
+  });
+});
+
+describe("docs/metrics.md", () => {
+  it("lists every metric with its kind and labels, and no other", () => {
+    const { metrics } = buildMetrics();
+    const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
+    const rows = [...page.matchAll(/^\| `(\w+)` +\| (\w+) +\| ([^|]*)\|/gm)];
+    const documented = rows.map(([, name, kind, labels = ""]) => `${name} ${kind} ${labels.trim()}`.trim());
+    const existing = metrics.registry.getMetricsAsArray().map((metric) => {
+      const labels = "labelNames" in metric && Array.isArray(metric.labelNames) ? metric.labelNames : [];
+      return `${metric.name} ${metric.type} ${labels.join(", ")}`.trim();
+    });
+    expect(documented.toSorted()).toEqual(existing.toSorted());
+  });
+});
