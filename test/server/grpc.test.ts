@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Client, credentials, status } from "@grpc/grpc-js";
@@ -14,7 +16,7 @@ import {
 import { type Transition, Transition_State } from "../../src/server/gen/torpor/v1/power.ts";
 import { GRPC_MESSAGE_BYTES_MAX } from "../../src/server/limits.ts";
 import { FakeDevice } from "../support/fake-device.ts";
-import { failureOf, statusOf } from "../support/grpc-errors.ts";
+import { type DecodedStatus, decodeStatus, failureOf, statusOf } from "../support/grpc-errors.ts";
 import { hashOf, patternOf } from "../support/test-device.ts";
 import { startWires, type Wires } from "../support/wires.ts";
 
@@ -37,6 +39,20 @@ beforeEach(() => {
   wires.calls.length = 0;
 });
 afterAll(() => wires[Symbol.asyncDispose]());
+
+/** The status of a call with an empty, compressed message: with its details, or the bare code when it has none. */
+async function rawStatus(path: string, headers: OutgoingHttpHeaders): Promise<DecodedStatus | string> {
+  const session = connect(`http://${wires.grpcAddress}`);
+  const fixed = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
+  const stream = session.request({ ...fixed, ...headers });
+  stream.end(Buffer.from([1, 0, 0, 0, 0]));
+  const [answer]: IncomingHttpHeaders[] = await once(stream, "response");
+  session.destroy();
+  const details = answer?.["grpc-status-details-bin"];
+  return details === undefined
+    ? String(answer?.["grpc-status"])
+    : decodeStatus(Buffer.from(String(details), "base64"));
+}
 
 function getDevice(name: string): Promise<unknown> {
   return new Promise((resolve, reject) => {
@@ -118,7 +134,25 @@ describe("an error over gRPC", () => {
     expect(statusOf(error)).toMatchObject({ details: [{ value: { reason: "INVALID_REQUEST" } }] });
     const tooLarge = await failureOf(call(Buffer.alloc(GRPC_MESSAGE_BYTES_MAX + 1)));
     expect(tooLarge.code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(statusOf(tooLarge)).toMatchObject({ details: [{ value: { reason: "LIMIT_EXCEEDED" } }] });
     client.close();
+  });
+
+  it.each([
+    ["a deadline that has passed", { "grpc-timeout": "50m" }, "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"],
+    ["a deadline that is none", { "grpc-timeout": "soon" }, "INTERNAL", "INVALID_REQUEST"],
+    ["an unknown compression", { "grpc-encoding": "snappy" }, "UNIMPLEMENTED", "INVALID_REQUEST"],
+  ] as const)("has its ErrorInfo though the library found it: %s", async (_what, headers, code, reason) => {
+    device.gate = () => new Promise((resolve) => setTimeout(resolve, 200));
+    expect(await rawStatus("/torpor.v1.DeviceService/ListDevices", headers)).toEqual({
+      code: status[code],
+      message: expect.stringMatching(/^The call was ended: .*\.$/),
+      details: [{ type: "ErrorInfo", value: { reason, domain: "torpor", metadata: new Map() } }],
+    });
+  });
+
+  it("has none for a method that does not exist, which no code of ours gets to see", async () => {
+    expect(await rawStatus("/torpor.v1.DeviceService/Explode", {})).toBe(String(status.UNIMPLEMENTED));
   });
 });
 
@@ -293,6 +327,33 @@ describe("health", () => {
     expect(await ask("torpor.v1.PowerService")).toMatchObject({ status: "NOT_SERVING" });
     wires.grpcWire.setServing(true);
     expect((await failureOf(ask("torpor.v1.NoService"))).code).toBe(status.NOT_FOUND);
+    client.close();
+  });
+
+  it("lets its watches go when the server ends, so that the end does not wait for them", async () => {
+    await using ending = await startWires([new FakeDevice()]);
+    const client = new Client(ending.grpcAddress, credentials.createInsecure());
+    const { path, requestSerialize, responseDeserialize } =
+      healthService.Watch as typeof healthService.Watch & {
+        path: string;
+      };
+    const seen: unknown[] = [];
+    const watch = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, {
+      service: "",
+    });
+    const end = failureOf(
+      (async () => {
+        for await (const { status: serving } of watch) seen.push(serving);
+      })(),
+    );
+    await expect.poll(() => seen).toEqual(["SERVING"]);
+    ending.grpcWire.setServing(false);
+    await new Promise<void>((resolve) => ending.grpcWire.server.tryShutdown(() => resolve()));
+    expect(statusOf(await end)).toMatchObject({
+      code: status.UNAVAILABLE,
+      details: [{ value: { reason: "SHUTTING_DOWN" } }, { type: "RetryInfo" }],
+    });
+    expect(seen).toEqual(["SERVING", "NOT_SERVING"]);
     client.close();
   });
 });

@@ -177,6 +177,18 @@ describe("the observer", () => {
   });
 });
 
+describe("starting", () => {
+  it("uses nothing of its libraries that is on the way out", async () => {
+    const warnings: string[] = [];
+    const onWarning = ({ name, message }: Error) => void warnings.push(`${name}: ${message}`);
+    process.on("warning", onWarning);
+    await using _wires = await startWires([new FakeDevice()]);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe("shutting down", () => {
   it("lets the running request finish", async () => {
     const device = new FakeDevice();

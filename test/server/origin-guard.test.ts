@@ -4,13 +4,23 @@ import { FakeDevice } from "../support/fake-device.ts";
 import { errorOf, sendRaw } from "../support/raw-http.ts";
 import { startWires } from "../support/wires.ts";
 
-/** The status of a GET with these headers, and the reason when it was refused. */
-async function get(headers: Record<string, string>, allowedHosts: string[] = []) {
-  await using wires = await startWires([new FakeDevice()], { allowedHosts });
+interface Get {
+  /** @default "/v1/devices" */
+  readonly path?: string;
+  readonly allowedHosts?: string[];
+  /** The address of this machine over which the request comes in. @default "127.0.0.1" */
+  readonly via?: string;
+}
+
+/** The status of a GET with these headers, and the error when it was refused. */
+async function get(headers: Record<string, string>, options: Get = {}) {
+  const { path = "/v1/devices", allowedHosts = [], via = "127.0.0.1" } = options;
+  const metrics = async () => ({ contentType: "text/plain", body: "" });
+  await using wires = await startWires([new FakeDevice()], { allowedHosts, metrics, host: "0.0.0.0" });
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const answer = await sendRaw(
-    wires.baseUrl,
-    `GET /livez HTTP/1.1\r\n${lines.join("")}Connection: close\r\n\r\n`,
+    wires.baseUrl.replace(/[\d.]+(?=:\d+$)/, via),
+    `GET ${path} HTTP/1.1\r\n${lines.join("")}Connection: close\r\n\r\n`,
   );
   const status = Number(answer.split(" ")[1]);
   return status === 200 ? { status } : { status, error: errorOf(answer) };
@@ -30,7 +40,7 @@ describe("requests that a page could have made", () => {
     [{ Host: "torpor.internal:8585" }],
     [{ Host: "torpor.internal", Origin: "https://torpor.internal" }],
   ])("%j passes", async (headers) => {
-    expect(await get(headers, ["torpor.internal"])).toEqual({ status: 200 });
+    expect(await get(headers, { allowedHosts: ["torpor.internal"] })).toEqual({ status: 200 });
   });
 
   it.each([
@@ -55,6 +65,34 @@ describe("requests that a page could have made", () => {
     const response = await fetch(`${wires.baseUrl}/v1/devices`, { headers: { origin: wires.baseUrl } });
     const names = [...response.headers.keys()];
     expect(names.filter((name) => name.startsWith("access-control-"))).toEqual([]);
+  });
+});
+
+describe("a request to an address of this machine", () => {
+  const via = "127.0.0.2";
+  const paths = ["/livez", "/readyz", "/healthz", "/metrics", "/v1/devices", "/openapi.json"];
+
+  it.each(paths)("passes at %s when its Host is the address that it arrived on", async (path) => {
+    expect(await get({ Host: `${via}:8585` }, { path, via })).toEqual({ status: 200 });
+  });
+
+  it.each([
+    ["/livez", 200],
+    ["/readyz", 200],
+    ["/healthz", 200],
+    ["/metrics", 421],
+    ["/v1/devices", 421],
+    ["/openapi.json", 421],
+    ["/livez/x", 421],
+  ])("%s is %i when its Host is another", async (path, status) => {
+    for (const Host of ["127.0.0.3:8585", "torpor.internal"]) {
+      expect(await get({ Host }, { path, via }), Host).toMatchObject({ status });
+    }
+  });
+
+  it("is refused at a health route too when a page of another site makes it", async () => {
+    const headers = { Host: "evil.example", Origin: "http://evil.example" };
+    expect(await get(headers, { path: "/livez" })).toMatchObject({ status: 403 });
   });
 });
 

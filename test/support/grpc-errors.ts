@@ -10,10 +10,21 @@ export type Detail =
   | { readonly type: "ErrorInfo"; readonly value: ErrorInfo }
   | { readonly type: "RetryInfo"; readonly value: RetryInfo };
 
+export interface DecodedStatus {
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly Detail[];
+}
+
 /** The google.rpc.Status of an error. */
-export function statusOf(error: ServiceError): { code: number; message: string; details: Detail[] } {
+export function statusOf(error: ServiceError): DecodedStatus {
   const [bytes] = error.metadata.get("grpc-status-details-bin");
   assert(Buffer.isBuffer(bytes), `the error (${error.message}) has no details`);
+  return decodeStatus(bytes);
+}
+
+/** What `grpc-status-details-bin` carries. */
+export function decodeStatus(bytes: Uint8Array): DecodedStatus {
   const { code, message, details } = Status.decode(bytes);
   return { code, message, details: details.map(({ typeUrl, value }) => decode(typeUrl, value)) };
 }

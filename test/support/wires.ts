@@ -13,7 +13,7 @@ import { buildGrpc, type GrpcWire } from "../../src/server/grpc/build.ts";
 import { type Binding, readBindings } from "../../src/server/http/bindings.ts";
 import { buildHttp, type HttpDeps } from "../../src/server/http/build.ts";
 import type { CallEnd, HttpEnd } from "../../src/server/observer.ts";
-import { statusOf } from "./grpc-errors.ts";
+import { type DecodedStatus, statusOf } from "./grpc-errors.ts";
 
 /**
  * A unary RPC by the name of its method, request and answer in proto3 JSON: the same for both wires, so that a row of a
@@ -159,7 +159,7 @@ export async function refusalOf(call: Promise<unknown>): Promise<RefusedCall> {
   return outcome;
 }
 
-function fromStatus({ code, message, details }: ReturnType<typeof statusOf>): RefusedCall {
+function fromStatus({ code, message, details }: DecodedStatus): RefusedCall {
   const names = REGISTRY.getEnum("google.rpc.Code")?.values ?? [];
   const infos = details.flatMap(({ type, value }) =>
     type === "ErrorInfo" ? [{ reason: value.reason, metadata: Object.fromEntries(value.metadata) }] : [],
