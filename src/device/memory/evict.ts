@@ -2,6 +2,7 @@
  * Eviction: unpinned objects leave a local region for system memory, least recently used first, in batches of one
  * copy job. The content goes along; the object's LMEM is freed when every byte has arrived (drm ttm_bo_evict).
  */
+import { sleep } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import type { CopyPath, EvictionCause } from "../events.ts";
 import { formatBytes } from "../format.ts";
@@ -15,6 +16,9 @@ import type { Region } from "./region.ts";
 import { bindResource, dropResource, plainSpace, purge, putBackOnList, takeOffList } from "./residency.ts";
 import { shrinkSystemMemory } from "./shrink.ts";
 import { count, emptyTally, type Tally } from "./tally.ts";
+
+/** Pause before looking again for room that somebody else is about to make. */
+export const BUSY_RETRY_MS = 5;
 
 /** Objects that a batch holds: locked, on no list, still resident. */
 export interface Victims {
@@ -32,8 +36,17 @@ export interface Eviction extends Tally {
   readonly purgedBytes: number;
 }
 
-/** Takes the first evictable objects of a region into the caller's hands: `bytesWanted` of them, a batch at most. */
-export function collectVictims(memory: Memory, region: Region, bytesWanted: number): Victims {
+/**
+ * Takes the first evictable objects of a region into the caller's hands: `bytesWanted` of them, a batch at most. With
+ * `inWindow` only those that have bytes in the visible window (i915_ttm_buddy_man_intersects).
+ */
+export function collectVictims(
+  memory: Memory,
+  region: Region,
+  bytesWanted: number,
+  options: { readonly inWindow?: boolean } = {},
+): Victims {
+  const inWindow = options.inWindow === true && region.hasSmallWindow;
   const { table, locks } = memory;
   const slots: number[] = [];
   let bytes = 0;
@@ -43,7 +56,9 @@ export function collectVictims(memory: Memory, region: Region, bytesWanted: numb
     let slot = region.lists.head(priority);
     while (slot !== NONE && bytes < bytesMax && slots.length < MOVE_BATCH_OBJECTS) {
       const next = table.listNext[slot];
-      if (locks.tryLock(slot)) {
+      if (inWindow && region.visibleBytesOf(table.resource[slot]) === 0) {
+        // It may stay: its place would not help.
+      } else if (locks.tryLock(slot)) {
         takeOffList(memory, slot);
         slots.push(slot);
         bytes += table.sizeBytes[slot];
@@ -123,7 +138,11 @@ export async function allocateSystem(memory: Memory, sizeBytes: number): Promise
   const request = plainSpace(sizeBytes);
   for (;;) {
     const handle = system.allocate(request);
-    if (handle !== NONE || (await shrinkSystemMemory(memory, sizeBytes)) === 0) return handle;
+    if (handle !== NONE) return handle;
+    if ((await shrinkSystemMemory(memory, sizeBytes)) > 0) continue;
+    if (system.inHands === 0) return NONE;
+    // Others are swapping objects out: that ends, and only then is memory known to be full.
+    await sleep(memory.clock, BUSY_RETRY_MS);
   }
 }
 

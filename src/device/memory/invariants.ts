@@ -14,6 +14,7 @@ export function checkMemoryInvariants(memory: Memory): void {
   const listed = new Map<number, number>();
   for (const region of memory.regions) {
     region.checkInvariants();
+    assert.equal(region.inHands, 0, `region ${region.id}: nobody holds an object that is to leave`);
     for (const slot of region.lists.all()) {
       assert(!listed.has(slot), `slot ${slot} is on two lists`);
       listed.set(slot, region.index);

@@ -11,7 +11,7 @@ import { collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts"
 import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
 import { checkObjectSpec } from "./object-spec.ts";
-import { FLAG, NONE, PURGED, RESIDENT } from "./object-table.ts";
+import { FLAG, NONE, PURGED, RESIDENT, UNKNOWN } from "./object-table.ts";
 import { makeResident } from "./placement.ts";
 import type { Region } from "./region.ts";
 import { dropResource, notePinned, purge, relist } from "./residency.ts";
@@ -108,7 +108,7 @@ export async function moveObject(memory: Memory, id: string, regionId: string): 
 export async function adviseObject(memory: Memory, id: string, advice: Advice): Promise<boolean> {
   return withObject(memory, id, (slot) => {
     const { table } = memory;
-    if (table.state[slot] === PURGED) return false;
+    if (table.state[slot] === PURGED || table.state[slot] === UNKNOWN) return false;
     table.dontNeed[slot] = advice === "DONT_NEED" ? 1 : 0;
     memory.touch(slot);
     if (table.state[slot] === RESIDENT) relist(memory, slot);
@@ -149,9 +149,12 @@ export async function evictRegion(
     const victims = collectVictims(memory, region, left);
     if (victims.slots.length === 0) return total;
     const evicted = await evictVictims(memory, victims, "request");
-    total.objects += evicted.objects + evicted.purgedObjects;
+    const gone = evicted.objects + evicted.purgedObjects;
+    total.objects += gone;
     total.bytes += evicted.bytes + evicted.purgedBytes;
-    if (evicted.exhausted) throw systemMemoryExhausted(memory, `what is to leave region ${regionId}`);
+    // What a batch brought to system memory can be swapped once it is there, and the next one finds room.
+    if (evicted.exhausted && gone === 0)
+      throw systemMemoryExhausted(memory, `what is to leave region ${regionId}`);
   }
 }
 

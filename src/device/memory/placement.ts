@@ -2,11 +2,18 @@
  * Finding room for an object: its first region without evicting, then with, then the others (drm ttm_bo_validate as
  * i915_ttm_get_pages calls it). The caller holds the object's lock.
  */
+import { sleep } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
 import { clearChecked, copyChecked } from "./checked-copy.ts";
 import { CopyList } from "./copier.ts";
-import { allocateSystem, collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts";
+import {
+  allocateSystem,
+  BUSY_RETRY_MS,
+  collectVictims,
+  evictVictims,
+  systemMemoryExhausted,
+} from "./evict.ts";
 import { changeState } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
 import { swapPagesOf } from "./object-runs.ts";
@@ -16,19 +23,24 @@ import { bindResource, dropResource, needsClearing, spaceRequestOf } from "./res
 
 /** Pauses while every candidate is in somebody else's hands: bounded, because two such callers could wait for ever. */
 const BUSY_RETRIES_MAX = 100;
-const BUSY_RETRY_MS = 5;
 
-/** Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. */
+/**
+ * Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. It is the CPU
+ * that needs it, so places that the CPU can reach come first.
+ */
 export async function populate(memory: Memory, slot: number): Promise<void> {
+  const plain = spaceRequestOf(memory, slot);
+  const regions = memory.placementOf(slot).map((index) => memory.region(index));
+  const inWindow = regions.some((region) => region.hasSmallWindow)
+    ? [{ ...plain, visibleOnly: true, topDown: false }]
+    : [];
   let failure: DeviceError | undefined;
-  for (const index of memory.placementOf(slot)) {
-    const region = memory.region(index);
-    const found = await findSpace(memory, slot, region, spaceRequestOf(memory, slot));
-    if (typeof found === "number") {
-      await fillAndBind(memory, slot, region, found);
-      return;
+  for (const request of [...inWindow, plain]) {
+    for (const region of regions) {
+      const found = await findSpace(memory, slot, region, request);
+      if (typeof found === "number") return fillAndBind(memory, slot, region, found);
+      failure ??= found;
     }
-    failure ??= found;
   }
   throw failure ?? new DeviceError("INTERNAL", `Object ${memory.idOf(slot)} has no regions.`);
 }
@@ -96,10 +108,15 @@ async function findSpace(
       memory.emit({ type: "allocated", region: region.id, objects: 1 });
       return handle;
     }
-    const error = await makeRoom(memory, region, request.sizeBytes);
+    const error = await makeRoom(memory, region, request);
     if (error === undefined) continue;
+    // What is in a mover's hands leaves in a time of its own, however long the copy takes.
+    if (error === "leaving") {
+      await sleep(memory.clock, BUSY_RETRY_MS);
+      continue;
+    }
     if (error === "busy" && busyRetries++ < BUSY_RETRIES_MAX) {
-      await new Promise<void>((resolve) => memory.clock.startTimer(BUSY_RETRY_MS, resolve));
+      await sleep(memory.clock, BUSY_RETRY_MS);
       continue;
     }
     const failure = error instanceof DeviceError ? error : regionFull(memory, slot, region);
@@ -108,15 +125,19 @@ async function findSpace(
   }
 }
 
-/** Evicts about `bytes` from a region. Undefined when something went: try again. */
+/** Evicts about as much as is asked for from a region. Undefined when something went: try again. */
 async function makeRoom(
   memory: Memory,
   region: Region,
-  bytes: number,
-): Promise<DeviceError | "busy" | "full" | undefined> {
+  request: SpaceRequest,
+): Promise<DeviceError | "leaving" | "busy" | "full" | undefined> {
   if (region === memory.system) return systemMemoryExhausted(memory, "the object");
-  const victims = collectVictims(memory, region, bytes);
-  if (victims.slots.length === 0) return victims.someBusy ? "busy" : "full";
+  if (!region.couldMakeRoom(request)) return "full";
+  const victims = collectVictims(memory, region, request.sizeBytes, { inWindow: request.visibleOnly });
+  if (victims.slots.length === 0) {
+    if (region.inHands > 0) return "leaving";
+    return victims.someBusy ? "busy" : "full";
+  }
   const evicted = await evictVictims(memory, victims, "pressure");
   if (evicted.objects > 0 || evicted.purgedBytes > 0) return undefined;
   return systemMemoryExhausted(
@@ -127,6 +148,9 @@ async function makeRoom(
 
 /** Puts an object's bytes, or zeroes, into space that was found for it, and ties it to the object. */
 async function fillAndBind(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
+  if (memory.table.state[slot] === SWAPPED && !region.isVisible(handle)) {
+    return swapInBeyondWindow(memory, slot, region, handle);
+  }
   try {
     if (memory.table.state[slot] === SWAPPED) await swapIn(memory, slot, region, handle);
     else if (needsClearing(memory, slot)) await clear(memory, region, handle);
@@ -136,6 +160,26 @@ async function fillAndBind(memory: Memory, slot: number, region: Region, handle:
   }
   bindResource(memory, slot, region, handle);
   memory.swap?.discard(slot);
+}
+
+/** The CPU reads swap and cannot reach beyond the window: the bytes go by way of system memory. */
+async function swapInBeyondWindow(
+  memory: Memory,
+  slot: number,
+  region: Region,
+  handle: number,
+): Promise<void> {
+  const { system } = memory;
+  try {
+    const bounce = await allocateSystem(memory, memory.table.sizeBytes[slot]);
+    if (bounce === NONE)
+      throw systemMemoryExhausted(memory, `object ${memory.idOf(slot)} on its way from swap`);
+    await fillAndBind(memory, slot, system, bounce);
+  } catch (error) {
+    region.release(handle);
+    throw error;
+  }
+  await moveTo(memory, slot, region, handle);
 }
 
 /** Zeroes what is not known to be zero. */
@@ -185,7 +229,7 @@ function regionFull(memory: Memory, slot: number, region: Region): DeviceError {
       : `does not fit the free space, whose largest block is ${formatBytes(largest)},`;
   return new DeviceError(
     "REGION_FULL",
-    `Size (${formatBytes(sizeBytes)}) of object ${memory.idOf(slot)} ${why} of region ${region.id}, and nothing there can be evicted.`,
+    `Size (${formatBytes(sizeBytes)}) of object ${memory.idOf(slot)} ${why} of region ${region.id}, and evicting cannot make room for it.`,
     {
       region: region.id,
       sizeBytes: String(sizeBytes),

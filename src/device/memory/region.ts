@@ -51,6 +51,8 @@ export class Region {
   pinnedObjectCount = 0;
   objectCount = 0;
   backupBytes = 0;
+  /** Objects that a mover has taken off their list and that still have their bytes here: room that is coming. */
+  inHands = 0;
   readonly reservedBytes: number;
   #visibleUsedBytes = 0;
   readonly #buddy: BuddyAllocator;
@@ -93,7 +95,7 @@ export class Region {
   allocate(request: SpaceRequest): number {
     // System memory is pages behind an IOMMU: neither contiguity nor alignment means anything there.
     const system = this.kind === "SYSTEM";
-    const minBlockBytes = system ? this.minPageBytes : Math.max(this.minPageBytes, request.alignmentBytes);
+    const minBlockBytes = this.#minBlockBytes(request);
     const endBytes = request.visibleOnly ? this.visibleBytes : this.sizeBytes;
     const sizeBytes = roundUp(request.sizeBytes, minBlockBytes);
     // What could not fit an empty space either is no error here, only no room.
@@ -113,6 +115,15 @@ export class Region {
       this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
     });
     return handle;
+  }
+
+  /** Whether there could be room if all that is not pinned left: where there could not, evicting helps nobody. */
+  couldMakeRoom(request: SpaceRequest): boolean {
+    const minBlockBytes = this.#minBlockBytes(request);
+    const sizeBytes = roundUp(request.sizeBytes, minBlockBytes);
+    if (request.visibleOnly && sizeBytes > Math.floor(this.visibleBytes / minBlockBytes) * minBlockBytes)
+      return false;
+    return sizeBytes <= this.sizeBytes - this.reservedBytes - this.pinnedBytes;
   }
 
   release(handle: number): void {
@@ -192,6 +203,10 @@ export class Region {
     const handle = this.#buddy.allocate({ sizeBytes: free, minBlockBytes: this.minPageBytes });
     assert(handle !== NO_BLOCKS, "an empty region can be taken whole");
     this.#buddy.free(handle, { cleared: true });
+  }
+
+  #minBlockBytes(request: SpaceRequest): number {
+    return this.kind === "SYSTEM" ? this.minPageBytes : Math.max(this.minPageBytes, request.alignmentBytes);
   }
 
   #visiblePart(offsetBytes: number, lengthBytes: number): number {

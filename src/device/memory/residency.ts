@@ -65,6 +65,7 @@ export function dropResource(memory: Memory, slot: number): void {
   assert(handle !== NONE, "only a resource that exists is dropped");
   const region = memory.region(table.region[slot]);
   if (table.list[slot] !== NONE) region.lists.remove(slot);
+  else region.inHands--;
   if (table.pinCount[slot] > 0) notePinned(memory, slot, -1);
   if (table.has(slot, FLAG_BACKUP)) region.backupBytes -= table.sizeBytes[slot];
   region.objectCount--;
@@ -98,12 +99,16 @@ export function relist(memory: Memory, slot: number): void {
 
 /** Takes an object into the hands of a mover: it keeps its resource but is on no list. */
 export function takeOffList(memory: Memory, slot: number): void {
-  memory.region(memory.table.region[slot]).lists.remove(slot);
+  const region = memory.region(memory.table.region[slot]);
+  region.lists.remove(slot);
+  region.inHands++;
 }
 
 /** Undoes takeOffList: the object is first in line again. */
 export function putBackOnList(memory: Memory, slot: number): void {
-  memory.region(memory.table.region[slot]).lists.prepend(slot, listOf(memory, slot));
+  const region = memory.region(memory.table.region[slot]);
+  region.lists.prepend(slot, listOf(memory, slot));
+  region.inHands--;
 }
 
 /** drm/i915 i915_ttm_adjust_lru. */

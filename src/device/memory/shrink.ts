@@ -4,27 +4,28 @@
  */
 import { toDeviceError } from "../errors.ts";
 import { changeState } from "./lifecycle.ts";
-import { PRIORITIES } from "./lists.ts";
+import { PRIORITIES, PRIORITY_PURGE } from "./lists.ts";
 import type { Memory } from "./memory.ts";
 import { swapPagesOf } from "./object-runs.ts";
 import { FLAG, NONE, SWAPPED, UNPOPULATED } from "./object-table.ts";
+import { roundUp } from "./region.ts";
 import { dropResource, purge, putBackOnList, takeOffList } from "./residency.ts";
+import { SWAP_PAGE_BYTES } from "./swap.ts";
 
 /** Frees about `bytes` of system memory. Answers how many it freed; 0 means that nothing can go. */
 export async function shrinkSystemMemory(memory: Memory, bytes: number): Promise<number> {
-  const { locks, system } = memory;
+  const { locks, table } = memory;
   let freed = 0;
-  for (let priority = 0; priority < PRIORITIES; priority++) {
-    for (
-      let slot = nextVictim(memory, priority);
-      slot !== NONE && freed < bytes;
-      slot = nextVictim(memory, priority)
-    ) {
+  // What may be thrown away is first in line; without swap there is no need to look further.
+  const priorities = memory.swap?.allowed === true ? PRIORITIES : PRIORITY_PURGE + 1;
+  for (let priority = 0; priority < priorities; priority++) {
+    while (freed < bytes) {
+      const slot = nextVictim(memory, priority);
+      if (slot === NONE) break;
       takeOffList(memory, slot);
-      const before = system.freeBytes;
       const gone = await shrink(memory, slot);
-      freed += system.freeBytes - before;
-      if (!gone) putBackOnList(memory, slot);
+      if (gone) freed += table.sizeBytes[slot];
+      else putBackOnList(memory, slot);
       locks.unlock(slot);
       if (!gone) break;
     }
@@ -32,12 +33,19 @@ export async function shrinkSystemMemory(memory: Memory, bytes: number): Promise
   return freed;
 }
 
-/** The least recently used object of a priority that nobody holds, locked. */
+/** The least recently used object of a priority that can go and that nobody holds, locked. */
 function nextVictim(memory: Memory, priority: number): number {
   const { table, locks, system } = memory;
   let slot = system.lists.head(priority);
-  while (slot !== NONE && !locks.tryLock(slot)) slot = table.listNext[slot];
+  while (slot !== NONE && !(canGo(memory, slot) && locks.tryLock(slot))) slot = table.listNext[slot];
   return slot;
+}
+
+/** Whether an object may be thrown away, or swap has room for it. */
+function canGo(memory: Memory, slot: number): boolean {
+  const { table, swap } = memory;
+  if (table.dontNeed[slot] === 1 || table.has(slot, FLAG.VOLATILE)) return true;
+  return swap?.allowed === true && roundUp(table.sizeBytes[slot], SWAP_PAGE_BYTES) <= swap.freeBytes;
 }
 
 /** Throws one object's content away or swaps it out. False when it has to stay. */
