@@ -135,7 +135,7 @@ test("docs/dependencies.md lists every dependency of package.json, and no other"
   );
   const listed = read("docs/dependencies.md")
     .split("\n")
-    .flatMap((line) => /^\| `([^`]+)` \|/.exec(line)?.[1] ?? []);
+    .flatMap((line) => /^\| `([^`]+)` +\|/.exec(line)?.[1] ?? []);
   expect(listed.toSorted()).toEqual(pinned.toSorted());
 });
 

@@ -4,7 +4,11 @@
  */
 import type {
   Advice,
+  ContextPriority,
+  ContextResource,
   DeviceResource,
+  EngineResource,
+  FenceResource,
   ObjectFlag,
   ObjectResource,
   RegionResource,
@@ -12,6 +16,7 @@ import type {
   TransitionResource,
   UsageResource,
 } from "./resource.ts";
+import type { WorkCommand } from "./work-command.ts";
 
 /**
  * What to do when a transition is running: refuse (DEVICE_TRANSITION), hold and run once when the device is ACTIVE,
@@ -136,6 +141,70 @@ export interface WriteObject extends Holdable {
   readonly data: Uint8Array;
   readonly declaredBytes?: number;
 }
+export interface ListEngines {
+  readonly type: "listEngines";
+}
+export interface GetEngine {
+  readonly type: "getEngine";
+  readonly engine: string;
+}
+/** Resets one engine: what it works on fails, everything behind it runs again. */
+export interface ResetEngine {
+  readonly type: "resetEngine";
+  readonly engine: string;
+}
+/** Makes a context on an engine. Errors: ENGINE_NOT_FOUND, LIMIT_EXCEEDED, DEVICE_WEDGED. */
+export interface CreateContext extends Holdable {
+  readonly type: "createContext";
+  readonly engine: string;
+  readonly priority: ContextPriority;
+}
+export interface GetContext {
+  readonly type: "getContext";
+  readonly context: string;
+}
+/** Contexts by ascending id after `afterId`, at most `limit`. */
+export interface ListContexts {
+  readonly type: "listContexts";
+  readonly afterId: string;
+  readonly limit: number;
+}
+/** Errors: CONTEXT_NOT_FOUND, CONTEXT_ACTIVE. */
+export interface DeleteContext extends Holdable {
+  readonly type: "deleteContext";
+  readonly context: string;
+}
+/**
+ * Submits a request. All its commands are checked first, and refused whole if one is invalid. It runs after the
+ * requests before it in its context, after `waitFences`, and after those that use its objects in its way.
+ */
+export interface SubmitWork extends Holdable {
+  readonly type: "submitWork";
+  readonly context: string;
+  readonly commands: readonly WorkCommand[];
+  /** Ids of fences; when one of them fails, so does this request. */
+  readonly waitFences: readonly string[];
+  /** Answer when the request has ended, after this long at the latest; undefined = at once. Unit: milliseconds. */
+  readonly waitMs?: number;
+}
+export interface GetFence {
+  readonly type: "getFence";
+  readonly fence: string;
+}
+/** Waits for a fence. Errors: FENCE_NOT_FOUND, DEADLINE_EXCEEDED when it is still pending after `timeoutMs`. */
+export interface WaitFence {
+  readonly type: "waitFence";
+  readonly fence: string;
+  readonly timeoutMs: number;
+}
+/**
+ * GT: a full reset; what runs fails, wedged is cleared. FACTORY: drops objects, contexts, backups and FAILED: a clean
+ * device, whatever state it was in.
+ */
+export interface ResetDevice {
+  readonly type: "resetDevice";
+  readonly scope: "GT" | "FACTORY";
+}
 export interface Suspend {
   readonly type: "suspend";
   readonly state: SleepState;
@@ -188,6 +257,17 @@ export type Command =
   | BatchUnpinObjects
   | BatchDeleteObjects
   | GetUsage
+  | ListEngines
+  | GetEngine
+  | ResetEngine
+  | CreateContext
+  | GetContext
+  | ListContexts
+  | DeleteContext
+  | SubmitWork
+  | GetFence
+  | WaitFence
+  | ResetDevice
   | ChecksumObject
   | ReadObject
   | WriteObject
@@ -217,6 +297,17 @@ export interface Results {
   batchUnpinObjects: undefined;
   batchDeleteObjects: undefined;
   getUsage: readonly UsageResource[];
+  listEngines: readonly EngineResource[];
+  getEngine: EngineResource;
+  resetEngine: EngineResource;
+  createContext: ContextResource;
+  getContext: ContextResource;
+  listContexts: { readonly contexts: readonly ContextResource[]; readonly nextAfterId: string };
+  deleteContext: undefined;
+  submitWork: FenceResource;
+  getFence: FenceResource;
+  waitFence: FenceResource;
+  resetDevice: DeviceResource;
   checksumObject: { readonly crc32c: number; readonly sha256Hex: string; readonly sizeBytes: number };
   readObject: Uint8Array;
   writeObject: { readonly bytesWritten: number };
@@ -254,6 +345,17 @@ export const ACCESS: Readonly<Record<CommandType, Access>> = {
   batchUnpinObjects: "access",
   batchDeleteObjects: "access",
   getUsage: "metadata",
+  listEngines: "metadata",
+  getEngine: "metadata",
+  resetEngine: "access",
+  createContext: "access",
+  getContext: "metadata",
+  listContexts: "metadata",
+  deleteContext: "access",
+  submitWork: "access",
+  getFence: "metadata",
+  waitFence: "metadata",
+  resetDevice: "power",
   checksumObject: "access",
   readObject: "access",
   writeObject: "access",

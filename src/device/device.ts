@@ -4,6 +4,7 @@
  * Boot: banks; memory with the CPU copier; the device's own objects placed and filled by CPU; microcontroller;
  * engines and migrate contexts; only then is the blitter handed to memory.
  */
+import assert from "node:assert/strict";
 import { ACCESS, type Command, type CommandOf, type CommandType, type Results } from "./command.ts";
 import { DeviceError } from "./errors.ts";
 import { MemoryBank, WASM_PAGE_BYTES } from "./hardware/bank.ts";
@@ -26,6 +27,7 @@ import {
   adviseObject,
   createObject,
   deleteObject,
+  destroyWhenIdle,
   evictRegion,
   moveObject,
   pinObject,
@@ -89,7 +91,9 @@ export class AssembledDevice implements Device {
     const rates = inProcess ? (options.rates ?? DEFAULT_RATES) : undefined;
     const engines = options.engines.map((name, index): Engine => {
       const common = { name, index, banks: bankMemories, control, clock };
-      return rates === undefined ? new ThreadedEngine(common) : new InProcessEngine({ ...common, rates });
+      if (rates !== undefined) return new InProcessEngine({ ...common, rates });
+      assert(options.clockModule !== undefined, "checkOptions has seen to the clock of engine threads");
+      return new ThreadedEngine({ ...common, clockModule: options.clockModule });
     });
     const table = new ObjectTable();
     this.memory = new Memory({
@@ -103,6 +107,7 @@ export class AssembledDevice implements Device {
       swap: options.swap === undefined ? undefined : new Swap(options.swap),
       deviceUid: options.uid,
     });
+    this.memory.reservations.onIdle = (slot) => destroyWhenIdle(this.memory, slot);
     this.gt = new Gt({ memory: this.memory, engines, clock, emit });
     this.#gate = new CommandGate(clock);
     const rail = new PowerRail({ banks: banks.slice(1), microcodes, clock, random: options.random });
@@ -151,6 +156,7 @@ export class AssembledDevice implements Device {
   #makeHandlers(): Handlers {
     const memory = this.memory;
     const power = this.#power;
+    const { gt } = this;
     return {
       getDevice: () => this.#describe(),
       listRegions: () => this.#regions(),
@@ -166,13 +172,30 @@ export class AssembledDevice implements Device {
       moveObject: async ({ object, region }) =>
         describeObject(memory, await moveObject(memory, object, region)),
       adviseObject: async ({ object, advice }) => ({ retained: await adviseObject(memory, object, advice) }),
-      batchCreateObjects: async ({ template, count }) => ({
-        objects: await batchCreate(memory, { type: "createObject", ...template }, count),
+      batchCreateObjects: ({ template, count }) => ({
+        objects: batchCreate(memory, { type: "createObject", ...template }, count),
       }),
       batchPinObjects: async ({ objects, region }) => void (await batchPin(memory, objects, region)),
       batchUnpinObjects: async ({ objects }) => void (await batchUnpin(memory, objects)),
       batchDeleteObjects: async ({ objects }) => void (await batchDelete(memory, objects)),
       getUsage: () => summarizeUsage(memory),
+      listEngines: () => gt.units.map((unit) => unit.describe(gt.powered)),
+      getEngine: ({ engine }) => gt.unit(engine).describe(gt.powered),
+      resetEngine: async ({ engine }) => {
+        await gt.resetEngine(gt.unit(engine), "a client asked for it");
+        return gt.unit(engine).describe(gt.powered);
+      },
+      createContext: ({ engine, priority }) => gt.createContext(engine, priority).describe(),
+      getContext: ({ context }) => gt.contexts.get(context).describe(),
+      listContexts: (command) => gt.contexts.list(command),
+      deleteContext: ({ context }) => void gt.contexts.delete(context),
+      submitWork: (command) => gt.submit(command),
+      getFence: ({ fence }) => gt.scheduler.fences.get(fence).describe(),
+      waitFence: ({ fence, timeoutMs }) => gt.scheduler.fences.wait(fence, timeoutMs),
+      resetDevice: async ({ scope }) => {
+        await (scope === "GT" ? power.resetGt() : power.resetFactory());
+        return this.#describe();
+      },
       checksumObject: ({ object }) => checksumContent(memory, object),
       readObject: ({ object, offsetBytes, lengthBytes }) =>
         readContent(memory, object, offsetBytes, lengthBytes),

@@ -5,6 +5,8 @@
  * Wires map kinds, never reasons, to their own codes.
  */
 
+import assert from "node:assert/strict";
+
 /** How a wire should classify a failure. Few on purpose: each wire maps these and nothing finer. */
 export type ErrorKind =
   | "invalid" // the request can never succeed as it stands (EINVAL, E2BIG)
@@ -29,12 +31,18 @@ export const REASONS = {
   REGION_NOT_FOUND: "not-found",
   OBJECT_NOT_FOUND: "not-found",
   TRANSITION_NOT_FOUND: "not-found",
+  ENGINE_NOT_FOUND: "not-found",
+  CONTEXT_NOT_FOUND: "not-found",
+  FENCE_NOT_FOUND: "not-found",
   REGION_FULL: "exhausted",
   SYSTEM_MEMORY_EXHAUSTED: "exhausted",
   LIMIT_EXCEEDED: "exhausted",
   OBJECT_PINNED: "wrong-state",
   OBJECT_NOT_PINNED: "wrong-state",
   OBJECT_PURGED: "wrong-state",
+  OBJECT_ACTIVE: "wrong-state",
+  CONTEXT_ACTIVE: "wrong-state",
+  CONTEXT_BANNED: "wrong-state",
   NOT_CPU_VISIBLE: "wrong-state",
   DEVICE_SUSPENDED: "wrong-state",
   DEVICE_FAILED: "wrong-state",
@@ -44,6 +52,7 @@ export const REASONS = {
   TRANSITION_IN_PROGRESS: "conflict",
   TRANSITION_CANCELLED: "cancelled",
   IDLE_TIMEOUT: "deadline",
+  DEADLINE_EXCEEDED: "deadline",
   CONTENT_UNKNOWN: "data-loss",
   CHECKSUM_MISMATCH: "data-loss",
   COPY_FAILED: "internal",
@@ -76,10 +85,14 @@ export class DeviceError extends Error {
   }
 }
 
-/** Turns anything thrown into a DeviceError; what was not one becomes INTERNAL with the original as its cause. */
+/**
+ * Turns what the world threw into a DeviceError; what was not one becomes INTERNAL with the original as its cause. An
+ * assertion is a bug of ours and goes on its way: nothing may continue after it.
+ */
 export function toDeviceError(error: unknown): DeviceError {
   if (error instanceof DeviceError) return error;
-  const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof assert.AssertionError) throw error;
+  const text = (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
   return new DeviceError(
     "INTERNAL",
     `The device failed in a way it should not: ${text}.`,

@@ -39,11 +39,14 @@ export type DeviceEvent =
   | { readonly type: "swappedOut"; readonly objects: number; readonly bytes: number }
   | { readonly type: "swappedIn"; readonly objects: number; readonly bytes: number }
   | { readonly type: "swapFailed"; readonly reason: string }
+  | { readonly type: "contentLost"; readonly object: string; readonly bytes: number }
   | { readonly type: "allocated"; readonly region: string; readonly objects: number }
   | { readonly type: "allocationFailed"; readonly region: string; readonly reason: string }
   | { readonly type: "blitterFallback"; readonly reason: string; readonly bytes: number }
   | { readonly type: "verifyFailed"; readonly objects: readonly string[] }
   | { readonly type: "recovered"; readonly complete: boolean }
+  | { readonly type: "jobEnded"; readonly engine: string; readonly completed: boolean }
+  | { readonly type: "engineReset"; readonly engine: string; readonly why: string; readonly context: string }
   | { readonly type: "wedged"; readonly wedged: boolean; readonly why: string };
 
 export type EventSink = (event: DeviceEvent) => void;

@@ -16,7 +16,7 @@ export const BANK_BYTES_MAX = 16 * GIB;
 /** Most regions of local memory a device may have: LMEM_0..3 (drm/i915 intel_memory_region.h). */
 export const LOCAL_REGIONS_MAX = 4;
 
-/** Most objects a device holds, backups included: slots are 22 bits of a handle. */
+/** Most objects a device holds, backups included: about 500 MiB of tables and names. */
 export const OBJECTS_MAX = 4 * 1024 * 1024;
 
 /** Longest label of an object. Unit: UTF-16 code units. */
@@ -59,6 +59,39 @@ export const MIGRATE_RING_BYTES = 512 * KIB;
 export const IDLE_TIMEOUT_DEFAULT_MS = 500;
 /** Longest idle wait a caller may ask for. Unit: milliseconds. */
 export const IDLE_TIMEOUT_MAX_MS = 600_000;
+
+/** Longest time a context may take to let go of its engine (drm/i915 preempt_timeout_ms). Unit: milliseconds. */
+export const PREEMPT_TIMEOUT_MS = 640;
+
+/** Between two heartbeats of a busy engine (drm/i915 heartbeat_interval_ms). Unit: milliseconds. */
+export const HEARTBEAT_INTERVAL_MS = 2_500;
+
+/** Resets that a context may cause before it is banned. */
+export const HANGS_BEFORE_BAN = 3;
+
+/** Ring of a client's context: 2,047 commands in flight. Unit: bytes. */
+export const CLIENT_RING_BYTES = 64 * KIB;
+/** Ring of a kernel context, which carries heartbeats only. Unit: bytes. */
+export const KERNEL_RING_BYTES = 4 * KIB;
+
+/** Contexts of one device. */
+export const CONTEXTS_MAX = 1024;
+/** Requests that wait or run in one context. */
+export const REQUESTS_QUEUED_MAX = 1024;
+/** Commands of one request. */
+export const WORK_COMMANDS_MAX = 10_000;
+/** Fences that one request may wait for. */
+export const WAIT_FENCES_MAX = 256;
+/** Longest spin that a command may ask for. Unit: milliseconds. */
+export const SPIN_MAX_MS = 3_600_000;
+
+/** Settled fences that can still be asked about; older ones are forgotten. */
+export const FENCES_KEPT_MAX = 16_384;
+/** Longest wait for a fence in one call. Unit: milliseconds. */
+export const FENCE_WAIT_MAX_MS = 3_600_000;
+
+/** Longest wait for work on an object before the CPU gets at it (ttm_bo_wait_ctx). Unit: milliseconds. */
+export const OBJECT_WAIT_TIMEOUT_MS = 15_000;
 
 /** Longest time an engine may take to acknowledge a stop or a reset before it is terminated. Unit: milliseconds. */
 export const ENGINE_ACK_TIMEOUT_MS = 2_000;

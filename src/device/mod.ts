@@ -12,3 +12,4 @@ export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";
 export type * from "./resource.ts";
 export { OBJECT_FLAGS, PHASES } from "./resource.ts";
 export { VirtualClock } from "./virtual-clock.ts";
+export type { WorkCommand } from "./work-command.ts";

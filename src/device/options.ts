@@ -1,4 +1,5 @@
 /** What a device is made of: sizes, engines, and everything of the outside world that it needs, handed in. */
+import assert from "node:assert/strict";
 import type { Clock } from "./clock.ts";
 import { DeviceError } from "./errors.ts";
 import type { EventSink } from "./events.ts";
@@ -41,6 +42,8 @@ export interface DeviceOptions {
   readonly engines: readonly string[];
   /** `threaded`: a worker for each engine. `in-process`: deterministic, under the clock. */
   readonly engineForm: "in-process" | "threaded";
+  /** Exports `monotonicNs(): bigint`, the clock's time for engine threads. Needed when they are threaded. */
+  readonly clockModule?: URL;
   readonly clock: Clock;
   /** Uniform in [0, 1); only for what need not be secret. */
   readonly random: () => number;
@@ -85,16 +88,28 @@ export function checkOptions(options: DeviceOptions): void {
       );
     }
     for (const range of reserved ?? []) checkReserved(range, sizeBytes, minPageBytes);
+    checkApart(reserved ?? []);
   }
   checkBankSize("System memory", options.smem.sizeBytes, WASM_PAGE_BYTES);
   if (options.stolenBytes !== undefined && options.stolenBytes > 0) {
     checkBankSize("Stolen memory", options.stolenBytes, WASM_PAGE_BYTES);
   }
   checkEngines(options.engines);
+  assert(
+    options.engineForm === "in-process" || options.clockModule !== undefined,
+    "engine threads need a clock",
+  );
   const [first] = options.lmem;
   const sizes = [options.smem.sizeBytes, ...options.lmem.map((region) => region.sizeBytes)];
-  const copyEngines = options.engines.filter((name) => name.startsWith("bcs")).length;
-  const needed = kernelObjectBytes(sizes, copyEngines, first.minPageBytes ?? DEFAULT_MIN_PAGE_BYTES);
+  const needed = kernelObjectBytes(sizes, options.engines, first.minPageBytes ?? DEFAULT_MIN_PAGE_BYTES);
+  const reservedBytes = (first.reserved ?? []).reduce((sum, range) => sum + range.lengthBytes, 0);
+  const reachableBytes = (first.visibleBytes ?? first.sizeBytes) - reservedBytes;
+  if (reachableBytes < needed) {
+    throw new DeviceError(
+      "INVALID_SIZE",
+      `The part of lmem0 that the CPU can reach and nobody has reserved (${formatBytes(reachableBytes)}) is too small: the device's own objects take ${formatBytes(needed)} of it.`,
+    );
+  }
   if (first.sizeBytes >= 2 * needed) return;
   throw new DeviceError(
     "INVALID_SIZE",
@@ -124,6 +139,15 @@ function checkReserved(range: Extent, sizeBytes: number, minPageBytes: number): 
     "INVALID_RANGE",
     `Reserved range of ${lengthBytes} bytes at ${offsetBytes} is not made of pages of its region.`,
   );
+}
+
+function checkApart(reserved: readonly Extent[]): void {
+  const ranges = reserved.toSorted((a, b) => a.offsetBytes - b.offsetBytes);
+  for (const [at, range] of ranges.entries()) {
+    const before = ranges[at - 1];
+    if (before === undefined || before.offsetBytes + before.lengthBytes <= range.offsetBytes) continue;
+    throw new DeviceError("INVALID_RANGE", `Reserved ranges overlap at offset ${range.offsetBytes}.`);
+  }
 }
 
 function checkEngines(names: readonly string[]): void {

@@ -117,6 +117,64 @@ export const PHASES = [
 ] as const;
 export type PhaseName = (typeof PHASES)[number];
 
+export type EngineKind = "RENDER" | "COMPUTE" | "COPY" | "VIDEO";
+/** IDLE and RUNNING as they say; FAULTED: stopped, to be reset; HALTED: not powered or given up. */
+export type EngineState = "IDLE" | "RUNNING" | "FAULTED" | "HALTED";
+
+/** What an engine was doing when it had to be reset. */
+export interface HangCapture {
+  readonly timeNs: bigint;
+  readonly why: string;
+  /** Context whose work it was; empty for the device's own. */
+  readonly context: string;
+  readonly fence: string;
+  /** Byte offset in the context's ring of the command that did not end. */
+  readonly ringHead: number;
+}
+
+export interface EngineResource {
+  readonly name: string;
+  readonly kind: EngineKind;
+  readonly state: EngineState;
+  readonly busyNs: bigint;
+  /** Submissions that wait for it or run on it. */
+  readonly queueDepth: number;
+  readonly resets: number;
+  readonly submittedJobs: number;
+  readonly completedJobs: number;
+  readonly failedJobs: number;
+  readonly lastHang: HangCapture | undefined;
+}
+
+export type ContextPriority = "LOW" | "NORMAL" | "HIGH";
+
+export interface ContextResource {
+  readonly id: string;
+  readonly engine: string;
+  readonly priority: ContextPriority;
+  /** Sixteen 64-bit registers as they were last saved; empty before the first use. */
+  readonly registers: readonly bigint[];
+  /** Objects of the device's own that hold image and ring. */
+  readonly image: string;
+  readonly ring: string;
+  /** Requests that wait or run. */
+  readonly pendingRequests: number;
+  readonly hangs: number;
+  readonly banned: boolean;
+}
+
+export type FenceStateName = "PENDING" | "SIGNALED" | "FAILED";
+
+export interface FenceResource {
+  readonly id: string;
+  readonly engine: string;
+  readonly context: string;
+  /** Position of the request in its context, from 1. */
+  readonly seqno: number;
+  readonly state: FenceStateName;
+  readonly error: { readonly reason: ErrorReason; readonly message: string } | undefined;
+}
+
 /** What the objects of one label take; bytes are sizes of objects. */
 export interface UsageResource {
   readonly label: string;

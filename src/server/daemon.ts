@@ -117,7 +117,7 @@ async function boot(name: string, config: Config, deps: BootDeps): Promise<Devic
   const { log, metrics, engineForm, swap } = deps;
   const { minPageBytes, visibleBytes = Number.POSITIVE_INFINITY } = config;
   const memories = [...config.lmemSizesBytes.map((_, index) => `lmem${index}`), "smem"];
-  const count = metrics.countDevice(name, memories);
+  const count = metrics.countDevice(name, memories, config.engines);
   const record = logDevice(log, name);
   const emit: EventSink = (event) => {
     count(event);
@@ -138,6 +138,7 @@ async function boot(name: string, config: Config, deps: BootDeps): Promise<Devic
       engines: config.engines,
       engineForm,
       clock: systemClock,
+      clockModule: engineClockModule(),
       random: Math.random,
       emit,
       sha256: hashSha256,
@@ -154,6 +155,12 @@ async function closeDirectory(directory: DataDirectory, log: Logger): Promise<vo
     .catch((error: unknown) => log.warn({ err: error }, "the data directory could not be given up"));
   if (await settledWithin(systemClock, closing, SHUTDOWN_FILES_MS)) return;
   log.warn({ deadlineMs: SHUTDOWN_FILES_MS }, "the data directory was not given up by the deadline");
+}
+
+/** Runs from source and from dist: the extension of this file tells which; tsc does not rewrite URLs. */
+function engineClockModule(): URL {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new URL(`./monotonic-clock.${extension}`, import.meta.url);
 }
 
 function hashSha256() {

@@ -43,7 +43,14 @@ function logEvent(log: Logger, event: DeviceEvent): void {
     case "swapFailed":
       log.warn({ why: event.reason }, "an object could not be swapped out and stays in system memory");
       break;
+    case "contentLost":
+      log.error({ object: event.object, bytes: event.bytes }, "content was damaged in swap and is lost");
+      break;
+    case "engineReset":
+      log.warn({ engine: event.engine, why: event.why, context: event.context }, "engine reset");
+      break;
     // Counted, and too many for a log.
+    case "jobEnded":
     case "powerState":
     case "evicted":
     case "backedUp":

@@ -233,9 +233,10 @@ describe("without room in system memory", () => {
       }
       system.refuses = (allocation) => allocation === failing || allocation === failing + 1;
       const evicted = await reasonOf(run(evictRegion(memory, "lmem0", undefined)));
-      expect(evicted).toBe(failing <= 5 ? "SYSTEM_MEMORY_EXHAUSTED" : "none");
+      // What left before the failure makes way for the rest in a second batch.
+      expect(evicted).toBe(failing === 1 ? "SYSTEM_MEMORY_EXHAUSTED" : "none");
       checkMemoryInvariants(memory);
-      expect(system.objectCount).toBe(Math.min(5, failing - 1));
+      expect(system.objectCount).toBe(failing === 1 ? 0 : 5);
       for (const [at, id] of ids.entries()) {
         expect(hashOf(await run(readContent(memory, id, 0, MIB)))).toBe(hashOf(patternOf(at + 1, MIB)));
       }

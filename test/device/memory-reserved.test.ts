@@ -90,7 +90,7 @@ describe("stolen memory", () => {
     const suspended = await gpu.execute({ type: "suspend", state: "S3" });
     // The firmware image and the page table are all that is saved; context and ring are given up.
     expect(suspended).toMatchObject({ evictedObjects: 0, backupObjects: 2 });
-    expect(suspended.phases.reduce((sum, phase) => sum + phase.skippedVolatile, 0)).toBe(2);
+    expect(suspended.phases.reduce((sum, phase) => sum + phase.skippedVolatile, 0)).toBe(4);
     expect(await look(gpu, id)).toMatchObject({ hasBackup: false, region: "stolen", extents });
     await gpu.execute({ type: "resume" });
     expect(await look(gpu, id)).toMatchObject({ hasBackup: false, region: "stolen", extents, pinCount: 1 });

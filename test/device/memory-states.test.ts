@@ -257,7 +257,7 @@ describe("content that is gone or given up", () => {
     expect(gpu.events.filter((event) => event.type === "evicted")).toEqual([]);
   });
 
-  test.fails("DEFECT (power/verify.ts): a suspend with verify survives an object that its own step 1 purges", async () => {
+  test("a suspend with verify survives an object that its own step 1 purges", async () => {
     const gpu = await bootVirtual();
     const id = await gpu.upload(BYTES);
     await advise(gpu, id, "DONT_NEED");

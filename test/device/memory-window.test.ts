@@ -179,7 +179,7 @@ describe("without a blitter", () => {
   });
 
   test("[invariant 7] [gem_eio@create-ext] objects are created, written, read and pinned within reach of the CPU", async () => {
-    await gpu.device.gt.setWedged("the test says so");
+    await gpu.clock.run(gpu.device.gt.setWedged("the test says so"));
     const bytes = patternOf(1, MIB);
     const id = await gpu.upload(bytes);
     expect(hashOf(await gpu.download(id))).toBe(hashOf(bytes));
@@ -191,7 +191,7 @@ describe("without a blitter", () => {
 
   test("[invariant 44] a wedged device with objects that the CPU cannot reach aborts its suspend with COPY_FAILED; every byte stays", async () => {
     const { id, bytes } = await outside(MIB);
-    await gpu.device.gt.setWedged("the test says so");
+    await gpu.clock.run(gpu.device.gt.setWedged("the test says so"));
     expect(await reasonOf(gpu.execute({ type: "suspend", state: "S3" }))).toBe("COPY_FAILED");
     expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ powerState: "ACTIVE", wedged: true });
     gpu.device.checkInvariants();

@@ -70,7 +70,7 @@ const WAYS: readonly [string, Partial<DeviceOptions>, Leave][] = [
     {},
     async (gpu) => {
       for (const id of await fill(gpu, 15)) await gpu.execute({ type: "deleteObject", object: id });
-      await gpu.device.gt.setWedged("the test says so");
+      await gpu.clock.run(gpu.device.gt.setWedged("the test says so"));
     },
   ],
 ];

@@ -189,8 +189,10 @@ describe("device-owned objects", () => {
     expect(objects.map((object) => object.label)).toEqual([
       "firmware image",
       "migrate page table",
-      "migrate context of bcs0",
-      "migrate ring of bcs0",
+      "bcs0 kernel context image",
+      "bcs0 kernel context ring",
+      "bcs0 migrate context image",
+      "bcs0 migrate context ring",
     ]);
     expect(await reasonOf(gpu.execute({ type: "deleteObject", object: "k1" }))).toBe("INVALID_REQUEST");
     expect(await reasonOf(gpu.execute({ type: "unpinObject", object: "k1" }))).toBe("INVALID_REQUEST");

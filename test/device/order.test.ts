@@ -50,7 +50,7 @@ test.each([
     expect(gpu.events).toContainEqual({
       type: "wedged",
       wedged: true,
-      why: "engine bcs0 stopped with PAGE_FAULT",
+      why: "engine bcs0 was reset (it stopped with PAGE_FAULT) under the kernel's own work",
     });
     await damage(gpu, "migrate page table", offsetBytes, "backup");
     expect(await gpu.execute({ type: "resume" })).toMatchObject({ state: "SUCCEEDED", wedged: false });
@@ -61,12 +61,12 @@ test.each([
 test("a damaged context image is a fault of the engine that loads it", async () => {
   const gpu = await bootVirtual();
   const { pinned, hash } = await pinnedObject(gpu);
-  await damage(gpu, "migrate context of bcs0", 64);
+  await damage(gpu, "bcs0 migrate context image", 64);
   await gpu.execute({ type: "suspend", state: "S3" });
   expect(gpu.events).toContainEqual({
     type: "wedged",
     wedged: true,
-    why: "engine bcs0 stopped with CONTEXT_CORRUPT",
+    why: "engine bcs0 was reset (it stopped with CONTEXT_CORRUPT) under the kernel's own work",
   });
   await gpu.execute({ type: "resume" });
   expect(hashOf(await gpu.download(pinned))).toBe(hash);
@@ -76,7 +76,7 @@ test("the kernel's own contexts are lost with the power and made anew before the
   const gpu = await bootVirtual();
   const { pinned, hash } = await pinnedObject(gpu);
   const suspended = await gpu.execute({ type: "suspend", state: "S3" });
-  expect(suspended.phases.reduce((sum, phase) => sum + phase.skippedVolatile, 0)).toBe(2);
+  expect(suspended.phases.reduce((sum, phase) => sum + phase.skippedVolatile, 0)).toBe(4);
   const resumed = await gpu.execute({ type: "resume" });
   expect(resumed.phases.find((phase) => phase.phase === "restore_late")?.memcpyBytes).toBe(0);
   expect(hashOf(await gpu.download(pinned))).toBe(hash);

@@ -15,6 +15,10 @@ interface FakeObject {
   readonly bytes: Uint8Array;
 }
 
+function hasNoEngines(): never {
+  throw new DeviceError("INTERNAL", "The fake device has no engines.");
+}
+
 export class FakeDevice implements DeviceHandle {
   readonly name: string;
   /** Every command that arrived, oldest first. */
@@ -46,6 +50,17 @@ export class FakeDevice implements DeviceHandle {
   }
 
   readonly #handlers: Handlers = {
+    listEngines: hasNoEngines,
+    getEngine: hasNoEngines,
+    resetEngine: hasNoEngines,
+    createContext: hasNoEngines,
+    getContext: hasNoEngines,
+    listContexts: hasNoEngines,
+    deleteContext: hasNoEngines,
+    submitWork: hasNoEngines,
+    getFence: hasNoEngines,
+    waitFence: hasNoEngines,
+    resetDevice: hasNoEngines,
     getDevice: () => ({
       name: this.name,
       uid: `uid-${this.name}`,

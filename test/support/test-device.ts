@@ -80,6 +80,7 @@ export async function bootThreaded(options: Partial<DeviceOptions> = {}): Promis
     ...defaults(events),
     engineForm: "threaded",
     clock: systemClock,
+    clockModule: new URL("../../src/server/monotonic-clock.ts", import.meta.url),
     ...options,
   });
   return withHelpers(device, events, (promise) => promise);

@@ -4,11 +4,12 @@
  * what does not check out is a fault. The status page, to which sequence numbers are written, follows the image.
  *
  *   +0 magic  +4 context id  +8 flags  +12 ring bank  +16 ring offset (64)  +24 ring bytes  +28 head
- *   +32 page table root offset (64)  +40 page table bank  +64 sixteen registers  +192 CRC-32C over the first 192 bytes
+ *   +32 page table root offset (64)  +40 page table bank  +44 CRC in progress  +48 rest of a spin in ns (64)
+ *   +64 sixteen registers  +192 CRC-32C over the first 192 bytes
  */
 import assert from "node:assert/strict";
 import type { Microcode } from "./microcode.ts";
-import { readAddress } from "./ring.ts";
+import { readAddress, readValue } from "./ring.ts";
 
 const MAGIC = 0x58544354; // "TCTX"
 const CHECKED_BYTES = 192;
@@ -33,6 +34,10 @@ export interface ContextState {
   head: number;
   readonly pageTableBank: number;
   readonly pageTableOffsetBytes: number;
+  /** The checksum that CRC commands continue. */
+  crc: number;
+  /** What is left of the spin at the head that was preempted; 0 when none was. */
+  spinRemainingNs: bigint;
   /** Sixteen 64-bit registers as pairs of words, low first. */
   readonly registers: Uint32Array;
 }
@@ -57,7 +62,10 @@ export function saveContext(
   words[at + 8] = state.pageTableOffsetBytes >>> 0;
   words[at + 9] = state.pageTableOffsetBytes / 0x1_0000_0000;
   words[at + 10] = state.pageTableBank;
-  words.fill(0, at + 11, at + REGISTERS_WORD);
+  words[at + 11] = state.crc;
+  words[at + 12] = Number(state.spinRemainingNs & 0xffff_ffffn);
+  words[at + 13] = Number(state.spinRemainingNs >> 32n);
+  words.fill(0, at + 14, at + REGISTERS_WORD);
   words.set(state.registers, at + REGISTERS_WORD);
   words[at + CHECKSUM_WORD] = microcode.crc32c(offsetBytes, CHECKED_BYTES);
 }
@@ -80,6 +88,8 @@ export function loadContext(
     head: words[at + 7],
     pageTableOffsetBytes: readAddress(words, at + 8),
     pageTableBank: words[at + 10],
+    crc: words[at + 11],
+    spinRemainingNs: readValue(words, at + 12),
     registers: words.slice(at + REGISTERS_WORD, at + REGISTERS_WORD + 32),
   };
 }

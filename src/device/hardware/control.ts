@@ -6,7 +6,8 @@
  * are never shared by two writers:
  *
  *   line 0  main writes:    DOORBELL, REQUEST, REQUEST_SERIAL, SUBMITTED
- *   line 1  engine writes:  TAKEN, COMPLETED, EVENT, ACK_SERIAL, STATE, FAULT, SLEEPING
+ *   line 1  engine writes:  TAKEN, COMPLETED, EVENT, ACK_SERIAL, STATE, FAULT, SLEEPING, RING_HEAD, CONTEXT_ID
+ *   line 2  engine writes:  BUSY_NS, BUSY_SINCE_NS (64 bits each)
  *   1 KiB   port: PORT_ENTRIES submissions of 16 bytes
  *   8 KiB   descriptors for the microcode
  */
@@ -29,15 +30,31 @@ export const COMPLETED = 17;
 /** Rises when the main thread should look: completions (moderated), acknowledgements, faults. */
 export const EVENT = 18;
 export const ACK_SERIAL = 19;
-/** One of the ENGINE_ states. */
+/** One of the STATE_ values. */
 export const STATE = 20;
 /** One of FAULTS by number; 0 is none. */
 export const FAULT = 21;
 /** 1 while the engine sleeps on DOORBELL. */
 export const SLEEPING = 22;
 
+/** Where the engine last stood in the ring, and in which context's: for the capture of a hang. */
+export const RING_HEAD = 23;
+export const CONTEXT_ID = 24;
+/** Nanoseconds that the engine has been busy, up to BUSY_SINCE_NS; that is 0 while it is idle. */
+export const BUSY_NS = 32;
+export const BUSY_SINCE_NS = 34;
+
+/** Execute what is in the port, which is empty at first. */
 export const RUN = 0;
+/** Stop at once and forget everything. */
 export const HALT = 1;
+/** Stop at the next boundary between commands and save the context; the rest of the port is forgotten. */
+export const PREEMPT = 2;
+
+export const STATE_IDLE = 0;
+export const STATE_RUNNING = 1;
+export const STATE_HALTED = 2;
+export const STATE_FAULTED = 3;
 
 /** Submissions a port holds at a time. */
 export const PORT_ENTRIES = 256;
@@ -63,6 +80,7 @@ export class ControlMemory {
   readonly memory: WebAssembly.Memory;
   readonly words: Int32Array;
   readonly #view: Uint32Array;
+  readonly #wide: BigInt64Array;
 
   /** Makes the control memory of a device with `engineCount` engines, or looks at one that another thread made. */
   constructor(source: { readonly engineCount: number } | { readonly memory: WebAssembly.Memory }) {
@@ -76,11 +94,20 @@ export class ControlMemory {
     }
     this.words = new Int32Array(this.memory.buffer);
     this.#view = new Uint32Array(this.memory.buffer);
+    this.#wide = new BigInt64Array(this.memory.buffer);
   }
 
   /** Index of a block's register in `words`. */
   register(block: number, register: number): number {
     return blockOffsetBytes(block) / 4 + register;
+  }
+
+  load64(block: number, register: number): bigint {
+    return Atomics.load(this.#wide, this.register(block, register) / 2);
+  }
+
+  store64(block: number, register: number, value: bigint): void {
+    Atomics.store(this.#wide, this.register(block, register) / 2, value);
   }
 
   /** Where a block's descriptors begin, for the microcode. */
@@ -108,14 +135,14 @@ export class ControlMemory {
 
   writeSubmission(block: number, index: number, submission: Submission): void {
     assert(submission.imageOffsetBytes % IMAGE_UNIT_BYTES === 0, "a context image is page aligned");
-    const word = blockOffsetBytes(block) / 4 + PORT_WORD + (index % PORT_ENTRIES) * 4;
+    const word = blockOffsetBytes(block) / 4 + PORT_WORD + (index & (PORT_ENTRIES - 1)) * 4;
     this.#view[word] = submission.imageBank;
     this.#view[word + 1] = submission.imageOffsetBytes / IMAGE_UNIT_BYTES;
     this.#view[word + 2] = submission.ringTail;
   }
 
   readSubmission(block: number, index: number): Submission {
-    const word = blockOffsetBytes(block) / 4 + PORT_WORD + (index % PORT_ENTRIES) * 4;
+    const word = blockOffsetBytes(block) / 4 + PORT_WORD + (index & (PORT_ENTRIES - 1)) * 4;
     return {
       imageBank: this.#view[word],
       imageOffsetBytes: this.#view[word + 1] * IMAGE_UNIT_BYTES,
@@ -131,6 +158,7 @@ function blockOffsetBytes(block: number): number {
   return Math.ceil(CRC_TABLES_BYTES / BLOCK_BYTES) * BLOCK_BYTES + block * BLOCK_BYTES;
 }
 
+assert(Number.isInteger(Math.log2(PORT_ENTRIES)), "the port's index wraps with the counts");
 assert(PORT_WORD * 4 + PORT_ENTRIES * 16 <= DESCRIPTORS_WORD * 4, "the port ends before the descriptors");
 assert(
   DESCRIPTORS_WORD * 4 + DESCRIPTORS_MAX * DESCRIPTOR_BYTES <= BLOCK_BYTES,

@@ -1,28 +1,31 @@
 /**
- * The fetch-execute loop of an engine, in steps. Knows no thread and no clock: a form of the engine calls `step` and
- * `publish` in turn, the worker at machine speed, the in-process form when virtual time says so.
+ * The fetch-execute loop of an engine, in steps. Knows no thread and no clock of its own: a form of the engine calls
+ * `step` and `publish` in turn, the worker at machine speed, the in-process form when virtual time says so.
  *
  * Owned by the engine's thread; everything shared with others is in control memory and in the banks.
  */
-import { MIB } from "../limits.ts";
-import {
-  CONTEXT_TRANSLATED,
-  type ContextState,
-  loadContext,
-  saveContext,
-  statusWord,
-} from "./context-image.ts";
+import { CommandUnit } from "./command-unit.ts";
+import { type ContextState, loadContext, saveContext } from "./context-image.ts";
 import {
   ACK_SERIAL,
+  BUSY_NS,
+  BUSY_SINCE_NS,
   COMPLETED,
+  CONTEXT_ID,
   type ControlMemory,
-  DESCRIPTORS_MAX,
   EVENT,
   FAULT,
-  HALT,
+  type HALT,
+  PREEMPT,
   REQUEST,
   REQUEST_SERIAL,
+  RING_HEAD,
+  RUN,
   STATE,
+  STATE_FAULTED,
+  STATE_HALTED,
+  STATE_IDLE,
+  STATE_RUNNING,
   SUBMITTED,
   type Submission,
   TAKEN,
@@ -30,45 +33,30 @@ import {
 import { FAULTS, type Fault } from "./engine.ts";
 import { isTrap } from "./microcode.ts";
 import { MicrocodeSet } from "./microcode-set.ts";
-import { PageTableWalker } from "./page-table.ts";
-import {
-  COMMAND_BYTES,
-  FLAG_INDEPENDENT,
-  OP_BREADCRUMB,
-  OP_COPY,
-  OP_FILL,
-  OP_NOOP,
-  readAddress,
-} from "./ring.ts";
 
-/** What a step did. `idle`: nothing to do; `halted` and `faulted`: nothing will happen before the next request. */
-export type StepKind = "idle" | "progress" | "halted" | "faulted";
+/**
+ * What a step did. `idle`: nothing to do; `waiting`: a command waits, until `wakeAtNs` if that is known; `halted` and
+ * `faulted`: nothing will happen before the next request.
+ */
+export type StepKind = "idle" | "progress" | "waiting" | "halted" | "faulted";
 
-/** Bytes moved between looks at the request register: about 0.1 ms. */
-const STEP_BYTES = MIB;
-/** Bytes filled between looks: one large fill is much faster than many small ones. */
-const FILL_BYTES = 64 * MIB;
 /** Completions published before the main thread is told, when more work follows. */
 const COMPLETIONS_PER_EVENT = 64;
 
-const STATE_IDLE = 0;
-const STATE_RUNNING = 1;
-const STATE_HALTED = 2;
-const STATE_FAULTED = 3;
-
-interface Address {
-  readonly bank: number;
-  readonly offset: number;
+export interface EngineCoreOptions {
+  readonly control: ControlMemory;
+  readonly block: number;
+  readonly banks: readonly WebAssembly.Memory[];
+  /** Monotonic time in nanoseconds, the same on every thread. */
+  readonly nowNs: () => bigint;
 }
 
 export class EngineCore {
-  /** Bytes that the last step copied and filled; the in-process form charges time for them. */
-  stepBytes = 0;
-
   readonly #control: ControlMemory;
   readonly #block: number;
-  readonly #banks: readonly Uint32Array[];
+  readonly #nowNs: () => bigint;
   readonly #microcodes: MicrocodeSet;
+  readonly #unit: CommandUnit;
   #ackSerial = 0;
   #halted = true;
   #fault: Fault = "NONE";
@@ -77,29 +65,39 @@ export class EngineCore {
   #completedPublished = 0;
   #completedTold = 0;
   #context: ContextState | undefined;
-  #image: Address = { bank: 0, offset: 0 };
-  #pageTable: PageTableWalker | undefined;
+  #imageBank = 0;
+  #imageOffset = 0;
   #running = false;
   #ringTail = 0;
-  /** Bytes of the command at the ring's head that are already done. */
-  #commandDone = 0;
+  #busySinceNs = 0n;
 
-  constructor(control: ControlMemory, block: number, banks: readonly WebAssembly.Memory[]) {
-    this.#control = control;
-    this.#block = block;
-    this.#banks = banks.map((memory) => new Uint32Array(memory.buffer));
-    this.#microcodes = new MicrocodeSet(banks, control.memory);
+  constructor(options: EngineCoreOptions) {
+    this.#control = options.control;
+    this.#block = options.block;
+    this.#nowNs = options.nowNs;
+    this.#microcodes = new MicrocodeSet(options.banks, options.control.memory);
+    this.#unit = new CommandUnit({ ...options, microcodes: this.#microcodes });
+  }
+
+  /** Bytes that the last step copied and filled; the in-process form charges time for them. */
+  get stepBytes(): number {
+    return this.#unit.stepBytes;
+  }
+
+  /** After a step that is waiting: when to step again; undefined when only a request can help. */
+  get wakeAtNs(): bigint | undefined {
+    return this.#unit.wakeAtNs;
   }
 
   /** Does a bounded piece of work. What it finished is visible to others only after `publish`. */
   step(): StepKind {
-    this.stepBytes = 0;
-    if (this.#load(REQUEST_SERIAL) !== this.#ackSerial) return this.#obey();
+    this.#unit.beginStep();
+    if (this.#load(REQUEST_SERIAL) !== this.#ackSerial && this.#mayObey()) return this.#obey();
     if (this.#halted) return "halted";
     if (this.#fault !== "NONE") return "faulted";
     try {
       if (!this.#running && !this.#take()) return "idle";
-      this.#execute();
+      return this.#execute();
     } catch (error) {
       if (!isTrap(error)) throw error;
       this.#fault = "BUS_ERROR";
@@ -118,27 +116,39 @@ export class EngineCore {
       this.#completedPublished = this.#completed;
       this.#store(COMPLETED, this.#completed);
     }
-    const untold = this.#completed - this.#completedTold;
+    const untold = (this.#completed - this.#completedTold) | 0;
     if (untold === 0) return;
-    const more = this.#running || this.#load(SUBMITTED) !== this.#taken;
-    if (!more || untold >= COMPLETIONS_PER_EVENT || this.stepBytes >= STEP_BYTES) {
-      this.#completedTold = this.#completed;
-      this.#event();
-    }
+    // What has been finished must be told before anything that may last, so only short work may follow untold.
+    const brief = this.#running || this.#load(SUBMITTED) !== this.#taken;
+    if (brief && untold < COMPLETIONS_PER_EVENT && !this.#unit.stepIsFull && !this.#unit.waits) return;
+    this.#completedTold = this.#completed;
+    this.#event();
+  }
+
+  /** A preemption waits for the end of the command in progress; a halt does not. A hang ends for neither but HALT. */
+  #mayObey(): boolean {
+    if (this.#load(REQUEST) !== PREEMPT) return true;
+    return !this.#running || this.#fault !== "NONE" || this.#unit.isPreemptible;
   }
 
   #obey(): StepKind {
     const serial = this.#load(REQUEST_SERIAL);
-    this.#halted = this.#load(REQUEST) === HALT;
-    this.#fault = "NONE";
+    const request = this.#load(REQUEST);
+    if (request === PREEMPT && this.#running && this.#fault === "NONE") this.#save();
+    this.#endBusy();
+    this.#halted = request !== RUN;
+    if (request !== PREEMPT) this.#fault = "NONE";
     this.#running = false;
     this.#context = undefined;
-    this.#pageTable = undefined;
-    this.#taken = 0;
-    this.#completed = 0;
-    this.#completedPublished = 0;
-    this.#completedTold = 0;
-    this.#commandDone = 0;
+    this.#unit.forget();
+    if (request === RUN) {
+      this.#taken = 0;
+      this.#completed = 0;
+      this.#completedPublished = 0;
+      this.#completedTold = 0;
+    } else if (request === PREEMPT) {
+      this.publish();
+    }
     this.#ackSerial = serial;
     this.#store(STATE, this.#halted ? STATE_HALTED : STATE_IDLE);
     this.#store(ACK_SERIAL, serial);
@@ -150,164 +160,76 @@ export class EngineCore {
   #take(): boolean {
     if (this.#load(SUBMITTED) === this.#taken) return false;
     const submission = this.#control.readSubmission(this.#block, this.#taken);
-    this.#taken++;
+    // Registers are 32 bits and wrap; so do the counts that are compared with them.
+    this.#taken = (this.#taken + 1) | 0;
     this.#store(TAKEN, this.#taken);
     this.#store(STATE, STATE_RUNNING);
-    this.#switchTo(submission);
-    this.#ringTail = submission.ringTail;
+    if (this.#busySinceNs === 0n) {
+      this.#busySinceNs = this.#nowNs();
+      this.#store64(BUSY_SINCE_NS, this.#busySinceNs);
+    }
     this.#running = true;
+    this.#ringTail = submission.ringTail;
+    this.#switchTo(submission);
     return true;
   }
 
   #switchTo(submission: Submission): void {
-    const image = { bank: submission.imageBank, offset: submission.imageOffsetBytes };
-    if (this.#context !== undefined && image.bank === this.#image.bank && image.offset === this.#image.offset)
-      return;
-    this.#image = image;
-    this.#context = loadContext(this.#bank(image.bank), image.offset, this.#microcodes.within(image.bank));
-    this.#pageTable = undefined;
+    const { imageBank, imageOffsetBytes } = submission;
+    const same = imageBank === this.#imageBank && imageOffsetBytes === this.#imageOffset;
+    if (this.#context !== undefined && same) return;
+    this.#imageBank = imageBank;
+    this.#imageOffset = imageOffsetBytes;
+    const words = this.#unit.bank(imageBank);
+    this.#context = loadContext(words, imageOffsetBytes, this.#microcodes.within(imageBank));
     if (this.#context === undefined) {
       this.#fault = "CONTEXT_CORRUPT";
       return;
     }
-    if ((this.#context.flags & CONTEXT_TRANSLATED) !== 0) {
-      const bank = this.#context.pageTableBank;
-      this.#pageTable = new PageTableWalker(
-        this.#bank(bank),
-        this.#context.pageTableOffsetBytes,
-        this.#microcodes.within(bank),
-      );
-    }
+    this.#store(CONTEXT_ID, this.#context.contextId);
+    this.#unit.load(this.#context, { bank: imageBank, offsetBytes: imageOffsetBytes });
   }
 
-  #execute(): void {
+  #execute(): StepKind {
     const context = this.#context;
-    if (context === undefined) return;
-    if (this.#pageTable?.rootIsValid() === false) {
-      this.#fault = "PAGE_FAULT";
-      return;
-    }
-    while (this.#fault === "NONE" && context.head !== this.#ringTail && this.stepBytes < STEP_BYTES) {
-      const ring = this.#bank(context.ringBank);
-      const at = (context.ringOffsetBytes + context.head) / 4;
-      switch (ring[at] & 0xff) {
-        case OP_COPY:
-          this.#copyBatch(context, ring);
-          break;
-        case OP_FILL:
-          this.#fill(context, ring, at);
-          break;
-        case OP_BREADCRUMB:
-          this.#bank(this.#image.bank)[statusWord(this.#image.offset)] = ring[at + 1];
-          this.#advance(context);
-          break;
-        case OP_NOOP:
-          this.#advance(context);
-          break;
-        default:
-          this.#fault = "BAD_OPCODE";
-      }
-    }
-    if (this.#fault === "NONE" && context.head === this.#ringTail) this.#finish(context);
+    if (context === undefined) return "progress";
+    const outcome = this.#unit.runUntil(context, this.#ringTail);
+    this.#store(RING_HEAD, context.head);
+    if (outcome === "waiting") return "waiting";
+    if (outcome !== "progress") this.#fault = outcome;
+    else if (context.head === this.#ringTail) this.#finish();
+    return "progress";
   }
 
   /** The submission is done. Unless the same context goes on, its image is saved before anybody hears of it. */
-  #finish(context: ContextState): void {
+  #finish(): void {
     this.#running = false;
-    this.#completed++;
-    const next =
-      this.#load(SUBMITTED) === this.#taken
-        ? undefined
-        : this.#control.readSubmission(this.#block, this.#taken);
-    if (next?.imageBank === this.#image.bank && next.imageOffsetBytes === this.#image.offset) return;
-    const { bank, offset } = this.#image;
-    saveContext(this.#bank(bank), offset, context, this.#microcodes.within(bank));
+    this.#completed = (this.#completed + 1) | 0;
+    const more = this.#load(SUBMITTED) !== this.#taken;
+    if (more) {
+      const next = this.#control.readSubmission(this.#block, this.#taken);
+      if (next.imageBank === this.#imageBank && next.imageOffsetBytes === this.#imageOffset) return;
+    }
+    this.#save();
     this.#context = undefined;
+    if (more) return;
+    this.#endBusy();
     this.#store(STATE, STATE_IDLE);
   }
 
-  /** Gathers copies that may run together, as many as one call of the microcode takes, and runs them. */
-  #copyBatch(context: ContextState, ring: Uint32Array): void {
-    let count = 0;
-    let sourceBank = 0;
-    let destinationBank = 0;
-    while (context.head !== this.#ringTail && count < DESCRIPTORS_MAX && this.stepBytes < STEP_BYTES) {
-      const at = (context.ringOffsetBytes + context.head) / 4;
-      const header = ring[at];
-      if ((header & 0xff) !== OP_COPY) break;
-      const from = (header >>> 16) & 0xff;
-      const to = header >>> 24;
-      this.#bank(from);
-      this.#bank(to);
-      const independent = ((header >>> 8) & FLAG_INDEPENDENT) !== 0;
-      if (count > 0 && (from !== sourceBank || to !== destinationBank || !independent)) break;
-      sourceBank = from;
-      destinationBank = to;
-      const left = ring[at + 1] - this.#commandDone;
-      let length = Math.min(left, STEP_BYTES - this.stepBytes);
-      let source = readAddress(ring, at + 2) + this.#commandDone;
-      let destination = readAddress(ring, at + 4) + this.#commandDone;
-      if (this.#pageTable !== undefined) {
-        const read = this.#pageTable.translate(from, source, length);
-        const write = this.#pageTable.translate(to, destination, length);
-        if (read === undefined || write === undefined) {
-          this.#fault = "PAGE_FAULT";
-          return;
-        }
-        source = read.physical;
-        destination = write.physical;
-        length = Math.min(read.contiguousBytes, write.contiguousBytes);
-      }
-      if (from === to && Math.abs(source - destination) < length) {
-        if (count > 0) break;
-        this.#microcodes.between(from, to).copyOverlapping(source, destination, length);
-        this.#consume(context, left, length);
-        return;
-      }
-      this.#control.writeDescriptor(this.#block, count, source, destination, length);
-      count++;
-      this.#consume(context, left, length);
-      if (!independent) break;
-    }
-    this.#microcodes
-      .between(sourceBank, destinationBank)
-      .copyBatch(this.#control.descriptorsOffsetBytes(this.#block), count);
+  #save(): void {
+    if (this.#context === undefined) return;
+    this.#unit.suspendSpin(this.#context);
+    const words = this.#unit.bank(this.#imageBank);
+    saveContext(words, this.#imageOffset, this.#context, this.#microcodes.within(this.#imageBank));
   }
 
-  #fill(context: ContextState, ring: Uint32Array, at: number): void {
-    const bank = ring[at] >>> 24;
-    const left = ring[at + 1] - this.#commandDone;
-    let length = Math.min(left, FILL_BYTES);
-    let offset = readAddress(ring, at + 4) + this.#commandDone;
-    if (this.#pageTable !== undefined) {
-      const write = this.#pageTable.translate(bank, offset, length);
-      if (write === undefined) {
-        this.#fault = "PAGE_FAULT";
-        return;
-      }
-      offset = write.physical;
-      length = write.contiguousBytes;
-    }
-    this.#microcodes.within(bank).fill(offset, length, ring[at + 6]);
-    this.#consume(context, left, length);
-  }
-
-  #consume(context: ContextState, left: number, length: number): void {
-    this.stepBytes += length;
-    if (length < left) this.#commandDone += length;
-    else this.#advance(context);
-  }
-
-  #advance(context: ContextState): void {
-    this.#commandDone = 0;
-    context.head = (context.head + COMMAND_BYTES) % context.ringBytes;
-  }
-
-  /** A bank that a command names; one that does not exist is a bus error, like an address beyond the end. */
-  #bank(index: number): Uint32Array {
-    const words = this.#banks[index];
-    if (words === undefined) throw new WebAssembly.RuntimeError(`bank ${index} does not exist`);
-    return words;
+  #endBusy(): void {
+    if (this.#busySinceNs === 0n) return;
+    const busy = this.#control.load64(this.#block, BUSY_NS) + (this.#nowNs() - this.#busySinceNs);
+    this.#busySinceNs = 0n;
+    this.#store64(BUSY_NS, busy);
+    this.#store64(BUSY_SINCE_NS, 0n);
   }
 
   #event(): void {
@@ -323,4 +245,11 @@ export class EngineCore {
   #store(register: number, value: number): void {
     Atomics.store(this.#control.words, this.#control.register(this.#block, register), value);
   }
+
+  #store64(register: number, value: bigint): void {
+    this.#control.store64(this.#block, register, value);
+  }
 }
+
+/** HALT is what a request says when it is neither of the others. */
+export type Request = typeof RUN | typeof HALT | typeof PREEMPT;

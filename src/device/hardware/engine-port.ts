@@ -4,7 +4,10 @@
 import assert from "node:assert/strict";
 import {
   ACK_SERIAL,
+  BUSY_NS,
+  BUSY_SINCE_NS,
   COMPLETED,
+  CONTEXT_ID,
   type ControlMemory,
   DOORBELL,
   FAULT,
@@ -12,19 +15,27 @@ import {
   PORT_ENTRIES,
   REQUEST,
   REQUEST_SERIAL,
+  RING_HEAD,
   RUN,
   SLEEPING,
   SUBMITTED,
   type Submission,
   TAKEN,
 } from "./control.ts";
-import { FAULTS, type Fault } from "./engine.ts";
+import { type EnginePosition, FAULTS, type Fault } from "./engine.ts";
+import type { Request } from "./engine-core.ts";
+
+interface Waiter {
+  readonly serial: number;
+  settle(acknowledged: boolean): void;
+}
 
 export class EnginePort {
   readonly #control: ControlMemory;
   readonly #block: number;
   #requestSerial = 0;
   #submitted = 0;
+  #waiters: Waiter[] = [];
 
   constructor(control: ControlMemory, block: number) {
     this.#control = control;
@@ -32,13 +43,13 @@ export class EnginePort {
   }
 
   room(): number {
-    return PORT_ENTRIES - (this.#submitted - this.#load(TAKEN));
+    return PORT_ENTRIES - ((this.#submitted - this.#load(TAKEN)) | 0);
   }
 
   submit(submission: Submission): void {
     assert(this.room() > 0, "a submission finds room in the port");
     this.#control.writeSubmission(this.#block, this.#submitted, submission);
-    this.#submitted++;
+    this.#submitted = (this.#submitted + 1) | 0;
     this.#store(SUBMITTED, this.#submitted);
   }
 
@@ -47,20 +58,45 @@ export class EnginePort {
   }
 
   fault(): Fault {
-    return FAULTS[this.#load(FAULT)] ?? "NONE";
+    return FAULTS[this.#load(FAULT)];
   }
 
-  /** Asks the engine to run, with an empty port, or to halt. Returns once the request is written, not obeyed. */
-  request(what: typeof RUN | typeof HALT): void {
+  busyNs(nowNs: bigint): bigint {
+    const since = this.#control.load64(this.#block, BUSY_SINCE_NS);
+    return this.#control.load64(this.#block, BUSY_NS) + (since === 0n ? 0n : nowNs - since);
+  }
+
+  position(): EnginePosition {
+    return { contextId: this.#load(CONTEXT_ID), ringHead: this.#load(RING_HEAD) };
+  }
+
+  /**
+   * Asks the engine to run with an empty port, to halt or to be preempted. Resolves to true when it has obeyed, to
+   * false when a later request was obeyed instead or the engine is gone; `settle` is what makes it resolve.
+   */
+  request(what: Request): Promise<boolean> {
     if (what === RUN) this.#reset();
     this.#store(REQUEST, what);
-    this.#requestSerial++;
-    this.#store(REQUEST_SERIAL, this.#requestSerial);
+    const serial = ++this.#requestSerial;
+    this.#store(REQUEST_SERIAL, serial);
+    const settled = new Promise<boolean>((settle) => this.#waiters.push({ serial, settle }));
     this.ring();
+    return settled;
   }
 
-  acknowledged(): boolean {
-    return this.#load(ACK_SERIAL) === this.#requestSerial;
+  /** Looks at what the engine has acknowledged and settles the requests that are over. */
+  settle(): void {
+    const acknowledged = this.#load(ACK_SERIAL);
+    const over = this.#waiters.filter((waiter) => waiter.serial <= acknowledged);
+    this.#waiters = this.#waiters.filter((waiter) => waiter.serial > acknowledged);
+    for (const waiter of over) waiter.settle(waiter.serial === acknowledged);
+  }
+
+  /** Settles every request as not obeyed: the engine is gone. */
+  abandon(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.settle(false);
   }
 
   /** Changes the doorbell, and wakes the engine if it sleeps on it. */
@@ -72,11 +108,13 @@ export class EnginePort {
 
   /** Starts the protocol afresh for a new engine thread, which knows of no earlier request. */
   forget(): void {
+    this.abandon();
     this.#requestSerial = 0;
     this.#store(REQUEST, HALT);
     this.#store(REQUEST_SERIAL, 0);
     this.#store(ACK_SERIAL, 0);
     this.#store(SLEEPING, 0);
+    this.#control.store64(this.#block, BUSY_SINCE_NS, 0n);
     this.#reset();
   }
 

@@ -11,14 +11,17 @@ export interface EngineWorkerData {
   readonly banks: readonly WebAssembly.Memory[];
   readonly control: WebAssembly.Memory;
   readonly block: number;
+  readonly clockModule: string;
 }
 
 /** Looks at the doorbell before sleeping: about 20 microseconds. */
 const SPINS = 2000;
+/** Longest sleep while a command waits: what it waits for rings no doorbell. Milliseconds. */
+const WAIT_MS_MAX = 1;
 
-function run(data: EngineWorkerData): never {
+function run(data: EngineWorkerData, nowNs: () => bigint): never {
   const control = new ControlMemory({ memory: data.control });
-  const core = new EngineCore(control, data.block, data.banks);
+  const core = new EngineCore({ control, block: data.block, banks: data.banks, nowNs });
   const doorbell = control.register(data.block, DOORBELL);
   const sleeping = control.register(data.block, SLEEPING);
   for (;;) {
@@ -30,7 +33,9 @@ function run(data: EngineWorkerData): never {
     while (spins > 0 && Atomics.load(control.words, doorbell) === seen) spins--;
     if (spins > 0) continue;
     Atomics.store(control.words, sleeping, 1);
-    Atomics.wait(control.words, doorbell, seen);
+    const timeoutMs =
+      kind === "waiting" && core.wakeAtNs !== undefined ? WAIT_MS_MAX : Number.POSITIVE_INFINITY;
+    Atomics.wait(control.words, doorbell, seen, timeoutMs);
     Atomics.store(control.words, sleeping, 0);
   }
 }
@@ -39,6 +44,22 @@ function isEngineWorkerData(data: unknown): data is EngineWorkerData {
   return typeof data === "object" && data !== null && "banks" in data && "control" in data && "block" in data;
 }
 
+/** The time as the device's clock tells it; the module is named by whoever made the device. */
+async function loadClock(module: string): Promise<() => bigint> {
+  const loaded: unknown = await import(module);
+  assert(
+    typeof loaded === "object" && loaded !== null && "monotonicNs" in loaded,
+    `${module} tells the time`,
+  );
+  const { monotonicNs } = loaded;
+  assert(typeof monotonicNs === "function", `${module} exports monotonicNs`);
+  return () => {
+    const now: unknown = monotonicNs();
+    assert(typeof now === "bigint", "time is nanoseconds as a bigint");
+    return now;
+  };
+}
+
 assert(!isMainThread, "engine-worker runs in a worker thread only");
 assert(isEngineWorkerData(workerData), "an engine worker is told its banks, control memory and block");
-run(workerData);
+run(workerData, await loadClock(workerData.clockModule));

@@ -17,12 +17,19 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
+/** Where an engine stands: for people who look into a hang. */
+export interface EnginePosition {
+  readonly contextId: number;
+  /** Byte offset in that context's ring. */
+  readonly ringHead: number;
+}
+
 export interface Engine {
   readonly name: string;
   /** Position in the device's list of engines. */
   readonly index: number;
 
-  /** Applies power: the engine acknowledges and begins to take submissions. Rejects when it does not in time. */
+  /** Lets the engine run with an empty port, after power on, a halt or a preemption. Rejects when it does not in time. */
   powerOn(): Promise<void>;
 
   /**
@@ -30,6 +37,12 @@ export interface Engine {
    * that it no longer touches memory, or has been terminated; always within ENGINE_ACK_TIMEOUT_MS and a bit.
    */
   halt(): Promise<void>;
+
+  /**
+   * Asks the engine to save its context at the next boundary between commands and to stop there. Resolves to true
+   * when it has, to false when a halt came first. A context that hangs never lets go: set a bound.
+   */
+  preempt(): Promise<boolean>;
 
   /** Submissions that can be written to the port now. */
   portRoom(): number;
@@ -40,11 +53,16 @@ export interface Engine {
   /** Tells the engine to look at its port. */
   ringDoorbell(): void;
 
-  /** Submissions finished since power on, in the order they were submitted. */
+  /** Submissions finished since it was last let run, in the order they were submitted. */
   completed(): number;
 
   /** Why the engine has stopped executing; NONE while it has not. */
   fault(): Fault;
+
+  /** Nanoseconds that the engine has spent on work. */
+  busyNs(): bigint;
+
+  position(): EnginePosition;
 
   /** Called after completions, acknowledgements and faults, never from inside another call of this interface. */
   onEvent: () => void;

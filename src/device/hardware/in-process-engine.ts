@@ -3,9 +3,9 @@
  * each step; what the step finished becomes visible when the time that it costs has passed.
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
-import { type ControlMemory, HALT, RUN, type Submission } from "./control.ts";
-import type { Engine, Fault } from "./engine.ts";
-import { EngineCore } from "./engine-core.ts";
+import { type ControlMemory, HALT, PREEMPT, RUN, type Submission } from "./control.ts";
+import type { Engine, EnginePosition, Fault } from "./engine.ts";
+import { EngineCore, type Request } from "./engine-core.ts";
 import { EnginePort } from "./engine-port.ts";
 import type { Rates } from "./rates.ts";
 
@@ -27,23 +27,34 @@ export class InProcessEngine implements Engine {
   readonly #clock: Clock;
   readonly #rates: Rates;
   #next: Timer | undefined;
+  /** Until when the step in progress takes; its results are published then. */
   #busyUntilNs = 0n;
 
   constructor(options: InProcessEngineOptions) {
+    const { control, banks, clock } = options;
     this.name = options.name;
     this.index = options.index;
-    this.#core = new EngineCore(options.control, options.index + 1, options.banks);
-    this.#port = new EnginePort(options.control, options.index + 1);
-    this.#clock = options.clock;
+    this.#core = new EngineCore({
+      control,
+      block: options.index + 1,
+      banks,
+      nowNs: () => clock.monotonicNs(),
+    });
+    this.#port = new EnginePort(control, options.index + 1);
+    this.#clock = clock;
     this.#rates = options.rates;
   }
 
-  powerOn(): Promise<void> {
-    return this.#request(RUN);
+  async powerOn(): Promise<void> {
+    await this.#request(RUN);
   }
 
-  halt(): Promise<void> {
-    return this.#request(HALT);
+  async halt(): Promise<void> {
+    await this.#request(HALT);
+  }
+
+  preempt(): Promise<boolean> {
+    return this.#request(PREEMPT);
   }
 
   portRoom(): number {
@@ -56,7 +67,7 @@ export class InProcessEngine implements Engine {
 
   ringDoorbell(): void {
     this.#port.ring();
-    this.#schedule(this.#rates.jobLatencyMs);
+    this.#next ??= this.#clock.startTimer(this.#rates.jobLatencyMs, () => this.#run());
   }
 
   completed(): number {
@@ -67,38 +78,55 @@ export class InProcessEngine implements Engine {
     return this.#port.fault();
   }
 
+  busyNs(): bigint {
+    return this.#port.busyNs(this.#clock.monotonicNs());
+  }
+
+  position(): EnginePosition {
+    return this.#port.position();
+  }
+
   close(): Promise<void> {
     this.#next?.cancel();
+    this.#port.abandon();
     return Promise.resolve();
   }
 
-  /** An in-process engine obeys as soon as the step in progress has ended, which costs its time. */
-  async #request(what: typeof RUN | typeof HALT): Promise<void> {
-    this.#port.request(what);
+  /** The step in progress ends first, which takes its time; a wait ends at once. */
+  #request(what: Request): Promise<boolean> {
+    const obeyed = this.#port.request(what);
     this.#next?.cancel();
-    this.#next = undefined;
-    const busyMs = elapsedMs(this.#clock.monotonicNs(), this.#busyUntilNs);
-    if (busyMs > 0) await new Promise<void>((resolve) => this.#clock.startTimer(busyMs, resolve));
-    this.#core.step();
-    this.#core.publish();
-  }
-
-  #schedule(delayMs: number): void {
-    this.#next ??= this.#clock.startTimer(delayMs, () => this.#run());
+    const busyMs = Math.max(0, elapsedMs(this.#clock.monotonicNs(), this.#busyUntilNs));
+    this.#next = this.#clock.startTimer(busyMs, () => {
+      if (what !== HALT) this.#core.publish();
+      this.#run();
+    });
+    return obeyed;
   }
 
   #run(): void {
     this.#next = undefined;
     const kind = this.#core.step();
-    if (kind !== "progress") return;
-    const costMs = (this.#core.stepBytes / this.#rates.blitterBytesPerSecond) * 1000;
-    this.#busyUntilNs = this.#clock.monotonicNs() + BigInt(Math.round(costMs * 1e6));
-    this.#next = this.#clock.startTimer(costMs, () => {
-      this.#next = undefined;
-      const before = this.#port.completed();
-      this.#core.publish();
-      this.#schedule(0);
-      if (this.#port.completed() !== before || this.#port.fault() !== "NONE") this.onEvent();
-    });
+    if (kind === "progress") {
+      const costMs = (this.#core.stepBytes / this.#rates.blitterBytesPerSecond) * 1000;
+      this.#busyUntilNs = this.#clock.monotonicNs() + BigInt(Math.round(costMs * 1e6));
+      this.#next = this.#clock.startTimer(costMs, () => {
+        this.#core.publish();
+        this.#next = this.#clock.startTimer(0, () => this.#run());
+        this.#tell();
+      });
+      return;
+    }
+    this.#core.publish();
+    if (kind === "waiting" && this.#core.wakeAtNs !== undefined) {
+      const delayMs = elapsedMs(this.#clock.monotonicNs(), this.#core.wakeAtNs);
+      this.#next = this.#clock.startTimer(delayMs, () => this.#run());
+    }
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#port.settle();
+    this.onEvent();
   }
 }

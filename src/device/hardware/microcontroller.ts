@@ -3,8 +3,7 @@
  * load. What it knows of contexts is lost whenever it stops: each must be registered again before its next use. While
  * it does not run, doorbells go unheard; that is what a dead microcontroller looks like from outside.
  */
-import type { Submission } from "./control.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineQueue, Work } from "./engine-queue.ts";
 import { firmwareDefect } from "./firmware.ts";
 import type { Microcode } from "./microcode.ts";
 
@@ -48,11 +47,15 @@ export class Microcontroller {
     if (this.#running) this.#registered.add(`${imageBank}:${imageOffsetBytes}`);
   }
 
-  /** Hands a submission to an engine with room in its port. Unheard when not running or the context is unknown. */
-  submit(engine: Engine, submission: Submission): void {
+  /** Forgets a context whose image is about to move. */
+  deregister(imageBank: number, imageOffsetBytes: number): void {
+    this.#registered.delete(`${imageBank}:${imageOffsetBytes}`);
+  }
+
+  /** Schedules work on an engine. Unheard when not running or the context is unknown. */
+  submit(queue: EngineQueue, work: Work): void {
     if (!this.#running) return;
-    if (!this.#registered.has(`${submission.imageBank}:${submission.imageOffsetBytes}`)) return;
-    engine.submit(submission);
-    engine.ringDoorbell();
+    if (!this.#registered.has(`${work.imageBank}:${work.imageOffsetBytes}`)) return;
+    queue.submit(work);
   }
 }

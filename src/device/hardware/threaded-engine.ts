@@ -6,8 +6,8 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import { ENGINE_ACK_TIMEOUT_MS } from "../limits.ts";
-import { type ControlMemory, EVENT, HALT, RUN, type Submission } from "./control.ts";
-import type { Engine, Fault } from "./engine.ts";
+import { type ControlMemory, EVENT, HALT, PREEMPT, RUN, type Submission } from "./control.ts";
+import type { Engine, EnginePosition, Fault } from "./engine.ts";
 import { EnginePort } from "./engine-port.ts";
 import type { EngineWorkerData } from "./engine-worker.ts";
 
@@ -17,6 +17,8 @@ export interface ThreadedEngineOptions {
   readonly banks: readonly WebAssembly.Memory[];
   readonly control: ControlMemory;
   readonly clock: Clock;
+  /** A module that exports `monotonicNs(): bigint`, the same time as the clock's: the thread asks it for the time. */
+  readonly clockModule: URL;
 }
 
 export class ThreadedEngine implements Engine {
@@ -28,7 +30,6 @@ export class ThreadedEngine implements Engine {
   readonly #words: Int32Array;
   readonly #eventWord: number;
   #worker: Worker | undefined;
-  #waiters: (() => void)[] = [];
   #closed = false;
 
   constructor(options: ThreadedEngineOptions) {
@@ -43,22 +44,22 @@ export class ThreadedEngine implements Engine {
 
   async powerOn(): Promise<void> {
     if (this.#worker === undefined) this.#spawn();
-    this.#port.request(RUN);
-    if (await this.#acknowledged()) return;
+    if (await this.#obeyed(this.#port.request(RUN))) return;
     throw new DeviceError(
       "ENGINE_HUNG",
       `Engine ${this.name} did not start within ${ENGINE_ACK_TIMEOUT_MS} ms.`,
-      {
-        engine: this.name,
-      },
+      { engine: this.name },
     );
   }
 
   async halt(): Promise<void> {
     if (this.#worker === undefined) return;
-    this.#port.request(HALT);
-    if (await this.#acknowledged()) return;
+    if (await this.#obeyed(this.#port.request(HALT))) return;
     await this.#terminate();
+  }
+
+  preempt(): Promise<boolean> {
+    return this.#worker === undefined ? Promise.resolve(false) : this.#port.request(PREEMPT);
   }
 
   portRoom(): number {
@@ -81,6 +82,14 @@ export class ThreadedEngine implements Engine {
     return this.#port.fault();
   }
 
+  busyNs(): bigint {
+    return this.#port.busyNs(this.#options.clock.monotonicNs());
+  }
+
+  position(): EnginePosition {
+    return this.#port.position();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#terminate();
@@ -96,6 +105,7 @@ export class ThreadedEngine implements Engine {
       banks: this.#options.banks,
       control: this.#options.control.memory,
       block: this.index + 1,
+      clockModule: this.#options.clockModule.href,
     };
     const worker = new Worker(new URL(`./engine-worker.${extension}`, import.meta.url), {
       name: this.name,
@@ -111,27 +121,25 @@ export class ThreadedEngine implements Engine {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     this.#port.setFault("THREAD_DIED");
-    this.#deliver();
+    this.#port.abandon();
+    this.onEvent();
   }
 
   async #terminate(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
     await worker?.terminate();
+    this.#port.abandon();
   }
 
-  #acknowledged(): Promise<boolean> {
+  /** Whether the engine obeyed a request in time. */
+  #obeyed(request: Promise<boolean>): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = this.#options.clock.startTimer(ENGINE_ACK_TIMEOUT_MS, () => resolve(false));
-      const check = (): void => {
-        if (this.#worker !== undefined && !this.#port.acknowledged()) {
-          this.#waiters.push(check);
-          return;
-        }
+      void request.then((obeyed) => {
         timer.cancel();
-        resolve(this.#worker !== undefined);
-      };
-      check();
+        resolve(obeyed);
+      });
     });
   }
 
@@ -148,9 +156,7 @@ export class ThreadedEngine implements Engine {
   }
 
   #deliver(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) waiter();
+    this.#port.settle();
     this.onEvent();
   }
 }

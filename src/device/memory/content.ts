@@ -9,6 +9,7 @@ import type { Memory } from "./memory.ts";
 import { runsOf } from "./object-runs.ts";
 import { FLAG, NONE } from "./object-table.ts";
 import { makeVisible, populate } from "./placement.ts";
+import type { Usage } from "./reservations.ts";
 import { relist } from "./residency.ts";
 
 /** Reads one chunk; the answer is a copy. @throws DeviceError OBJECT_NOT_FOUND, INVALID_RANGE, or no room. */
@@ -18,7 +19,7 @@ export async function readContent(
   offsetBytes: number,
   lengthBytes: number,
 ): Promise<Uint8Array> {
-  return withContent(memory, id, (slot) => {
+  return withContent(memory, id, "read", (slot) => {
     checkRange(memory, slot, offsetBytes, lengthBytes);
     checkChunk(lengthBytes);
     return (): Uint8Array => {
@@ -40,7 +41,7 @@ export async function writeContent(
   data: Uint8Array,
   declaredBytes: number,
 ): Promise<number> {
-  return withContent(memory, id, (slot) => {
+  return withContent(memory, id, "write", (slot) => {
     checkRange(memory, slot, offsetBytes, declaredBytes);
     checkRange(memory, slot, offsetBytes, data.length);
     checkChunk(data.length);
@@ -61,7 +62,7 @@ export interface Checksums {
 
 /** CRC-32C and SHA-256 of the whole content. */
 export async function checksumContent(memory: Memory, id: string): Promise<Checksums> {
-  return withContent(memory, id, (slot) => async () => {
+  return withContent(memory, id, "read", (slot) => async () => {
     const sha256 = memory.sha256();
     const crc = await crcOfObject(memory, slot, (bytes) => sha256.update(bytes));
     return { crc32c: crc, sha256Hex: sha256.digestHex(), sizeBytes: memory.table.sizeBytes[slot] };
@@ -85,18 +86,19 @@ export async function crcOfObject(
   return crc;
 }
 
-/** Locks, lets `check` refuse, populates if need be, and does the work that `check` returned. */
+/** Waits for work on the object, locks, lets `check` refuse, populates if need be, and does the work that `check` returned. */
 async function withContent<T>(
   memory: Memory,
   id: string,
+  usage: Usage,
   check: (slot: number) => () => T | Promise<T>,
 ): Promise<T> {
-  const slot = await memory.lockObject(id);
+  const slot = await memory.lockIdle(id, usage);
   try {
     if (memory.table.has(slot, FLAG.KERNEL)) throw ownedByDevice(id);
     const work = check(slot);
     requireUsable(memory, slot);
-    if (memory.table.resource[slot] === NONE) await populate(memory, slot);
+    if (memory.table.resource[slot] === NONE) await populate(memory, slot, "cpu");
     else relist(memory, slot);
     await makeVisible(memory, slot);
     return await work();

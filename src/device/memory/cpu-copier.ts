@@ -70,11 +70,15 @@ export class CpuCopier implements Copier {
 
   async clear(bank: number, ranges: readonly ClearRange[]): Promise<void> {
     const microcode = this.#options.microcodes.within(bank);
+    let sinceYield = 0;
     for (const range of ranges) {
       for (let done = 0; done < range.lengthBytes; done += CLEAR_SLICE_BYTES) {
         const length = Math.min(CLEAR_SLICE_BYTES, range.lengthBytes - done);
         microcode.fill(range.offsetBytes + done, length, 0);
-        if (range.lengthBytes > CPU_SLICE_BYTES) await this.#options.clock.yield();
+        sinceYield += length;
+        if (sinceYield < CPU_SLICE_BYTES) continue;
+        sinceYield = 0;
+        await this.#options.clock.yield();
       }
     }
   }

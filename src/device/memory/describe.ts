@@ -30,7 +30,7 @@ export function describeObject(memory: Memory, slot: number): ObjectResource {
     state: stateOf(memory, slot),
     extents: region?.extents(resource) ?? [],
     pinCount: table.pinCount[slot],
-    active: false,
+    active: memory.reservations.isActive(slot),
     evictable: region?.kind === "LOCAL" && isEvictable(memory, slot),
     hasBackup: table.backup[slot] !== NONE,
     madvise: table.dontNeed[slot] === 1 ? "DONT_NEED" : "WILL_NEED",
@@ -67,8 +67,8 @@ function* slotsAfter(memory: Memory, afterId: string, showDeviceOwned: boolean):
     for (let slot = memory.firstAfter(afterId); slot !== NONE; slot = table.orderNext[slot]) yield slot;
   }
   if (!showDeviceOwned) return;
-  const skipped = afterId.startsWith("k") ? Number(afterId.slice(1)) : 0;
-  yield* memory.ownedSlots.slice(skipped);
+  const after = afterId.startsWith("k") ? Number(afterId.slice(1)) : 0;
+  yield* memory.ownedSlots.filter((slot) => table.id[slot] > after);
 }
 
 function matches(memory: Memory, slot: number, filter: ListObjects["filter"]): boolean {

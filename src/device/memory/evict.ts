@@ -26,6 +26,8 @@ export interface Victims {
   readonly bytes: number;
   /** Whether an evictable object was passed over because somebody else holds its lock. */
   readonly someBusy: boolean;
+  /** Whether one was passed over because a running request uses it. */
+  readonly someActive: boolean;
 }
 
 /** What became of a batch of victims. */
@@ -51,6 +53,7 @@ export function collectVictims(
   const slots: number[] = [];
   let bytes = 0;
   let someBusy = false;
+  let someActive = false;
   const bytesMax = Math.min(bytesWanted, MOVE_BATCH_BYTES);
   for (let priority = 0; priority < PRIORITIES; priority++) {
     let slot = region.lists.head(priority);
@@ -58,6 +61,9 @@ export function collectVictims(
       const next = table.listNext[slot];
       if (inWindow && region.visibleBytesOf(table.resource[slot]) === 0) {
         // It may stay: its place would not help.
+      } else if (table.active[slot] > 0) {
+        // Step 1 `idle_only`: it can go when the request that uses it has ended.
+        someActive = true;
       } else if (locks.tryLock(slot)) {
         takeOffList(memory, slot);
         slots.push(slot);
@@ -68,7 +74,7 @@ export function collectVictims(
       slot = next;
     }
   }
-  return { slots, bytes, someBusy };
+  return { slots, bytes, someBusy, someActive };
 }
 
 /**

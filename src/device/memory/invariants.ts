@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { LIST_PINNED } from "./lists.ts";
 import type { Memory } from "./memory.ts";
-import { FLAG, FLAG_BACKUP, NONE, RESIDENT, SWAPPED } from "./object-table.ts";
+import { DYING_ID, FLAG, FLAG_BACKUP, NONE, RESIDENT, SWAPPED } from "./object-table.ts";
 import type { Region } from "./region.ts";
 
 /** @throws AssertionError naming what is broken. Legal when no operation is in progress. */
@@ -35,6 +35,10 @@ export function checkMemoryInvariants(memory: Memory): void {
     if (table.id[slot] === 0) continue;
     live++;
     const resource = table.resource[slot];
+    if (!memory.reservations.isActive(slot)) {
+      assert.notEqual(table.id[slot], DYING_ID, `slot ${slot} is deleted and idle but still there`);
+      assert.equal(table.active[slot], 0, `slot ${slot} counts work that has ended`);
+    }
     assert.equal(table.locked[slot], 0, `slot ${slot} is locked although nothing is in progress`);
     if (table.backup[slot] !== NONE) {
       assert(!backups.has(table.backup[slot]), `backup ${table.backup[slot]} has two owners`);

@@ -1,7 +1,7 @@
 /**
  * The memory manager's state: regions, objects, locks, and who copies. The modules beside this one are its verbs:
- * objects.ts (create, delete, pin), placement.ts (find room), evict.ts (make room), move.ts (carry bytes),
- * content.ts (CPU access), describe.ts (answers).
+ * objects.ts (create, delete, pin), placement.ts (find room), evict.ts and shrink.ts (make room), checked-copy.ts
+ * (carry bytes), content.ts (CPU access), describe.ts (answers).
  */
 import assert from "node:assert/strict";
 import type { Clock } from "../clock.ts";
@@ -11,8 +11,9 @@ import type { MicrocodeSet } from "../hardware/microcode-set.ts";
 import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
 import type { Copier } from "./copier.ts";
 import { ObjectLocks } from "./object-lock.ts";
-import { FLAG, FLAG_BACKUP, NONE, type ObjectTable } from "./object-table.ts";
+import { BACKUP_ID, DYING_ID, FLAG, FLAG_BACKUP, NONE, type ObjectTable } from "./object-table.ts";
 import type { Region } from "./region.ts";
+import { Reservations, type Usage } from "./reservations.ts";
 import type { Swap } from "./swap.ts";
 
 /** Makes hashes; handed in, because the device knows no cryptography. */
@@ -53,13 +54,15 @@ export class Memory {
   readonly emit: EventSink;
   readonly sha256: HashFactory;
   readonly locks: ObjectLocks;
+  readonly reservations: Reservations;
   readonly swap: Swap | undefined;
   readonly deviceUid: string;
   /** Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on. */
   blitter: Copier | undefined;
 
   readonly #clients = new Map<number, number>();
-  readonly #owned: number[] = [];
+  readonly #owned = new Map<number, number>();
+  #nextOwnedId = 1;
   readonly #placements: (readonly number[])[] = [];
   #nextId = 1;
 
@@ -77,6 +80,7 @@ export class Memory {
     this.swap = options.swap;
     this.deviceUid = options.deviceUid;
     this.locks = new ObjectLocks(options.table);
+    this.reservations = new Reservations(options.clock);
   }
 
   /** The local regions, in ascending order: what the walks of suspend visit. */
@@ -106,10 +110,10 @@ export class Memory {
     table.labels[slot] = spec.label;
     table.createTimeNs[slot] = this.clock.wallNs();
     if ((spec.flags & FLAG_BACKUP) !== 0) {
-      table.id[slot] = -1;
+      table.id[slot] = BACKUP_ID;
     } else if ((spec.flags & FLAG.KERNEL) !== 0) {
-      this.#owned.push(slot);
-      table.id[slot] = this.#owned.length;
+      table.id[slot] = this.#nextOwnedId++;
+      this.#owned.set(table.id[slot], slot);
     } else {
       table.id[slot] = this.#nextId++;
       this.#clients.set(table.id[slot], slot);
@@ -118,17 +122,23 @@ export class Memory {
     return slot;
   }
 
-  /** Takes a client's object or a backup off the books. Legal when it has no resource. */
+  /** Takes an object off the books. Legal when it has no resource. */
   removeObject(slot: number): void {
-    assert(
-      !this.table.has(slot, FLAG.KERNEL) || this.table.has(slot, FLAG_BACKUP),
-      "device-owned objects stay",
-    );
-    if (!this.table.has(slot, FLAG_BACKUP)) {
-      this.#clients.delete(this.table.id[slot]);
+    this.forgetObject(slot);
+    this.table.free(slot);
+  }
+
+  /** Takes an object's id away: from now on it does not exist for clients, whatever still uses its bytes. */
+  forgetObject(slot: number): void {
+    const id = this.table.id[slot];
+    if (id === BACKUP_ID || id === DYING_ID) return;
+    if (this.table.has(slot, FLAG.KERNEL)) {
+      this.#owned.delete(id);
+    } else {
+      this.#clients.delete(id);
       this.table.removeFromOrder(slot);
     }
-    this.table.free(slot);
+    this.table.id[slot] = DYING_ID;
   }
 
   /** Allowed regions of an object, preferred first. */
@@ -142,7 +152,7 @@ export class Memory {
   findObject(id: string): number {
     if (id.startsWith("k")) {
       const index = parseId(id.slice(1));
-      return index === undefined ? NONE : (this.#owned[index - 1] ?? NONE);
+      return index === undefined ? NONE : (this.#owned.get(index) ?? NONE);
     }
     const number = parseId(id);
     return number === undefined ? NONE : (this.#clients.get(number) ?? NONE);
@@ -170,15 +180,26 @@ export class Memory {
     throw objectNotFound(id);
   }
 
+  /** Locks the object that a client calls `id` when no work that matters uses it. @throws DeviceError OBJECT_ACTIVE. */
+  async lockIdle(id: string, usage: Usage): Promise<number> {
+    for (;;) {
+      const slot = await this.lockObject(id);
+      if (this.reservations.blocking(slot, usage).length === 0) return slot;
+      // Never wait with the lock held: the work that is waited for may need it to begin.
+      this.locks.unlock(slot);
+      await this.reservations.waitFor(slot, usage, id);
+    }
+  }
+
   /** The id by which clients know an object; empty for a backup. */
   idOf(slot: number): string {
-    if (this.table.has(slot, FLAG_BACKUP)) return "";
+    if (this.table.id[slot] < 0) return "";
     return this.table.has(slot, FLAG.KERNEL) ? `k${this.table.id[slot]}` : String(this.table.id[slot]);
   }
 
   /** Slots of the device's own objects, in the order of their ids. */
   get ownedSlots(): readonly number[] {
-    return this.#owned;
+    return [...this.#owned.values()];
   }
 
   flagsOf(slot: number): ObjectFlag[] {

@@ -27,6 +27,10 @@ export const UNKNOWN = 4;
 export const FLAG = Object.fromEntries(OBJECT_FLAGS.map((flag, bit) => [flag, 1 << bit])) as Readonly<
   Record<ObjectFlag, number>
 >;
+/** The id of a backup, and of an object that was deleted while work still uses it. */
+export const BACKUP_ID = -1;
+export const DYING_ID = -2;
+
 /** Internal: the object is the backup of another one. */
 export const FLAG_BACKUP = 1 << 15;
 
@@ -56,6 +60,8 @@ export class ObjectTable {
   /** Slot of the backup object, or NONE. The owner holds the backup's only reference. */
   backup = new Int32Array(INITIAL_CAPACITY);
   locked = new Uint8Array(INITIAL_CAPACITY);
+  /** Requests that run with the object where it is: it must not move. */
+  active = new Int32Array(INITIAL_CAPACITY);
   /** Changes whenever the view of the object would. */
   version = new Uint32Array(INITIAL_CAPACITY);
   createTimeNs = new BigInt64Array(INITIAL_CAPACITY);
@@ -156,6 +162,7 @@ export class ObjectTable {
     this.pinCount = grown(this.pinCount, new Int32Array(capacity));
     this.backup = grown(this.backup, new Int32Array(capacity));
     this.locked = grown(this.locked, new Uint8Array(capacity));
+    this.active = grown(this.active, new Int32Array(capacity));
     this.version = grown(this.version, new Uint32Array(capacity));
     const times = new BigInt64Array(capacity);
     times.set(this.createTimeNs);

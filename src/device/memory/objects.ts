@@ -11,7 +11,7 @@ import { collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts"
 import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
 import { checkObjectSpec } from "./object-spec.ts";
-import { FLAG, NONE, PURGED, RESIDENT, UNKNOWN } from "./object-table.ts";
+import { DYING_ID, FLAG, NONE, PURGED, RESIDENT, UNKNOWN } from "./object-table.ts";
 import { makeResident } from "./placement.ts";
 import type { Region } from "./region.ts";
 import { dropResource, notePinned, purge, relist } from "./residency.ts";
@@ -35,7 +35,7 @@ export async function deleteObject(memory: Memory, id: string): Promise<void> {
 
 /** Makes an object resident in `regionId` or its first region and fixes its extents; counted. */
 export async function pinObject(memory: Memory, id: string, regionId: string | undefined): Promise<number> {
-  return withObject(memory, id, async (slot) => {
+  return withIdleObject(memory, id, async (slot) => {
     await pinLocked(memory, slot, regionId);
     return slot;
   });
@@ -52,8 +52,27 @@ export async function unpinObject(memory: Memory, id: string): Promise<number> {
   });
 }
 
-/** Deletes an unpinned object whose lock the caller holds. */
+/**
+ * Deletes an unpinned object whose lock the caller holds. Its id is gone at once; its bytes are freed when the last
+ * work that uses them has ended (ttm delayed destroy).
+ */
 export function removeLocked(memory: Memory, slot: number): void {
+  memory.forgetObject(slot);
+  if (!memory.reservations.isActive(slot)) destroy(memory, slot);
+}
+
+/** The last work on an object has ended: frees it if it was deleted meanwhile. */
+export function destroyWhenIdle(memory: Memory, slot: number): void {
+  if (memory.table.id[slot] !== DYING_ID) return;
+  // Somebody may still hold it: a request that was on its way to the object when it failed.
+  void memory.locks.lock(slot).then(() => {
+    destroy(memory, slot);
+    memory.locks.unlock(slot);
+  });
+}
+
+/** Frees an object that nobody can name any more and no work uses. */
+export function destroy(memory: Memory, slot: number): void {
   if (memory.table.resource[slot] !== NONE) dropResource(memory, slot);
   memory.swap?.discard(slot);
   memory.removeObject(slot);
@@ -89,7 +108,7 @@ export function unpinLocked(memory: Memory, slot: number): void {
 
 /** Moves an unpinned object to one of its allowed regions (drm/i915 i915_gem_object_migrate). */
 export async function moveObject(memory: Memory, id: string, regionId: string): Promise<number> {
-  return withObject(memory, id, async (slot) => {
+  return withIdleObject(memory, id, async (slot) => {
     const region = allowedRegion(memory, slot, regionId);
     requireUsable(memory, slot);
     if (memory.table.pinCount[slot] > 0 && memory.table.region[slot] !== region.index) {
@@ -158,8 +177,21 @@ export async function evictRegion(
   }
 }
 
-async function withObject<T>(memory: Memory, id: string, work: (slot: number) => T | Promise<T>): Promise<T> {
-  const slot = await memory.lockObject(id);
+function withObject<T>(memory: Memory, id: string, work: (slot: number) => T | Promise<T>): Promise<T> {
+  return whileLocked(memory, memory.lockObject(id), work);
+}
+
+/** The same once no work uses the object, so that it may move. */
+function withIdleObject<T>(memory: Memory, id: string, work: (slot: number) => T | Promise<T>): Promise<T> {
+  return whileLocked(memory, memory.lockIdle(id, "write"), work);
+}
+
+async function whileLocked<T>(
+  memory: Memory,
+  locked: Promise<number>,
+  work: (slot: number) => T | Promise<T>,
+): Promise<T> {
+  const slot = await locked;
   try {
     requireClientObject(memory, slot);
     return await work(slot);

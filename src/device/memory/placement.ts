@@ -5,6 +5,7 @@
 import { sleep } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
+import { OBJECT_WAIT_TIMEOUT_MS } from "../limits.ts";
 import { clearChecked, copyChecked } from "./checked-copy.ts";
 import { CopyList } from "./copier.ts";
 import {
@@ -19,21 +20,24 @@ import type { Memory } from "./memory.ts";
 import { swapPagesOf } from "./object-runs.ts";
 import { NONE, SWAPPED, UNKNOWN } from "./object-table.ts";
 import type { Region, SpaceRequest } from "./region.ts";
-import { bindResource, dropResource, needsClearing, spaceRequestOf } from "./residency.ts";
+import { bindResource, dropResource, needsClearing, relist, spaceRequestOf } from "./residency.ts";
 
-/** Pauses while every candidate is in somebody else's hands: bounded, because two such callers could wait for ever. */
+/** Pauses while every candidate is locked by somebody: bounded, because two such callers could wait for ever. */
 const BUSY_RETRIES_MAX = 100;
+/** Pauses while requests use every candidate: they end, or are found to hang. */
+const ACTIVE_RETRIES_MAX = OBJECT_WAIT_TIMEOUT_MS / BUSY_RETRY_MS;
 
 /**
- * Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. It is the CPU
- * that needs it, so places that the CPU can reach come first.
+ * Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. When it is the
+ * CPU that needs it, places that the CPU can reach come first.
  */
-export async function populate(memory: Memory, slot: number): Promise<void> {
+export async function populate(memory: Memory, slot: number, user: "cpu" | "engine"): Promise<void> {
   const plain = spaceRequestOf(memory, slot);
   const regions = memory.placementOf(slot).map((index) => memory.region(index));
-  const inWindow = regions.some((region) => region.hasSmallWindow)
-    ? [{ ...plain, visibleOnly: true, topDown: false }]
-    : [];
+  const inWindow =
+    user === "cpu" && regions.some((region) => region.hasSmallWindow)
+      ? [{ ...plain, visibleOnly: true, topDown: false }]
+      : [];
   let failure: DeviceError | undefined;
   for (const request of [...inWindow, plain]) {
     for (const region of regions) {
@@ -48,6 +52,7 @@ export async function populate(memory: Memory, slot: number): Promise<void> {
 /** Makes an object resident in `region`, wherever it is now. @throws DeviceError REGION_FULL and its siblings. */
 export async function makeResident(memory: Memory, slot: number, region: Region): Promise<void> {
   if (memory.table.region[slot] === region.index) return;
+  requireMovable(memory, slot);
   const found = await findSpace(memory, slot, region, spaceRequestOf(memory, slot));
   if (typeof found !== "number") throw found;
   if (memory.table.resource[slot] === NONE) await fillAndBind(memory, slot, region, found);
@@ -62,6 +67,7 @@ export async function makeVisible(memory: Memory, slot: number): Promise<void> {
   const { table } = memory;
   const current = memory.region(table.region[slot]);
   if (current.isVisible(table.resource[slot])) return;
+  requireMovable(memory, slot);
   if (table.pinCount[slot] === 0) {
     const request = { ...spaceRequestOf(memory, slot), visibleOnly: true, topDown: false };
     for (const index of memory.placementOf(slot)) {
@@ -75,6 +81,33 @@ export async function makeVisible(memory: Memory, slot: number): Promise<void> {
     `Object ${memory.idOf(slot)} lies outside the ${formatBytes(current.visibleBytes)} of region ${current.id} that the CPU can reach, and cannot be moved.`,
     { object: memory.idOf(slot), region: current.id },
   );
+}
+
+/**
+ * Brings an object where work wants it: to its first region when there is room without evicting, and in any case to
+ * one of its own regions. What other work uses stays where it is.
+ */
+export async function bringForUse(memory: Memory, slot: number): Promise<void> {
+  const { table } = memory;
+  if (table.resource[slot] === NONE) return populate(memory, slot, "engine");
+  const allowed = memory.placementOf(slot);
+  const atHome = table.region[slot] === allowed[0];
+  if (!atHome && table.pinCount[slot] === 0 && table.active[slot] === 0) {
+    const preferred = memory.region(allowed[0]);
+    const handle = preferred.allocate(spaceRequestOf(memory, slot));
+    if (handle !== NONE) return moveTo(memory, slot, preferred, handle);
+    if (!allowed.includes(table.region[slot])) return makeResident(memory, slot, preferred);
+  }
+  relist(memory, slot);
+}
+
+/** @throws DeviceError OBJECT_ACTIVE for an object that running work uses where it is. */
+function requireMovable(memory: Memory, slot: number): void {
+  if (memory.table.active[slot] === 0) return;
+  const id = memory.idOf(slot);
+  throw new DeviceError("OBJECT_ACTIVE", `Object ${id} is in use by running work and cannot be moved.`, {
+    object: id,
+  });
 }
 
 /** Carries an object to space that was found for it. */
@@ -115,7 +148,8 @@ async function findSpace(
       await sleep(memory.clock, BUSY_RETRY_MS);
       continue;
     }
-    if (error === "busy" && busyRetries++ < BUSY_RETRIES_MAX) {
+    const retriesMax = error === "active" ? ACTIVE_RETRIES_MAX : BUSY_RETRIES_MAX;
+    if ((error === "busy" || error === "active") && busyRetries++ < retriesMax) {
       await sleep(memory.clock, BUSY_RETRY_MS);
       continue;
     }
@@ -130,12 +164,13 @@ async function makeRoom(
   memory: Memory,
   region: Region,
   request: SpaceRequest,
-): Promise<DeviceError | "leaving" | "busy" | "full" | undefined> {
+): Promise<DeviceError | "leaving" | "active" | "busy" | "full" | undefined> {
   if (region === memory.system) return systemMemoryExhausted(memory, "the object");
   if (!region.couldMakeRoom(request)) return "full";
   const victims = collectVictims(memory, region, request.sizeBytes, { inWindow: request.visibleOnly });
   if (victims.slots.length === 0) {
     if (region.inHands > 0) return "leaving";
+    if (victims.someActive) return "active";
     return victims.someBusy ? "busy" : "full";
   }
   const evicted = await evictVictims(memory, victims, "pressure");
@@ -209,6 +244,7 @@ async function swapIn(memory: Memory, slot: number, region: Region, handle: numb
     }
     memory.swap?.discard(slot);
     changeState(memory, slot, UNKNOWN);
+    memory.emit({ type: "contentLost", object: memory.idOf(slot), bytes: sizeBytes });
     throw new DeviceError(
       "CONTENT_UNKNOWN",
       `The content of object ${memory.idOf(slot)} was damaged in swap.`,

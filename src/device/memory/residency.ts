@@ -122,5 +122,6 @@ function listOf(memory: Memory, slot: number): number {
 
 /** Whether the object may be moved away now. Stable only while it is locked. */
 export function isEvictable(memory: Memory, slot: number): boolean {
-  return memory.table.resource[slot] !== NONE && memory.table.pinCount[slot] === 0;
+  const { table } = memory;
+  return table.resource[slot] !== NONE && table.pinCount[slot] === 0 && table.active[slot] === 0;
 }

@@ -41,9 +41,13 @@ function nextVictim(memory: Memory, priority: number): number {
   return slot;
 }
 
-/** Whether an object may be thrown away, or swap has room for it. */
+/**
+ * Whether an object may be thrown away, or swap has room for it. Contexts and backups stay: they are needed soon, and
+ * by those who make room.
+ */
 function canGo(memory: Memory, slot: number): boolean {
   const { table, swap } = memory;
+  if (table.active[slot] > 0 || table.has(slot, FLAG.KERNEL)) return false;
   if (table.dontNeed[slot] === 1 || table.has(slot, FLAG.VOLATILE)) return true;
   return swap?.allowed === true && roundUp(table.sizeBytes[slot], SWAP_PAGE_BYTES) <= swap.freeBytes;
 }

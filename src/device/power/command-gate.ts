@@ -8,7 +8,6 @@ import { DeviceError } from "../errors.ts";
 import { HELD_COMMANDS_MAX, HOLD_TIMEOUT_MS } from "../limits.ts";
 
 interface Held {
-  readonly hold: Hold;
   admit(): void;
   refuse(error: DeviceError): void;
 }
@@ -29,7 +28,7 @@ export class CommandGate {
     if (this.#closedBecause !== undefined) {
       const mayWait = hold === "until-active" || (hold === "transition" && transitionRunning);
       if (!mayWait) throw this.#closedBecause();
-      await this.#wait(hold);
+      await this.#wait();
       return;
     }
     this.#inside++;
@@ -62,7 +61,7 @@ export class CommandGate {
     for (const each of held) each.admit();
   }
 
-  #wait(hold: Hold): Promise<void> {
+  #wait(): Promise<void> {
     if (this.#held.size >= HELD_COMMANDS_MAX) {
       throw new DeviceError(
         "LIMIT_EXCEEDED",
@@ -71,7 +70,6 @@ export class CommandGate {
     }
     return new Promise((resolve, reject) => {
       const held: Held = {
-        hold,
         admit: () => {
           timer.cancel();
           this.#inside++;

@@ -11,6 +11,7 @@ import { DeviceError } from "../errors.ts";
 import type { PowerState } from "../resource.ts";
 
 export type PowerEvent =
+  | "reset"
   | "suspend"
   | "suspended"
   | "recovered"
@@ -22,9 +23,9 @@ export type PowerEvent =
 const TABLE: Readonly<Record<PowerState, Partial<Record<PowerEvent, PowerState>>>> = {
   ACTIVE: { suspend: "SUSPENDING" },
   SUSPENDING: { suspended: "SUSPENDED", recovered: "ACTIVE" },
-  SUSPENDED: { resume: "RESUMING" },
+  SUSPENDED: { resume: "RESUMING", reset: "ACTIVE" },
   RESUMING: { resumed: "ACTIVE", powerNotOn: "SUSPENDED", failed: "FAILED" },
-  FAILED: { resume: "RESUMING" },
+  FAILED: { resume: "RESUMING", reset: "ACTIVE" },
 };
 
 /** @throws DeviceError DEVICE_FAILED or DEVICE_SUSPENDED when the event has no place in this state. */

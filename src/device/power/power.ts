@@ -8,7 +8,7 @@ import type { EventSink } from "../events.ts";
 import { IDLE_TIMEOUT_MAX_MS, PAGE_SIZE_MAX, TRANSITIONS_KEPT_MAX } from "../limits.ts";
 import type { DState, PowerState, SleepState, TransitionKind, TransitionResource } from "../resource.ts";
 import { nextState, type PowerEvent, stateError } from "./power-state.ts";
-import { type Parts, type Progress, runRecover, runResume, runSuspend } from "./sequence.ts";
+import { type Parts, type Progress, runFactoryReset, runRecover, runResume, runSuspend } from "./sequence.ts";
 import { Transition } from "./transition.ts";
 import type { Checksums } from "./verify.ts";
 
@@ -73,6 +73,12 @@ export class Power {
   async resume(command: Resume): Promise<TransitionResource> {
     this.#refuseSecond();
     if (this.state === "ACTIVE") return this.#latest.describe(true);
+    if (command.verify === true && this.#checksums === undefined) {
+      throw new DeviceError(
+        "INVALID_REQUEST",
+        "The content cannot be verified, because the suspend was not told to take checksums.",
+      );
+    }
     const transition = this.#begin("RESUME", this.sleepState ?? "S3", "resume");
     return this.#answer(transition, this.#resume(transition), command.waitMs);
   }
@@ -92,6 +98,30 @@ export class Power {
     transition.requestCancel();
     await transition.ended(undefined);
     return transition.describe();
+  }
+
+  /** A full reset of the GT: what runs fails, wedged is cleared. Legal while ACTIVE. */
+  async resetGt(): Promise<void> {
+    this.#refuseSecond();
+    if (this.state !== "ACTIVE") throw stateError(this.state, "a reset of the GT");
+    await this.#parts.gt.reset();
+  }
+
+  /** Makes the device as new, from any state: waits for a running transition to end, then drops everything. */
+  async resetFactory(): Promise<void> {
+    this.#running?.requestCancel();
+    await this.#running?.ended(undefined);
+    const { gate } = this.#parts;
+    gate.close(() => stateError("SUSPENDING", "this call"));
+    try {
+      await runFactoryReset(this.#parts);
+      this.#checksums = undefined;
+      this.sleepState = undefined;
+      this.suspendCount = 0;
+      if (this.state !== "ACTIVE") this.#enter("reset", "D0");
+    } finally {
+      gate.open();
+    }
   }
 
   /** @throws DeviceError TRANSITION_NOT_FOUND. */
@@ -151,7 +181,7 @@ export class Power {
   }
 
   async #resume(transition: Transition): Promise<void> {
-    const progress = { powerOn: false };
+    const progress = { powerOn: false, compared: false };
     try {
       await runResume(this.#parts, transition, this.#checksums, progress);
       this.#checksums = undefined;
@@ -163,7 +193,7 @@ export class Power {
     } catch (error) {
       const failure = toDeviceError(error);
       // What was compared once and found wrong does not become right: the next resume does not compare again.
-      if (failure.reason === "CHECKSUM_MISMATCH") this.#checksums = undefined;
+      if (progress.compared) this.#checksums = undefined;
       transition.wedged = this.#parts.gt.wedged;
       if (progress.powerOn) this.#enter("failed", "D0");
       else this.#enter("powerNotOn", this.dState);

@@ -8,12 +8,13 @@ import type { Suspend } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { PowerRail } from "../hardware/rail.ts";
 import { IDLE_TIMEOUT_DEFAULT_MS, PREPARE_DRAIN_TIMEOUT_MS } from "../limits.ts";
+import { deleteEverything } from "../memory/factory.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { Gt } from "../submission/gt.ts";
 import { backUpRegions, evictRegions } from "./backup.ts";
 import type { CommandGate } from "./command-gate.ts";
 import { countBackups, recoverRegions, restoreRegions } from "./restore.ts";
-import type { Transition } from "./transition.ts";
+import type { PhaseCounts, Transition } from "./transition.ts";
 import { type Checksums, compareChecksums, takeChecksums } from "./verify.ts";
 
 /** Steps that a test leaves out to prove that they matter (reference invariant 2). Nothing else sets them. */
@@ -46,7 +47,7 @@ export async function runSuspend(
   progress: Progress,
 ): Promise<void> {
   const { memory, gt, rail } = parts;
-  await transition.phase("prepare", () => prepare(parts, command, progress));
+  await transition.phase("prepare", () => prepare(parts, transition, command, progress));
   await transition.phase("evict", (counts) => {
     // From here to the end of the resume the kernel forbids I/O for memory (pm_restrict_gfp_mask).
     if (memory.swap !== undefined) memory.swap.allowed = false;
@@ -55,11 +56,11 @@ export async function runSuspend(
   await transition.phase("idle", () => idle(parts, transition, command));
   await transition.phase("evict_pinned", async (counts) => {
     await evictRegions(memory, transition, counts);
-    await backUpRegions(memory, transition, counts, "pinned");
+    await timed(parts.clock, counts, () => backUpRegions(memory, transition, counts, "pinned"));
   });
   await transition.phase("memcpy", (counts) => {
     gt.withdrawBlitter();
-    return backUpRegions(memory, transition, counts, "remaining");
+    return timed(parts.clock, counts, () => backUpRegions(memory, transition, counts, "remaining"));
   });
   await transition.phase("firmware_stop", () => {
     progress.firmwareStopped = true;
@@ -80,19 +81,21 @@ export async function runSuspend(
 export async function runRecover(parts: Parts, transition: Transition, progress: Progress): Promise<void> {
   const { memory, gt } = parts;
   await transition.phase("recover", async () => {
+    allowSwap(memory);
     await recoverRegions(memory);
     if (progress.firmwareStopped && !gt.wedged) {
       await gt.startFirmware();
       await gt.startEngines();
     }
     gt.giveBlitter();
-    allowSwap(memory);
   });
 }
 
 /** Whether a resume got power; what failed after that leaves the device FAILED, not SUSPENDED. */
 export interface ResumeProgress {
   powerOn: boolean;
+  /** The checksums have been looked at. */
+  compared: boolean;
 }
 
 /** Runs the phases from `power_on` to `release`. Backups that were not restored stay attached. */
@@ -107,28 +110,74 @@ export async function runResume(
     progress.powerOn = true;
   });
   await transition.phase("restore_early", async (counts) => {
-    if (faultKnobs.skipRestoreEarly !== true) await restoreRegions(memory, counts.restored, "early");
+    if (faultKnobs.skipRestoreEarly === true) return;
+    await timed(parts.clock, counts, () => restoreRegions(memory, counts.restored, "early"));
   });
   await transition.phase("firmware_start", () => gt.startFirmware());
   await transition.phase("engine_start", () => gt.startEngines());
   await transition.phase("restore_late", async (counts) => {
     if (faultKnobs.skipRestoreLate === true) await recoverRegions(memory);
-    else await restoreRegions(memory, counts.restored, "late");
+    else await timed(parts.clock, counts, () => restoreRegions(memory, counts.restored, "late"));
   });
-  if (checksums !== undefined) await transition.phase("verify", () => compareChecksums(memory, checksums));
+  if (checksums !== undefined) {
+    progress.compared = true;
+    await transition.phase("verify", () => compareChecksums(memory, checksums));
+  }
   await transition.phase("release", async () => {
     assert.equal(await countBackups(memory), 0, "no backup is left after a resume");
     allowSwap(memory);
   });
 }
 
+/** Times what a phase spends on backups or restores alone. */
+async function timed(clock: Clock, counts: PhaseCounts, work: () => Promise<void>): Promise<void> {
+  const startNs = clock.monotonicNs();
+  try {
+    await work();
+  } finally {
+    counts.backupNs += clock.monotonicNs() - startNs;
+  }
+}
+
+/** Drops everything that clients made and starts the GT as at boot. Nothing of before can be read any more. */
+export async function runFactoryReset(parts: Parts): Promise<void> {
+  const { memory, gt, gate, clock } = parts;
+  await gt.haltEngines();
+  gt.scheduler.failWaiting(
+    gt.contexts.all(),
+    new DeviceError("ENGINE_HUNG", "Work was given up: the device was reset to its factory state."),
+  );
+  if (!(await settledWithin(clock, gate.drained(), PREPARE_DRAIN_TIMEOUT_MS))) {
+    throw new DeviceError(
+      "IDLE_TIMEOUT",
+      `Commands did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms of a reset.`,
+    );
+  }
+  await recoverRegions(memory);
+  gt.contexts.clear();
+  await deleteEverything(memory);
+  gt.scheduler.fences.clear();
+  gt.rewriteKernelObjects();
+  await gt.startFirmware();
+  await gt.startEngines();
+  allowSwap(memory);
+}
+
 function allowSwap(memory: Memory): void {
   if (memory.swap !== undefined) memory.swap.allowed = true;
 }
 
-async function prepare(parts: Parts, command: Suspend, progress: Progress): Promise<void> {
+async function prepare(
+  parts: Parts,
+  transition: Transition,
+  command: Suspend,
+  progress: Progress,
+): Promise<void> {
   const { memory, gate, clock } = parts;
-  if (!(await settledWithin(clock, gate.drained(), PREPARE_DRAIN_TIMEOUT_MS))) {
+  const drained = Promise.race([gate.drained(), cancelled(transition)]);
+  const inTime = await settledWithin(clock, drained, PREPARE_DRAIN_TIMEOUT_MS);
+  transition.throwIfCancelled();
+  if (!inTime) {
     throw new DeviceError(
       "IDLE_TIMEOUT",
       `Commands in progress did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms, so the device was not suspended.`,
@@ -138,10 +187,14 @@ async function prepare(parts: Parts, command: Suspend, progress: Progress): Prom
   if (command.verify === true) progress.checksums = await takeChecksums(memory);
 }
 
+/** Resolves when a cancel is asked for. */
+function cancelled(transition: Transition): Promise<boolean> {
+  return new Promise((resolve) => transition.onCancel(() => resolve(true)));
+}
+
 async function idle(parts: Parts, transition: Transition, command: Suspend): Promise<void> {
   const timeoutMs = command.idleTimeoutMs ?? IDLE_TIMEOUT_DEFAULT_MS;
-  const cancelled = new Promise<boolean>((resolve) => transition.onCancel(() => resolve(true)));
-  const isIdle = await Promise.race([parts.gt.waitForIdle(timeoutMs), cancelled]);
+  const isIdle = await Promise.race([parts.gt.waitForIdle(timeoutMs), cancelled(transition)]);
   transition.throwIfCancelled();
   if (isIdle) return;
   if (command.onIdleTimeout === "ABORT") {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
+import type { CopyPath, EventSink } from "../events.ts";
 import { emptyTally, type Tally } from "../memory/tally.ts";
 import type {
   DState,
@@ -22,6 +22,8 @@ export interface PhaseCounts {
   readonly backedUp: Tally;
   readonly restored: Tally;
   skippedVolatile: number;
+  /** Time spent on backups or restores. */
+  backupNs: bigint;
 }
 
 export interface TransitionOptions {
@@ -84,6 +86,7 @@ export class Transition {
       backedUp: emptyTally(),
       restored: emptyTally(),
       skippedVolatile: 0,
+      backupNs: 0n,
     };
     const startTimeNs = this.#clock.wallNs();
     const startNs = this.#clock.monotonicNs();
@@ -92,7 +95,7 @@ export class Transition {
     } finally {
       const durationNs = this.#clock.monotonicNs() - startNs;
       const phase = this.#record(name, counts, startTimeNs, durationNs);
-      this.#emitCopies(name, counts, durationNs);
+      this.#emitCopies(name, counts);
       this.#emit({ type: "phaseEnded", transition: this.describe(), phase });
     }
   }
@@ -187,23 +190,38 @@ export class Transition {
     return record;
   }
 
-  /** Backups and restores are told per phase and path, so that bytes over seconds is a rate. */
-  #emitCopies(phase: PhaseName, counts: PhaseCounts, durationNs: bigint): void {
-    for (const [path, key] of [
-      ["blitter", "blitterBytes"],
-      ["memcpy", "memcpyBytes"],
-    ] as const) {
-      if (counts.backedUp[key] > 0) {
-        const { objects } = counts.backedUp;
-        this.#emit({ type: "backedUp", path, objects, bytes: counts.backedUp[key], durationNs });
-      }
-      if (counts.restored[key] > 0) {
-        const { objects } = counts.restored;
-        const early = phase === "restore_early";
-        this.#emit({ type: "restored", path, early, objects, bytes: counts.restored[key], durationNs });
-      }
-    }
+  /** Backups and restores are told per phase and path, the time shared out by bytes: bytes over seconds is a rate. */
+  #emitCopies(phase: PhaseName, counts: PhaseCounts): void {
+    const early = phase === "restore_early";
+    for (const share of sharesOf(counts.backedUp, counts.backupNs))
+      this.#emit({ type: "backedUp", ...share });
+    for (const share of sharesOf(counts.restored, counts.backupNs))
+      this.#emit({ type: "restored", early, ...share });
   }
+}
+
+interface Share {
+  readonly path: CopyPath;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly durationNs: bigint;
+}
+
+/** What each path did of a tally. Objects are told with the path that did most of the bytes. */
+function sharesOf(tally: Tally, durationNs: bigint): Share[] {
+  const paths = [
+    { path: "blitter", bytes: tally.blitterBytes },
+    { path: "memcpy", bytes: tally.memcpyBytes },
+  ] as const;
+  const most = tally.blitterBytes >= tally.memcpyBytes ? "blitter" : "memcpy";
+  return paths
+    .filter(({ bytes }) => bytes > 0)
+    .map(({ path, bytes }) => ({
+      path,
+      bytes,
+      objects: path === most ? tally.objects : 0,
+      durationNs: (durationNs * BigInt(bytes)) / BigInt(tally.bytes),
+    }));
 }
 
 function addObjectsAndBytes(into: Tally, from: Tally): void {

@@ -5,13 +5,13 @@
 import { COMMAND_LENGTH_MAX, type RingWriter } from "../hardware/ring.ts";
 import { BLIT_CHUNK_BYTES } from "../limits.ts";
 import type { ClearRange, Copier, CopyList } from "../memory/copier.ts";
-import type { MigrateContext, MigrateWork } from "./migrate-context.ts";
+import type { RingContext, RingWork } from "./ring-context.ts";
 
 export class Blitter implements Copier {
   readonly path = "blitter";
-  readonly #contexts: readonly MigrateContext[];
+  readonly #contexts: readonly RingContext[];
 
-  constructor(contexts: readonly MigrateContext[]) {
+  constructor(contexts: readonly RingContext[]) {
     this.#contexts = contexts;
   }
 
@@ -23,7 +23,7 @@ export class Blitter implements Copier {
     return ranges.length === 0 ? Promise.resolve() : this.#submit(new ClearWork(bank, ranges));
   }
 
-  #submit(work: MigrateWork): Promise<void> {
+  #submit(work: RingWork): Promise<void> {
     const idlest = this.#contexts.reduce((best, each) =>
       each.pendingBytes < best.pendingBytes ? each : best,
     );
@@ -32,7 +32,7 @@ export class Blitter implements Copier {
 }
 
 /** The copies of a list as commands of at most BLIT_CHUNK_BYTES. */
-class CopyWork implements MigrateWork {
+class CopyWork implements RingWork {
   readonly bytes: number;
   readonly #list: CopyList;
   #index = 0;
@@ -50,7 +50,7 @@ class CopyWork implements MigrateWork {
       const at = this.#index;
       const done = this.#doneBytes;
       const length = Math.min(list.lengthBytes[at] - done, BLIT_CHUNK_BYTES);
-      ring.copy(
+      ring.copyIndependent(
         list.sourceBank[at],
         list.source[at] + done,
         list.destinationBank[at],
@@ -72,7 +72,7 @@ class CopyWork implements MigrateWork {
 }
 
 /** Ranges to be zeroed, one command each: one large fill is faster than many small ones. */
-class ClearWork implements MigrateWork {
+class ClearWork implements RingWork {
   readonly bytes: number;
   readonly #bank: number;
   readonly #ranges: readonly ClearRange[];

@@ -1,17 +1,23 @@
 /**
- * The GT: engines, microcontroller and migrate contexts as one thing that starts, idles, stops and can be wedged
+ * The GT: engines, microcontroller and contexts as one thing that starts, idles, is reset, stops and can be wedged
  * (drm/i915 intel_gt_pm.c, intel_reset.c).
  */
 import { type Clock, settledWithin } from "../clock.ts";
+import type { SubmitWork } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import type { Engine } from "../hardware/engine.ts";
 import { Microcontroller } from "../hardware/microcontroller.ts";
-import { MIGRATE_RING_BYTES } from "../limits.ts";
+import { HANGS_BEFORE_BAN } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
+import type { ContextPriority, FenceResource } from "../resource.ts";
 import { Blitter } from "./blitter.ts";
-import { createKernelObjects } from "./kernel-objects.ts";
-import { MigrateContext } from "./migrate-context.ts";
+import type { ClientContext } from "./client-context.ts";
+import { Contexts } from "./contexts.ts";
+import { EngineUnit } from "./engine-unit.ts";
+import { createKernelObjects, type KernelObjects, writeKernelObjects } from "./kernel-objects.ts";
+import type { RingContext } from "./ring-context.ts";
+import { Scheduler } from "./scheduler.ts";
 
 export interface GtOptions {
   readonly memory: Memory;
@@ -21,51 +27,64 @@ export interface GtOptions {
 }
 
 export class Gt {
-  readonly engines: readonly Engine[];
-  /** Whether hardware submission has been given up until the next resume. */
+  readonly units: readonly EngineUnit[];
+  readonly contexts: Contexts;
+  readonly scheduler: Scheduler;
+  /** Whether hardware submission has been given up until the next resume or reset. */
   wedged = false;
+  /** Whether the engines take work. */
+  powered = false;
   readonly #options: GtOptions;
   readonly #memory: Memory;
+  readonly #kernelObjects: KernelObjects;
   readonly #microcontroller: Microcontroller;
-  readonly #contexts: readonly MigrateContext[];
-  readonly #blitter: Blitter;
+  readonly #blitter: Blitter | undefined;
+  readonly #resetting = new Set<EngineUnit>();
   #wedging: Promise<void> | undefined;
 
-  /** Places the device's own objects and makes the migrate contexts; nothing runs before `start`. */
+  /** Places the device's own objects and makes their contexts; nothing runs before `start`. */
   constructor(options: GtOptions) {
+    const { memory, engines, clock } = options;
     this.#options = options;
-    this.#memory = options.memory;
-    this.engines = options.engines;
-    const copyEngines = options.engines.filter((engine) => engine.name.startsWith("bcs"));
+    this.#memory = memory;
     const kernel = createKernelObjects(
-      options.memory,
-      copyEngines.map((engine) => engine.name),
+      memory,
+      engines.map((engine) => engine.name),
     );
-    const microcode = options.memory.microcodes.within(kernel.bank.index);
-    const { words } = kernel.bank;
+    this.#kernelObjects = kernel;
+    const microcode = memory.microcodes.within(kernel.bank.index);
     this.#microcontroller = new Microcontroller({
-      words,
+      words: kernel.bank.words,
       offsetBytes: kernel.firmwareOffsetBytes,
       microcode,
     });
-    this.#contexts = copyEngines.map(
-      (engine, at) =>
-        new MigrateContext({
-          contextId: at + 1,
+    const pageTable = { bank: kernel.bank.index, offsetBytes: kernel.pageTableOffsetBytes };
+    this.units = engines.map(
+      (engine, at): EngineUnit =>
+        new EngineUnit({
           engine,
           microcontroller: this.#microcontroller,
-          clock: options.clock,
-          bank: kernel.bank.index,
-          words,
-          microcode,
-          ...kernel.migrate[at],
-          ringBytes: MIGRATE_RING_BYTES,
-          pageTableOffsetBytes: kernel.pageTableOffsetBytes,
-          onTimeout: () => void this.setWedged(`a copy on engine ${engine.name} did not end in time`),
+          clock,
+          places: kernel.contexts[at],
+          pageTable,
+          onHung: (why) => void this.resetEngine(this.units[at], why),
+          onCopyTimeout: () => void this.setWedged(`a copy on engine ${engine.name} did not end in time`),
         }),
     );
-    this.#blitter = new Blitter(this.#contexts);
-    for (const engine of options.engines) engine.onEvent = () => this.#onEvent(engine);
+    const migrates = this.units.flatMap((unit) => unit.migrate ?? []);
+    this.#blitter = migrates.length > 0 ? new Blitter(migrates) : undefined;
+    this.contexts = new Contexts({
+      memory,
+      units: this.units,
+      microcontroller: this.#microcontroller,
+      pageTable,
+    });
+    this.scheduler = new Scheduler({
+      memory,
+      refusal: () => (this.wedged ? deviceWedged() : undefined),
+      onRetired: (request) => this.#count(request.engine, request.fence.state === "SIGNALED"),
+    });
+    for (const unit of this.units) unit.engine.onEvent = () => this.#onEvent(unit);
   }
 
   /** Loads the firmware from LMEM. @throws DeviceError FIRMWARE_LOAD_FAILED; the GT is wedged then. */
@@ -83,12 +102,17 @@ export class Gt {
   async startEngines(): Promise<void> {
     await this.haltEngines();
     try {
-      await Promise.all(this.engines.map((engine) => engine.powerOn()));
+      await Promise.all(this.units.map((unit) => unit.engine.powerOn()));
     } catch (error) {
       await this.setWedged("an engine did not start");
       throw error;
     }
-    for (const context of this.#contexts) context.reset();
+    for (const unit of this.units) {
+      unit.sanitize();
+      unit.queue.start();
+    }
+    this.contexts.registerAll();
+    this.powered = true;
     if (this.wedged) this.#options.emit({ type: "wedged", wedged: false, why: "the GT was started" });
     this.wedged = false;
     this.giveBlitter();
@@ -96,7 +120,7 @@ export class Gt {
 
   /** Hands the blitter to memory, unless the GT is wedged or has no copy engine. */
   giveBlitter(): void {
-    if (!this.wedged && this.#contexts.length > 0) this.#memory.blitter = this.#blitter;
+    if (!this.wedged) this.#memory.blitter = this.#blitter;
   }
 
   /** Takes the blitter back: whoever copies from now on uses the CPU. Legal when the GT is idle or wedged. */
@@ -104,11 +128,11 @@ export class Gt {
     this.#memory.blitter = undefined;
   }
 
-  /** Whether everything in flight ended within `timeoutMs`. */
+  /** Whether every request and every copy ended within `timeoutMs`. */
   async waitForIdle(timeoutMs: number): Promise<boolean> {
-    const idle = Promise.all(
-      this.#contexts.map((context) => new Promise<void>((resolve) => context.whenIdle(resolve))),
-    );
+    const requests = new Promise<void>((resolve) => this.scheduler.whenIdle(resolve));
+    const rings = this.#rings().map((ring) => new Promise<void>((resolve) => ring.whenIdle(resolve)));
+    const idle = Promise.all([requests, ...rings]);
     return settledWithin(this.#options.clock, idle, timeoutMs);
   }
 
@@ -118,11 +142,13 @@ export class Gt {
 
   /** Stops every engine; resolves when all have acknowledged, and fails what they had not finished. */
   async haltEngines(): Promise<void> {
-    await Promise.all(this.engines.map((engine) => engine.halt()));
-    for (const context of this.#contexts) context.failAll(engineHung("the engines were halted"));
+    this.powered = false;
+    for (const unit of this.units) unit.heartbeat.park();
+    await Promise.all(this.units.map((unit) => unit.engine.halt()));
+    this.#failAll(engineHung("the engines were halted"));
   }
 
-  /** Gives up hardware submission: engines stop, what is in flight fails, copies are done by CPU. Idempotent. */
+  /** Gives up hardware submission: engines stop, all work fails, copies are done by CPU. Idempotent. */
   setWedged(why: string): Promise<void> {
     this.#wedging ??= this.#wedge(why).finally(() => {
       this.#wedging = undefined;
@@ -130,26 +156,162 @@ export class Gt {
     return this.#wedging;
   }
 
+  /** Stops everything, fails what runs, and starts anew: clears `wedged`. */
+  async reset(): Promise<void> {
+    await this.haltEngines();
+    this.scheduler.failWaiting(this.contexts.all(), engineHung("the GT was reset"));
+    await this.startFirmware();
+    await this.startEngines();
+  }
+
+  /** Writes the device's own objects as they are at boot. Legal when the engines are halted. */
+  rewriteKernelObjects(): void {
+    writeKernelObjects(this.#memory, this.#kernelObjects);
+  }
+
+  /**
+   * Resets one engine: the work that it could not end fails, its context is told, and what was behind it runs again.
+   * When the engine does not come back, or the work was the kernel's own, the GT is wedged.
+   */
+  async resetEngine(unit: EngineUnit, why: string): Promise<void> {
+    if (this.wedged || !this.powered || this.#resetting.has(unit)) return;
+    this.#resetting.add(unit);
+    try {
+      await this.#resetEngine(unit, why);
+    } finally {
+      this.#resetting.delete(unit);
+    }
+  }
+
+  /** @throws DeviceError ENGINE_NOT_FOUND, DEVICE_WEDGED, LIMIT_EXCEEDED. */
+  createContext(engine: string, priority: ContextPriority): ClientContext {
+    const unit = this.unit(engine);
+    if (this.wedged) throw deviceWedged();
+    return this.contexts.create(unit, priority);
+  }
+
+  /** Submits a request and answers at once, or when it has ended or `waitMs` has passed. */
+  async submit(command: SubmitWork): Promise<FenceResource> {
+    const context = this.contexts.get(command.context);
+    const request = this.scheduler.submit(context, command);
+    this.unit(context.engine).submittedJobs++;
+    if (command.waitMs !== undefined && command.waitMs > 0) {
+      const settled = new Promise<void>((resolve) => request.fence.onSettled(resolve));
+      await settledWithin(this.#options.clock, settled, command.waitMs);
+    }
+    return request.describe();
+  }
+
+  unit(name: string): EngineUnit {
+    const unit = this.units.find((each) => each.engine.name === name);
+    if (unit !== undefined) return unit;
+    const known = this.units.map((each) => each.engine.name).join(", ");
+    throw new DeviceError("ENGINE_NOT_FOUND", `Engine ${name} does not exist; the engines are ${known}.`, {
+      engine: name,
+    });
+  }
+
   async close(): Promise<void> {
-    await Promise.all(this.engines.map((engine) => engine.close()));
+    for (const unit of this.units) unit.heartbeat.park();
+    await Promise.all(this.units.map((unit) => unit.engine.close()));
+  }
+
+  async #resetEngine(unit: EngineUnit, why: string): Promise<void> {
+    const { engine, queue } = unit;
+    unit.heartbeat.park();
+    const { ringHead } = engine.position();
+    await engine.halt();
+    const head = queue.head;
+    const taken = queue.takeAll();
+    const client = head === undefined ? undefined : this.contexts.byContextId(head.contextId);
+    unit.resets++;
+    unit.lastHang = {
+      timeNs: this.#options.clock.wallNs(),
+      why,
+      context: client?.id ?? "",
+      fence: client?.inFlight[0]?.id ?? "",
+      ringHead,
+    };
+    this.#options.emit({ type: "engineReset", engine: engine.name, why, context: client?.id ?? "" });
+    if (head !== undefined && client === undefined) {
+      await this.setWedged(`engine ${engine.name} was reset (${why}) under the kernel's own work`);
+      return;
+    }
+    try {
+      await engine.powerOn();
+    } catch {
+      await this.setWedged(`engine ${engine.name} did not come back from a reset`);
+      return;
+    }
+    queue.start();
+    if (client !== undefined) this.#blame(client, why);
+    const again = new Set(taken.map((work) => work.contextId));
+    for (const ring of this.#rings()) if (again.has(ring.contextId)) ring.replay();
+  }
+
+  /** The guilty request fails; a context that keeps hanging is banned, and what it had waiting fails too. */
+  #blame(context: ClientContext, why: string): void {
+    context.hangs++;
+    if (context.hangs >= HANGS_BEFORE_BAN) context.banned = true;
+    context.ring.skipGuilty(engineHung(`engine ${context.engine} was reset because ${why}`));
+    if (!context.banned) return;
+    const banned = new DeviceError(
+      "CONTEXT_BANNED",
+      `Context ${context.id} was banned after ${context.hangs} hangs.`,
+      {
+        context: context.id,
+      },
+    );
+    context.ring.failAll(banned);
+    this.scheduler.failWaiting([context], banned);
   }
 
   async #wedge(why: string): Promise<void> {
     if (this.wedged) return;
     this.wedged = true;
+    this.powered = false;
     this.withdrawBlitter();
     this.#options.emit({ type: "wedged", wedged: true, why });
-    await Promise.all(this.engines.map((engine) => engine.halt()));
-    for (const context of this.#contexts) context.failAll(engineHung(why));
+    for (const unit of this.units) unit.heartbeat.park();
+    await Promise.all(this.units.map((unit) => unit.engine.halt()));
+    this.#failAll(engineHung(why));
+    this.scheduler.failWaiting(this.contexts.all(), deviceWedged());
   }
 
-  #onEvent(engine: Engine): void {
-    for (const context of this.#contexts) if (context.engine === engine) context.onEvent();
-    const fault = engine.fault();
-    if (fault !== "NONE") void this.setWedged(`engine ${engine.name} stopped with ${fault}`);
+  #failAll(error: DeviceError): void {
+    for (const unit of this.units) unit.queue.takeAll();
+    for (const ring of this.#rings()) ring.failAll(error);
+  }
+
+  #rings(): RingContext[] {
+    return [
+      ...this.units.flatMap((unit) => unit.ownContexts),
+      ...this.contexts.all().map((context) => context.ring),
+    ];
+  }
+
+  #count(engine: string, completed: boolean): void {
+    const unit = this.unit(engine);
+    if (completed) unit.completedJobs++;
+    else unit.failedJobs++;
+    this.#options.emit({ type: "jobEnded", engine, completed });
+  }
+
+  #onEvent(unit: EngineUnit): void {
+    unit.queue.onEvent();
+    const fault = unit.engine.fault();
+    if (fault !== "NONE") void this.resetEngine(unit, `it stopped with ${fault}`);
+    else if (unit.queue.depth > 0) unit.heartbeat.wake();
   }
 }
 
 function engineHung(why: string): DeviceError {
   return new DeviceError("ENGINE_HUNG", `Work on the engines was given up: ${why}.`);
+}
+
+function deviceWedged(): DeviceError {
+  return new DeviceError(
+    "DEVICE_WEDGED",
+    "The GT is wedged and takes no work; reset the device, or suspend and resume it.",
+  );
 }

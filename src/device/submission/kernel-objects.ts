@@ -7,51 +7,84 @@ import type { MemoryBank } from "../hardware/bank.ts";
 import { CONTEXT_IMAGE_BYTES } from "../hardware/context-image.ts";
 import { FIRMWARE_BYTES, writeFirmware } from "../hardware/firmware.ts";
 import { pageTableBytes, writePageTable } from "../hardware/page-table.ts";
-import { MIGRATE_RING_BYTES } from "../limits.ts";
+import { KERNEL_RING_BYTES, MIGRATE_RING_BYTES } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE } from "../memory/object-table.ts";
 import { type Region, roundUp } from "../memory/region.ts";
 import { bindResource, spaceRequestOf } from "../memory/residency.ts";
+import type { ContextPlace } from "./ring-context.ts";
 
 /** Where in the first local bank each of the device's own objects lies. */
 export interface KernelObjects {
   readonly bank: MemoryBank;
   readonly firmwareOffsetBytes: number;
   readonly pageTableOffsetBytes: number;
-  /** One for each copy engine. */
-  readonly migrate: readonly { readonly imageOffsetBytes: number; readonly ringOffsetBytes: number }[];
+  /** The kernel context of each engine, and the migrate context of each copy engine. */
+  readonly contexts: readonly EngineContexts[];
 }
 
-/** Places, clears and fills them by CPU; part of boot, when nothing else is in local memory yet. */
-export function createKernelObjects(memory: Memory, copyEngines: readonly string[]): KernelObjects {
+export interface EngineContexts {
+  readonly kernel: ContextPlace;
+  readonly migrate: ContextPlace | undefined;
+}
+
+/** Whether an engine copies: those get a migrate context. */
+export function isCopyEngine(name: string): boolean {
+  return name.startsWith("bcs");
+}
+
+/** Places and clears them by CPU; part of boot, when nothing else is in local memory yet. */
+export function createKernelObjects(memory: Memory, engines: readonly string[]): KernelObjects {
   const local = memory.region(1);
   const { bank } = local;
   const microcode = memory.microcodes.within(bank.index);
   const place = (label: string, sizeBytes: number, flag: number): number =>
     placePinned(memory, local, label, sizeBytes, flag);
+  const placeContext = (label: string, ringBytes: number): ContextPlace => ({
+    bank: bank.index,
+    words: bank.words,
+    microcode,
+    imageOffsetBytes: place(`${label} image`, CONTEXT_IMAGE_BYTES, FLAG.PM_VOLATILE),
+    ringOffsetBytes: place(`${label} ring`, ringBytes, FLAG.PM_VOLATILE),
+  });
+
   const firmwareOffsetBytes = place("firmware image", FIRMWARE_BYTES, FLAG.PM_EARLY);
-  writeFirmware(bank.words, firmwareOffsetBytes, microcode);
-  const bankSizes = memory.regions.map((region) => region.bank.sizeBytes);
-  const pageTableOffsetBytes = place("migrate page table", pageTableBytes(bankSizes), FLAG.PM_EARLY);
-  writePageTable(bank.words, pageTableOffsetBytes, bankSizes, microcode);
-  const migrate = copyEngines.map((engine) => ({
-    imageOffsetBytes: place(`migrate context of ${engine}`, CONTEXT_IMAGE_BYTES, FLAG.PM_VOLATILE),
-    ringOffsetBytes: place(`migrate ring of ${engine}`, MIGRATE_RING_BYTES, FLAG.PM_VOLATILE),
+  const pageTableOffsetBytes = place("migrate page table", pageTableBytes(bankSizes(memory)), FLAG.PM_EARLY);
+  const contexts = engines.map((engine) => ({
+    kernel: placeContext(`${engine} kernel context`, KERNEL_RING_BYTES),
+    migrate: isCopyEngine(engine) ? placeContext(`${engine} migrate context`, MIGRATE_RING_BYTES) : undefined,
   }));
   const stolen = memory.regions.find((region) => region.kind === "STOLEN");
   if (stolen !== undefined) placePinned(memory, stolen, "stolen", stolen.sizeBytes, FLAG.PM_VOLATILE);
-  return { bank, firmwareOffsetBytes, pageTableOffsetBytes, migrate };
+  const objects = { bank, firmwareOffsetBytes, pageTableOffsetBytes, contexts };
+  writeKernelObjects(memory, objects);
+  return objects;
 }
 
-/** Local memory below this cannot hold the device's own objects and anything else. */
+/** Writes firmware and page table as they are at boot: what a factory reset does after a lost power. */
+export function writeKernelObjects(memory: Memory, objects: KernelObjects): void {
+  const { bank, firmwareOffsetBytes, pageTableOffsetBytes } = objects;
+  const microcode = memory.microcodes.within(bank.index);
+  writeFirmware(bank.words, firmwareOffsetBytes, microcode);
+  writePageTable(bank.words, pageTableOffsetBytes, bankSizes(memory), microcode);
+}
+
+/** Local memory below twice this cannot hold the device's own objects and anything else. */
 export function kernelObjectBytes(
-  bankSizes: readonly number[],
-  copyEngines: number,
+  banks: readonly number[],
+  engines: readonly string[],
   pageBytes: number,
 ): number {
-  const fixed = roundUp(FIRMWARE_BYTES, pageBytes) + roundUp(pageTableBytes(bankSizes), pageBytes);
-  const each = roundUp(CONTEXT_IMAGE_BYTES, pageBytes) + roundUp(MIGRATE_RING_BYTES, pageBytes);
-  return fixed + copyEngines * each;
+  const sizes = [FIRMWARE_BYTES, pageTableBytes(banks)];
+  for (const engine of engines) {
+    sizes.push(CONTEXT_IMAGE_BYTES, KERNEL_RING_BYTES);
+    if (isCopyEngine(engine)) sizes.push(CONTEXT_IMAGE_BYTES, MIGRATE_RING_BYTES);
+  }
+  return sizes.reduce((sum, size) => sum + roundUp(size, pageBytes), 0);
+}
+
+function bankSizes(memory: Memory): number[] {
+  return memory.regions.map((region) => region.bank.sizeBytes);
 }
 
 /** Places one object for life and zeroes it. Answers its offset in the bank. */

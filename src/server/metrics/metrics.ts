@@ -6,6 +6,7 @@ import { AllocationMetrics } from "./allocation-metrics.ts";
 import { CallMetrics } from "./call-metrics.ts";
 import { CopyMetrics } from "./copy-metrics.ts";
 import { type DeviceProbe, DeviceState } from "./device-state.ts";
+import { EngineMetrics } from "./engine-metrics.ts";
 import { Exposition, type Scrape } from "./exposition.ts";
 import { PressureMetrics } from "./pressure-metrics.ts";
 import { TransitionMetrics } from "./transition-metrics.ts";
@@ -22,6 +23,7 @@ export class Metrics {
   readonly registry = new Registry<OpenMetricsContentType>();
   readonly #allocations;
   readonly #copies;
+  readonly #engines;
   readonly #pressure;
   readonly #transitions;
   readonly #state;
@@ -35,6 +37,7 @@ export class Metrics {
     this.#state = new DeviceState(registry);
     this.#allocations = new AllocationMetrics(registry);
     this.#copies = new CopyMetrics(registry);
+    this.#engines = new EngineMetrics(registry);
     this.#pressure = new PressureMetrics(registry);
     this.#transitions = new TransitionMetrics(registry);
     this.calls = new CallMetrics(registry);
@@ -46,8 +49,10 @@ export class Metrics {
   /**
    * Makes the sink that counts what a device tells, with every label set at 0.
    * @param memories ids of its regions.
+   * @param engines names of its engines.
    */
-  countDevice(device: string, memories: readonly string[]): EventSink {
+  countDevice(device: string, memories: readonly string[], engines: readonly string[] = []): EventSink {
+    this.#engines.addDevice(device, engines);
     this.#allocations.addDevice(device, memories);
     this.#copies.addDevice(device);
     this.#pressure.addDevice(device);
@@ -105,6 +110,15 @@ export class Metrics {
         break;
       case "swapFailed":
         this.#pressure.swapFailed(device);
+        break;
+      case "contentLost":
+        this.#pressure.contentLost(device);
+        break;
+      case "jobEnded":
+        this.#engines.jobEnded(device, event.engine, event.completed);
+        break;
+      case "engineReset":
+        this.#engines.engineReset(device, event.engine);
         break;
       case "allocated":
         this.#allocations.allocated(device, event.region, event.objects);

@@ -9,6 +9,7 @@ export class PressureMetrics {
   readonly #swapOutBytes;
   readonly #swapInBytes;
   readonly #swapFailures;
+  readonly #contentLosses;
 
   constructor(registry: Registry<OpenMetricsContentType>) {
     const counter = (name: string, help: string) =>
@@ -23,10 +24,20 @@ export class PressureMetrics {
       "torpor_swap_failures_total",
       "Times that writing an object out to swap failed; it stayed in memory.",
     );
+    this.#contentLosses = counter(
+      "torpor_content_losses_total",
+      "Objects whose content came back from swap damaged and is lost; must stay 0.",
+    );
   }
 
   addDevice(device: string): void {
-    for (const counter of [this.#purgedBytes, this.#swapOutBytes, this.#swapInBytes, this.#swapFailures]) {
+    for (const counter of [
+      this.#purgedBytes,
+      this.#swapOutBytes,
+      this.#swapInBytes,
+      this.#swapFailures,
+      this.#contentLosses,
+    ]) {
       counter.inc({ device }, 0);
     }
   }
@@ -41,6 +52,10 @@ export class PressureMetrics {
 
   swappedIn(device: string, { bytes }: EventOf<"swappedIn">): void {
     this.#swapInBytes.inc({ device }, bytes);
+  }
+
+  contentLost(device: string): void {
+    this.#contentLosses.inc({ device });
   }
 
   swapFailed(device: string): void {

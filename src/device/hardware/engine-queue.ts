@@ -1,0 +1,148 @@
+/**
+ * What waits for one engine, by priority, and what is in its port. Work of higher priority never waits for the end of
+ * lower work: the engine is preempted, and what it had not finished comes back into the queue.
+ */
+import type { Clock } from "../clock.ts";
+import { PREEMPT_TIMEOUT_MS } from "../limits.ts";
+import type { Submission } from "./control.ts";
+import type { Engine } from "./engine.ts";
+
+/** A submission with its priority, and who wants to know its end. */
+export interface Work extends Submission {
+  /** Higher goes first; equal ones in the order they came. Changed by `raise` only. */
+  priority: number;
+  readonly contextId: number;
+  onCompleted(): void;
+}
+
+/** Submissions of clients in the port at a time: enough to hide the way there, few to bring back. */
+const PORT_DEPTH = 4;
+/** From this priority on, work fills the port: copies of the kernel's own. */
+export const PRIORITY_KERNEL = 1000;
+
+export interface EngineQueueOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  /** The engine did not let go of its context within PREEMPT_TIMEOUT_MS. */
+  readonly onStuck: () => void;
+}
+
+export class EngineQueue {
+  readonly #options: EngineQueueOptions;
+  /** Highest priority first. */
+  #queued: Work[] = [];
+  #inPort: Work[] = [];
+  #completed = 0;
+  #preempting = false;
+  /** False while the engine does not run: what comes meanwhile waits. */
+  #open = false;
+
+  constructor(options: EngineQueueOptions) {
+    this.#options = options;
+  }
+
+  get depth(): number {
+    return this.#queued.length + this.#inPort.length;
+  }
+
+  /** What the engine works on now. */
+  get head(): Work | undefined {
+    return this.#inPort[0];
+  }
+
+  submit(work: Work): void {
+    this.#insert(work);
+    this.#pump();
+  }
+
+  /** The engine runs with an empty port. */
+  start(): void {
+    this.#open = true;
+    this.#preempting = false;
+    this.#completed = 0;
+    this.#pump();
+  }
+
+  /** The engine has been halted: what it had not finished, in order, the one it worked on first. */
+  takeAll(): Work[] {
+    this.#open = false;
+    const all = [...this.#inPort, ...this.#queued];
+    this.#inPort = [];
+    this.#queued = [];
+    return all;
+  }
+
+  /** Takes note of what the engine has finished. */
+  onEvent(): void {
+    if (!this.#open) return;
+    this.#collect();
+    this.#pump();
+  }
+
+  #collect(): void {
+    const completed = this.#options.engine.completed();
+    const news = (completed - this.#completed) | 0;
+    if (news <= 0) return;
+    this.#completed = completed;
+    for (const work of this.#inPort.splice(0, news)) work.onCompleted();
+  }
+
+  #pump(): void {
+    const { engine } = this.#options;
+    if (!this.#open || this.#preempting) return;
+    let moved = false;
+    for (let next = this.#queued[0]; next !== undefined; next = this.#queued[0]) {
+      const depth = next.priority >= PRIORITY_KERNEL ? Number.POSITIVE_INFINITY : PORT_DEPTH;
+      if (this.#inPort.length >= depth || engine.portRoom() === 0) break;
+      const running = this.#inPort[0];
+      if (running !== undefined && running.priority < next.priority) break;
+      this.#queued.shift();
+      this.#inPort.push(next);
+      engine.submit(next);
+      moved = true;
+    }
+    if (moved) engine.ringDoorbell();
+    const [running, ...behind] = this.#inPort;
+    if (running === undefined) return;
+    const waiting = [...behind, ...this.#queued.slice(0, 1)];
+    if (waiting.some((work) => work.priority > running.priority)) void this.#preempt();
+  }
+
+  /** Gives what a context has waiting a higher priority. */
+  raise(contextId: number, priority: number): void {
+    const raised = this.#queued.filter((work) => work.contextId === contextId);
+    this.#queued = this.#queued.filter((work) => work.contextId !== contextId);
+    for (const work of [...raised, ...this.#inPort.filter((each) => each.contextId === contextId)]) {
+      work.priority = priority;
+    }
+    for (const work of raised) this.#insert(work);
+    this.#pump();
+  }
+
+  async #preempt(): Promise<void> {
+    const { engine, clock, onStuck } = this.#options;
+    this.#preempting = true;
+    const timer = clock.startTimer(PREEMPT_TIMEOUT_MS, onStuck);
+    const saved = await engine.preempt();
+    timer.cancel();
+    // Halted meanwhile: whoever did that goes on from there.
+    if (!saved || !this.#open) return;
+    this.#collect();
+    const back = this.#inPort;
+    this.#inPort = [];
+    this.#open = false;
+    // Before others of their priority: they came first.
+    for (const work of back.toReversed()) this.#insert(work, "first");
+    await engine.powerOn();
+    this.start();
+  }
+
+  /** Before or after others of the same priority. */
+  #insert(work: Work, place: "first" | "last" = "last"): void {
+    const at = this.#queued.findIndex((each) =>
+      place === "last" ? each.priority < work.priority : each.priority <= work.priority,
+    );
+    if (at < 0) this.#queued.push(work);
+    else this.#queued.splice(at, 0, work);
+  }
+}

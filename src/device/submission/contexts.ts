@@ -1,0 +1,118 @@
+/** The clients' contexts of a device: made, named, found and deleted. */
+import type { ListContexts } from "../command.ts";
+import { DeviceError } from "../errors.ts";
+import type { Microcontroller } from "../hardware/microcontroller.ts";
+import { CLIENT_RING_BYTES, CONTEXTS_MAX, PAGE_SIZE_MAX } from "../limits.ts";
+import type { Memory } from "../memory/memory.ts";
+import type { ContextPriority, ContextResource } from "../resource.ts";
+import { ClientContext, PRIORITY } from "./client-context.ts";
+import { type EngineUnit, FIRST_CLIENT_CONTEXT_ID } from "./engine-unit.ts";
+import { RingContext } from "./ring-context.ts";
+
+export interface ContextsOptions {
+  readonly memory: Memory;
+  readonly units: readonly EngineUnit[];
+  readonly microcontroller: Microcontroller;
+  readonly pageTable: { readonly bank: number; readonly offsetBytes: number };
+}
+
+export class Contexts {
+  readonly #options: ContextsOptions;
+  readonly #byId = new Map<string, ClientContext>();
+  #nextId = 1;
+
+  constructor(options: ContextsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws DeviceError LIMIT_EXCEEDED. */
+  create(unit: EngineUnit, priority: ContextPriority): ClientContext {
+    const { memory, microcontroller, pageTable } = this.#options;
+    if (this.#byId.size >= CONTEXTS_MAX) {
+      throw new DeviceError(
+        "LIMIT_EXCEEDED",
+        `The device has ${CONTEXTS_MAX} contexts, the most that it can.`,
+      );
+    }
+    const number = this.#nextId++;
+    const ring = new RingContext({
+      contextId: FIRST_CLIENT_CONTEXT_ID + number,
+      queue: unit.queue,
+      microcontroller,
+      priority: PRIORITY[priority],
+      ringBytes: CLIENT_RING_BYTES,
+      flags: 0,
+      pageTable,
+    });
+    ring.onProgress = () => {
+      if (!ring.idle) unit.heartbeat.wake();
+    };
+    const context = new ClientContext({
+      id: String(number),
+      engine: unit.engine.name,
+      priority,
+      ring,
+      memory,
+    });
+    this.#byId.set(context.id, context);
+    return context;
+  }
+
+  /** @throws DeviceError CONTEXT_NOT_FOUND. */
+  get(id: string): ClientContext {
+    const context = this.#byId.get(id);
+    if (context !== undefined) return context;
+    throw new DeviceError("CONTEXT_NOT_FOUND", `Context ${id} does not exist.`, { context: id });
+  }
+
+  byContextId(contextId: number): ClientContext | undefined {
+    return this.#byId.get(String(contextId - FIRST_CLIENT_CONTEXT_ID));
+  }
+
+  all(): ClientContext[] {
+    return [...this.#byId.values()];
+  }
+
+  list(command: ListContexts): { contexts: readonly ContextResource[]; nextAfterId: string } {
+    if (!Number.isInteger(command.limit) || command.limit < 1 || command.limit > PAGE_SIZE_MAX) {
+      throw new DeviceError(
+        "INVALID_REQUEST",
+        `A page of ${command.limit} contexts is not between 1 and ${PAGE_SIZE_MAX}.`,
+      );
+    }
+    const after = command.afterId === "" ? 0 : Number(command.afterId);
+    const rest = this.all().filter((context) => Number(context.id) > after);
+    const page = rest.slice(0, command.limit);
+    return {
+      contexts: page.map((context) => context.describe()),
+      nextAfterId: rest.length > command.limit ? (page.at(-1)?.id ?? "") : "",
+    };
+  }
+
+  /** Deletes an idle context. @throws DeviceError CONTEXT_NOT_FOUND, CONTEXT_ACTIVE. */
+  delete(id: string): void {
+    const context = this.get(id);
+    if (context.pendingRequests > 0) {
+      throw new DeviceError(
+        "CONTEXT_ACTIVE",
+        `Context ${id} has ${context.pendingRequests} requests waiting or running and cannot be deleted.`,
+        { context: id },
+      );
+    }
+    this.#byId.delete(id);
+    context.deleted = true;
+    // One that is still pinned is freed when it is unpinned, which is the next thing that happens to it.
+    if (!context.feeding) context.retire();
+  }
+
+  /** Deletes all. Legal when none has work. */
+  clear(): void {
+    for (const id of [...this.#byId.keys()]) this.delete(id);
+    this.#nextId = 1;
+  }
+
+  /** The microcontroller has been started anew: it must be told of every context that is in its place. */
+  registerAll(): void {
+    for (const context of this.#byId.values()) context.ring.register();
+  }
+}

@@ -1,0 +1,65 @@
+/** The fences that clients can ask about: all that are pending, and a bounded number of those that have settled. */
+import { type Clock, settledWithin } from "../clock.ts";
+import { DeviceError } from "../errors.ts";
+import { FENCE_WAIT_MAX_MS, FENCES_KEPT_MAX } from "../limits.ts";
+import type { FenceResource } from "../resource.ts";
+import type { Request } from "./request.ts";
+
+export class FenceLog {
+  readonly #clock: Clock;
+  readonly #requests = new Map<string, Request>();
+  /** Ids of settled fences, oldest first. */
+  #settled: string[] = [];
+  #nextId = 1;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  nextId(): string {
+    return String(this.#nextId++);
+  }
+
+  add(request: Request): void {
+    this.#requests.set(request.id, request);
+    request.fence.onSettled(() => {
+      this.#settled.push(request.id);
+      // Forgotten in bulk, so that the cost of a fence does not grow with their number.
+      if (this.#settled.length < 2 * FENCES_KEPT_MAX) return;
+      for (const id of this.#settled.splice(0, FENCES_KEPT_MAX)) this.#requests.delete(id);
+    });
+  }
+
+  /** @throws DeviceError FENCE_NOT_FOUND. */
+  get(id: string): Request {
+    const request = this.#requests.get(id);
+    if (request !== undefined) return request;
+    throw new DeviceError(
+      "FENCE_NOT_FOUND",
+      `Fence ${id} does not exist, or no longer: the newest ${FENCES_KEPT_MAX} that have settled are kept.`,
+      { fence: id },
+    );
+  }
+
+  /** Waits until a fence has settled. @throws DeviceError DEADLINE_EXCEEDED when it has not in time. */
+  async wait(id: string, timeoutMs: number): Promise<FenceResource> {
+    if (!(timeoutMs >= 0 && timeoutMs <= FENCE_WAIT_MAX_MS)) {
+      throw new DeviceError(
+        "INVALID_REQUEST",
+        `Timeout (${timeoutMs} ms) is not between 0 and ${FENCE_WAIT_MAX_MS} ms.`,
+      );
+    }
+    const request = this.get(id);
+    const settled = new Promise<void>((resolve) => request.fence.onSettled(resolve));
+    if (await settledWithin(this.#clock, settled, timeoutMs)) return request.describe();
+    throw new DeviceError("DEADLINE_EXCEEDED", `Fence ${id} was still pending after ${timeoutMs} ms.`, {
+      fence: id,
+    });
+  }
+
+  /** Forgets everything; legal when all have settled. */
+  clear(): void {
+    this.#requests.clear();
+    this.#settled = [];
+  }
+}

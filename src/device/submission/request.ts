@@ -1,0 +1,70 @@
+/**
+ * A request: work of one context with a fence, from the moment it is accepted to the moment it is retired.
+ */
+
+import { Fence } from "../fence.ts";
+import type { FenceResource } from "../resource.ts";
+import type { WorkCommand } from "../work-command.ts";
+import type { ObjectUses } from "./work-commands.ts";
+
+export interface RequestOptions {
+  readonly id: string;
+  readonly engine: string;
+  readonly context: string;
+  readonly seqno: number;
+  readonly commands: readonly WorkCommand[];
+  readonly uses: ObjectUses;
+  /** Slot of each object by the name that the commands use. */
+  readonly slots: ReadonlyMap<string, number>;
+  /** Fences that must signal: one that fails fails the request. */
+  readonly waitFor: readonly Fence[];
+  /** Fences that must settle, however: earlier work on the same objects. */
+  readonly after: readonly Fence[];
+}
+
+export class Request {
+  readonly id: string;
+  readonly engine: string;
+  readonly context: string;
+  readonly fence = new Fence();
+  readonly seqno: number;
+  readonly commands: readonly WorkCommand[];
+  readonly uses: ObjectUses;
+  readonly slots: ReadonlyMap<string, number>;
+  readonly #options: RequestOptions;
+
+  constructor(options: RequestOptions) {
+    this.id = options.id;
+    this.engine = options.engine;
+    this.context = options.context;
+    this.seqno = options.seqno;
+    this.commands = options.commands;
+    this.uses = options.uses;
+    this.slots = options.slots;
+    this.#options = options;
+  }
+
+  /** Resolves when the request may run, or has been failed meanwhile. Rejects when a fence that it waits for failed. */
+  ready(): Promise<void> {
+    const { waitFor, after } = this.#options;
+    const settled = [...waitFor, ...after].map(
+      (fence) => new Promise<void>((resolve) => fence.onSettled(resolve)),
+    );
+    const failed = new Promise<void>((resolve) => this.fence.onSettled(resolve));
+    return Promise.race([Promise.all(settled), failed]).then(() => {
+      for (const fence of waitFor) if (fence.error !== undefined) throw fence.error;
+    });
+  }
+
+  describe(): FenceResource {
+    const { error } = this.fence;
+    return {
+      id: this.id,
+      engine: this.engine,
+      context: this.context,
+      seqno: this.seqno,
+      state: this.fence.state,
+      error: error && { reason: error.reason, message: error.message },
+    };
+  }
+}

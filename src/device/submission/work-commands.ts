@@ -1,0 +1,303 @@
+/**
+ * The commands of a request: checked as a whole before anything happens, and turned into ring commands when the
+ * objects are where they will stay while it runs.
+ */
+import { DeviceError } from "../errors.ts";
+import { COMMAND_LENGTH_MAX, OP_ADD, OP_XOR, type RingWriter } from "../hardware/ring.ts";
+import { SPIN_MAX_MS, WORK_COMMANDS_MAX } from "../limits.ts";
+import { requireUsable } from "../memory/lifecycle.ts";
+import { type Memory, objectNotFound } from "../memory/memory.ts";
+import { runsOf } from "../memory/object-runs.ts";
+import { NONE } from "../memory/object-table.ts";
+import { requireClientObject } from "../memory/objects.ts";
+import type { Usage } from "../memory/reservations.ts";
+import type { WorkCommand } from "../work-command.ts";
+import type { RingWork } from "./ring-context.ts";
+
+const REGISTERS = 16;
+const DWORD_MAX = 0xffff_ffff;
+const REGISTER_MAX = 0xffff_ffff_ffff_ffffn;
+
+/** What a request does with its objects, by slot. */
+export type ObjectUses = Map<number, Usage>;
+
+/** Checks every command. @throws DeviceError naming the first that is wrong; nothing has happened then. */
+export function checkCommands(memory: Memory, commands: readonly WorkCommand[]): ObjectUses {
+  if (commands.length === 0 || commands.length > WORK_COMMANDS_MAX) {
+    throw new DeviceError(
+      "INVALID_REQUEST",
+      `A request of ${commands.length} commands is not between 1 and ${WORK_COMMANDS_MAX} commands.`,
+    );
+  }
+  const checker = new Checker(memory);
+  for (const [index, command] of commands.entries()) checker.check(command, index);
+  return checker.uses;
+}
+
+class Checker {
+  readonly uses: ObjectUses = new Map();
+  readonly #memory: Memory;
+  #index = 0;
+
+  constructor(memory: Memory) {
+    this.#memory = memory;
+  }
+
+  check(command: WorkCommand, index: number): void {
+    this.#index = index;
+    switch (command.op) {
+      case "fill":
+        this.#range(command.object, command.offsetBytes, command.lengthBytes, "write", 4, 1);
+        this.#dword("pattern", command.pattern);
+        break;
+      case "add":
+      case "xor":
+        this.#range(command.object, command.offsetBytes, command.lengthBytes, "write", 4, 4);
+        this.#dword("value", command.value);
+        break;
+      case "copy":
+        this.#copy(command);
+        break;
+      case "storeDword":
+        this.#range(command.object, command.offsetBytes, 4, "write", 4, 1);
+        this.#dword("value", command.value);
+        break;
+      case "timestamp":
+        this.#range(command.object, command.offsetBytes, 8, "write", 8, 1);
+        break;
+      case "waitSemaphore":
+        this.#range(command.object, command.offsetBytes, 4, "read", 4, 1);
+        this.#dword("value", command.value);
+        break;
+      case "checksum":
+        this.#range(command.object, command.offsetBytes, command.lengthBytes, "read", 1, 1);
+        this.#range(command.destination, command.destinationOffsetBytes, 4, "write", 4, 1);
+        break;
+      case "loadRegister":
+        if (command.value < 0n || command.value > REGISTER_MAX) this.#refuse("its value is not 64 bits");
+        this.#register(command.register);
+        break;
+      case "storeRegister":
+        this.#register(command.register);
+        this.#range(command.object, command.offsetBytes, 8, "write", 8, 1);
+        break;
+      case "spin":
+        if (!(command.durationMs >= 0 && command.durationMs <= SPIN_MAX_MS)) {
+          this.#refuse(`its duration (${command.durationMs} ms) is not between 0 and ${SPIN_MAX_MS} ms`);
+        }
+        break;
+      case "hang":
+        break;
+      default:
+        command satisfies never;
+    }
+  }
+
+  #copy(command: Extract<WorkCommand, { op: "copy" }>): void {
+    const { source, sourceOffsetBytes, destination, destinationOffsetBytes, lengthBytes } = command;
+    this.#range(source, sourceOffsetBytes, lengthBytes, "read", 1, 1);
+    this.#range(destination, destinationOffsetBytes, lengthBytes, "write", 1, 1);
+    const apart = Math.abs(sourceOffsetBytes - destinationOffsetBytes) >= lengthBytes;
+    if (source === destination && !apart) this.#refuse("its source and destination overlap");
+  }
+
+  #range(id: string, offset: number, length: number, usage: Usage, align: number, multiple: number): void {
+    const memory = this.#memory;
+    const slot = memory.findObject(id);
+    if (slot === NONE) throw objectNotFound(id);
+    requireClientObject(memory, slot);
+    requireUsable(memory, slot);
+    const sizeBytes = memory.table.sizeBytes[slot];
+    const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length > 0;
+    if (!whole || offset + length > sizeBytes) {
+      this.#refuse(`${length} bytes from offset ${offset} do not lie in object ${id} (${sizeBytes} bytes)`);
+    }
+    if (offset % align !== 0) this.#refuse(`offset ${offset} is not a multiple of ${align}`);
+    if (length % multiple !== 0) this.#refuse(`length ${length} is not a multiple of ${multiple}`);
+    if (this.uses.get(slot) !== "write") this.uses.set(slot, usage);
+  }
+
+  #dword(what: string, value: number): void {
+    if (!Number.isInteger(value) || value < 0 || value > DWORD_MAX)
+      this.#refuse(`its ${what} (${value}) is not 32 bits`);
+  }
+
+  #register(register: number): void {
+    if (Number.isInteger(register) && register >= 0 && register < REGISTERS) return;
+    this.#refuse(`register ${register} is not one of 0 to ${REGISTERS - 1}`);
+  }
+
+  #refuse(why: string): never {
+    throw new DeviceError("INVALID_RANGE", `Command ${this.#index} cannot be executed: ${why}.`, {
+      command: String(this.#index),
+    });
+  }
+}
+
+/** A request's commands as ring work; `slots` finds the objects, which stay where they are until it is done. */
+export class RequestWork implements RingWork {
+  readonly bytes = 0;
+  readonly #pieces: Iterator<(ring: RingWriter) => void>;
+  #next: IteratorResult<(ring: RingWriter) => void>;
+
+  constructor(memory: Memory, commands: readonly WorkCommand[], slots: ReadonlyMap<string, number>) {
+    this.#pieces = piecesOf(memory, commands, slots);
+    this.#next = this.#pieces.next();
+  }
+
+  emit(ring: RingWriter, commandsMax: number): number {
+    let emitted = 0;
+    for (; emitted < commandsMax && this.#next.done !== true; emitted++) {
+      this.#next.value(ring);
+      this.#next = this.#pieces.next();
+    }
+    return emitted;
+  }
+
+  done(): boolean {
+    return this.#next.done === true;
+  }
+}
+
+/** Ring commands, one at a time: each command of the request once for every run of bytes that it names. */
+function* piecesOf(
+  memory: Memory,
+  commands: readonly WorkCommand[],
+  slots: ReadonlyMap<string, number>,
+): Generator<(ring: RingWriter) => void> {
+  const places = new Places(memory, slots);
+  for (const command of commands) yield* ringCommands(places, command);
+}
+
+function* ringCommands(places: Places, command: WorkCommand): Generator<(ring: RingWriter) => void> {
+  switch (command.op) {
+    case "fill":
+      for (const { bank, offsetBytes, lengthBytes } of places.runs(
+        command.object,
+        command.offsetBytes,
+        command.lengthBytes,
+      )) {
+        yield (ring) => ring.fill(bank, offsetBytes, lengthBytes, command.pattern);
+      }
+      return;
+    case "add":
+    case "xor": {
+      const opcode = command.op === "add" ? OP_ADD : OP_XOR;
+      for (const run of places.runs(command.object, command.offsetBytes, command.lengthBytes)) {
+        yield (ring) => ring.arithmetic(opcode, run, run.lengthBytes, command.value);
+      }
+      return;
+    }
+    case "copy":
+      for (const { source, destination, lengthBytes } of places.pairs(command)) {
+        yield (ring) => ring.copy(source, destination, lengthBytes);
+      }
+      return;
+    case "checksum": {
+      let first = true;
+      for (const run of places.runs(command.object, command.offsetBytes, command.lengthBytes)) {
+        const begins = first;
+        first = false;
+        yield (ring) => ring.crcUpdate(run, run.lengthBytes, begins);
+      }
+      const to = places.at(command.destination, command.destinationOffsetBytes);
+      yield (ring) => ring.crcStore(to);
+      return;
+    }
+    case "storeDword": {
+      const to = places.at(command.object, command.offsetBytes);
+      yield (ring) => ring.storeDword(to, command.value);
+      return;
+    }
+    case "timestamp": {
+      const to = places.at(command.object, command.offsetBytes);
+      yield (ring) => ring.timestamp(to);
+      return;
+    }
+    case "waitSemaphore": {
+      const at = places.at(command.object, command.offsetBytes);
+      yield (ring) => ring.semaphoreWait(at, command.value);
+      return;
+    }
+    case "storeRegister": {
+      const to = places.at(command.object, command.offsetBytes);
+      yield (ring) => ring.storeRegister(command.register, to);
+      return;
+    }
+    case "loadRegister":
+      yield (ring) => ring.loadRegister(command.register, command.value);
+      return;
+    case "spin":
+      yield (ring) => ring.spin(BigInt(Math.round(command.durationMs * 1e6)));
+      return;
+    case "hang":
+      yield (ring) => ring.hang();
+      return;
+    default:
+      command satisfies never;
+  }
+}
+
+interface BankRun {
+  readonly bank: number;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+/** Where the bytes of a request's objects are. */
+class Places {
+  readonly #memory: Memory;
+  readonly #slots: ReadonlyMap<string, number>;
+
+  constructor(memory: Memory, slots: ReadonlyMap<string, number>) {
+    this.#memory = memory;
+    this.#slots = slots;
+  }
+
+  at(id: string, offsetBytes: number): BankRun {
+    return this.runs(id, offsetBytes, 1)[0];
+  }
+
+  runs(id: string, offsetBytes: number, lengthBytes: number): BankRun[] {
+    const slot = this.#slots.get(id) ?? NONE;
+    const region = this.#memory.region(this.#memory.table.region[slot]);
+    const runs: BankRun[] = [];
+    for (const run of runsOf(region, this.#memory.table.resource[slot], offsetBytes, lengthBytes)) {
+      for (let done = 0; done < run.lengthBytes; done += COMMAND_LENGTH_MAX) {
+        runs.push({
+          bank: region.bank.index,
+          offsetBytes: run.bankOffsetBytes + done,
+          lengthBytes: Math.min(COMMAND_LENGTH_MAX, run.lengthBytes - done),
+        });
+      }
+    }
+    return runs;
+  }
+
+  /** The runs of a copy, cut so that both sides are contiguous. */
+  *pairs(command: Extract<WorkCommand, { op: "copy" }>): Generator<{
+    source: BankRun;
+    destination: BankRun;
+    lengthBytes: number;
+  }> {
+    const { lengthBytes } = command;
+    const sources = this.runs(command.source, command.sourceOffsetBytes, lengthBytes);
+    const targets = this.runs(command.destination, command.destinationOffsetBytes, lengthBytes);
+    let [sourceIndex, targetIndex, sourceDone, targetDone] = [0, 0, 0, 0];
+    for (let left = lengthBytes; left > 0; ) {
+      const source = sources[sourceIndex];
+      const target = targets[targetIndex];
+      const length = Math.min(left, source.lengthBytes - sourceDone, target.lengthBytes - targetDone);
+      yield {
+        source: { ...source, offsetBytes: source.offsetBytes + sourceDone },
+        destination: { ...target, offsetBytes: target.offsetBytes + targetDone },
+        lengthBytes: length,
+      };
+      left -= length;
+      sourceDone += length;
+      targetDone += length;
+      if (sourceDone === source.lengthBytes) [sourceIndex, sourceDone] = [sourceIndex + 1, 0];
+      if (targetDone === target.lengthBytes) [targetIndex, targetDone] = [targetIndex + 1, 0];
+    }
+  }
+}
