@@ -7,6 +7,7 @@ import { STATE_NAMES } from "./lifecycle.ts";
 import { type Memory, objectNotFound } from "./memory.ts";
 import { FLAG, NONE } from "./object-table.ts";
 import { isEvictable } from "./residency.ts";
+import { clientSlots } from "./walk.ts";
 
 /** @throws DeviceError OBJECT_NOT_FOUND. */
 export function getObject(memory: Memory, id: string): ObjectResource {
@@ -40,10 +41,10 @@ export function describeObject(memory: Memory, slot: number): ObjectResource {
 }
 
 /** A page of objects by ascending id: clients' first, then, when asked for, the device's own. */
-export function listObjects(
+export async function listObjects(
   memory: Memory,
   command: ListObjects,
-): { objects: readonly ObjectResource[]; nextAfterId: string } {
+): Promise<{ objects: readonly ObjectResource[]; nextAfterId: string }> {
   if (!Number.isInteger(command.limit) || command.limit < 1 || command.limit > PAGE_SIZE_MAX) {
     throw new DeviceError(
       "INVALID_REQUEST",
@@ -51,7 +52,7 @@ export function listObjects(
     );
   }
   const objects: ObjectResource[] = [];
-  for (const slot of slotsAfter(memory, command.afterId, command.showDeviceOwned)) {
+  for await (const slot of slotsAfter(memory, command.afterId, command.showDeviceOwned)) {
     if (!matches(memory, slot, command.filter)) continue;
     if (objects.length === command.limit) {
       return { objects, nextAfterId: objects[objects.length - 1].id };
@@ -61,11 +62,13 @@ export function listObjects(
   return { objects, nextAfterId: "" };
 }
 
-function* slotsAfter(memory: Memory, afterId: string, showDeviceOwned: boolean): Generator<number> {
+async function* slotsAfter(
+  memory: Memory,
+  afterId: string,
+  showDeviceOwned: boolean,
+): AsyncGenerator<number> {
   const { table } = memory;
-  if (!afterId.startsWith("k")) {
-    for (let slot = memory.firstAfter(afterId); slot !== NONE; slot = table.orderNext[slot]) yield slot;
-  }
+  if (!afterId.startsWith("k")) yield* clientSlots(memory, afterId);
   if (!showDeviceOwned) return;
   const after = afterId.startsWith("k") ? Number(afterId.slice(1)) : 0;
   yield* memory.ownedSlots.filter((slot) => table.id[slot] > after);

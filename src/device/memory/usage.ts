@@ -1,8 +1,9 @@
 /** Who uses how much: the accounts of clients' objects, by label. */
-import { USAGE_LABELS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
+import { USAGE_LABELS_MAX } from "../limits.ts";
 import type { UsageResource } from "../resource.ts";
 import type { Memory } from "./memory.ts";
 import { NONE, SWAPPED } from "./object-table.ts";
+import { clientSlots } from "./walk.ts";
 
 interface Account {
   objects: number;
@@ -19,9 +20,7 @@ interface Account {
 export async function summarizeUsage(memory: Memory): Promise<UsageResource[]> {
   const { table } = memory;
   const accounts = new Map<string, Account>();
-  let looked = 0;
-  let slot = table.orderHead;
-  while (slot !== NONE) {
+  for await (const slot of clientSlots(memory, "")) {
     const account = accountOf(accounts, table.labels[slot]);
     const sizeBytes = table.sizeBytes[slot];
     account.objects++;
@@ -29,16 +28,6 @@ export async function summarizeUsage(memory: Memory): Promise<UsageResource[]> {
     else if (table.region[slot] === memory.system.index) account.systemBytes += sizeBytes;
     else if (table.region[slot] !== NONE) account.localBytes += sizeBytes;
     if (table.pinCount[slot] > 0) account.pinnedBytes += sizeBytes;
-    if (++looked % WALK_SLICE_OBJECTS === 0) {
-      const id = memory.idOf(slot);
-      await memory.clock.yield();
-      // The object may be gone by now; then the walk goes on after where it stood.
-      if (memory.findObject(id) !== slot) {
-        slot = memory.firstAfter(id);
-        continue;
-      }
-    }
-    slot = table.orderNext[slot];
   }
   return [...accounts].map(([label, account]) => ({ label, ...account }));
 }

@@ -108,7 +108,6 @@ export class Contexts {
   /** Deletes all. Legal when none has work. */
   clear(): void {
     for (const id of [...this.#byId.keys()]) this.delete(id);
-    this.#nextId = 1;
   }
 
   /** The microcontroller has been started anew: it must be told of every context that is in its place. */
