@@ -3,12 +3,10 @@
  * pattern that is new each time, in slices, so that nothing that was not saved can be read back by luck.
  */
 import type { Clock } from "../clock.ts";
-import { MIB } from "../limits.ts";
+import { CPU_SLICE_BYTES } from "../limits.ts";
 import type { MemoryBank } from "./bank.ts";
 import type { MicrocodeSet } from "./microcode-set.ts";
 
-/** Bytes overwritten before other work may run: about 3 ms. */
-const POISON_SLICE_BYTES = 64 * MIB;
 
 export interface RailOptions {
   readonly banks: readonly MemoryBank[];
@@ -33,7 +31,7 @@ export class PowerRail {
     do this.#pattern = Math.floor(random() * 0xffff_ffff) >>> 0;
     while (this.#pattern === previous || this.#pattern === 0);
     for (const bank of banks) {
-      for (const range of bank.touchedRanges(POISON_SLICE_BYTES)) {
+      for (const range of bank.touchedRanges(CPU_SLICE_BYTES)) {
         microcodes.within(bank.index).fill(range.offsetBytes, range.lengthBytes, this.#pattern);
         await clock.yield();
       }

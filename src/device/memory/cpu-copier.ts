@@ -6,11 +6,9 @@ import { type Clock, sleep } from "../clock.ts";
 import { type ControlMemory, CPU_BLOCK, DESCRIPTORS_MAX } from "../hardware/control.ts";
 import type { MicrocodeSet } from "../hardware/microcode-set.ts";
 import type { Rates } from "../hardware/rates.ts";
-import { CPU_SLICE_BYTES, MIB } from "../limits.ts";
+import { CPU_SLICE_BYTES } from "../limits.ts";
 import type { ClearRange, Copier, CopyList } from "./copier.ts";
 
-/** Bytes cleared before other work may run: about 3 ms. */
-const CLEAR_SLICE_BYTES = 64 * MIB;
 /** The bank of system memory; all others are local. */
 const SYSTEM_BANK = 0;
 
@@ -72,8 +70,8 @@ export class CpuCopier implements Copier {
     const microcode = this.#options.microcodes.within(bank);
     let sinceYield = 0;
     for (const range of ranges) {
-      for (let done = 0; done < range.lengthBytes; done += CLEAR_SLICE_BYTES) {
-        const length = Math.min(CLEAR_SLICE_BYTES, range.lengthBytes - done);
+      for (let done = 0; done < range.lengthBytes; done += CPU_SLICE_BYTES) {
+        const length = Math.min(CPU_SLICE_BYTES, range.lengthBytes - done);
         microcode.fill(range.offsetBytes + done, length, 0);
         sinceYield += length;
         if (sinceYield < CPU_SLICE_BYTES) continue;
