@@ -93,13 +93,20 @@ export class AssembledDevice implements Device {
       const common = { name, index, banks: bankMemories, control, clock };
       if (rates !== undefined) return new InProcessEngine({ ...common, rates });
       assert(options.clockModule !== undefined, "checkOptions has seen to the clock of engine threads");
-      return new ThreadedEngine({ ...common, clockModule: options.clockModule });
+      const bytesPerSecondMax = options.rateLimits?.blitter;
+      return new ThreadedEngine({ ...common, clockModule: options.clockModule, bytesPerSecondMax });
     });
     const table = new ObjectTable();
     this.memory = new Memory({
       table,
       regions: banks.map((bank, index) => makeRegion(options, bank, index, table)),
-      cpuCopier: new CpuCopier({ control, microcodes, clock, rates }),
+      cpuCopier: new CpuCopier({
+        control,
+        microcodes,
+        clock,
+        rates,
+        bytesPerSecondMax: options.rateLimits?.memcpy,
+      }),
       microcodes,
       clock,
       emit,

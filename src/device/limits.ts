@@ -99,6 +99,9 @@ export const OBJECT_WAIT_TIMEOUT_MS = 15_000;
 /** Longest time an engine may take to acknowledge a stop or a reset before it is terminated. Unit: milliseconds. */
 export const ENGINE_ACK_TIMEOUT_MS = 2_000;
 
+/** Lowest brake on copies: at it, a step of an engine takes a second. Bytes per second. */
+export const RATE_LIMIT_MIN = MIB;
+
 /** Longest time one blit job may take before the engine counts as hung. Unit: milliseconds. */
 export const COPY_TIMEOUT_MS = 60_000;
 

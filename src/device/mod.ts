@@ -5,7 +5,7 @@ export { bootDevice, type Device } from "./device.ts";
 export { DeviceError, type ErrorKind, type ErrorReason, REASONS, toDeviceError } from "./errors.ts";
 export type { DeviceEvent, EventSink } from "./events.ts";
 export { formatBytes } from "./format.ts";
-export { DEFAULT_RATES, type Rates } from "./hardware/rates.ts";
+export { DEFAULT_RATES, type RateLimits, type Rates } from "./hardware/rates.ts";
 export type { HashFactory } from "./memory/memory.ts";
 export type { ByteStore } from "./memory/swap.ts";
 export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";

@@ -5,8 +5,8 @@ import { DeviceError } from "./errors.ts";
 import type { EventSink } from "./events.ts";
 import { formatBytes } from "./format.ts";
 import { WASM_PAGE_BYTES } from "./hardware/bank.ts";
-import type { Rates } from "./hardware/rates.ts";
-import { BANK_BYTES_MAX, LOCAL_REGIONS_MAX, PAGE_BYTES } from "./limits.ts";
+import type { RateLimits, Rates } from "./hardware/rates.ts";
+import { BANK_BYTES_MAX, LOCAL_REGIONS_MAX, PAGE_BYTES, RATE_LIMIT_MIN } from "./limits.ts";
 import type { HashFactory } from "./memory/memory.ts";
 import type { ByteStore } from "./memory/swap.ts";
 import type { FaultKnobs } from "./power/sequence.ts";
@@ -51,6 +51,8 @@ export interface DeviceOptions {
   readonly sha256: HashFactory;
   /** What copying costs; in-process engines only. @default DEFAULT_RATES */
   readonly rates?: Rates;
+  /** Brakes on copies; threaded engines only. @default none */
+  readonly rateLimits?: RateLimits;
   /** For tests of the tests. */
   readonly faultKnobs?: FaultKnobs;
 }
@@ -95,6 +97,13 @@ export function checkOptions(options: DeviceOptions): void {
     checkBankSize("Stolen memory", options.stolenBytes, WASM_PAGE_BYTES);
   }
   checkEngines(options.engines);
+  for (const [path, limit] of Object.entries(options.rateLimits ?? {})) {
+    if (limit >= RATE_LIMIT_MIN) continue;
+    throw new DeviceError(
+      "INVALID_REQUEST",
+      `Rate limit of ${path} (${limit} bytes/s) is below ${RATE_LIMIT_MIN} bytes/s, at which one slice takes seconds.`,
+    );
+  }
   assert(
     options.engineForm === "in-process" || options.clockModule !== undefined,
     "engine threads need a clock",

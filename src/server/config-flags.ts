@@ -59,10 +59,7 @@ function readFlags(values: Readonly<Record<string, unknown>>): FoundValues {
 
 function buildProgram(version: string): Command {
   const program = new Command("torpord")
-    .description(
-      "A discrete GPU whose power you can cut: serves virtual GPUs over gRPC and REST.\n" +
-        "With healthcheck, asks a running daemon whether it is ready: exit 0 or 1.",
-    )
+    .description("Serves virtual GPUs; with healthcheck, asks a running daemon if it is ready.")
     .usage("[OPTIONS] [healthcheck]")
     .argument("[healthcheck]")
     .helpOption("--help", "show this page")

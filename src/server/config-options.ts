@@ -52,6 +52,12 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     print: (value) => value,
   },
   dataDir: { value: "DIR", repeatable: false, help: "where swap files are", print: (path) => path },
+  rateLimit: {
+    value: "PATH=RATE",
+    repeatable: true,
+    help: "slow copies down, blitter=9MiB",
+    print: (limits) => limits.map(({ path, bytesPerSecond }) => `${path}=${formatSize(bytesPerSecond)}`),
+  },
   logLevel: { value: "LEVEL", repeatable: false, help: "fatal to trace, or silent", print: (level) => level },
 };
 

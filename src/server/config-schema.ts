@@ -5,7 +5,7 @@
  * Issues are the rest of a sentence that begins with the key and the value found.
  */
 import { z } from "zod";
-import { BANK_BYTES_MAX, KIB, LOCAL_REGIONS_MAX, MIB, PAGE_BYTES } from "../device/limits.ts";
+import { BANK_BYTES_MAX, KIB, LOCAL_REGIONS_MAX, MIB, PAGE_BYTES, RATE_LIMIT_MIN } from "../device/limits.ts";
 import { formatSize, parseSize } from "./config-size.ts";
 import {
   ALLOWED_HOSTS_MAX,
@@ -18,6 +18,9 @@ import {
 import { parseListenAddress } from "./listen.ts";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+
+/** Paths of copies that can be limited. */
+const RATE_PATHS = ["blitter", "memcpy"] as const;
 
 /** What `visible` says where the CPU reaches all of local memory. */
 const ALL = "all";
@@ -49,6 +52,7 @@ export const SETTINGS = z
     ).default([]),
     insecureListen: flag().default(false),
     dataDir: path().default(""),
+    rateLimit: list(rateLimit(), RATE_PATHS.length, 0).default([]),
     logLevel: z.enum(LOG_LEVELS, { error: `is not one of ${LOG_LEVELS.join(", ")}.` }).default("info"),
   })
   .superRefine((settings, context) => {
@@ -71,6 +75,9 @@ export const SETTINGS = z
     if (stolenProblem !== undefined) refuse(["stolen"], stolenProblem);
     const swapProblem = swapProblemOf(settings.swap, settings.dataDir);
     if (swapProblem !== undefined) refuse(["swap"], swapProblem);
+    const [first, second] = settings.rateLimit;
+    if (first !== undefined && first.path === second?.path)
+      refuse(["rateLimit", 1], "limits the same path twice.");
     if (!settings.engines.some((engine) => engine.startsWith("bcs"))) {
       refuse(["engines"], "has no copy engine: without one (bcs0) nothing can be evicted by blitter.");
     }
@@ -128,6 +135,24 @@ function sizeOrAll() {
 function path() {
   const problem = "is not the path of a directory.";
   return z.string({ error: problem }).refine((text) => !text.includes("\0"), { error: problem });
+}
+
+/** `blitter=200MiB` or `memcpy=50MiB/s`: bytes per second. */
+function rateLimit() {
+  return z.unknown().transform((value, context) => {
+    const [, name, rate] = /^([a-z]+)=(.+?)(?:\/s)?$/.exec(typeof value === "string" ? value : "") ?? [];
+    const path = RATE_PATHS.find((known) => known === name);
+    const bytesPerSecond = parseSize(rate);
+    if (path !== undefined && bytesPerSecond !== undefined && bytesPerSecond >= RATE_LIMIT_MIN) {
+      return { path, bytesPerSecond };
+    }
+    const least = formatSize(RATE_LIMIT_MIN);
+    context.addIssue({
+      code: "custom",
+      message: `is not a limit, such as blitter=200MiB, of ${least} or more for ${RATE_PATHS.join(" or ")}.`,
+    });
+    return z.NEVER;
+  });
 }
 
 function address() {

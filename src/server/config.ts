@@ -5,6 +5,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { Document } from "yaml";
 import type { z } from "zod";
+import type { RateLimits } from "../device/mod.ts";
 import {
   CONFIG_FILE_VARIABLE,
   type Environment,
@@ -35,6 +36,7 @@ export interface Config {
   /** Size of each device's swap file; 0 is none. Not 0 only where there is a data directory. */
   readonly swapBytes: number;
   readonly engines: readonly string[];
+  readonly rateLimits: RateLimits;
   readonly http: ListenAddress;
   readonly grpc: ListenAddress;
   /** Names that a Host header may have besides those of loopback and of the bound address. */
@@ -129,6 +131,9 @@ function toConfig(settings: Settings): Config {
     allowedHosts: settings.allowedHosts,
     insecureListen: settings.insecureListen,
     dataDirectory: settings.dataDir === "" ? undefined : settings.dataDir,
+    rateLimits: Object.fromEntries(
+      settings.rateLimit.map(({ path, bytesPerSecond }) => [path, bytesPerSecond]),
+    ),
     logLevel: settings.logLevel,
   };
 }

@@ -136,6 +136,7 @@ async function boot(name: string, config: Config, deps: BootDeps): Promise<Devic
       stolenBytes: config.stolenBytes,
       ...(swap === undefined ? {} : { swap }),
       engines: config.engines,
+      rateLimits: config.rateLimits,
       engineForm,
       clock: systemClock,
       clockModule: engineClockModule(),

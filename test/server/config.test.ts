@@ -60,6 +60,7 @@ describe("precedence", () => {
       allowedHosts: [],
       insecureListen: false,
       dataDirectory: undefined,
+      rateLimits: {},
       logLevel: "info",
     });
     expect(warnings).toEqual([]);
@@ -83,6 +84,18 @@ describe("precedence", () => {
   it("replaces a weaker list instead of adding to it", () => {
     const { config } = load(["--lmem", "1MiB", "--lmem=2MiB,4MiB"], { TORPOR_LMEM: "1GiB" });
     expect(config.lmemSizesBytes).toEqual([2 ** 20, 2 ** 21, 2 ** 22]);
+  });
+
+  it("takes limits of copy rates by path, and refuses others", () => {
+    const { config } = load(["--rate-limit", "blitter=200MiB/s"], {});
+    expect(config.rateLimits).toEqual({ blitter: 200 * 2 ** 20 });
+    expect(load([], { TORPOR_RATE_LIMIT: "memcpy=1MiB,blitter=2MiB" }).config.rateLimits).toEqual({
+      memcpy: 2 ** 20,
+      blitter: 2 ** 21,
+    });
+    for (const wrong of ["dma=1MiB", "blitter=1KiB", "blitter", "memcpy=1MiB,memcpy=2MiB"]) {
+      expect(() => load(["--rate-limit", wrong], {})).toThrow(/rateLimit|--rate-limit/);
+    }
   });
 
   it("takes an empty variable and a key without a value as unset", () => {

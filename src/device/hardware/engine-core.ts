@@ -89,10 +89,15 @@ export class EngineCore {
     return this.#unit.wakeAtNs;
   }
 
+  /** Whether the main thread asks for something that has not been obeyed yet. */
+  hasRequest(): boolean {
+    return this.#load(REQUEST_SERIAL) !== this.#ackSerial;
+  }
+
   /** Does a bounded piece of work. What it finished is visible to others only after `publish`. */
   step(): StepKind {
     this.#unit.beginStep();
-    if (this.#load(REQUEST_SERIAL) !== this.#ackSerial && this.#mayObey()) return this.#obey();
+    if (this.hasRequest() && this.#mayObey()) return this.#obey();
     if (this.#halted) return "halted";
     if (this.#fault !== "NONE") return "faulted";
     try {

@@ -12,10 +12,14 @@ export interface EngineWorkerData {
   readonly control: WebAssembly.Memory;
   readonly block: number;
   readonly clockModule: string;
+  /** Bytes per second that the engine may move; 0 is as many as it can. */
+  readonly bytesPerSecondMax: number;
 }
 
 /** Looks at the doorbell before sleeping: about 20 microseconds. */
 const SPINS = 2000;
+/** Sleep owed to the brake is taken in pieces of this length, so that a request is heard soon. Milliseconds. */
+const BRAKE_MS = 20;
 /** Longest sleep while a command waits: what it waits for rings no doorbell. Milliseconds. */
 const WAIT_MS_MAX = 1;
 
@@ -24,9 +28,18 @@ function run(data: EngineWorkerData, nowNs: () => bigint): never {
   const core = new EngineCore({ control, block: data.block, banks: data.banks, nowNs });
   const doorbell = control.register(data.block, DOORBELL);
   const sleeping = control.register(data.block, SLEEPING);
+  let owedMs = 0;
   for (;;) {
     const seen = Atomics.load(control.words, doorbell);
     const kind = core.step();
+    if (data.bytesPerSecondMax > 0) owedMs += (core.stepBytes / data.bytesPerSecondMax) * 1000;
+    // A request is obeyed at once, and what was owed is let off.
+    while (owedMs >= 1 && !core.hasRequest()) {
+      const napMs = Math.min(owedMs, BRAKE_MS);
+      Atomics.wait(control.words, sleeping, 0, napMs);
+      owedMs -= napMs;
+    }
+    if (core.hasRequest()) owedMs = 0;
     core.publish();
     if (kind === "progress") continue;
     let spins = kind === "idle" ? SPINS : 0;

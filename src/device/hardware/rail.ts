@@ -7,7 +7,6 @@ import { CPU_SLICE_BYTES } from "../limits.ts";
 import type { MemoryBank } from "./bank.ts";
 import type { MicrocodeSet } from "./microcode-set.ts";
 
-
 export interface RailOptions {
   readonly banks: readonly MemoryBank[];
   readonly microcodes: MicrocodeSet;

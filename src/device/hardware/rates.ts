@@ -11,6 +11,14 @@ export interface Rates {
   readonly cpuWriteLocalBytesPerSecond: number;
 }
 
+/** Brakes for a device that runs at machine speed, so that a slow suspend can be rehearsed. Bytes per second. */
+export interface RateLimits {
+  /** Of each engine, for all that it copies and fills. */
+  readonly blitter?: number;
+  /** Of the CPU's copies. */
+  readonly memcpy?: number;
+}
+
 /** A believable discrete GPU: `reference` figures for blitter and BAR access (xe issue 1182, DG1 and BMG reports). */
 export const DEFAULT_RATES: Rates = {
   jobLatencyMs: 0.02,

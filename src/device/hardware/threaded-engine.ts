@@ -19,6 +19,8 @@ export interface ThreadedEngineOptions {
   readonly clock: Clock;
   /** A module that exports `monotonicNs(): bigint`, the same time as the clock's: the thread asks it for the time. */
   readonly clockModule: URL;
+  /** Bytes per second that it may move; undefined is as many as it can. */
+  readonly bytesPerSecondMax: number | undefined;
 }
 
 export class ThreadedEngine implements Engine {
@@ -106,6 +108,7 @@ export class ThreadedEngine implements Engine {
       control: this.#options.control.memory,
       block: this.index + 1,
       clockModule: this.#options.clockModule.href,
+      bytesPerSecondMax: this.#options.bytesPerSecondMax ?? 0,
     };
     const worker = new Worker(new URL(`./engine-worker.${extension}`, import.meta.url), {
       name: this.name,

@@ -5,6 +5,7 @@
  * list are independent of each other: no byte is written twice, none is read and written.
  */
 import type { CopyPath } from "../events.ts";
+import { PAGE_BYTES } from "../limits.ts";
 import type { Region } from "./region.ts";
 
 export interface Copier {
@@ -80,6 +81,26 @@ export class CopyList {
         targetDone = 0;
       }
     }
+  }
+
+  /** The same copies as `count` lists of about equal bytes; one copy may be cut, at a page. */
+  shares(count: number): CopyList[] {
+    const shareBytes = Math.ceil(this.totalBytes / count / PAGE_BYTES) * PAGE_BYTES;
+    const shares: CopyList[] = [];
+    let share = new CopyList();
+    for (let at = 0; at < this.count; at++) {
+      for (let done = 0; done < this.lengthBytes[at]; ) {
+        const length = Math.min(this.lengthBytes[at] - done, shareBytes - share.totalBytes);
+        const source = this.source[at] + done;
+        share.add(this.sourceBank[at], source, this.destinationBank[at], this.destination[at] + done, length);
+        done += length;
+        if (share.totalBytes < shareBytes) continue;
+        shares.push(share);
+        share = new CopyList();
+      }
+    }
+    if (share.count > 0) shares.push(share);
+    return shares;
   }
 
   #grow(): void {

@@ -18,6 +18,8 @@ export interface CpuCopierOptions {
   readonly clock: Clock;
   /** What copying costs in virtual time; undefined where real time passes. */
   readonly rates: Rates | undefined;
+  /** A brake in real time; undefined is none. */
+  readonly bytesPerSecondMax?: number | undefined;
 }
 
 export class CpuCopier implements Copier {
@@ -83,7 +85,8 @@ export class CpuCopier implements Copier {
 
   /** Lets time pass for a slice: virtual time what it costs, real time a turn of the event loop. */
   #pass(from: number, to: number, bytes: number): Promise<void> {
-    const { clock, rates } = this.#options;
+    const { clock, rates, bytesPerSecondMax } = this.#options;
+    if (bytesPerSecondMax !== undefined) return sleep(clock, (bytes / bytesPerSecondMax) * 1000);
     if (rates === undefined || (from === SYSTEM_BANK && to === SYSTEM_BANK)) return clock.yield();
     const rate = from === SYSTEM_BANK ? rates.cpuWriteLocalBytesPerSecond : rates.cpuReadLocalBytesPerSecond;
     return sleep(clock, (bytes / rate) * 1000);

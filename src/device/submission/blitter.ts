@@ -1,11 +1,14 @@
 /**
- * The blitter: memory's Copier made of the migrate contexts of all copy engines. Each list goes to the context with
- * the least to do.
+ * The blitter: memory's Copier made of the migrate contexts of all copy engines. A large list is shared out among them;
+ * a small one goes to the context with the least to do.
  */
 import { COMMAND_LENGTH_MAX, type RingWriter } from "../hardware/ring.ts";
 import { BLIT_CHUNK_BYTES } from "../limits.ts";
 import type { ClearRange, Copier, CopyList } from "../memory/copier.ts";
 import type { RingContext, RingWork } from "./ring-context.ts";
+
+/** From here on a list is worth sharing: each engine gets several milliseconds of work. */
+const SHARED_BYTES = 2 * BLIT_CHUNK_BYTES;
 
 export class Blitter implements Copier {
   readonly path = "blitter";
@@ -15,8 +18,14 @@ export class Blitter implements Copier {
     this.#contexts = contexts;
   }
 
-  copy(list: CopyList): Promise<void> {
-    return list.count === 0 ? Promise.resolve() : this.#submit(new CopyWork(list));
+  async copy(list: CopyList): Promise<void> {
+    if (list.count === 0) return;
+    if (this.#contexts.length === 1 || list.totalBytes < SHARED_BYTES)
+      return this.#submit(new CopyWork(list));
+    const shares = list.shares(this.#contexts.length);
+    const ends = await Promise.allSettled(shares.map((share) => this.#submit(new CopyWork(share))));
+    // Nothing is written any more when this is known: every share has ended.
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
   clear(bank: number, ranges: readonly ClearRange[]): Promise<void> {
