@@ -13,6 +13,7 @@ import type {
   ObjectResource,
   RegionResource,
   SleepState,
+  SuspendPlan,
   TransitionResource,
   UsageResource,
 } from "./resource.ts";
@@ -217,6 +218,10 @@ export interface Suspend {
   /** Answer after this long at the latest, 0 = at once; undefined = when it has ended. Unit: milliseconds. */
   readonly waitMs?: number;
 }
+/** Answers what a suspend would do, touching nothing. Errors: those of Suspend for the state of the device. */
+export interface PlanSuspend {
+  readonly type: "planSuspend";
+}
 export interface Resume {
   readonly type: "resume";
   readonly verify?: boolean;
@@ -271,6 +276,7 @@ export type Command =
   | ChecksumObject
   | ReadObject
   | WriteObject
+  | PlanSuspend
   | Suspend
   | Resume
   | GetTransition
@@ -311,6 +317,7 @@ export interface Results {
   checksumObject: { readonly crc32c: number; readonly sha256Hex: string; readonly sizeBytes: number };
   readObject: Uint8Array;
   writeObject: { readonly bytesWritten: number };
+  planSuspend: SuspendPlan;
   /** Rejects with the transition's error when it failed within the wait; `metadata.transition` names it. */
   suspend: TransitionResource;
   resume: TransitionResource;
@@ -359,6 +366,7 @@ export const ACCESS: Readonly<Record<CommandType, Access>> = {
   checksumObject: "access",
   readObject: "access",
   writeObject: "access",
+  planSuspend: "power",
   suspend: "power",
   resume: "power",
   getTransition: "metadata",

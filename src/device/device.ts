@@ -5,8 +5,18 @@
  * engines and migrate contexts; only then is the blitter handed to memory.
  */
 import assert from "node:assert/strict";
-import { ACCESS, type Command, type CommandOf, type CommandType, type Results } from "./command.ts";
+import { settledWithin } from "./clock.ts";
+import {
+  ACCESS,
+  type Command,
+  type CommandOf,
+  type CommandType,
+  type Hold,
+  type Results,
+  type SubmitWork,
+} from "./command.ts";
 import { DeviceError } from "./errors.ts";
+import { NO_FAILPOINTS } from "./failpoints.ts";
 import { MemoryBank, WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import { ControlMemory } from "./hardware/control.ts";
 import type { Engine } from "./hardware/engine.ts";
@@ -39,7 +49,7 @@ import { summarizeUsage } from "./memory/usage.ts";
 import { checkOptions, DEFAULT_MIN_PAGE_BYTES, type DeviceOptions } from "./options.ts";
 import { CommandGate } from "./power/command-gate.ts";
 import { Power } from "./power/power.ts";
-import type { DeviceResource, RegionResource } from "./resource.ts";
+import type { DeviceResource, FenceResource, RegionResource } from "./resource.ts";
 import { Gt } from "./submission/gt.ts";
 
 export interface Device {
@@ -111,6 +121,7 @@ export class AssembledDevice implements Device {
       clock,
       emit,
       sha256: options.sha256,
+      failpoints: options.failpoints ?? NO_FAILPOINTS,
       swap: options.swap === undefined ? undefined : new Swap(options.swap),
       deviceUid: options.uid,
     });
@@ -126,6 +137,7 @@ export class AssembledDevice implements Device {
         gate: this.#gate,
         clock,
         faultKnobs: options.faultKnobs ?? {},
+        rates: options.rates ?? DEFAULT_RATES,
       },
       emit,
     );
@@ -142,14 +154,28 @@ export class AssembledDevice implements Device {
     const handler = this.#handlers[command.type] as unknown as (
       command: C,
     ) => Results[C["type"]] | Promise<Results[C["type"]]>;
-    if (ACCESS[command.type] !== "access") return handler(command);
+    // submitWork goes through the gate by itself, and is out again before it waits for the work to end.
+    if (ACCESS[command.type] !== "access" || command.type === "submitWork") return handler(command);
     const hold = "hold" in command && command.hold !== undefined ? command.hold : "refuse";
+    return this.#throughGate(hold, () => handler(command));
+  }
+
+  async #throughGate<T>(hold: Hold, work: () => T | Promise<T>): Promise<T> {
     await this.#gate.enter(hold, this.#power.transitionRunning);
     try {
-      return await handler(command);
+      return await work();
     } finally {
       this.#gate.leave();
     }
+  }
+
+  async #submitWork(command: SubmitWork): Promise<FenceResource> {
+    const request = await this.#throughGate(command.hold ?? "refuse", () => this.gt.submit(command));
+    if (command.waitMs !== undefined && command.waitMs > 0) {
+      const settled = new Promise<void>((resolve) => request.fence.onSettled(resolve));
+      await settledWithin(this.#options.clock, settled, command.waitMs);
+    }
+    return request.describe();
   }
 
   close(): Promise<void> {
@@ -196,7 +222,7 @@ export class AssembledDevice implements Device {
       getContext: ({ context }) => gt.contexts.get(context).describe(),
       listContexts: (command) => gt.contexts.list(command),
       deleteContext: ({ context }) => void gt.contexts.delete(context),
-      submitWork: (command) => gt.submit(command),
+      submitWork: (command) => this.#submitWork(command),
       getFence: ({ fence }) => gt.scheduler.fences.get(fence).describe(),
       waitFence: ({ fence, timeoutMs }) => gt.scheduler.fences.wait(fence, timeoutMs),
       resetDevice: async ({ scope }) => {
@@ -209,6 +235,7 @@ export class AssembledDevice implements Device {
       writeObject: async ({ object, offsetBytes, data, declaredBytes }) => ({
         bytesWritten: await writeContent(memory, object, offsetBytes, data, declaredBytes ?? data.length),
       }),
+      planSuspend: () => power.plan(),
       suspend: (command) => power.suspend(command),
       resume: (command) => power.resume(command),
       getTransition: ({ transition }) => power.get(transition),

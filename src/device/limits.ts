@@ -90,6 +90,8 @@ export const SPIN_MAX_MS = 3_600_000;
 
 /** Settled fences that can still be asked about; older ones are forgotten. */
 export const FENCES_KEPT_MAX = 16_384;
+/** How long a settled fence can be asked about at the most. Unit: milliseconds. */
+export const FENCES_KEPT_MS = 600_000;
 /** Longest wait for a fence in one call. Unit: milliseconds. */
 export const FENCE_WAIT_MAX_MS = 3_600_000;
 
@@ -107,6 +109,11 @@ export const COPY_TIMEOUT_MS = 60_000;
 
 /** Longest time `prepare` waits for commands in progress. Unit: milliseconds. */
 export const PREPARE_DRAIN_TIMEOUT_MS = 10_000;
+
+/** Longest delay that a failpoint may add. Unit: milliseconds. */
+export const FAILPOINT_DELAY_MAX_MS = 600_000;
+/** Longest time anything hangs at a failpoint before that fails: no state lasts for ever. Unit: milliseconds. */
+export const FAILPOINT_HANG_MS = 60_000;
 
 /** Calls held while a transition runs (holdDuringTransition, open content streams). */
 export const HELD_COMMANDS_MAX = 1024;

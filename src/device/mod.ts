@@ -4,6 +4,16 @@ export * from "./command.ts";
 export { bootDevice, type Device } from "./device.ts";
 export { DeviceError, type ErrorKind, type ErrorReason, REASONS, toDeviceError } from "./errors.ts";
 export type { DeviceEvent, EventSink } from "./events.ts";
+export {
+  type DeviceFailpoints,
+  type FailpointAction,
+  type FailpointArming,
+  type FailpointName,
+  Failpoints,
+  type FailpointView,
+  failpointNames,
+  isFailpointName,
+} from "./failpoints.ts";
 export { formatBytes } from "./format.ts";
 export { DEFAULT_RATES, type RateLimits, type Rates } from "./hardware/rates.ts";
 export type { HashFactory } from "./memory/memory.ts";

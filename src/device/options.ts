@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Clock } from "./clock.ts";
 import { DeviceError } from "./errors.ts";
 import type { EventSink } from "./events.ts";
+import type { DeviceFailpoints } from "./failpoints.ts";
 import { formatBytes } from "./format.ts";
 import { WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import type { RateLimits, Rates } from "./hardware/rates.ts";
@@ -51,6 +52,8 @@ export interface DeviceOptions {
   readonly sha256: HashFactory;
   /** What copying costs; in-process engines only. @default DEFAULT_RATES */
   readonly rates?: Rates;
+  /** Places where things go wrong on purpose. @default none is armed */
+  readonly failpoints?: DeviceFailpoints;
   /** Brakes on copies; threaded engines only. @default none */
   readonly rateLimits?: RateLimits;
   /** For tests of the tests. */

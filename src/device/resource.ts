@@ -200,6 +200,31 @@ export interface PhaseRecord {
   readonly skippedVolatile: number;
 }
 
+export interface PlanShare {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+export interface PlanBlocker {
+  readonly reason: ErrorReason;
+  readonly message: string;
+}
+
+/** What a suspend would do if it began now. */
+export interface SuspendPlan {
+  readonly feasible: boolean;
+  readonly blockers: readonly PlanBlocker[];
+  readonly evict: PlanShare;
+  readonly backupBlit: PlanShare;
+  readonly backupMemcpy: PlanShare;
+  /** Given up on purpose: pinned PM_VOLATILE objects, and those advised DONT_NEED. */
+  readonly discard: PlanShare;
+  readonly systemMemoryRequiredBytes: number;
+  readonly systemMemoryAvailableBytes: number;
+  /** By the rates of the device's model; exact under virtual time only. */
+  readonly estimatedDurationNs: bigint;
+}
+
 export type TransitionKind = "SUSPEND" | "RESUME";
 export type TransitionState = "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 

@@ -201,3 +201,29 @@ async function submit(gpu: VirtualDevice, context: string, commands: WorkCommand
 function withoutLargest(regions: readonly { readonly largestFreeBytes: number }[]): unknown {
   return regions.map(({ largestFreeBytes: _, ...rest }) => rest);
 }
+
+test("a client that waits for its work does not keep a device from suspending", async () => {
+  const gpu = await boot();
+  const ctx = await context(gpu, "rcs0");
+  const waiting = gpu.device.execute({
+    type: "submitWork",
+    context: ctx,
+    commands: [{ op: "spin", durationMs: 60_000 }],
+    waitFences: [],
+    waitMs: 50_000,
+  });
+  await gpu.clock.advance(10);
+  expect(await gpu.execute({ type: "suspend", state: "S3" })).toMatchObject({
+    state: "SUCCEEDED",
+    wedged: true,
+  });
+  expect((await gpu.clock.run(waiting)).state).toBe("FAILED");
+});
+
+test("a settled fence is forgotten after its time", async () => {
+  const gpu = await boot();
+  const fence = await submit(gpu, await context(gpu, "rcs0"), [{ op: "spin", durationMs: 1 }]);
+  await gpu.execute({ type: "waitFence", fence, timeoutMs: 1000 });
+  await gpu.clock.advance(601_000);
+  expect(await reasonOf(gpu.execute({ type: "getFence", fence }))).toBe("FENCE_NOT_FOUND");
+});

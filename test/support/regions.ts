@@ -2,7 +2,9 @@
  * Failure as TTM's KUnit tests make it: regions that refuse, regions whose objects are in somebody else's hands, copiers
  * and stores that fail, stall or lie. All of it is handed in where the device takes such a thing, nothing is patched.
  */
+
 import { type Clock, sleep } from "../../src/device/clock.ts";
+import { NO_FAILPOINTS } from "../../src/device/failpoints.ts";
 import { MemoryBank } from "../../src/device/hardware/bank.ts";
 import { ControlMemory } from "../../src/device/hardware/control.ts";
 import { MicrocodeSet } from "../../src/device/hardware/microcode-set.ts";
@@ -191,6 +193,7 @@ export function bareMemory(): BareMemory {
     emit: (event) => void events.push(event),
     sha256,
     swap: undefined,
+    failpoints: NO_FAILPOINTS,
     deviceUid: "6f1c2d3e-4b5a-4978-8c6d-0123456789ab",
   });
   return { memory, system, events, run: (promise) => clock.run(promise) };

@@ -296,8 +296,8 @@ export class CommandUnit {
   /** Index in its bank of the dword at B. */
   #dword(ring: Uint32Array, at: number): number {
     const index = readAddress(ring, at + 4) / 4;
-    if (index >= this.bank(ring[at] >>> 24).length)
-      throw new WebAssembly.RuntimeError("address beyond its bank");
+    if (index >= this.bank(ring[at] >>> 24).length || !Number.isInteger(index))
+      throw new WebAssembly.RuntimeError("address beyond its bank, or not that of a dword");
     return index;
   }
 

@@ -139,7 +139,8 @@ export class EngineCore {
   #obey(): StepKind {
     const serial = this.#load(REQUEST_SERIAL);
     const request = this.#load(REQUEST);
-    if (request === PREEMPT && this.#running && this.#fault === "NONE") this.#save();
+    // Also between two submissions of one context, when nothing runs: its image is still as before the first.
+    if (request === PREEMPT && this.#fault === "NONE") this.#save();
     this.#endBusy();
     this.#halted = request !== RUN;
     if (request !== PREEMPT) this.#fault = "NONE";

@@ -63,7 +63,9 @@ export class EnginePort {
 
   busyNs(nowNs: bigint): bigint {
     const since = this.#control.load64(this.#block, BUSY_SINCE_NS);
-    return this.#control.load64(this.#block, BUSY_NS) + (since === 0n ? 0n : nowNs - since);
+    // The engine may have begun after `nowNs` was read.
+    const runningNs = since === 0n || since > nowNs ? 0n : nowNs - since;
+    return this.#control.load64(this.#block, BUSY_NS) + runningNs;
   }
 
   position(): EnginePosition {

@@ -36,6 +36,8 @@ export class EngineQueue {
   #preempting = false;
   /** False while the engine does not run: what comes meanwhile waits. */
   #open = false;
+  /** Rises with each start and stop: whoever awaited the engine sees whether it is still theirs. */
+  #turn = 0;
 
   constructor(options: EngineQueueOptions) {
     this.#options = options;
@@ -57,19 +59,28 @@ export class EngineQueue {
 
   /** The engine runs with an empty port. */
   start(): void {
+    this.#turn++;
     this.#open = true;
     this.#preempting = false;
     this.#completed = 0;
     this.#pump();
   }
 
-  /** The engine has been halted: what it had not finished, in order, the one it worked on first. */
-  takeAll(): Work[] {
+  /** The engine is about to be halted: nothing goes to it any more, and no preemption starts it again. */
+  stop(): void {
+    this.#turn++;
     this.#open = false;
+  }
+
+  /** The engine has been halted: what it had not finished, and which of that it worked on. */
+  takeAll(): { readonly running: Work | undefined; readonly all: readonly Work[] } {
+    this.stop();
+    this.#collect();
+    const running = this.#inPort[0];
     const all = [...this.#inPort, ...this.#queued];
     this.#inPort = [];
     this.#queued = [];
-    return all;
+    return { running, all };
   }
 
   /** Takes note of what the engine has finished. */
@@ -121,20 +132,26 @@ export class EngineQueue {
 
   async #preempt(): Promise<void> {
     const { engine, clock, onStuck } = this.#options;
+    const turn = this.#turn;
     this.#preempting = true;
     const timer = clock.startTimer(PREEMPT_TIMEOUT_MS, onStuck);
     const saved = await engine.preempt();
     timer.cancel();
     // Halted meanwhile: whoever did that goes on from there.
-    if (!saved || !this.#open) return;
+    if (!saved || turn !== this.#turn) return;
     this.#collect();
     const back = this.#inPort;
     this.#inPort = [];
     this.#open = false;
     // Before others of their priority: they came first.
     for (const work of back.toReversed()) this.#insert(work, "first");
-    await engine.powerOn();
-    this.start();
+    try {
+      await engine.powerOn();
+    } catch {
+      if (turn === this.#turn) onStuck();
+      return;
+    }
+    if (turn === this.#turn) this.start();
   }
 
   /** Before or after others of the same priority. */

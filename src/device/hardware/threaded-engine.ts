@@ -32,6 +32,8 @@ export class ThreadedEngine implements Engine {
   readonly #words: Int32Array;
   readonly #eventWord: number;
   #worker: Worker | undefined;
+  /** While a thread is being terminated. */
+  #ending: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: ThreadedEngineOptions) {
@@ -45,8 +47,12 @@ export class ThreadedEngine implements Engine {
   }
 
   async powerOn(): Promise<void> {
-    if (this.#worker === undefined) this.#spawn();
-    if (await this.#obeyed(this.#port.request(RUN))) return;
+    // Two threads must never work on the same registers.
+    await this.#ending;
+    if (!this.#closed) {
+      if (this.#worker === undefined) this.#spawn();
+      if (await this.#obeyed(this.#port.request(RUN))) return;
+    }
     throw new DeviceError(
       "ENGINE_HUNG",
       `Engine ${this.name} did not start within ${ENGINE_ACK_TIMEOUT_MS} ms.`,
@@ -55,7 +61,7 @@ export class ThreadedEngine implements Engine {
   }
 
   async halt(): Promise<void> {
-    if (this.#worker === undefined) return;
+    if (this.#worker === undefined) return this.#ending;
     if (await this.#obeyed(this.#port.request(HALT))) return;
     await this.#terminate();
   }
@@ -128,11 +134,17 @@ export class ThreadedEngine implements Engine {
     this.onEvent();
   }
 
+  /** Resolves when there is no thread any more. */
   async #terminate(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    await worker?.terminate();
-    this.#port.abandon();
+    if (worker !== undefined) {
+      this.#ending = worker.terminate().then(() => {
+        this.#ending = undefined;
+        this.#port.abandon();
+      });
+    }
+    await this.#ending;
   }
 
   /** Whether the engine obeyed a request in time. */

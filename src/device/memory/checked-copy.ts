@@ -66,6 +66,9 @@ async function byBlitterElse(
   if (blitter !== undefined) {
     try {
       await work(blitter);
+      if (memory.failpoints.fires("copy.blit")) {
+        throw new DeviceError("COPY_FAILED", "Failpoint copy.blit made the fence of a blit fail.");
+      }
       return blitter.path;
     } catch (error) {
       memory.emit({ type: "blitterFallback", reason: toDeviceError(error).reason, bytes });

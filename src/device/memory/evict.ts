@@ -40,13 +40,14 @@ export interface Eviction extends Tally {
 
 /**
  * Takes the first evictable objects of a region into the caller's hands: `bytesWanted` of them, a batch at most. With
- * `inWindow` only those that have bytes in the visible window (i915_ttm_buddy_man_intersects).
+ * `inWindow` only those that have bytes in the visible window (i915_ttm_buddy_man_intersects); `except` is the object
+ * that the room is for.
  */
 export function collectVictims(
   memory: Memory,
   region: Region,
   bytesWanted: number,
-  options: { readonly inWindow?: boolean } = {},
+  options: { readonly inWindow?: boolean; readonly except?: number } = {},
 ): Victims {
   const inWindow = options.inWindow === true && region.hasSmallWindow;
   const { table, locks } = memory;
@@ -59,7 +60,7 @@ export function collectVictims(
     let slot = region.lists.head(priority);
     while (slot !== NONE && bytes < bytesMax && slots.length < MOVE_BATCH_OBJECTS) {
       const next = table.listNext[slot];
-      if (inWindow && region.visibleBytesOf(table.resource[slot]) === 0) {
+      if (slot === options.except || (inWindow && region.visibleBytesOf(table.resource[slot]) === 0)) {
         // It may stay: its place would not help.
       } else if (table.active[slot] > 0) {
         // Step 1 `idle_only`: it can go when the request that uses it has ended.
@@ -150,6 +151,13 @@ export async function allocateSystem(memory: Memory, sizeBytes: number): Promise
     // Others are swapping objects out: that ends, and only then is memory known to be full.
     await sleep(memory.clock, BUSY_RETRY_MS);
   }
+}
+
+/** Gives back all victims but the first `count`. */
+export function keepFirst(memory: Memory, victims: Victims, count: number): Victims {
+  if (count === victims.slots.length) return victims;
+  for (const slot of victims.slots.slice(count).reverse()) giveBack(memory, slot);
+  return { ...victims, slots: victims.slots.slice(0, count) };
 }
 
 function giveBack(memory: Memory, slot: number): void {

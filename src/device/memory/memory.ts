@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import type { Clock } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
+import type { DeviceFailpoints } from "../failpoints.ts";
 import type { MicrocodeSet } from "../hardware/microcode-set.ts";
 import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
 import type { Copier } from "./copier.ts";
@@ -30,6 +31,7 @@ export interface MemoryOptions {
   readonly sha256: HashFactory;
   /** Where system memory swaps to; undefined when it does not. */
   readonly swap: Swap | undefined;
+  readonly failpoints: DeviceFailpoints;
   /** Base of the objects' uids. */
   readonly deviceUid: string;
 }
@@ -56,6 +58,7 @@ export class Memory {
   readonly locks: ObjectLocks;
   readonly reservations: Reservations;
   readonly swap: Swap | undefined;
+  readonly failpoints: DeviceFailpoints;
   readonly deviceUid: string;
   /** Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on. */
   blitter: Copier | undefined;
@@ -78,6 +81,7 @@ export class Memory {
     this.emit = options.emit;
     this.sha256 = options.sha256;
     this.swap = options.swap;
+    this.failpoints = options.failpoints;
     this.deviceUid = options.deviceUid;
     this.locks = new ObjectLocks(options.table);
     this.reservations = new Reservations(options.clock);

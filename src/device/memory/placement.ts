@@ -141,7 +141,7 @@ async function findSpace(
       memory.emit({ type: "allocated", region: region.id, objects: 1 });
       return handle;
     }
-    const error = await makeRoom(memory, region, request);
+    const error = await makeRoom(memory, slot, region, request);
     if (error === undefined) continue;
     // What is in a mover's hands leaves in a time of its own, however long the copy takes.
     if (error === "leaving") {
@@ -162,12 +162,14 @@ async function findSpace(
 /** Evicts about as much as is asked for from a region. Undefined when something went: try again. */
 async function makeRoom(
   memory: Memory,
+  slot: number,
   region: Region,
   request: SpaceRequest,
 ): Promise<DeviceError | "leaving" | "active" | "busy" | "full" | undefined> {
   if (region === memory.system) return systemMemoryExhausted(memory, "the object");
   if (!region.couldMakeRoom(request)) return "full";
-  const victims = collectVictims(memory, region, request.sizeBytes, { inWindow: request.visibleOnly });
+  const options = { inWindow: request.visibleOnly, except: slot };
+  const victims = collectVictims(memory, region, request.sizeBytes, options);
   if (victims.slots.length === 0) {
     if (region.inHands > 0) return "leaving";
     if (victims.someActive) return "active";
@@ -230,6 +232,7 @@ async function clear(memory: Memory, region: Region, handle: number): Promise<vo
 async function swapIn(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
   const sizeBytes = memory.table.sizeBytes[slot];
   try {
+    await memory.failpoints.pass("swap.read");
     await memory.swap?.read(slot, swapPagesOf(memory, region, handle, sizeBytes));
   } catch (error) {
     const cause = toDeviceError(error);

@@ -69,6 +69,7 @@ async function shrink(memory: Memory, slot: number): Promise<boolean> {
   if (swap?.allowed !== true) return false;
   const sizeBytes = table.sizeBytes[slot];
   try {
+    await memory.failpoints.pass("swap.write");
     const pages = swapPagesOf(memory, system, table.resource[slot], sizeBytes);
     if (!(await swap.write(slot, sizeBytes, pages))) return false;
   } catch (error) {

@@ -4,6 +4,7 @@
  */
 import { toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
+import type { FailpointName } from "../failpoints.ts";
 import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { copyByCpu, copyChecked } from "../memory/checked-copy.ts";
 import { CopyList } from "../memory/copier.ts";
@@ -11,6 +12,7 @@ import {
   allocateSystem,
   collectVictims,
   evictVictims,
+  keepFirst,
   systemMemoryExhausted,
   type Victims,
 } from "../memory/evict.ts";
@@ -28,11 +30,14 @@ export async function evictRegions(
   memory: Memory,
   transition: Transition,
   counts: PhaseCounts,
+  failpoint: "evict.object" | "evictPinned.object",
 ): Promise<void> {
   for (const region of memory.localRegions) {
     await pipelined(victimBatches(memory, region, transition), async (victims) => {
-      const tally = await evictVictims(memory, victims, "suspend");
+      const { passed, failure } = await passing(memory, victims.slots, failpoint);
+      const tally = await evictVictims(memory, keepFirst(memory, victims, passed), "suspend");
       addTally(counts.evicted, tally);
+      if (failure !== undefined) throw failure;
       if (tally.exhausted)
         throw systemMemoryExhausted(memory, `what is left to evict from region ${region.id}`);
     });
@@ -48,6 +53,22 @@ function* victimBatches(memory: Memory, region: Region, transition: Transition):
   }
 }
 
+/** How many of these objects pass a failpoint, and what stopped the next one. */
+export async function passing(
+  memory: Memory,
+  slots: readonly number[],
+  failpoint: FailpointName,
+): Promise<{ passed: number; failure: unknown }> {
+  for (let passed = 0; passed < slots.length; passed++) {
+    try {
+      await memory.failpoints.pass(failpoint);
+    } catch (failure) {
+      return { passed, failure };
+    }
+  }
+  return { passed: slots.length, failure: undefined };
+}
+
 /** `pinned`: step 2b, pinned objects that the blitter itself does not need. `remaining`: step 3, whatever is left. */
 export type BackupStep = "pinned" | "remaining";
 
@@ -59,9 +80,15 @@ export async function backUpRegions(
   step: BackupStep,
 ): Promise<void> {
   for (const region of memory.localRegions) {
-    await pipelined(ownerBatches(memory, region, transition, counts, step), async (owners) => {
-      const { path, bytes } = await backUp(memory, owners, step);
-      count(counts.backedUp, path, owners.length, bytes);
+    await pipelined(ownerBatches(memory, region, transition, counts, step), async (batch) => {
+      const failpoint = step === "remaining" ? "memcpy.object" : "evictPinned.object";
+      const { passed, failure } = await passing(memory, batch, failpoint);
+      const owners = batch.slice(0, passed);
+      if (owners.length > 0) {
+        const { path, bytes } = await backUp(memory, owners, step);
+        count(counts.backedUp, path, owners.length, bytes);
+      }
+      if (failure !== undefined) throw failure;
     });
   }
 }
@@ -98,7 +125,7 @@ async function* ownerBatches(
 }
 
 /** One object in one step (i915_ttm_backup, in its order of tests; eviction has been tried before). */
-function decide(memory: Memory, slot: number, step: BackupStep): "skip" | "volatile" | "back-up" {
+export function decide(memory: Memory, slot: number, step: BackupStep): "skip" | "volatile" | "back-up" {
   const { table } = memory;
   if (table.backup[slot] !== NONE) return "skip";
   const pinned = table.pinCount[slot] > 0;
@@ -153,6 +180,12 @@ async function createBackup(memory: Memory, owner: number): Promise<number> {
     label: "",
   });
   if (backup === NONE) return NONE;
+  try {
+    await memory.failpoints.pass("backup.allocate");
+  } catch (error) {
+    memory.removeObject(backup);
+    throw error;
+  }
   const handle = await allocateSystem(memory, sizeBytes);
   if (handle === NONE) {
     memory.removeObject(backup);

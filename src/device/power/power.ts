@@ -6,8 +6,17 @@ import type { CancelTransition, ListTransitions, Resume, Suspend } from "../comm
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import { IDLE_TIMEOUT_MAX_MS, PAGE_SIZE_MAX, TRANSITIONS_KEPT_MAX } from "../limits.ts";
-import type { DState, PowerState, SleepState, TransitionKind, TransitionResource } from "../resource.ts";
+import type {
+  DState,
+  PowerState,
+  SleepState,
+  SuspendPlan,
+  TransitionKind,
+  TransitionResource,
+} from "../resource.ts";
+import { planSuspend } from "./plan.ts";
 import { nextState, type PowerEvent, stateError } from "./power-state.ts";
+import { recoverRegions } from "./restore.ts";
 import { type Parts, type Progress, runFactoryReset, runRecover, runResume, runSuspend } from "./sequence.ts";
 import { Transition } from "./transition.ts";
 import type { Checksums } from "./verify.ts";
@@ -51,6 +60,14 @@ export class Power {
   /** Id of the running transition or of the last one; empty before the first. */
   get transitionId(): string {
     return this.#running?.id ?? this.#transitions.at(-1)?.id ?? "";
+  }
+
+  /** Answers what a suspend would do. @throws DeviceError what a suspend would be refused with in this state. */
+  async plan(): Promise<SuspendPlan> {
+    this.#refuseSecond();
+    if (this.state !== "ACTIVE") throw stateError(this.state, "a plan of a suspend");
+    const { memory, gt, rates } = this.#parts;
+    return planSuspend(memory, gt, rates);
   }
 
   /** Starts a suspend and answers when it has ended or `waitMs` has passed. */
@@ -174,7 +191,8 @@ export class Power {
       await runRecover(this.#parts, transition, progress);
       transition.recovered = true;
     } catch {
-      // The bytes are safe: recover drops backups first. What did not come back is the GT, and it is wedged.
+      // The bytes are safe: backups go whatever happens. What did not come back is the GT, and it is wedged.
+      await recoverRegions(this.#parts.memory, true);
       await this.#parts.gt.setWedged("it did not start again after an aborted suspend");
     }
     this.#emit({ type: "recovered", complete: transition.recovered });

@@ -11,7 +11,7 @@ import { FLAG, NONE } from "../memory/object-table.ts";
 import { pipelined } from "../memory/pipeline.ts";
 import type { Region } from "../memory/region.ts";
 import { count, type Tally } from "../memory/tally.ts";
-import { destroyBackup } from "./backup.ts";
+import { destroyBackup, passing } from "./backup.ts";
 
 /** `early`: PM_EARLY objects, by CPU, before the GT runs. `late`: all that is left, by blitter. */
 export type RestoreStep = "early" | "late";
@@ -19,7 +19,10 @@ export type RestoreStep = "early" | "late";
 /** Restores backups and frees them. Stops at the first that cannot be; those not reached stay attached. */
 export async function restoreRegions(memory: Memory, tally: Tally, step: RestoreStep): Promise<void> {
   for (const region of memory.localRegions) {
-    await pipelined(ownerBatches(memory, region, step), async (owners) => {
+    await pipelined(ownerBatches(memory, region, step), async (batch) => {
+      const failpoint = step === "early" ? "restoreEarly.object" : "restoreLate.object";
+      const { passed, failure } = await passing(memory, batch, failpoint);
+      const owners = batch.slice(0, passed);
       const list = new CopyList();
       for (const owner of owners) {
         const { table, system } = memory;
@@ -35,15 +38,22 @@ export async function restoreRegions(memory: Memory, tally: Tally, step: Restore
       const path = await (step === "early" ? copyByCpu : copyChecked)(memory, list);
       for (const owner of owners) dropBackup(memory, owner);
       count(tally, path, owners.length, list.totalBytes);
+      if (failure !== undefined) throw failure;
     });
   }
 }
 
-/** Drops every backup: the originals never moved, so nothing needs copying. Idempotent. */
-export async function recoverRegions(memory: Memory): Promise<void> {
+/**
+ * Drops every backup: the originals never moved, so nothing needs copying. Idempotent. With `surely` no failpoint is
+ * asked: a backup that stayed attached would be taken for a new one by the next resume.
+ */
+export async function recoverRegions(memory: Memory, surely = false): Promise<void> {
   for (const region of memory.localRegions) {
     for await (const owners of ownerBatches(memory, region, "all")) {
-      for (const owner of owners) dropBackup(memory, owner);
+      for (const owner of owners) {
+        if (!surely) await memory.failpoints.pass("recover.object");
+        dropBackup(memory, owner);
+      }
     }
   }
 }

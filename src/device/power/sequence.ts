@@ -7,6 +7,7 @@ import { type Clock, settledWithin } from "../clock.ts";
 import type { Suspend } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { PowerRail } from "../hardware/rail.ts";
+import type { Rates } from "../hardware/rates.ts";
 import { IDLE_TIMEOUT_DEFAULT_MS, PREPARE_DRAIN_TIMEOUT_MS } from "../limits.ts";
 import { deleteEverything } from "../memory/factory.ts";
 import type { Memory } from "../memory/memory.ts";
@@ -30,6 +31,8 @@ export interface Parts {
   readonly gate: CommandGate;
   readonly clock: Clock;
   readonly faultKnobs: FaultKnobs;
+  /** What copying costs by the device's model. */
+  readonly rates: Rates;
 }
 
 /** How far a suspend came; what recover must undo follows from it. */
@@ -48,32 +51,40 @@ export async function runSuspend(
 ): Promise<void> {
   const { memory, gt, rail } = parts;
   await transition.phase("prepare", () => prepare(parts, transition, command, progress));
-  await transition.phase("evict", (counts) => {
+  const { failpoints } = memory;
+  await transition.phase("evict", async (counts) => {
+    await failpoints.pass("evict.before");
     // From here to the end of the resume the kernel forbids I/O for memory (pm_restrict_gfp_mask).
     if (memory.swap !== undefined) memory.swap.allowed = false;
-    return evictRegions(memory, transition, counts);
+    await evictRegions(memory, transition, counts, "evict.object");
+    await failpoints.pass("evict.after");
   });
   await transition.phase("idle", () => idle(parts, transition, command));
   await transition.phase("evict_pinned", async (counts) => {
-    await evictRegions(memory, transition, counts);
+    await failpoints.pass("evictPinned.before");
+    await evictRegions(memory, transition, counts, "evictPinned.object");
     await timed(parts.clock, counts, () => backUpRegions(memory, transition, counts, "pinned"));
   });
   await transition.phase("memcpy", (counts) => {
     gt.withdrawBlitter();
     return timed(parts.clock, counts, () => backUpRegions(memory, transition, counts, "remaining"));
   });
-  await transition.phase("firmware_stop", () => {
+  await transition.phase("firmware_stop", async () => {
+    await failpoints.pass("firmware.stop");
     progress.firmwareStopped = true;
     gt.stopFirmware();
+    await failpoints.pass("powerOff.before");
   });
   transition.throwIfCancelled();
   transition.cancellable = false;
   progress.powerOffBegun = true;
   await transition.phase("power_off", async () => {
     await gt.haltEngines();
-    if (command.state === "S2IDLE") return;
-    await rail.cut();
-    for (const region of memory.regions) if (region !== memory.system) region.forgetCleared();
+    if (command.state !== "S2IDLE") {
+      await rail.cut();
+      for (const region of memory.regions) if (region !== memory.system) region.forgetCleared();
+    }
+    await failpoints.pass("powerOff.after");
   });
 }
 
@@ -106,15 +117,22 @@ export async function runResume(
   progress: ResumeProgress,
 ): Promise<void> {
   const { memory, gt, faultKnobs } = parts;
-  await transition.phase("power_on", () => {
+  const { failpoints } = memory;
+  await transition.phase("power_on", async () => {
+    await failpoints.pass("powerOn.before");
     progress.powerOn = true;
   });
   await transition.phase("restore_early", async (counts) => {
     if (faultKnobs.skipRestoreEarly === true) return;
     await timed(parts.clock, counts, () => restoreRegions(memory, counts.restored, "early"));
   });
-  await transition.phase("firmware_start", () => gt.startFirmware());
-  await transition.phase("engine_start", () => gt.startEngines());
+  await transition.phase("firmware_start", async () => {
+    await gt.startFirmware(failpoints.fires("firmware.load") ? "failpoint firmware.load says so" : undefined);
+  });
+  await transition.phase("engine_start", async () => {
+    await failpoints.pass("engine.start");
+    await gt.startEngines();
+  });
   await transition.phase("restore_late", async (counts) => {
     if (faultKnobs.skipRestoreLate === true) await recoverRegions(memory);
     else await timed(parts.clock, counts, () => restoreRegions(memory, counts.restored, "late"));
@@ -196,7 +214,7 @@ async function idle(parts: Parts, transition: Transition, command: Suspend): Pro
   const timeoutMs = command.idleTimeoutMs ?? IDLE_TIMEOUT_DEFAULT_MS;
   const isIdle = await Promise.race([parts.gt.waitForIdle(timeoutMs), cancelled(transition)]);
   transition.throwIfCancelled();
-  if (isIdle) return;
+  if (isIdle && !parts.memory.failpoints.fires("idle.timeout")) return;
   if (command.onIdleTimeout === "ABORT") {
     throw new DeviceError(
       "IDLE_TIMEOUT",

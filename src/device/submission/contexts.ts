@@ -99,15 +99,19 @@ export class Contexts {
         { context: id },
       );
     }
-    this.#byId.delete(id);
-    context.deleted = true;
-    // One that is still pinned is freed when it is unpinned, which is the next thing that happens to it.
-    if (!context.feeding) context.retire();
+    this.#forget(context);
   }
 
-  /** Deletes all. Legal when none has work. */
+  /** Deletes all. Legal when all their work has ended or failed. */
   clear(): void {
-    for (const id of [...this.#byId.keys()]) this.delete(id);
+    for (const context of this.all()) this.#forget(context);
+  }
+
+  /** One that is still being fed is freed by its feeder, which has only failed requests left to look at. */
+  #forget(context: ClientContext): void {
+    this.#byId.delete(context.id);
+    context.deleted = true;
+    if (!context.feeding) context.retire();
   }
 
   /** The microcontroller has been started anew: it must be told of every context that is in its place. */

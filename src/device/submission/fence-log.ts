@@ -1,7 +1,7 @@
 /** The fences that clients can ask about: all that are pending, and a bounded number of those that have settled. */
-import { type Clock, settledWithin } from "../clock.ts";
+import { type Clock, elapsedMs, settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
-import { FENCE_WAIT_MAX_MS, FENCES_KEPT_MAX } from "../limits.ts";
+import { FENCE_WAIT_MAX_MS, FENCES_KEPT_MAX, FENCES_KEPT_MS } from "../limits.ts";
 import type { FenceResource } from "../resource.ts";
 import type { Request } from "./request.ts";
 
@@ -23,6 +23,7 @@ export class FenceLog {
   add(request: Request): void {
     this.#requests.set(request.id, request);
     request.fence.onSettled(() => {
+      request.settledAtNs = this.#clock.monotonicNs();
       this.#settled.push(request.id);
       // Forgotten in bulk, so that the cost of a fence does not grow with their number.
       if (this.#settled.length < 2 * FENCES_KEPT_MAX) return;
@@ -33,10 +34,10 @@ export class FenceLog {
   /** @throws DeviceError FENCE_NOT_FOUND. */
   get(id: string): Request {
     const request = this.#requests.get(id);
-    if (request !== undefined) return request;
+    if (request !== undefined && !this.#isExpired(request)) return request;
     throw new DeviceError(
       "FENCE_NOT_FOUND",
-      `Fence ${id} does not exist, or no longer: the newest ${FENCES_KEPT_MAX} that have settled are kept.`,
+      `Fence ${id} does not exist, or no longer: the newest ${FENCES_KEPT_MAX} that have settled are kept, for ${FENCES_KEPT_MS / 60_000} minutes.`,
       { fence: id },
     );
   }
@@ -55,6 +56,11 @@ export class FenceLog {
     throw new DeviceError("DEADLINE_EXCEEDED", `Fence ${id} was still pending after ${timeoutMs} ms.`, {
       fence: id,
     });
+  }
+
+  #isExpired(request: Request): boolean {
+    const { settledAtNs } = request;
+    return settledAtNs !== undefined && elapsedMs(settledAtNs, this.#clock.monotonicNs()) > FENCES_KEPT_MS;
   }
 
   /** Forgets everything; legal when all have settled. */

@@ -10,12 +10,13 @@ import type { Engine } from "../hardware/engine.ts";
 import { Microcontroller } from "../hardware/microcontroller.ts";
 import { HANGS_BEFORE_BAN } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
-import type { ContextPriority, FenceResource } from "../resource.ts";
+import type { ContextPriority } from "../resource.ts";
 import { Blitter } from "./blitter.ts";
 import type { ClientContext } from "./client-context.ts";
 import { Contexts } from "./contexts.ts";
 import { EngineUnit } from "./engine-unit.ts";
 import { createKernelObjects, type KernelObjects, writeKernelObjects } from "./kernel-objects.ts";
+import type { Request } from "./request.ts";
 import type { RingContext } from "./ring-context.ts";
 import { Scheduler } from "./scheduler.ts";
 
@@ -39,7 +40,8 @@ export class Gt {
   readonly #kernelObjects: KernelObjects;
   readonly #microcontroller: Microcontroller;
   readonly #blitter: Blitter | undefined;
-  readonly #resetting = new Set<EngineUnit>();
+  /** Engines that are being reset; each resolves to why the GT must be wedged, if it must. */
+  readonly #resets = new Map<EngineUnit, Promise<string | undefined>>();
   #wedging: Promise<void> | undefined;
 
   /** Places the device's own objects and makes their contexts; nothing runs before `start`. */
@@ -87,9 +89,12 @@ export class Gt {
     for (const unit of this.units) unit.engine.onEvent = () => this.#onEvent(unit);
   }
 
-  /** Loads the firmware from LMEM. @throws DeviceError FIRMWARE_LOAD_FAILED; the GT is wedged then. */
-  async startFirmware(): Promise<void> {
-    const defect = this.#microcontroller.load();
+  /**
+   * Loads the firmware from LMEM, unless `refusal` says why it shall not. @throws DeviceError FIRMWARE_LOAD_FAILED; the
+   * GT is wedged then.
+   */
+  async startFirmware(refusal?: string): Promise<void> {
+    const defect = refusal ?? this.#microcontroller.load();
     if (defect === undefined) return;
     await this.setWedged("the firmware did not load");
     throw new DeviceError("FIRMWARE_LOAD_FAILED", `The firmware image could not be loaded: ${defect}.`);
@@ -108,10 +113,13 @@ export class Gt {
       throw error;
     }
     for (const unit of this.units) {
+      unit.queue.takeAll();
       unit.sanitize();
-      unit.queue.start();
     }
     this.contexts.registerAll();
+    // What came while the engines did not run: nobody was there to hear of it.
+    for (const ring of this.#rings()) ring.replay();
+    for (const unit of this.units) unit.queue.start();
     this.powered = true;
     if (this.wedged) this.#options.emit({ type: "wedged", wedged: false, why: "the GT was started" });
     this.wedged = false;
@@ -143,8 +151,9 @@ export class Gt {
   /** Stops every engine; resolves when all have acknowledged, and fails what they had not finished. */
   async haltEngines(): Promise<void> {
     this.powered = false;
-    for (const unit of this.units) unit.heartbeat.park();
-    await Promise.all(this.units.map((unit) => unit.engine.halt()));
+    this.withdrawBlitter();
+    await this.#wedging;
+    await this.#stopAll();
     this.#failAll(engineHung("the engines were halted"));
   }
 
@@ -174,13 +183,16 @@ export class Gt {
    * When the engine does not come back, or the work was the kernel's own, the GT is wedged.
    */
   async resetEngine(unit: EngineUnit, why: string): Promise<void> {
-    if (this.wedged || !this.powered || this.#resetting.has(unit)) return;
-    this.#resetting.add(unit);
-    try {
-      await this.#resetEngine(unit, why);
-    } finally {
-      this.#resetting.delete(unit);
+    if (this.wedged || !this.powered) return;
+    const running = this.#resets.get(unit);
+    if (running !== undefined) {
+      await running;
+      return;
     }
+    const reset = this.#resetEngine(unit, why).finally(() => this.#resets.delete(unit));
+    this.#resets.set(unit, reset);
+    const defect = await reset;
+    if (defect !== undefined && this.powered) await this.setWedged(defect);
   }
 
   /** @throws DeviceError ENGINE_NOT_FOUND, DEVICE_WEDGED, LIMIT_EXCEEDED. */
@@ -190,16 +202,12 @@ export class Gt {
     return this.contexts.create(unit, priority);
   }
 
-  /** Submits a request and answers at once, or when it has ended or `waitMs` has passed. */
-  async submit(command: SubmitWork): Promise<FenceResource> {
+  /** Accepts a request, or refuses it whole. */
+  submit(command: SubmitWork): Request {
     const context = this.contexts.get(command.context);
     const request = this.scheduler.submit(context, command);
     this.unit(context.engine).submittedJobs++;
-    if (command.waitMs !== undefined && command.waitMs > 0) {
-      const settled = new Promise<void>((resolve) => request.fence.onSettled(resolve));
-      await settledWithin(this.#options.clock, settled, command.waitMs);
-    }
-    return request.describe();
+    return request;
   }
 
   unit(name: string): EngineUnit {
@@ -212,18 +220,29 @@ export class Gt {
   }
 
   async close(): Promise<void> {
-    for (const unit of this.units) unit.heartbeat.park();
+    this.powered = false;
+    this.withdrawBlitter();
+    for (const unit of this.units) {
+      unit.heartbeat.park();
+      unit.queue.stop();
+    }
     await Promise.all(this.units.map((unit) => unit.engine.close()));
+    const closed = engineHung("the device was closed");
+    this.#failAll(closed);
+    this.scheduler.failWaiting(this.contexts.all(), closed);
   }
 
-  async #resetEngine(unit: EngineUnit, why: string): Promise<void> {
+  /** Answers why the GT must be wedged; undefined when it need not be. */
+  async #resetEngine(unit: EngineUnit, why: string): Promise<string | undefined> {
     const { engine, queue } = unit;
     unit.heartbeat.park();
     const { ringHead } = engine.position();
+    queue.stop();
     await engine.halt();
-    const head = queue.head;
-    const taken = queue.takeAll();
-    const client = head === undefined ? undefined : this.contexts.byContextId(head.contextId);
+    // Somebody stops all engines: what was in this one is theirs to fail.
+    if (!this.powered) return undefined;
+    const { running, all } = queue.takeAll();
+    const client = running === undefined ? undefined : this.contexts.byContextId(running.contextId);
     unit.resets++;
     unit.lastHang = {
       timeNs: this.#options.clock.wallNs(),
@@ -233,20 +252,21 @@ export class Gt {
       ringHead,
     };
     this.#options.emit({ type: "engineReset", engine: engine.name, why, context: client?.id ?? "" });
-    if (head !== undefined && client === undefined) {
-      await this.setWedged(`engine ${engine.name} was reset (${why}) under the kernel's own work`);
-      return;
+    if (running !== undefined && client === undefined) {
+      return `engine ${engine.name} was reset (${why}) under the kernel's own work`;
     }
     try {
       await engine.powerOn();
     } catch {
-      await this.setWedged(`engine ${engine.name} did not come back from a reset`);
-      return;
+      return `engine ${engine.name} did not come back from a reset`;
     }
-    queue.start();
+    if (!this.powered) return undefined;
     if (client !== undefined) this.#blame(client, why);
-    const again = new Set(taken.map((work) => work.contextId));
+    // Rings that went on meanwhile have put that into the queue: it is submitted again behind what was before it.
+    const again = new Set([...all, ...queue.takeAll().all].map((work) => work.contextId));
     for (const ring of this.#rings()) if (again.has(ring.contextId)) ring.replay();
+    queue.start();
+    return undefined;
   }
 
   /** The guilty request fails; a context that keeps hanging is banned, and what it had waiting fails too. */
@@ -272,10 +292,21 @@ export class Gt {
     this.powered = false;
     this.withdrawBlitter();
     this.#options.emit({ type: "wedged", wedged: true, why });
-    for (const unit of this.units) unit.heartbeat.park();
-    await Promise.all(this.units.map((unit) => unit.engine.halt()));
+    await this.#stopAll();
     this.#failAll(engineHung(why));
     this.scheduler.failWaiting(this.contexts.all(), deviceWedged());
+    // Objects on their way to local memory for work that has failed arrive before the caller goes on, or not at all.
+    await new Promise<void>((resolve) => this.scheduler.whenIdle(resolve));
+  }
+
+  /** Halts every engine, after resets in progress. */
+  async #stopAll(): Promise<void> {
+    await Promise.all(this.#resets.values());
+    for (const unit of this.units) {
+      unit.heartbeat.park();
+      unit.queue.stop();
+    }
+    await Promise.all(this.units.map((unit) => unit.engine.halt()));
   }
 
   #failAll(error: DeviceError): void {

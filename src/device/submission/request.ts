@@ -27,6 +27,8 @@ export class Request {
   readonly engine: string;
   readonly context: string;
   readonly fence = new Fence();
+  /** When the fence settled, for how long it is kept. */
+  settledAtNs: bigint | undefined;
   readonly seqno: number;
   readonly commands: readonly WorkCommand[];
   readonly uses: ObjectUses;

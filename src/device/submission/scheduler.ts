@@ -26,6 +26,8 @@ export class Scheduler {
   readonly fences: FenceLog;
   readonly #options: SchedulerOptions;
   readonly #unfinished = new Set<Request>();
+  /** Contexts whose requests are being put in place. */
+  #feeding = 0;
   #idleListeners: (() => void)[] = [];
 
   constructor(options: SchedulerOptions) {
@@ -33,8 +35,9 @@ export class Scheduler {
     this.fences = new FenceLog(options.memory.clock);
   }
 
+  /** Whether every request has ended and nothing is on its way to its place for one any more. */
   get idle(): boolean {
-    return this.#unfinished.size === 0;
+    return this.#unfinished.size === 0 && this.#feeding === 0;
   }
 
   whenIdle(listener: () => void): void {
@@ -94,6 +97,7 @@ export class Scheduler {
   async #feed(context: ClientContext): Promise<void> {
     if (context.feeding) return;
     context.feeding = true;
+    this.#feeding++;
     for (let request = context.queue[0]; request !== undefined; request = context.queue[0]) {
       try {
         await request.ready();
@@ -106,6 +110,8 @@ export class Scheduler {
     context.feeding = false;
     if (context.deleted) context.retire();
     else context.deactivate();
+    this.#feeding--;
+    this.#tellIdle();
   }
 
   /** Puts a request's objects and context in place and its commands into the ring. */
@@ -113,19 +119,25 @@ export class Scheduler {
     const { memory, refusal } = this.#options;
     await context.activate();
     const slots = [...request.uses.keys()].sort((a, b) => a - b);
-    for (const slot of slots) await memory.locks.lock(slot);
+    const locked: number[] = [];
     try {
       for (const slot of slots) {
+        // Once it has failed it must not run, and objects of its that are not locked may be gone.
+        if (request.fence.state !== "PENDING") return;
+        await memory.locks.lock(slot);
+        locked.push(slot);
+      }
+      for (const slot of slots) {
+        if (request.fence.state !== "PENDING") return;
         requireUsable(memory, slot);
         await bringForUse(memory, slot);
       }
       const refused = refusal() ?? banned(context);
       if (refused !== undefined) throw refused;
-      // Failed while its objects were on their way: it must not run.
       if (request.fence.state !== "PENDING") return;
       for (const slot of slots) memory.table.active[slot]++;
     } finally {
-      for (const slot of slots) memory.locks.unlock(slot);
+      for (const slot of locked) memory.locks.unlock(slot);
     }
     context.queue.shift();
     context.inFlight.push(request);
@@ -142,6 +154,10 @@ export class Scheduler {
   #retired(request: Request): void {
     this.#unfinished.delete(request);
     this.#options.onRetired(request);
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
     if (!this.idle) return;
     const listeners = this.#idleListeners;
     this.#idleListeners = [];

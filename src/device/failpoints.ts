@@ -1,0 +1,227 @@
+/**
+ * Failpoints: named places where a test or an operator makes things go wrong on purpose (etcd's gofail). Armed by name,
+ * for one device or all; free when nothing is armed.
+ */
+import assert from "node:assert/strict";
+import { type Clock, sleep } from "./clock.ts";
+import { DeviceError, type ErrorReason } from "./errors.ts";
+import { FAILPOINT_DELAY_MAX_MS, FAILPOINT_HANG_MS } from "./limits.ts";
+
+/** Every failpoint with what it stands for. `docs/failpoints.md` is held to this by a test. */
+export const FAILPOINTS = {
+  "evict.before": "before step 1 of a suspend",
+  "evict.object": "before each object that step 1 evicts",
+  "evict.after": "after step 1",
+  "idle.timeout": "ERROR: the idle wait counts as expired, whatever the engines do",
+  "evictPinned.before": "before step 2",
+  "evictPinned.object": "before each object that step 2 evicts or backs up",
+  "backup.allocate": "before system memory is taken for each backup",
+  "copy.blit": "ERROR: the fence of a blit fails although the blitter works",
+  "memcpy.object": "before each object that step 3 backs up",
+  "firmware.stop": "before the microcontroller is stopped",
+  "powerOff.before":
+    "before the engines are halted and the power is cut; the last point at which a suspend can fail",
+  "powerOff.after": "after the power was cut; cannot fail, only wait or crash",
+  "powerOn.before": "before the power is applied; ERROR leaves the device SUSPENDED",
+  "restoreEarly.object": "before each object that is restored by CPU",
+  "firmware.load": "ERROR: the firmware image does not load",
+  "engine.start": "ERROR: the engines do not start",
+  "restoreLate.object": "before each object that is restored after the GT runs",
+  "verify.mismatch": "ERROR: the first object that is compared counts as changed",
+  "recover.object": "before each backup that recover drops",
+  "swap.write": "before an object is written to swap",
+  "swap.read": "before an object is read from swap",
+} as const satisfies Record<string, string>;
+
+export type FailpointName = keyof typeof FAILPOINTS;
+
+/**
+ * ERROR fails with `reason`; DELAY waits `delayMs`; HANG waits until it is disarmed, and fails with `reason` after
+ * FAILPOINT_HANG_MS; CRASH ends the process at once.
+ */
+export type FailpointAction = "ERROR" | "DELAY" | "HANG" | "CRASH";
+
+export interface FailpointArming {
+  readonly action: FailpointAction;
+  /** Only on this device; empty is all. */
+  readonly device: string;
+  readonly reason: ErrorReason;
+  readonly delayMs: number;
+  /** How likely each pass fires, from the seed: above 0, at most 1. */
+  readonly probability: number;
+  /** This many fire, then no more; 0 is all. */
+  readonly count: number;
+  /** The first passes that are let through. */
+  readonly after: number;
+  readonly seed: number;
+}
+
+export interface FailpointView {
+  readonly name: FailpointName;
+  readonly description: string;
+  /** Undefined while disarmed. */
+  readonly arming: FailpointArming | undefined;
+  /** Times that it fired since the last reset. */
+  readonly hits: number;
+}
+
+export interface FailpointsOptions {
+  readonly clock: Clock;
+  /** Ends the process as a power cut would: nothing is flushed. */
+  readonly crash: () => never;
+  /** Told each time one fires. */
+  readonly onHit?: (name: FailpointName) => void;
+}
+
+interface Armed {
+  readonly arming: FailpointArming;
+  passes: number;
+  fired: number;
+  random: number;
+  readonly disarmed: Promise<void>;
+  disarm(): void;
+}
+
+/** Points whose ERROR could not be undone. */
+const CANNOT_FAIL: readonly FailpointName[] = ["powerOff.after"];
+
+export class Failpoints {
+  readonly #options: FailpointsOptions;
+  readonly #armed = new Map<FailpointName, Armed>();
+  readonly #hits = new Map<FailpointName, number>();
+
+  constructor(options: FailpointsOptions) {
+    this.#options = options;
+  }
+
+  list(): FailpointView[] {
+    return failpointNames().map((name) => this.get(name));
+  }
+
+  get(name: FailpointName): FailpointView {
+    return {
+      name,
+      description: FAILPOINTS[name],
+      arming: this.#armed.get(name)?.arming,
+      hits: this.#hits.get(name) ?? 0,
+    };
+  }
+
+  /** Arms a failpoint anew. @throws DeviceError INVALID_REQUEST for values that make no sense. */
+  arm(name: FailpointName, arming: FailpointArming): FailpointView {
+    check(name, arming);
+    this.disarm(name);
+    let disarm = (): void => {};
+    const disarmed = new Promise<void>((resolve) => {
+      disarm = resolve;
+    });
+    this.#armed.set(name, { arming, passes: 0, fired: 0, random: arming.seed >>> 0, disarmed, disarm });
+    return this.get(name);
+  }
+
+  /** Disarms a failpoint and lets go of what hangs at it. */
+  disarm(name: FailpointName): void {
+    this.#armed.get(name)?.disarm();
+    this.#armed.delete(name);
+  }
+
+  /** Disarms all and forgets the hits. */
+  reset(): void {
+    for (const name of [...this.#armed.keys()]) this.disarm(name);
+    this.#hits.clear();
+  }
+
+  /** The failpoints as one device meets them. */
+  forDevice(device: string): DeviceFailpoints {
+    return {
+      pass: (name) => (this.#armed.size === 0 ? NOTHING : this.#pass(device, name)),
+      fires: (name) => this.#armed.size > 0 && this.#fire(device, name) !== undefined,
+    };
+  }
+
+  async #pass(device: string, name: FailpointName): Promise<void> {
+    const armed = this.#fire(device, name);
+    if (armed === undefined) return;
+    const { action, reason, delayMs } = armed.arming;
+    switch (action) {
+      case "ERROR":
+        throw failed(name, reason);
+      case "DELAY":
+        return sleep(this.#options.clock, delayMs);
+      case "HANG": {
+        let hangs = true;
+        await Promise.race([
+          armed.disarmed.then(() => {
+            hangs = false;
+          }),
+          sleep(this.#options.clock, FAILPOINT_HANG_MS),
+        ]);
+        if (hangs) throw failed(name, reason);
+        return;
+      }
+      case "CRASH":
+        return this.#options.crash();
+      default:
+        action satisfies never;
+    }
+  }
+
+  /** Counts a pass, and says whether it fires. */
+  #fire(device: string, name: FailpointName): Armed | undefined {
+    const armed = this.#armed.get(name);
+    if (armed === undefined) return undefined;
+    const { arming } = armed;
+    if (arming.device !== "" && arming.device !== device) return undefined;
+    armed.passes++;
+    if (armed.passes <= arming.after) return undefined;
+    if (arming.count > 0 && armed.fired >= arming.count) return undefined;
+    armed.random = (Math.imul(armed.random, 1664525) + 1013904223) >>> 0;
+    if (armed.random / 2 ** 32 >= arming.probability) return undefined;
+    armed.fired++;
+    this.#hits.set(name, (this.#hits.get(name) ?? 0) + 1);
+    this.#options.onHit?.(name);
+    return armed;
+  }
+}
+
+/** What the parts of a device call. */
+export interface DeviceFailpoints {
+  /** Passes the point: does what is armed there. @throws DeviceError for ERROR, and for a HANG that lasted too long. */
+  pass(name: FailpointName): Promise<void>;
+  /** For points that change what happens instead of failing: whether it fires now. */
+  fires(name: FailpointName): boolean;
+}
+
+const NOTHING = Promise.resolve();
+
+/** The failpoints of a device for which nobody arms any. */
+export const NO_FAILPOINTS: DeviceFailpoints = { pass: () => NOTHING, fires: () => false };
+
+/** All names, in the order in which a suspend and a resume meet them. */
+export function failpointNames(): FailpointName[] {
+  return Object.keys(FAILPOINTS).filter(isFailpointName);
+}
+
+export function isFailpointName(name: string): name is FailpointName {
+  return Object.hasOwn(FAILPOINTS, name);
+}
+
+function check(name: FailpointName, arming: FailpointArming): void {
+  assert(isFailpointName(name), "only failpoints that exist are armed");
+  const { action, delayMs, probability, count, after } = arming;
+  const refuse = (why: string): never => {
+    throw new DeviceError("INVALID_REQUEST", `Failpoint ${name} cannot be armed so: ${why}.`, {
+      failpoint: name,
+    });
+  };
+  if (action === "ERROR" && CANNOT_FAIL.includes(name)) refuse("nothing can fail there any more");
+  if (!(delayMs >= 0 && delayMs <= FAILPOINT_DELAY_MAX_MS))
+    refuse(`its delay is not 0 to ${FAILPOINT_DELAY_MAX_MS} ms`);
+  if (!(probability > 0 && probability <= 1)) refuse("its probability is not above 0 and at most 1");
+  if (!Number.isInteger(count) || count < 0) refuse("its count is not a whole number of passes");
+  if (!Number.isInteger(after) || after < 0) refuse("`after` is not a whole number of passes");
+}
+
+function failed(name: FailpointName, reason: ErrorReason): DeviceError {
+  return new DeviceError(reason, `Failpoint ${name} made this fail.`, { failpoint: name });
+}

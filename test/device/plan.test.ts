@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import type { ObjectFlag } from "../../src/device/mod.ts";
+import { bootVirtual, KIB, MIB, patternOf, reasonOf, type VirtualDevice } from "../support/test-device.ts";
+
+describe("a plan", () => {
+  test("says exactly what the suspend then does, object by object and byte by byte", async () => {
+    const gpu = await bootVirtual();
+    await oneOfEach(gpu);
+    const plan = await gpu.execute({ type: "planSuspend" });
+    const suspended = await gpu.execute({ type: "suspend", state: "S3" });
+    const phase = new Map(suspended.phases.map((each) => [each.phase, each]));
+    expect(plan).toMatchObject({ feasible: true, blockers: [] });
+    expect(phase.get("evict")).toMatchObject(plan.evict);
+    expect(phase.get("evict_pinned")).toMatchObject(plan.backupBlit);
+    expect(phase.get("memcpy")).toMatchObject(plan.backupMemcpy);
+    const skipped = suspended.phases.reduce((sum, each) => sum + each.skippedVolatile, 0);
+    expect(plan.discard.objects).toBe(skipped + 1);
+    const copyNs = ["evict", "evict_pinned", "memcpy"].reduce(
+      (sum, name) => sum + Number(phaseNs(phase.get(name as "evict"))),
+      0,
+    );
+    expect(Math.abs(Number(plan.estimatedDurationNs) - copyNs) / copyNs).toBeLessThan(0.05);
+  });
+
+  test("touches nothing: neither bytes, nor the order of the LRU, nor who waits", async () => {
+    const gpu = await bootVirtual();
+    await oneOfEach(gpu);
+    const before = [await gpu.execute({ type: "listRegions" }), await listed(gpu)];
+    await gpu.execute({ type: "planSuspend" });
+    expect([await gpu.execute({ type: "listRegions" }), await listed(gpu)]).toEqual(before);
+    gpu.device.checkInvariants();
+  });
+
+  test("names what would stop the suspend, and the suspend is stopped by just that", async () => {
+    const gpu = await bootVirtual({ smem: { sizeBytes: 4 * MIB } });
+    for (let seed = 0; seed < 6; seed++) await gpu.upload(patternOf(seed, MIB));
+    const plan = await gpu.execute({ type: "planSuspend" });
+    expect(plan).toMatchObject({ feasible: false, systemMemoryAvailableBytes: 4 * MIB });
+    expect(plan.blockers.map((blocker) => blocker.reason)).toEqual(["SYSTEM_MEMORY_EXHAUSTED"]);
+    expect(await reasonOf(gpu.execute({ type: "suspend", state: "S3" }))).toBe("SYSTEM_MEMORY_EXHAUSTED");
+  });
+
+  test("is refused where a suspend would be", async () => {
+    const gpu = await bootVirtual();
+    await gpu.execute({ type: "suspend", state: "S3" });
+    expect(await reasonOf(gpu.execute({ type: "planSuspend" }))).toBe("DEVICE_SUSPENDED");
+  });
+});
+
+async function oneOfEach(gpu: VirtualDevice): Promise<void> {
+  const flags: ObjectFlag[][] = [[], ["VOLATILE"], ["PM_EARLY"], ["PM_VOLATILE"], ["CONTIGUOUS"]];
+  for (const [at, each] of [...flags, ...flags].entries()) {
+    const id = await gpu.upload(patternOf(at, (at + 1) * 64 * KIB), { flags: each });
+    if (at >= flags.length) await gpu.execute({ type: "pinObject", object: id });
+  }
+  const unwanted = await gpu.upload(patternOf(99, 128 * KIB));
+  await gpu.execute({ type: "adviseObject", object: unwanted, advice: "DONT_NEED" });
+  await gpu.upload(patternOf(98, MIB), { regions: ["smem"] });
+}
+
+function listed(gpu: VirtualDevice): Promise<unknown> {
+  return gpu.execute({ type: "listObjects", afterId: "", limit: 100, showDeviceOwned: true });
+}
+
+function phaseNs(phase: { readonly durationNs: bigint } | undefined): bigint {
+  return phase?.durationNs ?? 0n;
+}
