@@ -11,6 +11,7 @@ const SCALARS: Partial<Record<ScalarType, Json>> = {
   [ScalarType.INT32]: { type: "integer", format: "int32" },
   [ScalarType.UINT32]: { type: "integer", format: "uint32", minimum: 0 },
   [ScalarType.INT64]: { type: "string", format: "int64" },
+  [ScalarType.UINT64]: { type: "string", format: "uint64" },
   [ScalarType.DOUBLE]: { type: "number", format: "double" },
 };
 

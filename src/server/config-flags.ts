@@ -62,7 +62,8 @@ function buildProgram(version: string): Command {
     .description("Serves virtual GPUs; with healthcheck, asks a running daemon if it is ready.")
     .usage("[OPTIONS] [healthcheck]")
     .argument("[healthcheck]")
-    .helpOption("--help", "show this page")
+    // Hidden: whoever sees the page knows it, and a screen has 24 lines.
+    .addHelpOption(new Option("--help").hideHelp())
     .version(version, "--version", "show the version")
     .configureHelp({ helpWidth: 80, visibleArguments: () => [] })
     .exitOverride()

@@ -58,6 +58,12 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     help: "slow copies down, blitter=9MiB",
     print: (limits) => limits.map(({ path, bytesPerSecond }) => `${path}=${formatSize(bytesPerSecond)}`),
   },
+  enableFaults: {
+    value: undefined,
+    repeatable: false,
+    help: "let clients make things fail",
+    print: (value) => value,
+  },
   logLevel: { value: "LEVEL", repeatable: false, help: "fatal to trace, or silent", print: (level) => level },
 };
 

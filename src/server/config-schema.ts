@@ -53,6 +53,7 @@ export const SETTINGS = z
     insecureListen: flag().default(false),
     dataDir: path().default(""),
     rateLimit: list(rateLimit(), RATE_PATHS.length, 0).default([]),
+    enableFaults: flag().default(false),
     logLevel: z.enum(LOG_LEVELS, { error: `is not one of ${LOG_LEVELS.join(", ")}.` }).default("info"),
   })
   .superRefine((settings, context) => {

@@ -44,6 +44,8 @@ export interface Config {
   readonly insecureListen: boolean;
   /** Where files of the daemon are; undefined when it keeps none. */
   readonly dataDirectory: string | undefined;
+  /** Whether clients may arm failpoints. */
+  readonly enableFaults: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -134,6 +136,7 @@ function toConfig(settings: Settings): Config {
     rateLimits: Object.fromEntries(
       settings.rateLimit.map(({ path, bytesPerSecond }) => [path, bytesPerSecond]),
     ),
+    enableFaults: settings.enableFaults,
     logLevel: settings.logLevel,
   };
 }

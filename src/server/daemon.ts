@@ -2,7 +2,15 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type Logger, pino } from "pino";
 import { settledWithin } from "../device/clock.ts";
-import { type ByteStore, bootDevice, type Device, DeviceError, type EventSink } from "../device/mod.ts";
+import {
+  type ByteStore,
+  bootDevice,
+  type Device,
+  DeviceError,
+  type EventSink,
+  Failpoints,
+  failpointNames,
+} from "../device/mod.ts";
 import { bindGrpc, bindHttp } from "./bind.ts";
 import { type BuildInfo, readBuildInfo } from "./build-info.ts";
 import type { Config } from "./config.ts";
@@ -10,6 +18,7 @@ import { ConfigError } from "./config-error.ts";
 import { SHUTDOWN_DRAIN_MS, SHUTDOWN_FILES_MS } from "./daemon-limits.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { logDevice } from "./device-log.ts";
+import type { DeviceRegistry } from "./devices.ts";
 import { buildGrpc } from "./grpc/build.ts";
 import { buildHttp } from "./http/build.ts";
 import { type ListenAddress, loopbackRefusal } from "./listen.ts";
@@ -47,6 +56,8 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
   const metrics = new Metrics(build);
   const devices = new Map<string, Device>();
+  const failpoints = config.enableFaults ? makeFailpoints(log, metrics) : undefined;
+  const registry: DeviceRegistry = Object.assign(devices, { failpoints });
   const { dataDirectory } = config;
   const directory = dataDirectory === undefined ? undefined : await DataDirectory.open(dataDirectory);
   const end = async () => {
@@ -58,13 +69,19 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     const hasSwap = config.swapBytes > 0;
     const swap = hasSwap ? await directory?.openSwap(config.devices, config.swapBytes) : undefined;
     for (const [index, name] of config.devices.entries()) {
-      const device = await boot(name, config, { log, metrics, engineForm, swap: swap?.[index] });
+      const device = await boot(name, config, {
+        log,
+        metrics,
+        engineForm,
+        swap: swap?.[index],
+        failpoints,
+      });
       devices.set(name, device);
       metrics.watchDevice(() => probeDevice(device));
     }
     const servers: Servers = {
       app: buildHttp({
-        devices,
+        devices: registry,
         logger: log,
         version: build.version,
         allowedHosts: config.allowedHosts,
@@ -72,13 +89,15 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
         metrics: (accept) => metrics.scrape(accept),
         observer: metrics.calls,
       }),
-      grpc: buildGrpc({ devices, logger: log, observer: metrics.calls }),
+      grpc: buildGrpc({ devices: registry, logger: log, observer: metrics.calls }),
     };
     const addresses = await listen(servers, config);
     ready = true;
     let stopped: Promise<{ readonly drained: boolean }> | undefined;
     const stop = async () => {
       ready = false;
+      // What hangs at one would keep the daemon from stopping.
+      failpoints?.reset();
       const deadlineMs = options.drainMs ?? SHUTDOWN_DRAIN_MS;
       const drained = await drain(servers, { devices, log, deadlineMs });
       await end();
@@ -111,10 +130,29 @@ interface BootDeps {
   readonly metrics: Metrics;
   readonly engineForm: "in-process" | "threaded";
   readonly swap: ByteStore | undefined;
+  readonly failpoints: Failpoints | undefined;
+}
+
+function makeFailpoints(log: Logger, metrics: Metrics): Failpoints {
+  log.warn("faults are enabled: clients can make devices fail and end this daemon");
+  const count = metrics.countFailpoints(failpointNames());
+  return new Failpoints({
+    clock: systemClock,
+    crash,
+    onHit: (failpoint) => {
+      count(failpoint);
+      log.warn({ failpoint }, "a failpoint fired");
+    },
+  });
+}
+
+/** Ends the process as the kernel would for want of memory: nothing is flushed. */
+function crash(): never {
+  for (;;) process.kill(process.pid, "SIGKILL");
 }
 
 async function boot(name: string, config: Config, deps: BootDeps): Promise<Device> {
-  const { log, metrics, engineForm, swap } = deps;
+  const { log, metrics, engineForm, swap, failpoints } = deps;
   const { minPageBytes, visibleBytes = Number.POSITIVE_INFINITY } = config;
   const memories = [...config.lmemSizesBytes.map((_, index) => `lmem${index}`), "smem"];
   const count = metrics.countDevice(name, memories, config.engines);
@@ -135,6 +173,7 @@ async function boot(name: string, config: Config, deps: BootDeps): Promise<Devic
       smem: { sizeBytes: config.smemBytes },
       stolenBytes: config.stolenBytes,
       ...(swap === undefined ? {} : { swap }),
+      ...(failpoints === undefined ? {} : { failpoints: failpoints.forDevice(name) }),
       engines: config.engines,
       rateLimits: config.rateLimits,
       engineForm,

@@ -1,6 +1,7 @@
 /** What a wire knows of a device: its name and the one way in. */
 import type { Command, Results } from "../device/command.ts";
 import { DeviceError } from "../device/errors.ts";
+import type { Failpoints } from "../device/failpoints.ts";
 import { WireError } from "./errors.ts";
 import { childName } from "./handlers/names.ts";
 
@@ -9,8 +10,11 @@ export interface DeviceHandle {
   execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
 }
 
-/** Every device of the daemon by its name. */
-export type DeviceRegistry = ReadonlyMap<string, DeviceHandle>;
+/** Every device of the daemon by its name, with what can be made to go wrong in them. */
+export interface DeviceRegistry extends ReadonlyMap<string, DeviceHandle> {
+  /** Undefined where the daemon runs without --enable-faults. */
+  readonly failpoints?: Failpoints | undefined;
+}
 
 /** The device called `name`, which is its id, without `devices/`. @throws WireError DEVICE_NOT_FOUND */
 export function requireDevice(devices: DeviceRegistry, name: string): DeviceHandle {

@@ -13,8 +13,9 @@ export type WireKind = ErrorKind | "denied";
 export const WIRE_REASONS = {
   INVALID_PAGE_TOKEN: "invalid",
   ROUTE_NOT_FOUND: "not-found",
+  FAILPOINT_NOT_FOUND: "not-found",
+  FAULTS_DISABLED: "denied",
   PERMISSION_DENIED: "denied",
-  DEADLINE_EXCEEDED: "deadline",
 } as const satisfies Record<string, WireKind>;
 
 export type WireReason = ErrorReason | keyof typeof WIRE_REASONS;

@@ -2,7 +2,14 @@
  * Every limit of the wires, with its unit and its reason. What the device itself bounds is in `src/device/limits.ts`.
  */
 import assert from "node:assert/strict";
-import { BATCH_OBJECTS_MAX, CONTENT_CHUNK_BYTES_MAX, HOLD_TIMEOUT_MS, KIB, MIB } from "../device/limits.ts";
+import {
+  BATCH_OBJECTS_MAX,
+  CONTENT_CHUNK_BYTES_MAX,
+  HOLD_TIMEOUT_MS,
+  KIB,
+  MIB,
+  WORK_COMMANDS_MAX,
+} from "../device/limits.ts";
 
 /** Largest gRPC message in either direction (api.md; grpc's own default). Unit: bytes. */
 export const GRPC_MESSAGE_BYTES_MAX = 4 * MIB;
@@ -21,6 +28,14 @@ export const HTTP_BODY_BYTES_MAX = MIB;
  * most 16. Unit: bytes.
  */
 const OBJECT_NAME_BYTES_MAX = 100;
+
+/**
+ * Longest command of a request as a protobuf message: a copy with two names of objects, three numbers of at most nine bytes
+ * and the tags and lengths of all. Unit: bytes.
+ */
+const WORK_COMMAND_BYTES_MAX = 2 * OBJECT_NAME_BYTES_MAX + 50;
+/** A command in JSON of which a whole request fits a body: a storeDword with a bare id takes at most this. Unit: bytes. */
+const SHORT_COMMAND_JSON_BYTES = 100;
 
 /** Longest part of a path between two slashes. Unit: characters. */
 export const PATH_PARAMETER_LENGTH_MAX = 256;
@@ -66,6 +81,14 @@ assert(
 assert(
   BATCH_OBJECTS_MAX * OBJECT_NAME_BYTES_MAX < HTTP_BODY_BYTES_MAX,
   "the names of a whole batch fit a body",
+);
+assert(
+  WORK_COMMANDS_MAX * WORK_COMMAND_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX,
+  "a request of the longest commands fits a gRPC message",
+);
+assert(
+  WORK_COMMANDS_MAX * SHORT_COMMAND_JSON_BYTES < HTTP_BODY_BYTES_MAX,
+  "a request of short commands fits a body",
 );
 assert(
   CONTENT_IDLE_TIMEOUT_MS > HOLD_TIMEOUT_MS,

@@ -5,14 +5,19 @@
 import type { DeviceRegistry } from "./devices.ts";
 import { WireError } from "./errors.ts";
 import { DeviceServiceService } from "./gen/torpor/v1/device.ts";
+import { EngineServiceService } from "./gen/torpor/v1/engine.ts";
+import { FaultServiceService } from "./gen/torpor/v1/fault.ts";
 import { MemoryServiceService } from "./gen/torpor/v1/memory.ts";
 import { PowerServiceService } from "./gen/torpor/v1/power.ts";
 import { batchHandlers } from "./handlers/batch-handlers.ts";
 import { deviceHandlers } from "./handlers/device-handlers.ts";
+import { engineHandlers } from "./handlers/engine-handlers.ts";
+import { faultHandlers } from "./handlers/fault-handlers.ts";
 import { objectHandlers } from "./handlers/object-handlers.ts";
 import { powerHandlers } from "./handlers/power-handlers.ts";
 import { regionHandlers } from "./handlers/region-handlers.ts";
 import { usageHandlers } from "./handlers/usage-handlers.ts";
+import { workHandlers } from "./handlers/work-handlers.ts";
 
 export interface UnaryRpc {
   /** `/torpor.v1.DeviceService/GetDevice`. */
@@ -27,10 +32,14 @@ export function unaryRpcs(devices: DeviceRegistry): ReadonlyMap<string, UnaryRpc
   const object = objectHandlers(devices);
   const batch = batchHandlers(devices);
   const usage = usageHandlers(devices);
+  const engine = engineHandlers(devices);
+  const work = workHandlers(devices);
   const power = powerHandlers(devices);
+  const fault = faultHandlers(devices);
   const rpcs = [
     bind(DeviceServiceService.listDevices, device.listDevices),
     bind(DeviceServiceService.getDevice, device.getDevice),
+    bind(DeviceServiceService.resetDevice, device.resetDevice),
     bind(MemoryServiceService.listRegions, region.listRegions),
     bind(MemoryServiceService.getRegion, region.getRegion),
     bind(MemoryServiceService.evictRegion, region.evictRegion),
@@ -48,6 +57,21 @@ export function unaryRpcs(devices: DeviceRegistry): ReadonlyMap<string, UnaryRpc
     bind(MemoryServiceService.batchDeleteObjects, batch.batchDeleteObjects),
     bind(MemoryServiceService.getUsage, usage.getUsage),
     bind(MemoryServiceService.checksumObject, object.checksumObject),
+    bind(EngineServiceService.listEngines, engine.listEngines),
+    bind(EngineServiceService.getEngine, engine.getEngine),
+    bind(EngineServiceService.resetEngine, engine.resetEngine),
+    bind(EngineServiceService.createContext, engine.createContext),
+    bind(EngineServiceService.getContext, engine.getContext),
+    bind(EngineServiceService.listContexts, engine.listContexts),
+    bind(EngineServiceService.deleteContext, engine.deleteContext),
+    bind(EngineServiceService.submitWork, work.submitWork),
+    bind(EngineServiceService.getFence, work.getFence),
+    bind(EngineServiceService.waitFence, work.waitFence),
+    bind(FaultServiceService.listFailpoints, fault.listFailpoints),
+    bind(FaultServiceService.armFailpoint, fault.armFailpoint),
+    bind(FaultServiceService.disarmFailpoint, fault.disarmFailpoint),
+    bind(FaultServiceService.resetFailpoints, fault.resetFailpoints),
+    bind(PowerServiceService.planSuspend, power.planSuspend),
     bind(PowerServiceService.suspend, power.suspend),
     bind(PowerServiceService.resume, power.resume),
     bind(PowerServiceService.getTransition, power.getTransition),

@@ -59,6 +59,7 @@ describe("precedence", () => {
       grpc: { kind: "tcp", host: "127.0.0.1", port: 8586 },
       allowedHosts: [],
       insecureListen: false,
+      enableFaults: false,
       dataDirectory: undefined,
       rateLimits: {},
       logLevel: "info",

@@ -295,6 +295,7 @@ describe("formats", () => {
 describe("docs/metrics.md", () => {
   it("lists every metric with its kind and labels, and no other", () => {
     const { metrics } = buildMetrics();
+    metrics.countFailpoints(["evict.object"]);
     const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
     const rows = [...page.matchAll(/^\| `(\w+)` +\| (\w+) +\| ([^|]*)\|/gm)];
     const documented = rows.map(([, name, kind, labels = ""]) => `${name} ${kind} ${labels.trim()}`.trim());

@@ -38,6 +38,8 @@ describe.each(["grpc-v1", "grpc-v1alpha"])("reflection %s", (version) => {
       "grpc.reflection.v1.ServerReflection",
       "grpc.reflection.v1alpha.ServerReflection",
       "torpor.v1.DeviceService",
+      "torpor.v1.EngineService",
+      "torpor.v1.FaultService",
       "torpor.v1.MemoryService",
       "torpor.v1.PowerService",
     ]);

@@ -5,7 +5,15 @@
 import { createHash } from "node:crypto";
 import type { Command, CommandOf, CommandType, Results } from "../../src/device/command.ts";
 import { DeviceError } from "../../src/device/errors.ts";
-import type { ObjectResource, TransitionResource } from "../../src/device/resource.ts";
+import type {
+  ContextResource,
+  DeviceResource,
+  EngineResource,
+  FenceResource,
+  ObjectResource,
+  SuspendPlan,
+  TransitionResource,
+} from "../../src/device/resource.ts";
 import type { DeviceHandle } from "../../src/server/devices.ts";
 
 type Handlers = { readonly [T in CommandType]: (command: CommandOf<T>) => Results[T] | Promise<Results[T]> };
@@ -13,10 +21,6 @@ type Handlers = { readonly [T in CommandType]: (command: CommandOf<T>) => Result
 interface FakeObject {
   readonly resource: ObjectResource;
   readonly bytes: Uint8Array;
-}
-
-function hasNoEngines(): never {
-  throw new DeviceError("INTERNAL", "The fake device has no engines.");
 }
 
 export class FakeDevice implements DeviceHandle {
@@ -50,32 +54,18 @@ export class FakeDevice implements DeviceHandle {
   }
 
   readonly #handlers: Handlers = {
-    listEngines: hasNoEngines,
-    getEngine: hasNoEngines,
-    resetEngine: hasNoEngines,
-    createContext: hasNoEngines,
-    getContext: hasNoEngines,
-    listContexts: hasNoEngines,
-    deleteContext: hasNoEngines,
-    submitWork: hasNoEngines,
-    getFence: hasNoEngines,
-    waitFence: hasNoEngines,
-    resetDevice: hasNoEngines,
-    getDevice: () => ({
-      name: this.name,
-      uid: `uid-${this.name}`,
-      model: "fake",
-      powerState: "ACTIVE",
-      sleepState: undefined,
-      dState: "D0",
-      stateSinceNs: 1_000_000_001n,
-      wedged: false,
-      suspendCount: 0,
-      transition: this.#transitions.at(-1)?.id ?? "",
-      regions: ["lmem0", "smem"],
-      engines: ["bcs0"],
-      etag: "e1",
-    }),
+    getDevice: () => this.#describe(),
+    resetDevice: () => this.#describe(),
+    listEngines: () => [ENGINE],
+    getEngine: () => ENGINE,
+    resetEngine: () => ENGINE,
+    createContext: ({ engine, priority }) => ({ ...CONTEXT, engine, priority }),
+    getContext: () => CONTEXT,
+    listContexts: () => ({ contexts: [CONTEXT], nextAfterId: "" }),
+    deleteContext: () => undefined,
+    submitWork: ({ context }) => ({ ...FENCE, context }),
+    getFence: ({ fence }) => ({ ...FENCE, id: fence }),
+    waitFence: ({ fence }) => ({ ...FENCE, id: fence }),
     listRegions: () => [REGION],
     getRegion: ({ region }) => {
       if (region === REGION.id) return REGION;
@@ -126,6 +116,7 @@ export class FakeDevice implements DeviceHandle {
       bytes.set(data, offsetBytes);
       return { bytesWritten: data.byteLength };
     },
+    planSuspend: () => PLAN,
     suspend: ({ waitMs }) => this.#transition("SUSPEND", waitMs),
     resume: ({ waitMs }) => this.#transition("RESUME", waitMs),
     getTransition: ({ transition }) => this.#findTransition(transition),
@@ -138,6 +129,24 @@ export class FakeDevice implements DeviceHandle {
     },
     cancelTransition: ({ transition }) => ({ ...this.#findTransition(transition), state: "CANCELLED" }),
   };
+
+  #describe(): DeviceResource {
+    return {
+      name: this.name,
+      uid: `uid-${this.name}`,
+      model: "fake",
+      powerState: "ACTIVE",
+      sleepState: undefined,
+      dState: "D0",
+      stateSinceNs: 1_000_000_001n,
+      wedged: false,
+      suspendCount: 0,
+      transition: this.#transitions.at(-1)?.id ?? "",
+      regions: ["lmem0", "smem"],
+      engines: ["bcs0"],
+      etag: "e1",
+    };
+  }
 
   #create({ sizeBytes, label, flags, regions }: CommandOf<"createObject">): ObjectResource {
     if (sizeBytes <= 0)
@@ -204,6 +213,46 @@ export class FakeDevice implements DeviceHandle {
   }
 }
 
+const ENGINE: EngineResource = {
+  name: "bcs0",
+  kind: "COPY",
+  state: "IDLE",
+  busyNs: 1_500_000_000n,
+  queueDepth: 2,
+  resets: 1,
+  submittedJobs: 5,
+  completedJobs: 2,
+  failedJobs: 1,
+  lastHang: {
+    timeNs: 1_700_000_000_123_456_789n,
+    why: "a test said so",
+    context: "7",
+    fence: "9",
+    ringHead: 64,
+  },
+};
+
+const CONTEXT: ContextResource = {
+  id: "7",
+  engine: "bcs0",
+  priority: "NORMAL",
+  registers: [2n ** 64n - 1n, 0n],
+  image: "k1",
+  ring: "k2",
+  pendingRequests: 2,
+  hangs: 1,
+  banned: false,
+};
+
+const FENCE: FenceResource = {
+  id: "9",
+  engine: "bcs0",
+  context: "7",
+  seqno: 3,
+  state: "FAILED",
+  error: { reason: "ENGINE_HUNG", message: "The engine hung." },
+};
+
 const REGION = {
   id: "lmem0",
   kind: "LOCAL",
@@ -219,6 +268,18 @@ const REGION = {
   objectCount: 1,
   minPageBytes: 65536,
 } as const;
+
+const PLAN: SuspendPlan = {
+  feasible: false,
+  blockers: [{ reason: "SYSTEM_MEMORY_EXHAUSTED", message: "System memory is full." }],
+  evict: { objects: 1, bytes: 4096 },
+  backupBlit: { objects: 2, bytes: 8192 },
+  backupMemcpy: { objects: 3, bytes: 12288 },
+  discard: { objects: 4, bytes: 16384 },
+  systemMemoryRequiredBytes: 24576,
+  systemMemoryAvailableBytes: 4096,
+  estimatedDurationNs: 1_500_000_001n,
+};
 
 const PHASE = {
   startTimeNs: 1_000_000_000n,

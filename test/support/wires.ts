@@ -4,8 +4,9 @@ import { fromBinary, fromJson, type JsonObject, toBinary, toJson } from "@bufbui
 import { type ChannelCredentials, type Client, credentials, ServerCredentials } from "@grpc/grpc-js";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
+import type { Failpoints } from "../../src/device/mod.ts";
 import { REGISTRY } from "../../src/server/descriptors.ts";
-import type { DeviceHandle } from "../../src/server/devices.ts";
+import type { DeviceHandle, DeviceRegistry } from "../../src/server/devices.ts";
 import { DeviceServiceClient } from "../../src/server/gen/torpor/v1/device.ts";
 import { MemoryServiceClient } from "../../src/server/gen/torpor/v1/memory.ts";
 import { PowerServiceClient } from "../../src/server/gen/torpor/v1/power.ts";
@@ -65,14 +66,17 @@ export interface Wires extends AsyncDisposable {
 type WiresOptions = Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts">> & {
   /** Where REST listens. @default 127.0.0.1 */
   readonly host?: string;
+  /** @default none: as without --enable-faults */
+  readonly failpoints?: Failpoints;
 };
 
 /** Starts both wires on ports of the system's choice. */
 export async function startWires(
   handles: readonly DeviceHandle[],
-  { host = "127.0.0.1", ...options }: WiresOptions = {},
+  { host = "127.0.0.1", failpoints, ...options }: WiresOptions = {},
 ): Promise<Wires> {
-  const devices = new Map(handles.map((device) => [device.name, device]));
+  const byName = new Map(handles.map((device) => [device.name, device]));
+  const devices: DeviceRegistry = Object.assign(byName, { failpoints });
   const log: Record<string, unknown>[] = [];
   const logger = pino({ level: "debug" }, { write: (line: string) => void log.push(JSON.parse(line)) });
   const calls: CallEnd[] = [];

@@ -14,7 +14,15 @@ export const OPENAPI = {
   "tags": [
     {
       "name": "DeviceService",
-      "description": "Shows the devices that this daemon hosts."
+      "description": "Shows and resets the devices that this daemon hosts."
+    },
+    {
+      "name": "EngineService",
+      "description": "Runs clients' work on the engines.\n\nResetEngine, CreateContext, DeleteContext and SubmitWork need an ACTIVE device. While it is suspended they answer\nFAILED_PRECONDITION (DEVICE_SUSPENDED) at once; while a transition runs, UNAVAILABLE (DEVICE_TRANSITION) with\nRetryInfo, or, with hold_during_transition, they wait for its end and run once. The others are legal in every power\nstate."
+    },
+    {
+      "name": "FaultService",
+      "description": "Makes steps of a suspend or a resume fail, wait, hang or end the daemon, so that what follows can be rehearsed.\n\nAll of it is refused with PERMISSION_DENIED (FAULTS_DISABLED) unless the daemon runs with --enable-faults."
     },
     {
       "name": "MemoryService",
@@ -80,6 +88,656 @@ export const OPENAPI = {
               "application/json": {
                 "schema": {
                   "$ref": "#/components/schemas/Device"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}:reset": {
+      "post": {
+        "operationId": "DeviceService_ResetDevice",
+        "tags": [
+          "DeviceService"
+        ],
+        "summary": "Resets a device: its engines, or everything",
+        "description": "Resets a device: its engines, or everything.\n\nWith scope GT (the default) the engines and their microcontroller stop and start anew: work that waits or runs has\nFAILED (ENGINE_HUNG), `wedged` is cleared, memory and contexts stay. With scope FACTORY every object and context of\nclients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and\nFAILED is cleared: a clean device, in milliseconds.\n\nNeeds: for GT an ACTIVE device, wedged or not; for FACTORY nothing: a running transition is cancelled or waited for.\nSuccess: the device is ACTIVE and not wedged. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED),\nABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the\ndevice does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in\nprogress do not end.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ResetDeviceRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A virtual discrete GPU.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Device"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/engines": {
+      "get": {
+        "operationId": "EngineService_ListEngines",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Lists the engines of a device: what each is doing, and how its work has ended so far",
+        "description": "Lists the engines of a device: what each is doing, and how its work has ended so far.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. The list is short (engines are\nconfiguration) and comes whole. Failure: NOT_FOUND (DEVICE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The engines of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListEnginesResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/engines/{engine}": {
+      "get": {
+        "operationId": "EngineService_GetEngine",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Shows one engine",
+        "description": "Shows one engine.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (ENGINE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "engine",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A part of the device that executes commands, one context at a time.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Engine"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/engines/{engine}:reset": {
+      "post": {
+        "operationId": "EngineService_ResetEngine",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Resets an engine that hangs, without waiting for its heartbeat to find out",
+        "description": "Resets an engine that hangs, without waiting for its heartbeat to find out.\n\nNeeds: an ACTIVE device; an engine that is already being reset, or a wedged one, is left as it is. Success: the\nrequest that the engine worked on has FAILED (ENGINE_HUNG) and its context has one hang more, which bans it at the\nthird; whatever was behind it runs again and loses nothing. Was it the device's own work, or did the engine not come\nback, then the device is wedged. Failure: NOT_FOUND (ENGINE_NOT_FOUND); nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "engine",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ResetEngineRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A part of the device that executes commands, one context at a time.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Engine"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/contexts": {
+      "post": {
+        "operationId": "EngineService_CreateContext",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Makes a context on an engine",
+        "description": "Makes a context on an engine.\n\nNeeds: an ACTIVE device that is not wedged. Success: a new context; its image and its ring are objects of the\ndevice's own, which take local memory at the first work. Failure: NOT_FOUND (ENGINE_NOT_FOUND),\nRESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 1024 contexts, INTERNAL (DEVICE_WEDGED); nothing is made.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/CreateContextRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A client's place on an engine: sixteen registers and a ring, in which its requests run one after the other.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Context"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "get": {
+        "operationId": "EngineService_ListContexts",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Lists the contexts of a device by ascending id",
+        "description": "Lists the contexts of a device by ascending id.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Contexts made or deleted between two pages may\nor may not be listed; all others are listed once. Failure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token of\nanother listing.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "pageSize",
+            "in": "query",
+            "description": "Most contexts to answer; 0 means 100, more than 1000 means 1000.",
+            "schema": {
+              "type": "integer",
+              "format": "int32"
+            }
+          },
+          {
+            "name": "pageToken",
+            "in": "query",
+            "description": "next_page_token of the page before; empty for the first page.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page of the contexts of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListContextsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/contexts/{context}": {
+      "get": {
+        "operationId": "EngineService_GetContext",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Shows one context: its registers, what it has to do, and how often it hung",
+        "description": "Shows one context: its registers, what it has to do, and how often it hung.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (CONTEXT_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "context",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A client's place on an engine: sixteen registers and a ring, in which its requests run one after the other.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Context"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "delete": {
+        "operationId": "EngineService_DeleteContext",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Deletes a context that has nothing to do, with its image and its ring",
+        "description": "Deletes a context that has nothing to do, with its image and its ring.\n\nNeeds: an ACTIVE device, a context without pending requests. Success: the context is gone; fences of its work can\nstill be asked for. Failure: NOT_FOUND (CONTEXT_NOT_FOUND), FAILED_PRECONDITION (CONTEXT_ACTIVE); nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "context",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "holdDuringTransition",
+            "in": "query",
+            "description": "Wait for the end of a running transition instead of failing.",
+            "schema": {
+              "type": "boolean"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/contexts/{context}:submit": {
+      "post": {
+        "operationId": "EngineService_SubmitWork",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Submits commands as one request, and answers its fence",
+        "description": "Submits commands as one request, and answers its fence.\n\nAll commands are checked before anything happens; one that is invalid refuses the request whole. The request runs\nafter those before it in its context, after `wait_fences`, and after those anywhere that use its objects in its way;\nobjects that were evicted are brought back first. Over REST 10000 commands fit the body of 1 MiB when each takes at most\n100 bytes of JSON, such as a storeDword with a bare id; longer ones go over gRPC, where any 10000 fit, or as several\nrequests.\n\nNeeds: an ACTIVE device that is not wedged, a context that is not banned. Success: a fence, PENDING unless the work has\nended within `wait`. What happens later is told by the fence and not by this method: a request that fails is an answer\nwith state FAILED. Failure: INVALID_ARGUMENT (INVALID_RANGE) for a command that cannot be executed, named in\nErrorInfo.metadata.command by its place from 0; INVALID_ARGUMENT (INVALID_REQUEST) for no or more than 10000\ncommands, for more than 256 fences to wait for, and for a command that says nothing or names something of another\ndevice; NOT_FOUND (CONTEXT_NOT_FOUND, OBJECT_NOT_FOUND, FENCE_NOT_FOUND); FAILED_PRECONDITION (CONTEXT_BANNED,\nOBJECT_PURGED); DATA_LOSS (CONTENT_UNKNOWN); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 1024 pending requests of the\ncontext; INTERNAL (DEVICE_WEDGED). Nothing was submitted then.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "context",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/SubmitWorkRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Stands for one request from the moment it is accepted, and says how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Fence"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/fences/{fence}": {
+      "get": {
+        "operationId": "EngineService_GetFence",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Shows one fence",
+        "description": "Shows one fence.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (FENCE_NOT_FOUND) when it\nnever was, or settled so long ago that it is no longer kept: the newest 16384 at least are.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "fence",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Stands for one request from the moment it is accepted, and says how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Fence"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/fences/{fence}:wait": {
+      "post": {
+        "operationId": "EngineService_WaitFence",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Waits until a fence has settled",
+        "description": "Waits until a fence has settled.\n\nNeeds: nothing; legal in every power state, never wakes the device and never holds up a transition. Success: changes\nnothing; a fence that has settled, SIGNALED or FAILED. Failure: NOT_FOUND (FENCE_NOT_FOUND), DEADLINE_EXCEEDED when\nit is still PENDING after `timeout`, INVALID_ARGUMENT (INVALID_REQUEST) for a timeout beyond 3600s; the work goes on.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "fence",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/WaitFenceRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Stands for one request from the moment it is accepted, and says how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Fence"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/failpoints": {
+      "get": {
+        "operationId": "FaultService_ListFailpoints",
+        "tags": [
+          "FaultService"
+        ],
+        "summary": "Lists every failpoint, armed or not, in the order in which a suspend and a resume meet them",
+        "description": "Lists every failpoint, armed or not, in the order in which a suspend and a resume meet them.\n\nNeeds: --enable-faults. Success: changes nothing; the list is short and comes whole. Failure: PERMISSION_DENIED\n(FAULTS_DISABLED).",
+        "responses": {
+          "200": {
+            "description": "The failpoints.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListFailpointsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/failpoints/{failpoint}": {
+      "put": {
+        "operationId": "FaultService_ArmFailpoint",
+        "tags": [
+          "FaultService"
+        ],
+        "summary": "Arms a failpoint, in place of what was armed there",
+        "description": "Arms a failpoint, in place of what was armed there.\n\nNeeds: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its\nhits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT\n(INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a\nprobability that is not above 0 and at most 1, a negative count or after, and an ERROR at powerOff.after, where\nnothing can fail any more; what was armed stays.",
+        "parameters": [
+          {
+            "name": "failpoint",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ArmFailpointRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A named place where things can be made to go wrong.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Failpoint"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "delete": {
+        "operationId": "FaultService_DisarmFailpoint",
+        "tags": [
+          "FaultService"
+        ],
+        "summary": "Disarms a failpoint and lets go of what hangs at it",
+        "description": "Disarms a failpoint and lets go of what hangs at it.\n\nNeeds: --enable-faults; legal in every power state, also when nothing is armed there. Success: the failpoint,\ndisarmed, with its hits. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND); nothing changes.",
+        "parameters": [
+          {
+            "name": "failpoint",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A named place where things can be made to go wrong.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Failpoint"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/failpoints:reset": {
+      "post": {
+        "operationId": "FaultService_ResetFailpoints",
+        "tags": [
+          "FaultService"
+        ],
+        "summary": "Disarms every failpoint, lets go of what hangs, and sets all hits to 0",
+        "description": "Disarms every failpoint, lets go of what hangs, and sets all hits to 0.\n\nNeeds: --enable-faults; legal in every power state. Success: nothing is armed; the metric\ntorpor_failpoint_hits_total goes on counting. Failure: PERMISSION_DENIED (FAULTS_DISABLED).",
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ResetFailpointsRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
                 }
               }
             }
@@ -1053,6 +1711,51 @@ export const OPENAPI = {
         }
       }
     },
+    "/v1/devices/{device}:planSuspend": {
+      "post": {
+        "operationId": "PowerService_PlanSuspend",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Tells what a suspend would do now, without doing any of it: which share of local memory would go which way, how much system memory that takes, and what would stop it",
+        "description": "Tells what a suspend would do now, without doing any of it: which share of local memory would go which way, how much\nsystem memory that takes, and what would stop it.\n\nNeeds: an ACTIVE device. Success: changes nothing, not even what was used last; what is allocated between the plan and\nthe suspend is not in it. A plan that is not feasible is an answer, with its blockers. Failure: what Suspend answers in\nthat power state: ABORTED (TRANSITION_IN_PROGRESS), FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED); NOT_FOUND\n(DEVICE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/PlanSuspendRequest"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "What a suspend would do if it began now.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/SuspendPlan"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
     "/v1/devices/{device}:suspend": {
       "post": {
         "operationId": "PowerService_Suspend",
@@ -1504,6 +2207,61 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "ArmFailpointRequest": {
+        "type": "object",
+        "description": "Asks for a failpoint to be armed.",
+        "properties": {
+          "action": {
+            "description": "What is to happen; must be set.",
+            "type": "string",
+            "enum": [
+              "ACTION_UNSPECIFIED",
+              "ERROR",
+              "DELAY",
+              "HANG",
+              "CRASH"
+            ]
+          },
+          "device": {
+            "description": "Resource name or id of the only device to arm it for; empty is all.",
+            "type": "string"
+          },
+          "reason": {
+            "description": "The reason of the error, one that a device gives (docs/errors.md); empty means COPY_FAILED.",
+            "type": "string"
+          },
+          "delay": {
+            "description": "How long DELAY waits, at most 600s.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "probability": {
+            "description": "How likely each pass fires: above 0, at most 1; unset means 1.",
+            "type": "number",
+            "format": "double"
+          },
+          "count": {
+            "description": "This many passes fire, then no more; 0 is no limit.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "after": {
+            "description": "The first passes are let through.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "seed": {
+            "description": "Where the sequence of random numbers begins.",
+            "type": "integer",
+            "format": "uint32",
+            "minimum": 0
+          }
+        },
+        "additionalProperties": false
+      },
       "BatchCreateObjectsRequest": {
         "type": "object",
         "description": "Asks for many new objects of one kind.",
@@ -1647,6 +2405,86 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "Context": {
+        "type": "object",
+        "description": "A client's place on an engine: sixteen registers and a ring, in which its requests run one after the other.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}/contexts/{context}.",
+            "type": "string"
+          },
+          "engine": {
+            "description": "Id of the engine that it runs on.",
+            "type": "string"
+          },
+          "priority": {
+            "description": "Who goes first.",
+            "type": "string",
+            "enum": [
+              "PRIORITY_UNSPECIFIED",
+              "LOW",
+              "NORMAL",
+              "HIGH"
+            ]
+          },
+          "registers": {
+            "description": "The sixteen registers as they were last saved, register 0 first; none before the first use, and none while the image\nis in no memory.",
+            "type": "array",
+            "items": {
+              "type": "string",
+              "format": "uint64"
+            }
+          },
+          "image": {
+            "description": "Resource name of the object that holds its registers while it does not run. It is the device's own.",
+            "type": "string"
+          },
+          "ring": {
+            "description": "Resource name of the object that holds its commands. It is the device's own.",
+            "type": "string"
+          },
+          "pendingRequests": {
+            "description": "Requests that wait or run.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "hangs": {
+            "description": "How often the engine had to be reset because of it.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "banned": {
+            "description": "Whether it hung the engine so often that it takes no work any more.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "CreateContextRequest": {
+        "type": "object",
+        "description": "Asks for a new context.",
+        "properties": {
+          "engine": {
+            "description": "Resource name or id of the engine to run on: rcs0.",
+            "type": "string"
+          },
+          "priority": {
+            "description": "Who goes first; unset means NORMAL.",
+            "type": "string",
+            "enum": [
+              "PRIORITY_UNSPECIFIED",
+              "LOW",
+              "NORMAL",
+              "HIGH"
+            ]
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
       "CreateObjectRequest": {
         "type": "object",
         "description": "Asks for a new object.",
@@ -1751,7 +2589,7 @@ export const OPENAPI = {
             "format": "date-time"
           },
           "wedged": {
-            "description": "Whether the graphics engines are declared dead. A resume clears it.",
+            "description": "Whether the graphics engines are declared dead. A resume and ResetDevice clear it.",
             "type": "boolean"
           },
           "suspendCount": {
@@ -1780,6 +2618,105 @@ export const OPENAPI = {
           "etag": {
             "description": "Changes whenever any of the above does.",
             "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Engine": {
+        "type": "object",
+        "description": "A part of the device that executes commands, one context at a time.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}/engines/{engine}.",
+            "type": "string"
+          },
+          "kind": {
+            "description": "What it is for.",
+            "type": "string",
+            "enum": [
+              "KIND_UNSPECIFIED",
+              "RENDER",
+              "COMPUTE",
+              "COPY",
+              "VIDEO"
+            ]
+          },
+          "state": {
+            "description": "What it is doing.",
+            "type": "string",
+            "enum": [
+              "STATE_UNSPECIFIED",
+              "IDLE",
+              "RUNNING",
+              "FAULTED",
+              "HALTED"
+            ]
+          },
+          "busyTime": {
+            "description": "How long it has executed so far, the device's own work included.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "queueDepth": {
+            "description": "Submissions that wait for it or run on it, the device's own included.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "resets": {
+            "description": "How often it had to be reset.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "submittedJobs": {
+            "description": "Requests of clients that were accepted for it.",
+            "type": "string",
+            "format": "int64"
+          },
+          "completedJobs": {
+            "description": "Those of them that ended without an error.",
+            "type": "string",
+            "format": "int64"
+          },
+          "failedJobs": {
+            "description": "Those of them that ended with an error.",
+            "type": "string",
+            "format": "int64"
+          },
+          "lastHang": {
+            "description": "What it was doing when it last had to be reset; unset when it never had to be.",
+            "$ref": "#/components/schemas/EngineHang"
+          }
+        },
+        "additionalProperties": false
+      },
+      "EngineHang": {
+        "type": "object",
+        "description": "What an engine was doing when it had to be reset.",
+        "properties": {
+          "time": {
+            "description": "When it was reset.",
+            "type": "string",
+            "format": "date-time"
+          },
+          "why": {
+            "description": "Why it was reset.",
+            "type": "string"
+          },
+          "context": {
+            "description": "Resource name of the context whose work it was; empty for the device's own.",
+            "type": "string"
+          },
+          "fence": {
+            "description": "Resource name of the fence of that work; empty for the device's own.",
+            "type": "string"
+          },
+          "ringHead": {
+            "description": "Byte offset in the context's ring of the command that did not end.",
+            "type": "string",
+            "format": "int64"
           }
         },
         "additionalProperties": false
@@ -1817,6 +2754,168 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "Failpoint": {
+        "type": "object",
+        "description": "A named place where things can be made to go wrong.",
+        "properties": {
+          "name": {
+            "description": "Resource name: failpoints/{failpoint}.",
+            "type": "string"
+          },
+          "description": {
+            "description": "What passes here, and when.",
+            "type": "string"
+          },
+          "action": {
+            "description": "What happens to what passes; unset while it is disarmed, and so is what follows, but for hits.",
+            "type": "string",
+            "enum": [
+              "ACTION_UNSPECIFIED",
+              "ERROR",
+              "DELAY",
+              "HANG",
+              "CRASH"
+            ]
+          },
+          "device": {
+            "description": "Resource name of the only device that it is armed for; empty is all.",
+            "type": "string"
+          },
+          "reason": {
+            "description": "The reason of the error, one of docs/errors.md.",
+            "type": "string"
+          },
+          "delay": {
+            "description": "How long DELAY waits.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "probability": {
+            "description": "How likely each pass fires: above 0, at most 1.",
+            "type": "number",
+            "format": "double"
+          },
+          "count": {
+            "description": "This many passes fire, then no more; 0 is no limit.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "after": {
+            "description": "The first passes, which are let through.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "seed": {
+            "description": "Where the sequence of random numbers begins, so that a run can be repeated.",
+            "type": "integer",
+            "format": "uint32",
+            "minimum": 0
+          },
+          "hits": {
+            "description": "How often it fired since the start of the daemon or the last reset.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Fence": {
+        "type": "object",
+        "description": "Stands for one request from the moment it is accepted, and says how it ended.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}/fences/{fence}.",
+            "type": "string"
+          },
+          "engine": {
+            "description": "Id of the engine that the request was submitted to.",
+            "type": "string"
+          },
+          "context": {
+            "description": "Resource name of its context, which may have been deleted since.",
+            "type": "string"
+          },
+          "seqno": {
+            "description": "Position of the request in its context, from 1.",
+            "type": "string",
+            "format": "int64"
+          },
+          "state": {
+            "description": "How far the request is.",
+            "type": "string",
+            "enum": [
+              "STATE_UNSPECIFIED",
+              "PENDING",
+              "SIGNALED",
+              "FAILED"
+            ]
+          },
+          "error": {
+            "description": "Why it failed; unset otherwise.",
+            "$ref": "#/components/schemas/FenceError"
+          }
+        },
+        "additionalProperties": false
+      },
+      "FenceError": {
+        "type": "object",
+        "description": "Why a request failed.",
+        "properties": {
+          "code": {
+            "description": "The status code that belongs to the reason.",
+            "type": "string",
+            "enum": [
+              "OK",
+              "CANCELLED",
+              "UNKNOWN",
+              "INVALID_ARGUMENT",
+              "DEADLINE_EXCEEDED",
+              "NOT_FOUND",
+              "ALREADY_EXISTS",
+              "PERMISSION_DENIED",
+              "UNAUTHENTICATED",
+              "RESOURCE_EXHAUSTED",
+              "FAILED_PRECONDITION",
+              "ABORTED",
+              "OUT_OF_RANGE",
+              "UNIMPLEMENTED",
+              "INTERNAL",
+              "UNAVAILABLE",
+              "DATA_LOSS"
+            ]
+          },
+          "reason": {
+            "description": "The reason, one of docs/errors.md.",
+            "type": "string"
+          },
+          "message": {
+            "description": "A whole sentence.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "ListContextsResponse": {
+        "type": "object",
+        "description": "A page of the contexts of a device.",
+        "properties": {
+          "contexts": {
+            "description": "The contexts, by ascending id.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Context"
+            }
+          },
+          "nextPageToken": {
+            "description": "Token of the next page; empty when this is the last.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
       "ListDevicesResponse": {
         "type": "object",
         "description": "Every device of the daemon.",
@@ -1826,6 +2925,34 @@ export const OPENAPI = {
             "type": "array",
             "items": {
               "$ref": "#/components/schemas/Device"
+            }
+          }
+        },
+        "additionalProperties": false
+      },
+      "ListEnginesResponse": {
+        "type": "object",
+        "description": "The engines of a device.",
+        "properties": {
+          "engines": {
+            "description": "The engines, in the order of the configuration.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Engine"
+            }
+          }
+        },
+        "additionalProperties": false
+      },
+      "ListFailpointsResponse": {
+        "type": "object",
+        "description": "The failpoints.",
+        "properties": {
+          "failpoints": {
+            "description": "All that there are.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Failpoint"
             }
           }
         },
@@ -2083,6 +3210,12 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "PlanSuspendRequest": {
+        "type": "object",
+        "description": "Asks what a suspend would do.",
+        "properties": {},
+        "additionalProperties": false
+      },
       "Region": {
         "type": "object",
         "description": "A region of a device's memory. All sizes are in bytes.",
@@ -2159,6 +3292,39 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "ResetDeviceRequest": {
+        "type": "object",
+        "description": "Asks for a reset of a device.",
+        "properties": {
+          "scope": {
+            "description": "How much to reset; unset means GT.",
+            "type": "string",
+            "enum": [
+              "SCOPE_UNSPECIFIED",
+              "GT",
+              "FACTORY"
+            ]
+          }
+        },
+        "additionalProperties": false
+      },
+      "ResetEngineRequest": {
+        "type": "object",
+        "description": "Asks for a reset of an engine.",
+        "properties": {
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "ResetFailpointsRequest": {
+        "type": "object",
+        "description": "Asks for everything to be disarmed.",
+        "properties": {},
+        "additionalProperties": false
+      },
       "ResumeRequest": {
         "type": "object",
         "description": "Asks for a resume.",
@@ -2174,6 +3340,123 @@ export const OPENAPI = {
             "examples": [
               "1.5s"
             ]
+          }
+        },
+        "additionalProperties": false
+      },
+      "SubmitWorkRequest": {
+        "type": "object",
+        "description": "Asks for work.",
+        "properties": {
+          "commands": {
+            "description": "What to do, 1 to 10000 commands.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/WorkCommand"
+            }
+          },
+          "waitFences": {
+            "description": "Resource names or ids of at most 256 fences that must signal first; when one fails, so does this request.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "wait": {
+            "description": "Answer when the work has ended, after this time at the latest; unset or 0s answers at once.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "holdDuringTransition": {
+            "description": "Wait for the end of a running transition instead of failing.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "SuspendPlan": {
+        "type": "object",
+        "description": "What a suspend would do if it began now.",
+        "properties": {
+          "feasible": {
+            "description": "Whether nothing known would stop it.",
+            "type": "boolean"
+          },
+          "blockers": {
+            "description": "What would; empty when it is feasible.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/SuspendPlanBlocker"
+            }
+          },
+          "evict": {
+            "description": "Step 1: what is not pinned moves to system memory.",
+            "$ref": "#/components/schemas/SuspendPlanShare"
+          },
+          "backupBlit": {
+            "description": "Step 2: what is pinned and the copy engine backs up.",
+            "$ref": "#/components/schemas/SuspendPlanShare"
+          },
+          "backupMemcpy": {
+            "description": "Step 3: what is pinned and the CPU backs up, once the engines have stopped.",
+            "$ref": "#/components/schemas/SuspendPlanShare"
+          },
+          "discard": {
+            "description": "Content that is given up on purpose: pinned PM_VOLATILE objects, and those advised DONT_NEED.",
+            "$ref": "#/components/schemas/SuspendPlanShare"
+          },
+          "systemMemoryRequired": {
+            "description": "Bytes of system memory that the suspend takes.",
+            "type": "string",
+            "format": "int64"
+          },
+          "systemMemoryAvailable": {
+            "description": "Bytes of system memory that are free.",
+            "type": "string",
+            "format": "int64"
+          },
+          "estimatedDuration": {
+            "description": "About how long the copies take, by the rates of the device's model.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          }
+        },
+        "additionalProperties": false
+      },
+      "SuspendPlanBlocker": {
+        "type": "object",
+        "description": "Why the suspend would fail.",
+        "properties": {
+          "reason": {
+            "description": "The reason of the error that it would end with, one of docs/errors.md.",
+            "type": "string"
+          },
+          "message": {
+            "description": "A whole sentence.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "SuspendPlanShare": {
+        "type": "object",
+        "description": "The part of local memory that goes one way.",
+        "properties": {
+          "objects": {
+            "description": "Objects.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "bytes": {
+            "description": "Their bytes.",
+            "type": "string",
+            "format": "int64"
           }
         },
         "additionalProperties": false
@@ -2484,6 +3767,311 @@ export const OPENAPI = {
             "description": "Of pinned objects.",
             "type": "string",
             "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "WaitFenceRequest": {
+        "type": "object",
+        "description": "Asks to wait for a fence.",
+        "properties": {
+          "timeout": {
+            "description": "How long to wait at most: 0s only looks, unset means 3600s, which is the longest.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommand": {
+        "type": "object",
+        "description": "One command of a request. Offsets and lengths are bytes; objects are given by resource name or by bare id. The commands\nof a request take effect in their order. A dword is 32 bits, little-endian.",
+        "properties": {
+          "fill": {
+            "description": "Writes a pattern over a range.",
+            "$ref": "#/components/schemas/WorkCommandFill"
+          },
+          "copy": {
+            "description": "Copies a range.",
+            "$ref": "#/components/schemas/WorkCommandCopy"
+          },
+          "storeDword": {
+            "description": "Stores a dword.",
+            "$ref": "#/components/schemas/WorkCommandStoreDword"
+          },
+          "timestamp": {
+            "description": "Stores the time.",
+            "$ref": "#/components/schemas/WorkCommandTimestamp"
+          },
+          "waitSemaphore": {
+            "description": "Waits until a dword has reached a value.",
+            "$ref": "#/components/schemas/WorkCommandWaitSemaphore"
+          },
+          "loadRegister": {
+            "description": "Loads a register.",
+            "$ref": "#/components/schemas/WorkCommandLoadRegister"
+          },
+          "storeRegister": {
+            "description": "Stores a register.",
+            "$ref": "#/components/schemas/WorkCommandStoreRegister"
+          },
+          "xor": {
+            "description": "Exclusive or of every dword of a range with `value`.",
+            "$ref": "#/components/schemas/WorkCommandArithmetic"
+          },
+          "add": {
+            "description": "Adds `value` to every dword of a range, modulo 2^32.",
+            "$ref": "#/components/schemas/WorkCommandArithmetic"
+          },
+          "checksum": {
+            "description": "Takes the CRC-32C of a range.",
+            "$ref": "#/components/schemas/WorkCommandChecksum"
+          },
+          "spin": {
+            "description": "Keeps the engine busy.",
+            "$ref": "#/components/schemas/WorkCommandSpin"
+          },
+          "hang": {
+            "description": "Never ends.",
+            "$ref": "#/components/schemas/WorkCommandHang"
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandArithmetic": {
+        "type": "object",
+        "description": "Changes every dword of a range by one value.",
+        "properties": {
+          "object": {
+            "description": "Resource name or id of the object.",
+            "type": "string"
+          },
+          "offset": {
+            "description": "Where the range begins, a multiple of 4.",
+            "type": "string",
+            "format": "int64"
+          },
+          "length": {
+            "description": "How many bytes, a multiple of 4.",
+            "type": "string",
+            "format": "int64"
+          },
+          "value": {
+            "description": "The other operand.",
+            "type": "integer",
+            "format": "uint32",
+            "minimum": 0
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandChecksum": {
+        "type": "object",
+        "description": "Takes the CRC-32C (Castagnoli) of a range and stores it as a dword.",
+        "properties": {
+          "object": {
+            "description": "Resource name or id of the object that is read.",
+            "type": "string"
+          },
+          "offset": {
+            "description": "Where the range begins.",
+            "type": "string",
+            "format": "int64"
+          },
+          "length": {
+            "description": "How many bytes, at least 1.",
+            "type": "string",
+            "format": "int64"
+          },
+          "destination": {
+            "description": "Resource name or id of the object that the checksum goes to.",
+            "type": "string"
+          },
+          "destinationOffset": {
+            "description": "Where in it, a multiple of 4.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandCopy": {
+        "type": "object",
+        "description": "Copies a range from one object to another, or within one when the ranges do not overlap.",
+        "properties": {
+          "source": {
+            "description": "Resource name or id of the object that is read.",
+            "type": "string"
+          },
+          "sourceOffset": {
+            "description": "Where the range that is read begins.",
+            "type": "string",
+            "format": "int64"
+          },
+          "destination": {
+            "description": "Resource name or id of the object that is written.",
+            "type": "string"
+          },
+          "destinationOffset": {
+            "description": "Where the range that is written begins.",
+            "type": "string",
+            "format": "int64"
+          },
+          "length": {
+            "description": "How many bytes, at least 1.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandFill": {
+        "type": "object",
+        "description": "Writes a pattern over a range.",
+        "properties": {
+          "object": {
+            "description": "Resource name or id of the object.",
+            "type": "string"
+          },
+          "offset": {
+            "description": "Where the range begins, a multiple of 4.",
+            "type": "string",
+            "format": "int64"
+          },
+          "length": {
+            "description": "How many bytes, at least 1.",
+            "type": "string",
+            "format": "int64"
+          },
+          "pattern": {
+            "description": "The dword that is repeated; the last one is cut off where the range ends.",
+            "type": "integer",
+            "format": "uint32",
+            "minimum": 0
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandHang": {
+        "type": "object",
+        "description": "Never ends: for rehearsing hangs.",
+        "properties": {},
+        "additionalProperties": false
+      },
+      "WorkCommandLoadRegister": {
+        "type": "object",
+        "description": "Loads a register of the context.",
+        "properties": {
+          "register": {
+            "description": "Number of the register, 0 to 15.",
+            "type": "integer",
+            "format": "uint32",
+            "minimum": 0
+          },
+          "value": {
+            "description": "What to load.",
+            "type": "string",
+            "format": "uint64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandSpin": {
+        "type": "object",
+        "description": "Keeps the engine busy for a time; it lets go when something more urgent comes.",
+        "properties": {
+          "duration": {
+            "description": "For how long, at most 3600s.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandStoreDword": {
+        "type": "object",
+        "description": "Stores a dword.",
+        "properties": {
+          "object": {
+            "description": "Resource name or id of the object.",
+            "type": "string"
+          },
+          "offset": {
+            "description": "Where in it, a multiple of 4.",
+            "type": "string",
+            "format": "int64"
+          },
+          "value": {
+            "description": "The dword.",
+            "type": "integer",
+            "format": "uint32",
+            "minimum": 0
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandStoreRegister": {
+        "type": "object",
+        "description": "Stores a register of the context, 64 bits little-endian.",
+        "properties": {
+          "register": {
+            "description": "Number of the register, 0 to 15.",
+            "type": "integer",
+            "format": "uint32",
+            "minimum": 0
+          },
+          "object": {
+            "description": "Resource name or id of the object.",
+            "type": "string"
+          },
+          "offset": {
+            "description": "Where in it, a multiple of 8.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandTimestamp": {
+        "type": "object",
+        "description": "Stores the engine's time in nanoseconds, 64 bits little-endian.",
+        "properties": {
+          "object": {
+            "description": "Resource name or id of the object.",
+            "type": "string"
+          },
+          "offset": {
+            "description": "Where in it, a multiple of 8.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "WorkCommandWaitSemaphore": {
+        "type": "object",
+        "description": "Waits until a dword is at least `value`, unsigned. Other contexts may run meanwhile; a wait that no one ends is a hang.",
+        "properties": {
+          "object": {
+            "description": "Resource name or id of the object.",
+            "type": "string"
+          },
+          "offset": {
+            "description": "Where in it, a multiple of 4.",
+            "type": "string",
+            "format": "int64"
+          },
+          "value": {
+            "description": "What the dword has to reach.",
+            "type": "integer",
+            "format": "uint32",
+            "minimum": 0
           }
         },
         "additionalProperties": false

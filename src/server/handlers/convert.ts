@@ -39,6 +39,11 @@ export function toMs(duration: Duration | undefined, field: string): number | un
   });
 }
 
+/** A length of time that came in, to the nanosecond. What is no sane one passes: the device says what is wrong with it. */
+export function toExactMs({ seconds, nanos }: Duration): number {
+  return Number(seconds) * 1000 + nanos / NS_PER_MS;
+}
+
 export function toTimestamp(ns: bigint): Timestamp {
   return { seconds: ns / NS_PER_SECOND, nanos: Number(ns % NS_PER_SECOND) };
 }

@@ -5,8 +5,11 @@ import type {
   GetDeviceRequest,
   ListDevicesRequest,
   ListDevicesResponse,
+  ResetDeviceRequest,
 } from "../gen/torpor/v1/device.ts";
 import { encodeDevice } from "./encode.ts";
+import { resetScopeOf } from "./enums.ts";
+import { disarmDevice } from "./fault-handlers.ts";
 import { parseDeviceName } from "./names.ts";
 
 export function deviceHandlers(devices: DeviceRegistry) {
@@ -20,6 +23,15 @@ export function deviceHandlers(devices: DeviceRegistry) {
     async getDevice(request: GetDeviceRequest): Promise<Device> {
       const device = requireDevice(devices, parseDeviceName(request.name));
       return encodeDevice(await device.execute({ type: "getDevice" }));
+    },
+
+    async resetDevice(request: ResetDeviceRequest): Promise<Device> {
+      const device = requireDevice(devices, parseDeviceName(request.name));
+      const scope = resetScopeOf(request.scope);
+      // First, as the reset would wait for what hangs there.
+      if (scope === "FACTORY" && devices.failpoints !== undefined)
+        disarmDevice(devices.failpoints, device.name);
+      return encodeDevice(await device.execute({ type: "resetDevice", scope }));
     },
   };
 }

@@ -1,7 +1,5 @@
 /** Transitions and their phases, as messages of the wires. */
 import type { PhaseRecord, TransitionResource } from "../../device/resource.ts";
-import { KINDS, kindOf } from "../errors.ts";
-import { Code } from "../gen/google/rpc/code.ts";
 import { DState, SleepState } from "../gen/torpor/v1/common.ts";
 import {
   type Transition,
@@ -10,11 +8,11 @@ import {
   type TransitionPhase,
 } from "../gen/torpor/v1/power.ts";
 import { toDuration, toInt64, toTimestamp } from "./convert.ts";
+import { encodeError } from "./encode-error.ts";
 import { childName } from "./names.ts";
 
 /** @param device id of the device whose transition it is. */
 export function encodeTransition(device: string, transition: TransitionResource): Transition {
-  const { error } = transition;
   return {
     name: childName(device, "transitions", transition.id),
     kind: Transition_Kind[transition.kind],
@@ -33,7 +31,7 @@ export function encodeTransition(device: string, transition: TransitionResource)
     restoredBytes: toInt64(transition.restoredBytes),
     wedged: transition.wedged,
     recovered: transition.recovered,
-    error: error === undefined ? undefined : { ...error, code: Code[KINDS[kindOf(error.reason)].status] },
+    error: encodeError(transition.error),
   };
 }
 

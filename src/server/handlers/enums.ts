@@ -1,7 +1,17 @@
 /** Enums that come in, from the wire's numbers to the device's words. */
-import { type Advice, OBJECT_FLAGS, type ObjectFlag, type SleepState } from "../../device/resource.ts";
+import type { FailpointAction } from "../../device/failpoints.ts";
+import {
+  type Advice,
+  type ContextPriority,
+  OBJECT_FLAGS,
+  type ObjectFlag,
+  type SleepState,
+} from "../../device/resource.ts";
 import { WireError } from "../errors.ts";
 import { SleepState as SleepStateNumber } from "../gen/torpor/v1/common.ts";
+import { Context_Priority } from "../gen/torpor/v1/context.ts";
+import { ResetDeviceRequest_Scope } from "../gen/torpor/v1/device.ts";
+import { Failpoint_Action } from "../gen/torpor/v1/fault.ts";
 import { Object_Advice, Object_Flag } from "../gen/torpor/v1/object.ts";
 import { SuspendRequest_IdleTimeoutAction } from "../gen/torpor/v1/power.ts";
 
@@ -51,6 +61,54 @@ export function adviceOf(value: Object_Advice): Advice {
       });
     default:
       throw unknownValue("advice", value);
+  }
+}
+
+/** @throws WireError INVALID_REQUEST for a number that this version does not know */
+export function contextPriorityOf(value: Context_Priority): ContextPriority {
+  switch (value) {
+    case Context_Priority.UNSPECIFIED:
+    case Context_Priority.NORMAL:
+      return "NORMAL";
+    case Context_Priority.LOW:
+      return "LOW";
+    case Context_Priority.HIGH:
+      return "HIGH";
+    default:
+      throw unknownValue("priority", value);
+  }
+}
+
+/** @throws WireError INVALID_REQUEST for a number that this version does not know */
+export function resetScopeOf(value: ResetDeviceRequest_Scope): "GT" | "FACTORY" {
+  switch (value) {
+    case ResetDeviceRequest_Scope.UNSPECIFIED:
+    case ResetDeviceRequest_Scope.GT:
+      return "GT";
+    case ResetDeviceRequest_Scope.FACTORY:
+      return "FACTORY";
+    default:
+      throw unknownValue("scope", value);
+  }
+}
+
+/** @throws WireError INVALID_REQUEST when there is none, or for a number that this version does not know */
+export function failpointActionOf(value: Failpoint_Action): FailpointAction {
+  switch (value) {
+    case Failpoint_Action.ERROR:
+      return "ERROR";
+    case Failpoint_Action.DELAY:
+      return "DELAY";
+    case Failpoint_Action.HANG:
+      return "HANG";
+    case Failpoint_Action.CRASH:
+      return "CRASH";
+    case Failpoint_Action.UNSPECIFIED:
+      throw new WireError("INVALID_REQUEST", "The request gives no action: ERROR, DELAY, HANG or CRASH.", {
+        field: "action",
+      });
+    default:
+      throw unknownValue("action", value);
   }
 }
 

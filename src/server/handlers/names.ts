@@ -2,7 +2,7 @@
 import { WireError } from "../errors.ts";
 
 /** The collections inside a device. */
-export type Collection = "objects" | "regions" | "transitions";
+export type Collection = "contexts" | "engines" | "fences" | "objects" | "regions" | "transitions";
 
 export function deviceName(device: string): string {
   return `devices/${device}`;
@@ -38,6 +38,35 @@ export function parseUsageName(name: string): string {
   const device = /^devices\/([^/]+)\/usage$/.exec(name)?.[1];
   if (device === undefined) throw malformed(name, "devices/{device}/usage");
   return device;
+}
+
+export function failpointName(failpoint: string): string {
+  return `failpoints/${failpoint}`;
+}
+
+/** The id in `failpoints/{failpoint}`. @throws WireError INVALID_REQUEST */
+export function parseFailpointName(name: string): string {
+  const failpoint = /^failpoints\/([^/]+)$/.exec(name)?.[1];
+  if (failpoint === undefined) throw malformed(name, "failpoints/{failpoint}");
+  return failpoint;
+}
+
+/**
+ * Reads what names a child of one device, by resource name or by bare id, many times over: for fields inside a request, which
+ * cannot be about another device.
+ */
+export class ChildReader {
+  readonly #prefix: string;
+
+  constructor(device: string, collection: Collection) {
+    this.#prefix = childName(device, collection, "");
+  }
+
+  /** The id; undefined when `name` is empty, of another form, or of another device. */
+  find(name: string): string | undefined {
+    const id = name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : name;
+    return id === "" || id.includes("/") ? undefined : id;
+  }
 }
 
 function malformed(name: string, form: string): WireError {

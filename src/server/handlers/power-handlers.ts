@@ -5,11 +5,14 @@ import type {
   GetTransitionRequest,
   ListTransitionsRequest,
   ListTransitionsResponse,
+  PlanSuspendRequest,
   ResumeRequest,
+  SuspendPlan,
   SuspendRequest,
   Transition,
 } from "../gen/torpor/v1/power.ts";
 import { toMs } from "./convert.ts";
+import { encodePlan } from "./encode-plan.ts";
 import { encodeTransition } from "./encode-transition.ts";
 import { idleTimeoutActionOf, sleepStateOf } from "./enums.ts";
 import { parseChildName, parseDeviceName } from "./names.ts";
@@ -17,6 +20,11 @@ import { decodePageToken, encodePageToken, pageSize } from "./page-token.ts";
 
 export function powerHandlers(devices: DeviceRegistry) {
   return {
+    async planSuspend(request: PlanSuspendRequest): Promise<SuspendPlan> {
+      const device = requireDevice(devices, parseDeviceName(request.name));
+      return encodePlan(await device.execute({ type: "planSuspend" }));
+    },
+
     async suspend(request: SuspendRequest): Promise<Transition> {
       const device = requireDevice(devices, parseDeviceName(request.name));
       const idleTimeoutMs = toMs(request.idleTimeout, "idleTimeout");

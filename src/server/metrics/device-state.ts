@@ -1,9 +1,15 @@
 /**
- * Gauges that are state: asked of the devices at each scrape, by metadata commands, which never wait and never wake a
+ * Gauges that are state, and counters that the device keeps: asked of the devices at each scrape, by metadata commands, which never wait and never wake a
  * device. Nothing is remembered between scrapes, so nothing can go stale.
  */
-import { Gauge, type OpenMetricsContentType, type Registry } from "prom-client";
-import type { DeviceResource, PowerState, RegionResource, SleepState } from "../../device/resource.ts";
+import { Counter, Gauge, type OpenMetricsContentType, type Registry } from "prom-client";
+import type {
+  DeviceResource,
+  EngineResource,
+  PowerState,
+  RegionResource,
+  SleepState,
+} from "../../device/resource.ts";
 import type { DeviceHandle } from "../devices.ts";
 import { secondsOf } from "./seconds.ts";
 
@@ -11,6 +17,8 @@ import { secondsOf } from "./seconds.ts";
 export interface DeviceSnapshot {
   readonly device: DeviceResource;
   readonly regions: readonly RegionResource[];
+  /** @default none */
+  readonly engines?: readonly EngineResource[];
 }
 
 export type DeviceProbe = () => Promise<DeviceSnapshot>;
@@ -20,11 +28,12 @@ const TARGETS: readonly SleepState[] = ["S2IDLE", "S3"];
 
 /** Asks a device by commands that are legal in every state. */
 export async function probeDevice(handle: DeviceHandle): Promise<DeviceSnapshot> {
-  const [device, regions] = await Promise.all([
+  const [device, regions, engines] = await Promise.all([
     handle.execute({ type: "getDevice" }),
     handle.execute({ type: "listRegions" }),
+    handle.execute({ type: "listEngines" }),
   ]);
-  return { device, regions };
+  return { device, regions, engines };
 }
 
 export class DeviceState {
@@ -57,7 +66,7 @@ export class DeviceState {
     this.#inProgress.set({ kind: "resume" }, count("RESUMING"));
   }
 
-  #show({ device: resource, regions }: DeviceSnapshot): void {
+  #show({ device: resource, regions, engines = [] }: DeviceSnapshot): void {
     const device = resource.name;
     this.#gauges.info.set({ device, uuid: resource.uid, model: resource.model }, 1);
     for (const state of POWER_STATES) {
@@ -81,6 +90,16 @@ export class DeviceState {
       this.#gauges.objects.set({ ...labels, pinned: "true" }, pinnedObjectCount);
       this.#gauges.objects.set({ ...labels, pinned: "false" }, objectCount - pinnedObjectCount);
     }
+    for (const engine of engines) this.#showEngine(resource, engine);
+  }
+
+  #showEngine({ name: device, powerState }: DeviceResource, engine: EngineResource): void {
+    const labels = { device, engine: engine.name };
+    this.#gauges.submitted.inc(labels, engine.submittedJobs);
+    // Read from a running engine: its clock may be a moment ahead of the reader's.
+    this.#gauges.busy.inc(labels, Math.max(0, secondsOf(engine.busyNs)));
+    // An engine without power has no queue; 0 would say that it is idle.
+    if (powerState !== "SUSPENDED") this.#gauges.queueDepth.set(labels, engine.queueDepth);
   }
 }
 
@@ -126,6 +145,24 @@ function buildGauges(registry: Registry<OpenMetricsContentType>) {
       name: "torpor_objects",
       help: "Objects that have their bytes in a memory.",
       labelNames: ["device", "memory", "pinned"],
+      registers,
+    }),
+    queueDepth: new Gauge({
+      name: "torpor_job_queue_depth",
+      help: "Submissions that wait for an engine or run on it; absent while the device is SUSPENDED.",
+      labelNames: ["device", "engine"],
+      registers,
+    }),
+    submitted: new Counter({
+      name: "torpor_jobs_submitted_total",
+      help: "Requests of clients that were accepted.",
+      labelNames: ["device", "engine"],
+      registers,
+    }),
+    busy: new Counter({
+      name: "torpor_engine_busy_seconds_total",
+      help: "Time that an engine has executed, for clients and for the device itself.",
+      labelNames: ["device", "engine"],
       registers,
     }),
     backupHeld: new Gauge({

@@ -8,6 +8,7 @@ import { CopyMetrics } from "./copy-metrics.ts";
 import { type DeviceProbe, DeviceState } from "./device-state.ts";
 import { EngineMetrics } from "./engine-metrics.ts";
 import { Exposition, type Scrape } from "./exposition.ts";
+import { FaultMetrics } from "./fault-metrics.ts";
 import { PressureMetrics } from "./pressure-metrics.ts";
 import { TransitionMetrics } from "./transition-metrics.ts";
 
@@ -58,6 +59,12 @@ export class Metrics {
     this.#pressure.addDevice(device);
     this.#transitions.addDevice(device);
     return (event) => this.#count(device, event);
+  }
+
+  /** Makes what counts the hits of failpoints, with every one at 0. */
+  countFailpoints(names: readonly string[]): (failpoint: string) => void {
+    const faults = new FaultMetrics(this.registry, names);
+    return (failpoint) => faults.hit(failpoint);
   }
 
   /** Shows the state of a device at each scrape from now on. */

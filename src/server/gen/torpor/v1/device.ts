@@ -45,7 +45,7 @@ export interface Device {
   stateSince:
     | Timestamp
     | undefined;
-  /** Whether the graphics engines are declared dead. A resume clears it. */
+  /** Whether the graphics engines are declared dead. A resume and ResetDevice clear it. */
   wedged: boolean;
   /** How many transitions reached power_off: how often the rail was cut. */
   suspendCount: number;
@@ -102,6 +102,34 @@ export interface ListDevicesResponse {
 export interface GetDeviceRequest {
   /** Resource name: devices/{device}. */
   name: string;
+}
+
+/** Asks for a reset of a device. */
+export interface ResetDeviceRequest {
+  /** Resource name: devices/{device}. */
+  name: string;
+  /** How much to reset; unset means GT. */
+  scope: ResetDeviceRequest_Scope;
+}
+
+/** How much to reset. */
+export const ResetDeviceRequest_Scope = {
+  /** UNSPECIFIED - Not said: GT. */
+  UNSPECIFIED: 0,
+  /** GT - The engines and what runs on them. */
+  GT: 1,
+  /** FACTORY - Everything: the device is as new. */
+  FACTORY: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ResetDeviceRequest_Scope = typeof ResetDeviceRequest_Scope[keyof typeof ResetDeviceRequest_Scope];
+
+export namespace ResetDeviceRequest_Scope {
+  export type UNSPECIFIED = typeof ResetDeviceRequest_Scope.UNSPECIFIED;
+  export type GT = typeof ResetDeviceRequest_Scope.GT;
+  export type FACTORY = typeof ResetDeviceRequest_Scope.FACTORY;
+  export type UNRECOGNIZED = typeof ResetDeviceRequest_Scope.UNRECOGNIZED;
 }
 
 function createBaseDevice(): Device {
@@ -472,7 +500,74 @@ export const GetDeviceRequest: MessageFns<GetDeviceRequest> = {
   },
 };
 
-/** Shows the devices that this daemon hosts. */
+function createBaseResetDeviceRequest(): ResetDeviceRequest {
+  return { name: "", scope: 0 };
+}
+
+export const ResetDeviceRequest: MessageFns<ResetDeviceRequest> = {
+  encode(message: ResetDeviceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.scope !== 0) {
+      writer.uint32(16).int32(message.scope);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetDeviceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetDeviceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.scope = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResetDeviceRequest>): ResetDeviceRequest {
+    return ResetDeviceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResetDeviceRequest>): ResetDeviceRequest {
+    const message = createBaseResetDeviceRequest();
+    message.name = object.name ?? "";
+    message.scope = object.scope ?? 0;
+    return message;
+  },
+};
+
+/** Shows and resets the devices that this daemon hosts. */
 export type DeviceServiceService = typeof DeviceServiceService;
 export const DeviceServiceService = {
   /**
@@ -505,6 +600,29 @@ export const DeviceServiceService = {
     responseSerialize: (value: Device): Buffer => Buffer.from(Device.encode(value).finish()),
     responseDeserialize: (value: Buffer): Device => Device.decode(value),
   },
+  /**
+   * Resets a device: its engines, or everything.
+   *
+   * With scope GT (the default) the engines and their microcontroller stop and start anew: work that waits or runs has
+   * FAILED (ENGINE_HUNG), `wedged` is cleared, memory and contexts stay. With scope FACTORY every object and context of
+   * clients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and
+   * FAILED is cleared: a clean device, in milliseconds.
+   *
+   * Needs: for GT an ACTIVE device, wedged or not; for FACTORY nothing: a running transition is cancelled or waited for.
+   * Success: the device is ACTIVE and not wedged. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED),
+   * ABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the
+   * device does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in
+   * progress do not end.
+   */
+  resetDevice: {
+    path: "/torpor.v1.DeviceService/ResetDevice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResetDeviceRequest): Buffer => Buffer.from(ResetDeviceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResetDeviceRequest => ResetDeviceRequest.decode(value),
+    responseSerialize: (value: Device): Buffer => Buffer.from(Device.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Device => Device.decode(value),
+  },
 } as const;
 
 export interface DeviceServiceServer extends UntypedServiceImplementation {
@@ -522,6 +640,21 @@ export interface DeviceServiceServer extends UntypedServiceImplementation {
    * Failure: NOT_FOUND (DEVICE_NOT_FOUND) when the daemon hosts no device of that name.
    */
   getDevice: handleUnaryCall<GetDeviceRequest, Device>;
+  /**
+   * Resets a device: its engines, or everything.
+   *
+   * With scope GT (the default) the engines and their microcontroller stop and start anew: work that waits or runs has
+   * FAILED (ENGINE_HUNG), `wedged` is cleared, memory and contexts stay. With scope FACTORY every object and context of
+   * clients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and
+   * FAILED is cleared: a clean device, in milliseconds.
+   *
+   * Needs: for GT an ACTIVE device, wedged or not; for FACTORY nothing: a running transition is cancelled or waited for.
+   * Success: the device is ACTIVE and not wedged. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED),
+   * ABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the
+   * device does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in
+   * progress do not end.
+   */
+  resetDevice: handleUnaryCall<ResetDeviceRequest, Device>;
 }
 
 export interface DeviceServiceClient extends Client {
@@ -563,6 +696,35 @@ export interface DeviceServiceClient extends Client {
   ): ClientUnaryCall;
   getDevice(
     request: GetDeviceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Device) => void,
+  ): ClientUnaryCall;
+  /**
+   * Resets a device: its engines, or everything.
+   *
+   * With scope GT (the default) the engines and their microcontroller stop and start anew: work that waits or runs has
+   * FAILED (ENGINE_HUNG), `wedged` is cleared, memory and contexts stay. With scope FACTORY every object and context of
+   * clients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and
+   * FAILED is cleared: a clean device, in milliseconds.
+   *
+   * Needs: for GT an ACTIVE device, wedged or not; for FACTORY nothing: a running transition is cancelled or waited for.
+   * Success: the device is ACTIVE and not wedged. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED),
+   * ABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the
+   * device does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in
+   * progress do not end.
+   */
+  resetDevice(
+    request: ResetDeviceRequest,
+    callback: (error: ServiceError | null, response: Device) => void,
+  ): ClientUnaryCall;
+  resetDevice(
+    request: ResetDeviceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Device) => void,
+  ): ClientUnaryCall;
+  resetDevice(
+    request: ResetDeviceRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Device) => void,

@@ -29,6 +29,52 @@ export const protobufFileName = "torpor/v1/power.proto";
 
 /** Power: suspend, resume, and the record of each transition. */
 
+/** What a suspend would do if it began now. */
+export interface SuspendPlan {
+  /** Whether nothing known would stop it. */
+  feasible: boolean;
+  /** What would; empty when it is feasible. */
+  blockers: SuspendPlan_Blocker[];
+  /** Step 1: what is not pinned moves to system memory. */
+  evict:
+    | SuspendPlan_Share
+    | undefined;
+  /** Step 2: what is pinned and the copy engine backs up. */
+  backupBlit:
+    | SuspendPlan_Share
+    | undefined;
+  /** Step 3: what is pinned and the CPU backs up, once the engines have stopped. */
+  backupMemcpy:
+    | SuspendPlan_Share
+    | undefined;
+  /** Content that is given up on purpose: pinned PM_VOLATILE objects, and those advised DONT_NEED. */
+  discard:
+    | SuspendPlan_Share
+    | undefined;
+  /** Bytes of system memory that the suspend takes. */
+  systemMemoryRequired: bigint;
+  /** Bytes of system memory that are free. */
+  systemMemoryAvailable: bigint;
+  /** About how long the copies take, by the rates of the device's model. */
+  estimatedDuration: Duration | undefined;
+}
+
+/** Why the suspend would fail. */
+export interface SuspendPlan_Blocker {
+  /** The reason of the error that it would end with, one of docs/errors.md. */
+  reason: string;
+  /** A whole sentence. */
+  message: string;
+}
+
+/** The part of local memory that goes one way. */
+export interface SuspendPlan_Share {
+  /** Objects. */
+  objects: number;
+  /** Their bytes. */
+  bytes: bigint;
+}
+
 /** One move between power states: what was asked, what happened, and how it ended. */
 export interface Transition {
   /** Resource name: devices/{device}/transitions/{transition}. */
@@ -155,6 +201,12 @@ export interface TransitionPhase {
   skippedVolatile: number;
 }
 
+/** Asks what a suspend would do. */
+export interface PlanSuspendRequest {
+  /** Resource name: devices/{device}. */
+  name: string;
+}
+
 /** Asks for a suspend. */
 export interface SuspendRequest {
   /** Resource name: devices/{device}. */
@@ -233,6 +285,325 @@ export interface CancelTransitionRequest {
   /** Resource name: devices/{device}/transitions/{transition}. */
   name: string;
 }
+
+function createBaseSuspendPlan(): SuspendPlan {
+  return {
+    feasible: false,
+    blockers: [],
+    evict: undefined,
+    backupBlit: undefined,
+    backupMemcpy: undefined,
+    discard: undefined,
+    systemMemoryRequired: 0n,
+    systemMemoryAvailable: 0n,
+    estimatedDuration: undefined,
+  };
+}
+
+export const SuspendPlan: MessageFns<SuspendPlan> = {
+  encode(message: SuspendPlan, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.feasible !== false) {
+      writer.uint32(8).bool(message.feasible);
+    }
+    for (const v of message.blockers) {
+      SuspendPlan_Blocker.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.evict !== undefined) {
+      SuspendPlan_Share.encode(message.evict, writer.uint32(26).fork()).join();
+    }
+    if (message.backupBlit !== undefined) {
+      SuspendPlan_Share.encode(message.backupBlit, writer.uint32(34).fork()).join();
+    }
+    if (message.backupMemcpy !== undefined) {
+      SuspendPlan_Share.encode(message.backupMemcpy, writer.uint32(42).fork()).join();
+    }
+    if (message.discard !== undefined) {
+      SuspendPlan_Share.encode(message.discard, writer.uint32(50).fork()).join();
+    }
+    if (message.systemMemoryRequired !== 0n) {
+      if (BigInt.asIntN(64, message.systemMemoryRequired) !== message.systemMemoryRequired) {
+        throw new globalThis.Error("value provided for field message.systemMemoryRequired of type int64 too large");
+      }
+      writer.uint32(56).int64(message.systemMemoryRequired);
+    }
+    if (message.systemMemoryAvailable !== 0n) {
+      if (BigInt.asIntN(64, message.systemMemoryAvailable) !== message.systemMemoryAvailable) {
+        throw new globalThis.Error("value provided for field message.systemMemoryAvailable of type int64 too large");
+      }
+      writer.uint32(64).int64(message.systemMemoryAvailable);
+    }
+    if (message.estimatedDuration !== undefined) {
+      Duration.encode(message.estimatedDuration, writer.uint32(74).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspendPlan {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspendPlan();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.feasible = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.blockers.push(SuspendPlan_Blocker.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.evict = SuspendPlan_Share.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.backupBlit = SuspendPlan_Share.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.backupMemcpy = SuspendPlan_Share.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.discard = SuspendPlan_Share.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.systemMemoryRequired = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.systemMemoryAvailable = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.estimatedDuration = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SuspendPlan>): SuspendPlan {
+    return SuspendPlan.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SuspendPlan>): SuspendPlan {
+    const message = createBaseSuspendPlan();
+    message.feasible = object.feasible ?? false;
+    message.blockers = object.blockers?.map((e) => SuspendPlan_Blocker.fromPartial(e)) || [];
+    message.evict = (object.evict !== undefined && object.evict !== null)
+      ? SuspendPlan_Share.fromPartial(object.evict)
+      : undefined;
+    message.backupBlit = (object.backupBlit !== undefined && object.backupBlit !== null)
+      ? SuspendPlan_Share.fromPartial(object.backupBlit)
+      : undefined;
+    message.backupMemcpy = (object.backupMemcpy !== undefined && object.backupMemcpy !== null)
+      ? SuspendPlan_Share.fromPartial(object.backupMemcpy)
+      : undefined;
+    message.discard = (object.discard !== undefined && object.discard !== null)
+      ? SuspendPlan_Share.fromPartial(object.discard)
+      : undefined;
+    message.systemMemoryRequired = (object.systemMemoryRequired !== undefined && object.systemMemoryRequired !== null)
+      ? BigInt(object.systemMemoryRequired)
+      : 0n;
+    message.systemMemoryAvailable =
+      (object.systemMemoryAvailable !== undefined && object.systemMemoryAvailable !== null)
+        ? BigInt(object.systemMemoryAvailable)
+        : 0n;
+    message.estimatedDuration = (object.estimatedDuration !== undefined && object.estimatedDuration !== null)
+      ? Duration.fromPartial(object.estimatedDuration)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSuspendPlan_Blocker(): SuspendPlan_Blocker {
+  return { reason: "", message: "" };
+}
+
+export const SuspendPlan_Blocker: MessageFns<SuspendPlan_Blocker> = {
+  encode(message: SuspendPlan_Blocker, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspendPlan_Blocker {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspendPlan_Blocker();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SuspendPlan_Blocker>): SuspendPlan_Blocker {
+    return SuspendPlan_Blocker.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SuspendPlan_Blocker>): SuspendPlan_Blocker {
+    const message = createBaseSuspendPlan_Blocker();
+    message.reason = object.reason ?? "";
+    message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseSuspendPlan_Share(): SuspendPlan_Share {
+  return { objects: 0, bytes: 0n };
+}
+
+export const SuspendPlan_Share: MessageFns<SuspendPlan_Share> = {
+  encode(message: SuspendPlan_Share, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.objects !== 0) {
+      writer.uint32(8).int32(message.objects);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asIntN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type int64 too large");
+      }
+      writer.uint32(16).int64(message.bytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspendPlan_Share {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspendPlan_Share();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.objects = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SuspendPlan_Share>): SuspendPlan_Share {
+    return SuspendPlan_Share.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SuspendPlan_Share>): SuspendPlan_Share {
+    const message = createBaseSuspendPlan_Share();
+    message.objects = object.objects ?? 0;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    return message;
+  },
+};
 
 function createBaseTransition(): Transition {
   return {
@@ -777,6 +1148,61 @@ export const TransitionPhase: MessageFns<TransitionPhase> = {
   },
 };
 
+function createBasePlanSuspendRequest(): PlanSuspendRequest {
+  return { name: "" };
+}
+
+export const PlanSuspendRequest: MessageFns<PlanSuspendRequest> = {
+  encode(message: PlanSuspendRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlanSuspendRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlanSuspendRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PlanSuspendRequest>): PlanSuspendRequest {
+    return PlanSuspendRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PlanSuspendRequest>): PlanSuspendRequest {
+    const message = createBasePlanSuspendRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
 function createBaseSuspendRequest(): SuspendRequest {
   return { name: "", state: 0, idleTimeout: undefined, onIdleTimeout: 0, verify: false, wait: undefined };
 }
@@ -1233,6 +1659,24 @@ export const CancelTransitionRequest: MessageFns<CancelTransitionRequest> = {
 export type PowerServiceService = typeof PowerServiceService;
 export const PowerServiceService = {
   /**
+   * Tells what a suspend would do now, without doing any of it: which share of local memory would go which way, how much
+   * system memory that takes, and what would stop it.
+   *
+   * Needs: an ACTIVE device. Success: changes nothing, not even what was used last; what is allocated between the plan and
+   * the suspend is not in it. A plan that is not feasible is an answer, with its blockers. Failure: what Suspend answers in
+   * that power state: ABORTED (TRANSITION_IN_PROGRESS), FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED); NOT_FOUND
+   * (DEVICE_NOT_FOUND).
+   */
+  planSuspend: {
+    path: "/torpor.v1.PowerService/PlanSuspend" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PlanSuspendRequest): Buffer => Buffer.from(PlanSuspendRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PlanSuspendRequest => PlanSuspendRequest.decode(value),
+    responseSerialize: (value: SuspendPlan): Buffer => Buffer.from(SuspendPlan.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SuspendPlan => SuspendPlan.decode(value),
+  },
+  /**
    * Suspends a device: evicts and backs up local memory, then cuts the power.
    *
    * Needs: an ACTIVE device. Success: by default answers when the transition has ended, with state SUCCEEDED and the
@@ -1323,6 +1767,16 @@ export const PowerServiceService = {
 
 export interface PowerServiceServer extends UntypedServiceImplementation {
   /**
+   * Tells what a suspend would do now, without doing any of it: which share of local memory would go which way, how much
+   * system memory that takes, and what would stop it.
+   *
+   * Needs: an ACTIVE device. Success: changes nothing, not even what was used last; what is allocated between the plan and
+   * the suspend is not in it. A plan that is not feasible is an answer, with its blockers. Failure: what Suspend answers in
+   * that power state: ABORTED (TRANSITION_IN_PROGRESS), FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED); NOT_FOUND
+   * (DEVICE_NOT_FOUND).
+   */
+  planSuspend: handleUnaryCall<PlanSuspendRequest, SuspendPlan>;
+  /**
    * Suspends a device: evicts and backs up local memory, then cuts the power.
    *
    * Needs: an ACTIVE device. Success: by default answers when the transition has ended, with state SUCCEEDED and the
@@ -1369,6 +1823,30 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
 }
 
 export interface PowerServiceClient extends Client {
+  /**
+   * Tells what a suspend would do now, without doing any of it: which share of local memory would go which way, how much
+   * system memory that takes, and what would stop it.
+   *
+   * Needs: an ACTIVE device. Success: changes nothing, not even what was used last; what is allocated between the plan and
+   * the suspend is not in it. A plan that is not feasible is an answer, with its blockers. Failure: what Suspend answers in
+   * that power state: ABORTED (TRANSITION_IN_PROGRESS), FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED); NOT_FOUND
+   * (DEVICE_NOT_FOUND).
+   */
+  planSuspend(
+    request: PlanSuspendRequest,
+    callback: (error: ServiceError | null, response: SuspendPlan) => void,
+  ): ClientUnaryCall;
+  planSuspend(
+    request: PlanSuspendRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SuspendPlan) => void,
+  ): ClientUnaryCall;
+  planSuspend(
+    request: PlanSuspendRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SuspendPlan) => void,
+  ): ClientUnaryCall;
   /**
    * Suspends a device: evicts and backs up local memory, then cuts the power.
    *

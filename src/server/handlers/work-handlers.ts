@@ -1,0 +1,59 @@
+/** The work and the fences of EngineService, for both wires. */
+import { FENCE_WAIT_MAX_MS } from "../../device/limits.ts";
+import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import { WireError } from "../errors.ts";
+import type { GetFenceRequest, SubmitWorkRequest, WaitFenceRequest } from "../gen/torpor/v1/engine.ts";
+import type { Fence } from "../gen/torpor/v1/fence.ts";
+import { toMs } from "./convert.ts";
+import { encodeFence } from "./encode-engine.ts";
+import { holdOf } from "./hold.ts";
+import { ChildReader, parseChildName } from "./names.ts";
+import { workCommandsOf } from "./work-commands.ts";
+
+export function workHandlers(devices: DeviceRegistry) {
+  /** The device and the fence's id in a request that names a fence. */
+  function locate(request: { readonly name: string }) {
+    const { device, id } = parseChildName(request.name, "fences");
+    return { device: requireDevice(devices, device), fence: id };
+  }
+
+  return {
+    async submitWork(request: SubmitWorkRequest): Promise<Fence> {
+      const { device: deviceId, id: context } = parseChildName(request.name, "contexts");
+      const device = requireDevice(devices, deviceId);
+      const waitMs = toMs(request.wait, "wait");
+      const fence = await device.execute({
+        type: "submitWork",
+        context,
+        commands: workCommandsOf(device.name, request.commands),
+        waitFences: fenceIdsOf(device.name, request.waitFences),
+        hold: holdOf(request),
+        ...(waitMs === undefined ? {} : { waitMs }),
+      });
+      return encodeFence(device.name, fence);
+    },
+
+    async getFence(request: GetFenceRequest): Promise<Fence> {
+      const { device, fence } = locate(request);
+      return encodeFence(device.name, await device.execute({ type: "getFence", fence }));
+    },
+
+    async waitFence(request: WaitFenceRequest): Promise<Fence> {
+      const { device, fence } = locate(request);
+      const timeoutMs = toMs(request.timeout, "timeout") ?? FENCE_WAIT_MAX_MS;
+      return encodeFence(device.name, await device.execute({ type: "waitFence", fence, timeoutMs }));
+    },
+  };
+}
+
+function fenceIdsOf(device: string, names: readonly string[]): string[] {
+  const fences = new ChildReader(device, "fences");
+  return names.map((name, index) => {
+    const id = fences.find(name);
+    if (id !== undefined) return id;
+    const field = `waitFences[${index}]`;
+    throw new WireError("INVALID_REQUEST", `Field ${field} ("${name}") is no fence of the device.`, {
+      field,
+    });
+  });
+}
