@@ -69,19 +69,24 @@ describe("the order of eviction", () => {
     expect(await leavingOrder(gpu, objects)).toEqual([objects[1], objects[2], objects[0]]);
   });
 
-  test("is the same after an eviction for which there was no room", async () => {
-    const gpu = await bootVirtual({ smem: { sizeBytes: 2 * MIB } });
-    const objects: string[] = [];
-    for (let seed = 0; seed < 4; seed++) objects.push(await upload(gpu, [], seed, MIB));
-    expect(await reasonOf(gpu.execute({ type: "evictRegion", region: "lmem0" }))).toBe(
-      "SYSTEM_MEMORY_EXHAUSTED",
-    );
-    const left = [];
-    for (const id of objects) if ((await look(gpu, id)).region === "lmem0") left.push(id);
-    expect(left).toEqual(objects.slice(2));
-    for (const object of objects.slice(0, 2)) await gpu.execute({ type: "deleteObject", object });
-    expect(await leavingOrder(gpu, left)).toEqual(left);
-  });
+  test.each([0, 1, 2])(
+    "is the same after an eviction for which there was room for %i objects",
+    async (room) => {
+      const gpu = await bootVirtual({ smem: { sizeBytes: 3 * MIB } });
+      const blocker = await upload(gpu, [], 9, (3 - room) * MIB, ["smem"]);
+      const objects: string[] = [];
+      for (let seed = 0; seed < 5; seed++) objects.push(await upload(gpu, [], seed, MIB));
+      const evict = gpu.execute({ type: "evictRegion", region: "lmem0" });
+      expect(await reasonOf(evict)).toBe("SYSTEM_MEMORY_EXHAUSTED");
+      const left = [];
+      for (const id of objects) if ((await look(gpu, id)).region === "lmem0") left.push(id);
+      expect(left).toEqual(objects.slice(room));
+      for (const object of [blocker, ...objects.slice(0, room)]) {
+        await gpu.execute({ type: "deleteObject", object });
+      }
+      expect(await leavingOrder(gpu, left.slice(0, 3))).toEqual(left.slice(0, 3));
+    },
+  );
 });
 
 describe("victims", () => {

@@ -12,6 +12,7 @@ import {
   reasonOf,
   seededRandom,
   type TestDevice,
+  together,
   type VirtualDevice,
   wrongContents,
 } from "../support/test-device.ts";
@@ -91,6 +92,35 @@ describe("[gem_lmem_swapping] objects of more than lmem0 can hold", () => {
     gpu.device.checkInvariants();
     expect(await wrongContents(gpu, contents)).toEqual([]);
   });
+});
+
+test("[gem_lmem_swapping@random-engines] work on random engines brings objects in, several at once, and every value that it stores is there", async () => {
+  const engines = ["rcs0", "ccs0", "bcs0", "vcs0"];
+  const gpu = await bootVirtual({ engines, lmem: [{ sizeBytes: 8 * MIB }] });
+  const random = seededRandom(5);
+  const load = await fill(gpu, 12 * MIB, () => 512 * KIB);
+  const ids = [...load.contents.keys()];
+  const contexts: string[] = [];
+  for (const engine of engines) {
+    contexts.push((await gpu.execute({ type: "createContext", engine, priority: "NORMAL" })).id);
+  }
+  for (let round = 0; round < 30; round++) {
+    const work = contexts.map((context) => {
+      const object = ids[Math.floor(random() * ids.length)];
+      const offsetBytes = 4 * Math.floor(random() * 1000);
+      const value = Math.floor(random() * 0xffff_ffff);
+      const bytes = load.contents.get(object) ?? new Uint8Array();
+      new DataView(bytes.buffer).setUint32(offsetBytes, value, true);
+      const commands = [{ op: "storeDword", object, offsetBytes, value } as const];
+      return { type: "submitWork", context, commands, waitFences: [], waitMs: 60_000 } as const;
+    });
+    for (const answer of await together(gpu, work)) {
+      expect(answer).toMatchObject({ status: "fulfilled", value: { state: "SIGNALED" } });
+    }
+  }
+  expect(gpu.events.filter((event) => event.type === "evicted").length).toBeGreaterThan(10);
+  gpu.device.checkInvariants();
+  expect(await wrongContents(gpu, load.contents)).toEqual([]);
 });
 
 describe("[xe_evict] two rounds of work on each object, each under a pin", () => {

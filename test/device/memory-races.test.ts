@@ -209,6 +209,20 @@ test("a checksum is of one moment: what is written meanwhile comes after it", as
   expect(checksum).toMatchObject({ value: { sha256Hex: hashOf(large) } });
 });
 
+test("an eviction passes over what is being read: the reader sees one content, and the object stays where it is", async () => {
+  const large = patternOf(6, 8 * MIB);
+  const object = await gpu.upload(large);
+  await gpu.execute({ type: "readObject", object: id, offsetBytes: 0, lengthBytes: 1 });
+  const [checksum, evicted] = await together<Command>(gpu, [
+    { type: "checksumObject", object },
+    { type: "evictRegion", region: "lmem0", bytes: 1 },
+  ]);
+  expect(checksum).toMatchObject({ value: { sha256Hex: hashOf(large) } });
+  expect(evicted).toMatchObject({ value: { objects: 1, bytes: MIB } });
+  expect((await look(gpu, object)).region).toBe("lmem0");
+  gpu.device.checkInvariants();
+});
+
 test("commands of every kind on the same few objects at once end, with every byte and every pin accounted for", async () => {
   const random = seededRandom(8);
   const ids = [id];

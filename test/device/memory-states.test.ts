@@ -171,7 +171,7 @@ describe("VOLATILE objects", () => {
 describe("content that is gone or given up", () => {
   test.each<[string, (gpu: VirtualDevice, swap: MemoryStore) => Promise<string>, string]>([
     [
-      "[gem_madvise@dontneed-before-pwrite] PURGED",
+      "[gem_madvise@dontneed-before-pwrite] [gem_madvise@dontneed-before-exec] PURGED",
       async (gpu) => {
         const id = await create(gpu);
         await advise(gpu, id, "DONT_NEED");
@@ -193,6 +193,8 @@ describe("content that is gone or given up", () => {
     const { gpu, swap } = await tight();
     const object = await make(gpu, swap);
     const before = await look(gpu, object);
+    const { id: context } = await gpu.execute({ type: "createContext", engine: "bcs0", priority: "NORMAL" });
+    const store = { op: "storeDword", object, offsetBytes: 0, value: 1 } as const;
     const [region] = before.regions;
     const uses = [
       { type: "readObject", object, offsetBytes: 0, lengthBytes: 1 },
@@ -201,6 +203,7 @@ describe("content that is gone or given up", () => {
       { type: "pinObject", object },
       { type: "moveObject", object, region },
       { type: "batchPinObjects", objects: [object] },
+      { type: "submitWork", context, commands: [store], waitFences: [] },
     ] as const;
     for (const use of uses) expect(await reasonOf(gpu.execute(use)), use.type).toBe(reason);
     expect(await look(gpu, object)).toEqual(before);
