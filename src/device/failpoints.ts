@@ -21,7 +21,7 @@ export const FAILPOINTS = {
   "firmware.stop": "before the microcontroller is stopped",
   "powerOff.before":
     "before the engines are halted and the power is cut; the last point at which a suspend can fail",
-  "powerOff.after": "after the power was cut; cannot fail, only wait or crash",
+  "powerOff.after": "after the power was cut; cannot fail, only be delayed or crash",
   "powerOn.before": "before the power is applied; ERROR leaves the device SUSPENDED",
   "restoreEarly.object": "before each object that is restored by CPU",
   "firmware.load": "ERROR: the firmware image does not load",
@@ -82,8 +82,15 @@ interface Armed {
   disarm(): void;
 }
 
-/** Points whose ERROR could not be undone. */
+/** Points at which a failure could not be undone: they take what delays or crashes. */
 const CANNOT_FAIL: readonly FailpointName[] = ["powerOff.after"];
+/** Points that change what happens there instead of stopping it: they take ERROR and nothing else. */
+const ERROR_ONLY: readonly FailpointName[] = [
+  "idle.timeout",
+  "copy.blit",
+  "firmware.load",
+  "verify.mismatch",
+];
 
 export class Failpoints {
   readonly #options: FailpointsOptions;
@@ -214,7 +221,10 @@ function check(name: FailpointName, arming: FailpointArming): void {
       failpoint: name,
     });
   };
-  if (action === "ERROR" && CANNOT_FAIL.includes(name)) refuse("nothing can fail there any more");
+  if ((action === "ERROR" || action === "HANG") && CANNOT_FAIL.includes(name)) {
+    refuse("nothing can fail there any more");
+  }
+  if (action !== "ERROR" && ERROR_ONLY.includes(name)) refuse("it takes ERROR only");
   if (!(delayMs >= 0 && delayMs <= FAILPOINT_DELAY_MAX_MS))
     refuse(`its delay is not 0 to ${FAILPOINT_DELAY_MAX_MS} ms`);
   if (!(probability > 0 && probability <= 1)) refuse("its probability is not above 0 and at most 1");

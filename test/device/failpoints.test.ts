@@ -172,7 +172,14 @@ describe("a failpoint", () => {
 
   test("cannot make fail what can no longer fail", async () => {
     const { failpoints } = await boot();
-    expect(() => failpoints.arm("powerOff.after", ERROR)).toThrow(/nothing can fail there any more/);
+    for (const action of ["ERROR", "HANG"] as const) {
+      expect(() => failpoints.arm("powerOff.after", { ...ERROR, action })).toThrow(
+        /nothing can fail there any more/,
+      );
+    }
+    for (const name of ["idle.timeout", "copy.blit", "firmware.load", "verify.mismatch"] as const) {
+      expect(() => failpoints.arm(name, { ...ERROR, action: "DELAY" })).toThrow(/takes ERROR only/);
+    }
   });
 });
 

@@ -38,8 +38,11 @@ export async function evictRegions(
       const tally = await evictVictims(memory, keepFirst(memory, victims, passed), "suspend");
       addTally(counts.evicted, tally);
       if (failure !== undefined) throw failure;
-      if (tally.exhausted)
+      // What this batch brought to system memory may be thrown away for the next one: only a batch of which nothing
+      // could leave says that there is no room.
+      if (tally.exhausted && tally.objects + tally.purgedObjects === 0) {
         throw systemMemoryExhausted(memory, `what is left to evict from region ${region.id}`);
+      }
     });
   }
 }

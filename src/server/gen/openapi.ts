@@ -642,7 +642,7 @@ export const OPENAPI = {
           "FaultService"
         ],
         "summary": "Arms a failpoint, in place of what was armed there",
-        "description": "Arms a failpoint, in place of what was armed there.\n\nNeeds: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its\nhits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT\n(INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a\nprobability that is not above 0 and at most 1, a negative count or after, and an ERROR at powerOff.after, where\nnothing can fail any more; what was armed stays.",
+        "description": "Arms a failpoint, in place of what was armed there.\n\nNeeds: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its\nhits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT\n(INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a\nprobability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after, where\nnothing can fail any more; what was armed stays.",
         "parameters": [
           {
             "name": "failpoint",
