@@ -33,17 +33,25 @@ export async function evictRegions(
   failpoint: "evict.object" | "evictPinned.object",
 ): Promise<void> {
   for (const region of memory.localRegions) {
+    // What was brought to system memory may be thrown away for what comes next: only a walk on which nothing could
+    // leave says that there is no room.
+    for (let left = await evictRegion(region); left.exhausted; left = await evictRegion(region)) {
+      if (left.objects > 0) continue;
+      throw systemMemoryExhausted(memory, `what is left to evict from region ${region.id}`);
+    }
+  }
+
+  async function evictRegion(region: Region): Promise<{ objects: number; exhausted: boolean }> {
+    const walk = { objects: 0, exhausted: false };
     await pipelined(victimBatches(memory, region, transition), async (victims) => {
       const { passed, failure } = await passing(memory, victims.slots, failpoint);
       const tally = await evictVictims(memory, keepFirst(memory, victims, passed), "suspend");
       addTally(counts.evicted, tally);
+      walk.objects += tally.objects + tally.purgedObjects;
+      walk.exhausted ||= tally.exhausted;
       if (failure !== undefined) throw failure;
-      // What this batch brought to system memory may be thrown away for the next one: only a batch of which nothing
-      // could leave says that there is no room.
-      if (tally.exhausted && tally.objects + tally.purgedObjects === 0) {
-        throw systemMemoryExhausted(memory, `what is left to evict from region ${region.id}`);
-      }
     });
+    return walk;
   }
 }
 
