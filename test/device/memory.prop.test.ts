@@ -110,9 +110,10 @@ test("[invariants 5-8, 56-69] [gem_lmem_swapping@parallel-random-verify] whateve
         swap,
       });
       swap.clock = gpu.clock;
-      const world: World = { gpu, swap, things: [], step: 0 };
+      const world: World = { gpu, swap, things: [], step: 0, alone: true };
       for (const group of steps) {
         world.step++;
+        world.alone = group.length === 1;
         await (group.length === 1 ? runOne(world, group[0]) : runTogether(world, group));
         gpu.device.checkInvariants();
         await expectAccounts(world);
