@@ -215,7 +215,7 @@ export class AssembledDevice implements Device {
       listEngines: () => gt.units.map((unit) => unit.describe(gt.powered)),
       getEngine: ({ engine }) => gt.unit(engine).describe(gt.powered),
       resetEngine: async ({ engine }) => {
-        await gt.resetEngine(gt.unit(engine), "a client asked for it");
+        await gt.resetEngine(gt.unit(engine), "a client asked for it", true);
         return gt.unit(engine).describe(gt.powered);
       },
       createContext: ({ engine, priority }) => gt.createContext(engine, priority).describe(),

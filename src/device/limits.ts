@@ -108,7 +108,7 @@ export const RATE_LIMIT_MIN = MIB;
 export const COPY_TIMEOUT_MS = 60_000;
 
 /** Longest time `prepare` waits for commands in progress. Unit: milliseconds. */
-export const PREPARE_DRAIN_TIMEOUT_MS = 10_000;
+export const PREPARE_DRAIN_TIMEOUT_MS = 20_000;
 
 /** Longest delay that a failpoint may add. Unit: milliseconds. */
 export const FAILPOINT_DELAY_MAX_MS = 600_000;
@@ -125,4 +125,8 @@ export const TRANSITIONS_KEPT_MAX = 256;
 
 assert(CPU_SLICE_BYTES >= CONTENT_CHUNK_BYTES_MAX, "a content chunk is one CPU slice at most");
 assert(BLIT_CHUNK_BYTES % PAGE_BYTES === 0, "blit chunks are whole pages");
+assert(
+  PREPARE_DRAIN_TIMEOUT_MS > OBJECT_WAIT_TIMEOUT_MS,
+  "no wait for an object outlasts the drain of a suspend",
+);
 assert(MOVE_BATCH_BYTES >= BLIT_CHUNK_BYTES, "a batch holds at least one chunk");

@@ -123,6 +123,31 @@ describe.each(FORMS)("$form engines", ({ boot }) => {
     expect((await gpu.execute({ type: "getFence", fence: waiting })).state).toBe("FAILED");
   });
 
+  test("a semaphore is released by another request, or by the CPU, while work waits for it", async () => {
+    await bootGpu();
+    const semaphore = await gpu.upload(new Uint8Array(64 * KIB));
+    const patient = await newContext(gpu);
+    const other = (await gpu.execute({ type: "createContext", engine: "bcs0", priority: "NORMAL" })).id;
+    const wait = (value: number): WorkCommand[] => [
+      { op: "waitSemaphore", object: semaphore, offsetBytes: 0, value },
+    ];
+    const first = await submit(gpu, patient, wait(1));
+    await run(gpu, other, [{ op: "storeDword", object: semaphore, offsetBytes: 0, value: 1 }]);
+    expect((await gpu.execute({ type: "waitFence", fence: first, timeoutMs: 10_000 })).state).toBe(
+      "SIGNALED",
+    );
+    const second = await submit(gpu, patient, wait(2));
+    await gpu.execute({
+      type: "writeObject",
+      object: semaphore,
+      offsetBytes: 0,
+      data: new Uint8Array([2, 0, 0, 0]),
+    });
+    expect((await gpu.execute({ type: "waitFence", fence: second, timeoutMs: 10_000 })).state).toBe(
+      "SIGNALED",
+    );
+  });
+
   test("a request waits for fences and for earlier work on its objects, on whatever engine", async () => {
     await bootGpu();
     const object = await gpu.upload(new Uint8Array(64 * KIB));

@@ -161,6 +161,55 @@ describe("ResetDevice", () => {
     expect((await gpu.execute({ type: "waitFence", fence, timeoutMs: 1000 })).state).toBe("SIGNALED");
   });
 
+  test("is one at a time, and no transition begins meanwhile", async () => {
+    const gpu = await boot();
+    await gpu.upload(patternOf(1, MIB));
+    const reset = gpu.device.execute({ type: "resetDevice", scope: "FACTORY" });
+    const others = [
+      reasonOf(gpu.device.execute({ type: "resetDevice", scope: "FACTORY" })),
+      reasonOf(gpu.device.execute({ type: "resetDevice", scope: "GT" })),
+      reasonOf(gpu.device.execute({ type: "suspend", state: "S3" })),
+    ];
+    expect((await gpu.clock.run(reset)).powerState).toBe("ACTIVE");
+    expect(await gpu.clock.run(Promise.all(others))).toEqual(others.map(() => "TRANSITION_IN_PROGRESS"));
+    gpu.device.checkInvariants();
+  });
+
+  test("FACTORY waits for a running suspend, and leaves a device that is as new", async () => {
+    const gpu = await boot();
+    for (let seed = 0; seed < 5; seed++) await gpu.upload(patternOf(seed, MIB));
+    const { id } = await gpu.execute({ type: "suspend", state: "S3", waitMs: 0 });
+    expect((await gpu.execute({ type: "resetDevice", scope: "FACTORY" })).powerState).toBe("ACTIVE");
+    expect((await gpu.execute({ type: "getTransition", transition: id })).state).not.toBe("RUNNING");
+    gpu.device.checkInvariants();
+  });
+
+  test("of an engine that a client asks for does not count as a hang of its context", async () => {
+    const gpu = await boot();
+    const ctx = await context(gpu, "rcs0");
+    for (let times = 0; times < 4; times++) {
+      await submit(gpu, ctx, [{ op: "spin", durationMs: 60_000 }]);
+      await gpu.clock.advance(5);
+      await gpu.execute({ type: "resetEngine", engine: "rcs0" });
+    }
+    expect(await gpu.execute({ type: "getContext", context: ctx })).toMatchObject({
+      hangs: 0,
+      banned: false,
+    });
+  });
+
+  test("of the copy engine in the middle of a copy leaves the copy to the CPU and the GT well", async () => {
+    const gpu = await boot();
+    const id = await gpu.upload(patternOf(1, 8 * MIB));
+    const evicting = gpu.device.execute({ type: "evictRegion", region: "lmem0" });
+    await gpu.clock.advance(0.1);
+    await gpu.execute({ type: "resetEngine", engine: "bcs0" });
+    await gpu.clock.run(evicting);
+    expect((await gpu.execute({ type: "getDevice" })).wedged).toBe(false);
+    expect(hashOf(await gpu.download(id))).toBe(hashOf(patternOf(1, 8 * MIB)));
+    gpu.device.checkInvariants();
+  });
+
   test.each(["ACTIVE", "SUSPENDED", "FAILED", "hung"])("FACTORY makes a %s device as new", async (state) => {
     const faultKnobs = { skipRestoreEarly: state === "FAILED" };
     const gpu = await boot({ faultKnobs });

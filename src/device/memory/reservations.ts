@@ -1,15 +1,17 @@
 /**
  * Who uses which object: the fences of requests, by what they do with it (the kernel's dma_resv). An object in use is
- * active, not pinned. Whoever writes waits for all, whoever reads waits for the writers.
+ * active, not pinned. Whoever writes waits for readers and writers, whoever reads waits for the writers; who only keeps
+ * the object where it is (a semaphore that somebody else is to release) waits for nobody, and nobody for it.
  */
 import { type Clock, settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import type { Fence } from "../fence.ts";
 import { OBJECT_WAIT_TIMEOUT_MS } from "../limits.ts";
 
-export type Usage = "read" | "write";
+export type Usage = "keep" | "read" | "write";
 
 interface Reservation {
+  readonly keepers: Set<Fence>;
   readonly readers: Set<Fence>;
   readonly writers: Set<Fence>;
 }
@@ -32,6 +34,7 @@ export class Reservations {
   blocking(slot: number, usage: Usage): Fence[] {
     const reservation = this.#bySlot.get(slot);
     if (reservation === undefined) return [];
+    if (usage === "keep") return [];
     return usage === "read" ? [...reservation.writers] : [...reservation.writers, ...reservation.readers];
   }
 
@@ -39,15 +42,17 @@ export class Reservations {
   add(slot: number, usage: Usage, fence: Fence): void {
     let reservation = this.#bySlot.get(slot);
     if (reservation === undefined) {
-      reservation = { readers: new Set(), writers: new Set() };
+      reservation = { keepers: new Set(), readers: new Set(), writers: new Set() };
       this.#bySlot.set(slot, reservation);
     }
-    const { readers, writers } = reservation;
-    (usage === "read" ? readers : writers).add(fence);
+    const { keepers, readers, writers } = reservation;
+    ({ keep: keepers, read: readers, write: writers })[usage].add(fence);
     fence.onSettled(() => {
+      keepers.delete(fence);
       readers.delete(fence);
       writers.delete(fence);
-      if (readers.size > 0 || writers.size > 0 || this.#bySlot.get(slot) !== reservation) return;
+      if (keepers.size > 0 || readers.size > 0 || writers.size > 0 || this.#bySlot.get(slot) !== reservation)
+        return;
       this.#bySlot.delete(slot);
       this.onIdle(slot);
     });

@@ -33,6 +33,7 @@ export class Power {
   readonly #transitions: Transition[] = [];
   #nextId = 1;
   #running: Transition | undefined;
+  #resetting = false;
   /** The transition that led to the present state. */
   #latest: Transition;
   #checksums: Checksums | undefined;
@@ -121,23 +122,36 @@ export class Power {
   async resetGt(): Promise<void> {
     this.#refuseSecond();
     if (this.state !== "ACTIVE") throw stateError(this.state, "a reset of the GT");
-    await this.#parts.gt.reset();
+    await this.#whileResetting(() => this.#parts.gt.reset());
   }
 
   /** Makes the device as new, from any state: waits for a running transition to end, then drops everything. */
   async resetFactory(): Promise<void> {
-    this.#running?.requestCancel();
-    await this.#running?.ended(undefined);
-    const { gate } = this.#parts;
-    gate.close(() => stateError("SUSPENDING", "this call"));
+    if (this.#resetting) throw resetInProgress();
+    await this.#whileResetting(async () => {
+      this.#running?.requestCancel();
+      await this.#running?.ended(undefined);
+      const { gate } = this.#parts;
+      gate.close(() => stateError("SUSPENDING", "this call"));
+      try {
+        await runFactoryReset(this.#parts);
+        this.#checksums = undefined;
+        this.sleepState = undefined;
+        this.suspendCount = 0;
+        if (this.state !== "ACTIVE") this.#enter("reset", "D0");
+      } finally {
+        if (this.state === "ACTIVE") gate.open();
+      }
+    });
+  }
+
+  /** No transition begins and no other reset while one is in progress. */
+  async #whileResetting(reset: () => Promise<void>): Promise<void> {
+    this.#resetting = true;
     try {
-      await runFactoryReset(this.#parts);
-      this.#checksums = undefined;
-      this.sleepState = undefined;
-      this.suspendCount = 0;
-      if (this.state !== "ACTIVE") this.#enter("reset", "D0");
+      await reset();
     } finally {
-      gate.open();
+      this.#resetting = false;
     }
   }
 
@@ -263,6 +277,7 @@ export class Power {
   }
 
   #refuseSecond(): void {
+    if (this.#resetting) throw resetInProgress();
     if (this.#running === undefined) return;
     throw new DeviceError(
       "TRANSITION_IN_PROGRESS",
@@ -278,6 +293,13 @@ export class Power {
       transition: id,
     });
   }
+}
+
+function resetInProgress(): DeviceError {
+  return new DeviceError(
+    "TRANSITION_IN_PROGRESS",
+    "The device is being reset; try again when that has ended.",
+  );
 }
 
 /** S2idle keeps local memory by default, the others lose it. */

@@ -165,13 +165,15 @@ export async function runFactoryReset(parts: Parts): Promise<void> {
     gt.contexts.all(),
     new DeviceError("ENGINE_HUNG", "Work was given up: the device was reset to its factory state."),
   );
-  if (!(await settledWithin(clock, gate.drained(), PREPARE_DRAIN_TIMEOUT_MS))) {
+  const idle = new Promise<void>((resolve) => gt.scheduler.whenIdle(resolve));
+  if (!(await settledWithin(clock, Promise.all([gate.drained(), idle]), PREPARE_DRAIN_TIMEOUT_MS))) {
+    await gt.setWedged("commands did not end when the device was to be reset");
     throw new DeviceError(
       "IDLE_TIMEOUT",
-      `Commands did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms of a reset.`,
+      `Commands did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms of a reset; the GT is wedged, and nothing was dropped.`,
     );
   }
-  await recoverRegions(memory);
+  await recoverRegions(memory, true);
   gt.contexts.clear();
   await deleteEverything(memory);
   gt.scheduler.fences.clear();

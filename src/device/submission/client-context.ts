@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { DeviceError } from "../errors.ts";
 import { CONTEXT_IMAGE_BYTES, loadContext } from "../hardware/context-image.ts";
-import { CLIENT_RING_BYTES } from "../limits.ts";
+import { CLIENT_RING_BYTES, OBJECTS_MAX } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE } from "../memory/object-table.ts";
 import { destroy } from "../memory/objects.ts";
@@ -53,6 +53,12 @@ export class ClientContext {
     this.engine = options.engine;
     this.ring = options.ring;
     this.#options = options;
+    if (options.memory.table.count + 2 > OBJECTS_MAX) {
+      throw new DeviceError(
+        "LIMIT_EXCEEDED",
+        "The device holds as many objects as it can, and a context needs two.",
+      );
+    }
     this.#imageSlot = this.#addObject("image", CONTEXT_IMAGE_BYTES);
     this.#ringSlot = this.#addObject("ring", CLIENT_RING_BYTES);
   }
@@ -176,10 +182,7 @@ export class ClientContext {
       alignmentBytes: 0,
       label: `${what} of context ${id}`,
     });
-    if (slot !== NONE) return slot;
-    throw new DeviceError(
-      "LIMIT_EXCEEDED",
-      "The device holds as many objects as it can, and a context needs two.",
-    );
+    assert(slot !== NONE, "the table has room for image and ring");
+    return slot;
   }
 }

@@ -182,14 +182,14 @@ export class Gt {
    * Resets one engine: the work that it could not end fails, its context is told, and what was behind it runs again.
    * When the engine does not come back, or the work was the kernel's own, the GT is wedged.
    */
-  async resetEngine(unit: EngineUnit, why: string): Promise<void> {
+  async resetEngine(unit: EngineUnit, why: string, asked = false): Promise<void> {
     if (this.wedged || !this.powered) return;
     const running = this.#resets.get(unit);
     if (running !== undefined) {
       await running;
       return;
     }
-    const reset = this.#resetEngine(unit, why).finally(() => this.#resets.delete(unit));
+    const reset = this.#resetEngine(unit, why, asked).finally(() => this.#resets.delete(unit));
     this.#resets.set(unit, reset);
     const defect = await reset;
     if (defect !== undefined && this.powered) await this.setWedged(defect);
@@ -233,7 +233,7 @@ export class Gt {
   }
 
   /** Answers why the GT must be wedged; undefined when it need not be. */
-  async #resetEngine(unit: EngineUnit, why: string): Promise<string | undefined> {
+  async #resetEngine(unit: EngineUnit, why: string, asked: boolean): Promise<string | undefined> {
     const { engine, queue } = unit;
     unit.heartbeat.park();
     const { ringHead } = engine.position();
@@ -252,7 +252,8 @@ export class Gt {
       ringHead,
     };
     this.#options.emit({ type: "engineReset", engine: engine.name, why, context: client?.id ?? "" });
-    if (running !== undefined && client === undefined) {
+    const ownWork = running !== undefined && client === undefined;
+    if (ownWork && !asked) {
       return `engine ${engine.name} was reset (${why}) under the kernel's own work`;
     }
     try {
@@ -261,7 +262,12 @@ export class Gt {
       return `engine ${engine.name} did not come back from a reset`;
     }
     if (!this.powered) return undefined;
-    if (client !== undefined) this.#blame(client, why);
+    // Asked for in the middle of a copy, and nothing is wrong with the engine: whoever copies turns to the CPU.
+    if (ownWork) {
+      for (const ring of unit.ownContexts)
+        ring.failAll(engineHung(`engine ${engine.name} was reset because ${why}`));
+    }
+    if (client !== undefined) this.#blame(client, why, asked);
     // Rings that went on meanwhile have put that into the queue: it is submitted again behind what was before it.
     const again = new Set([...all, ...queue.takeAll().all].map((work) => work.contextId));
     for (const ring of this.#rings()) if (again.has(ring.contextId)) ring.replay();
@@ -270,8 +276,9 @@ export class Gt {
   }
 
   /** The guilty request fails; a context that keeps hanging is banned, and what it had waiting fails too. */
-  #blame(context: ClientContext, why: string): void {
-    context.hangs++;
+  #blame(context: ClientContext, why: string, asked: boolean): void {
+    // A reset that somebody asked for is nobody's hang.
+    if (!asked) context.hangs++;
     if (context.hangs >= HANGS_BEFORE_BAN) context.banned = true;
     context.ring.skipGuilty(engineHung(`engine ${context.engine} was reset because ${why}`));
     if (!context.banned) return;

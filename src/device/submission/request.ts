@@ -30,10 +30,12 @@ export class Request {
   /** When the fence settled, for how long it is kept. */
   settledAtNs: bigint | undefined;
   readonly seqno: number;
-  readonly commands: readonly WorkCommand[];
+  /** Gone once the fence has settled, like the fences that it waited for: what is kept of a request is its end. */
+  commands: readonly WorkCommand[];
   readonly uses: ObjectUses;
   readonly slots: ReadonlyMap<string, number>;
-  readonly #options: RequestOptions;
+  #waitFor: readonly Fence[];
+  #after: readonly Fence[];
 
   constructor(options: RequestOptions) {
     this.id = options.id;
@@ -43,13 +45,19 @@ export class Request {
     this.commands = options.commands;
     this.uses = options.uses;
     this.slots = options.slots;
-    this.#options = options;
+    this.#waitFor = options.waitFor;
+    this.#after = options.after;
+    this.fence.onSettled(() => {
+      this.commands = [];
+      this.#waitFor = [];
+      this.#after = [];
+    });
   }
 
   /** Resolves when the request may run, or has been failed meanwhile. Rejects when a fence that it waits for failed. */
   ready(): Promise<void> {
-    const { waitFor, after } = this.#options;
-    const settled = [...waitFor, ...after].map(
+    const waitFor = this.#waitFor;
+    const settled = [...waitFor, ...this.#after].map(
       (fence) => new Promise<void>((resolve) => fence.onSettled(resolve)),
     );
     const failed = new Promise<void>((resolve) => this.fence.onSettled(resolve));

@@ -18,6 +18,9 @@ const REGISTERS = 16;
 const DWORD_MAX = 0xffff_ffff;
 const REGISTER_MAX = 0xffff_ffff_ffff_ffffn;
 
+/** Of two uses of an object by one request, the stronger counts. */
+const STRENGTH: Readonly<Record<Usage, number>> = { keep: 0, read: 1, write: 2 };
+
 /** What a request does with its objects, by slot. */
 export type ObjectUses = Map<number, Usage>;
 
@@ -66,7 +69,7 @@ class Checker {
         this.#range(command.object, command.offsetBytes, 8, "write", 8, 1);
         break;
       case "waitSemaphore":
-        this.#range(command.object, command.offsetBytes, 4, "read", 4, 1);
+        this.#range(command.object, command.offsetBytes, 4, "keep", 4, 1);
         this.#dword("value", command.value);
         break;
       case "checksum":
@@ -114,7 +117,8 @@ class Checker {
     }
     if (offset % align !== 0) this.#refuse(`offset ${offset} is not a multiple of ${align}`);
     if (length % multiple !== 0) this.#refuse(`length ${length} is not a multiple of ${multiple}`);
-    if (this.uses.get(slot) !== "write") this.uses.set(slot, usage);
+    const strongest = STRENGTH[this.uses.get(slot) ?? "keep"] > STRENGTH[usage] ? this.uses.get(slot) : usage;
+    if (strongest !== undefined) this.uses.set(slot, strongest);
   }
 
   #dword(what: string, value: number): void {
