@@ -184,20 +184,6 @@ describe("ResetDevice", () => {
     gpu.device.checkInvariants();
   });
 
-  test("of an engine that a client asks for does not count as a hang of its context", async () => {
-    const gpu = await boot();
-    const ctx = await context(gpu, "rcs0");
-    for (let times = 0; times < 4; times++) {
-      await submit(gpu, ctx, [{ op: "spin", durationMs: 60_000 }]);
-      await gpu.clock.advance(5);
-      await gpu.execute({ type: "resetEngine", engine: "rcs0" });
-    }
-    expect(await gpu.execute({ type: "getContext", context: ctx })).toMatchObject({
-      hangs: 0,
-      banned: false,
-    });
-  });
-
   test("of the copy engine in the middle of a copy leaves the copy to the CPU and the GT well", async () => {
     const gpu = await boot();
     const id = await gpu.upload(patternOf(1, 8 * MIB));

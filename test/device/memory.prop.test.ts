@@ -121,7 +121,7 @@ test("[invariants 5-8, 56-69] [gem_lmem_swapping@parallel-random-verify] whateve
       expectSwapReached(world);
       for (const { type } of gpu.events) seen.set(type, (seen.get(type) ?? 0) + 1);
     }),
-    { numRuns: 60 },
+    { numRuns: 50 },
   );
   // The paths that this is about were taken, and often.
   for (const type of [

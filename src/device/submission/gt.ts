@@ -267,7 +267,7 @@ export class Gt {
       for (const ring of unit.ownContexts)
         ring.failAll(engineHung(`engine ${engine.name} was reset because ${why}`));
     }
-    if (client !== undefined) this.#blame(client, why, asked);
+    if (client !== undefined) this.#blame(client, why);
     // Rings that went on meanwhile have put that into the queue: it is submitted again behind what was before it.
     const again = new Set([...all, ...queue.takeAll().all].map((work) => work.contextId));
     for (const ring of this.#rings()) if (again.has(ring.contextId)) ring.replay();
@@ -276,9 +276,8 @@ export class Gt {
   }
 
   /** The guilty request fails; a context that keeps hanging is banned, and what it had waiting fails too. */
-  #blame(context: ClientContext, why: string, asked: boolean): void {
-    // A reset that somebody asked for is nobody's hang.
-    if (!asked) context.hangs++;
+  #blame(context: ClientContext, why: string): void {
+    context.hangs++;
     if (context.hangs >= HANGS_BEFORE_BAN) context.banned = true;
     context.ring.skipGuilty(engineHung(`engine ${context.engine} was reset because ${why}`));
     if (!context.banned) return;
