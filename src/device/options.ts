@@ -9,7 +9,7 @@ import { WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import type { RateLimits, Rates } from "./hardware/rates.ts";
 import { BANK_BYTES_MAX, LOCAL_REGIONS_MAX, PAGE_BYTES, RATE_LIMIT_MIN } from "./limits.ts";
 import type { HashFactory } from "./memory/memory.ts";
-import type { ByteStore } from "./memory/swap.ts";
+import { type ByteStore, SWAP_PAGE_BYTES } from "./memory/swap.ts";
 import type { FaultKnobs } from "./power/sequence.ts";
 import type { Extent } from "./resource.ts";
 import { kernelObjectBytes } from "./submission/kernel-objects.ts";
@@ -94,8 +94,20 @@ export function checkOptions(options: DeviceOptions): void {
     }
     for (const range of reserved ?? []) checkReserved(range, sizeBytes, minPageBytes);
     checkApart(reserved ?? []);
+    if ((reserved ?? []).reduce((sum, range) => sum + range.lengthBytes, 0) === sizeBytes) {
+      throw new DeviceError(
+        "INVALID_RANGE",
+        "A region of local memory is reserved whole, and nobody could use it.",
+      );
+    }
   }
   checkBankSize("System memory", options.smem.sizeBytes, WASM_PAGE_BYTES);
+  if (options.swap !== undefined && options.swap.sizeBytes < SWAP_PAGE_BYTES) {
+    throw new DeviceError(
+      "INVALID_SIZE",
+      `Swap (${formatBytes(options.swap.sizeBytes)}) is smaller than one page of it (${formatBytes(SWAP_PAGE_BYTES)}).`,
+    );
+  }
   if (options.stolenBytes !== undefined && options.stolenBytes > 0) {
     checkBankSize("Stolen memory", options.stolenBytes, WASM_PAGE_BYTES);
   }

@@ -83,10 +83,10 @@ export class BuddyAllocator {
 
   /** Largest single free block; a contiguous allocation of more may still find room across two. */
   largestFreeBlockBytes(): number {
-    const { dirty, cleared } = this.#blocks;
-    const inDirty = dirty.isEmpty ? 0 : 2 ** dirty.largestOrder;
-    const inCleared = cleared.isEmpty ? 0 : 2 ** cleared.largestOrder;
-    return Math.max(inDirty, inCleared) * this.chunkBytes;
+    // A place that is free but part clear, part dirty becomes one block as soon as somebody needs it.
+    const { dirty, cleared, mixed } = this.#blocks;
+    const chunks = [dirty, cleared, mixed].map((tree) => (tree.isEmpty ? 0 : 2 ** tree.largestOrder));
+    return Math.max(...chunks) * this.chunkBytes;
   }
 
   /**
