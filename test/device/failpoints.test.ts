@@ -110,6 +110,22 @@ describe("an error at", () => {
   });
 });
 
+test("[invariant 14] from step 3 to the start of the engines nobody has the blitter", async () => {
+  const { gpu, failpoints } = await boot();
+  for (const [type, name] of [
+    ["suspend", "memcpy.object"],
+    ["resume", "restoreEarly.object"],
+  ] as const) {
+    failpoints.arm(name, { ...ERROR, action: "DELAY", delayMs: 1000 });
+    await gpu.execute(type === "suspend" ? { type, state: "S3", waitMs: 0 } : { type, waitMs: 0 });
+    await gpu.clock.advance(500);
+    expect(failpoints.get(name).hits, name).toBe(1);
+    expect(gpu.device.memory.blitter, name).toBeUndefined();
+    await gpu.clock.advance(5000);
+  }
+  expect(gpu.device.memory.blitter).toBeDefined();
+});
+
 describe("a failpoint", () => {
   test("delays, hangs until it is disarmed, and never for ever", async () => {
     const { gpu, failpoints } = await boot();
