@@ -75,8 +75,8 @@ function operation(binding: Binding, schemas: SchemaSet): Json {
     if (method.methodKind === "client_streaming") schemas.reference(method.output);
     return { ...common, ...contentOperation(method, pathParameters) };
   }
-  const bound = binding.variable?.field;
-  const query = binding.body === "" ? schemas.queryParameters(method.input, bound) : [];
+  const bound = [binding.variable?.fieldPath[0], binding.body];
+  const query = binding.body === "*" ? [] : schemas.queryParameters(method.input, bound);
   const parameters = [...pathParameters, ...query];
   return {
     ...common,
@@ -87,15 +87,22 @@ function operation(binding: Binding, schemas: SchemaSet): Json {
 }
 
 function requestBody(binding: Binding, schemas: SchemaSet): Json {
-  return {
-    required: false,
-    content: {
-      "application/json": { schema: schemas.reference(binding.method.input, binding.variable?.field) },
-    },
-  };
+  const { input } = binding.method;
+  const resource = input.fields.find((field) => field.name === binding.body)?.message;
+  const schema =
+    resource === undefined
+      ? schemas.reference(input, binding.variable?.fieldPath[0])
+      : schemas.reference(resource);
+  return { required: false, content: { "application/json": { schema } } };
 }
 
 function responses(binding: Binding, schemas: SchemaSet): Json {
+  if (binding.method.output.typeName === "google.api.HttpBody") {
+    return {
+      200: { description: "What was asked for.", content: { "application/json": { schema: {} } } },
+      default: { $ref: "#/components/responses/Error" },
+    };
+  }
   const content = { "application/json": { schema: schemas.reference(binding.method.output) } };
   // A POST that answers a Transition may answer it running: the transcoder's rule, see src/server/http/transcoder.ts.
   const accepted = {

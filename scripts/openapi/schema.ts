@@ -19,6 +19,7 @@ const WELL_KNOWN: Readonly<Record<string, Json>> = {
   "google.protobuf.Timestamp": { type: "string", format: "date-time" },
   "google.protobuf.Duration": { type: "string", pattern: "^-?\\d+(\\.\\d{1,9})?s$", examples: ["1.5s"] },
   "google.protobuf.Empty": { type: "object" },
+  "google.protobuf.FieldMask": { type: "string", examples: ["enabled,autosuspendDelay"] },
 };
 
 /** Collects the schema of every message that was referred to. */
@@ -37,10 +38,10 @@ export class SchemaSet {
     return { $ref: `#/components/schemas/${name}` };
   }
 
-  /** The fields of a request without a body, as query parameters. */
-  queryParameters(message: DescMessage, pathField: string | undefined): Json[] {
+  /** The fields of a request that are query parameters: all but those that are in the path or in the body. */
+  queryParameters(message: DescMessage, elsewhere: readonly (string | undefined)[]): Json[] {
     return message.fields
-      .filter((field) => field.name !== pathField)
+      .filter((field) => !elsewhere.includes(field.name))
       .map((field) => ({
         name: field.jsonName,
         in: "query",

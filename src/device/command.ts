@@ -2,6 +2,18 @@
  * The closed union of everything a client may ask of a device, what each answers, and when each is legal.
  * Every wire decodes into one of these, and nothing else reaches the device.
  */
+
+import type {
+  CancelTransition,
+  GetRuntimePm,
+  GetTransition,
+  GetTransitionTrace,
+  ListTransitions,
+  PlanSuspend,
+  Resume,
+  Suspend,
+  UpdateRuntimePm,
+} from "./power-command.ts";
 import type {
   Advice,
   ContextPriority,
@@ -12,12 +24,14 @@ import type {
   ObjectFlag,
   ObjectResource,
   RegionResource,
-  SleepState,
+  RuntimePmResource,
   SuspendPlan,
   TransitionResource,
   UsageResource,
 } from "./resource.ts";
 import type { WorkCommand } from "./work-command.ts";
+
+export type * from "./power-command.ts";
 
 /**
  * What to do when a transition is running: refuse (DEVICE_TRANSITION), hold and run once when the device is ACTIVE,
@@ -206,44 +220,6 @@ export interface ResetDevice {
   readonly type: "resetDevice";
   readonly scope: "GT" | "FACTORY";
 }
-export interface Suspend {
-  readonly type: "suspend";
-  readonly state: SleepState;
-  /** @default IDLE_TIMEOUT_DEFAULT_MS */
-  readonly idleTimeoutMs?: number;
-  /** @default "WEDGE" */
-  readonly onIdleTimeout?: "WEDGE" | "ABORT";
-  /** Take a CRC-32C of every object before `evict` and compare after resume. @default false */
-  readonly verify?: boolean;
-  /** Answer after this long at the latest, 0 = at once; undefined = when it has ended. Unit: milliseconds. */
-  readonly waitMs?: number;
-}
-/** Answers what a suspend would do, touching nothing. Errors: those of Suspend for the state of the device. */
-export interface PlanSuspend {
-  readonly type: "planSuspend";
-}
-export interface Resume {
-  readonly type: "resume";
-  readonly verify?: boolean;
-  readonly waitMs?: number;
-}
-export interface GetTransition {
-  readonly type: "getTransition";
-  readonly transition: string;
-}
-/** Newest first. */
-export interface ListTransitions {
-  readonly type: "listTransitions";
-  /** Only transitions older than this id; empty = from the newest. */
-  readonly beforeId: string;
-  readonly limit: number;
-}
-/** Legal until `power_off` has begun. Errors: TRANSITION_NOT_FOUND, TRANSITION_NOT_CANCELLABLE. */
-export interface CancelTransition {
-  readonly type: "cancelTransition";
-  readonly transition: string;
-}
-
 export type Command =
   | GetDevice
   | ListRegions
@@ -281,7 +257,10 @@ export type Command =
   | Resume
   | GetTransition
   | ListTransitions
-  | CancelTransition;
+  | CancelTransition
+  | GetTransitionTrace
+  | GetRuntimePm
+  | UpdateRuntimePm;
 
 export type CommandType = Command["type"];
 
@@ -324,6 +303,9 @@ export interface Results {
   getTransition: TransitionResource;
   listTransitions: { readonly transitions: readonly TransitionResource[]; readonly nextBeforeId: string };
   cancelTransition: TransitionResource;
+  getTransitionTrace: Uint8Array;
+  getRuntimePm: RuntimePmResource;
+  updateRuntimePm: RuntimePmResource;
 }
 
 export type CommandOf<T extends CommandType> = Extract<Command, { type: T }>;
@@ -372,4 +354,7 @@ export const ACCESS: Readonly<Record<CommandType, Access>> = {
   getTransition: "metadata",
   listTransitions: "metadata",
   cancelTransition: "power",
+  getTransitionTrace: "metadata",
+  getRuntimePm: "metadata",
+  updateRuntimePm: "metadata",
 };

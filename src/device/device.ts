@@ -48,6 +48,9 @@ import { Swap } from "./memory/swap.ts";
 import { summarizeUsage } from "./memory/usage.ts";
 import { checkOptions, DEFAULT_MIN_PAGE_BYTES, type DeviceOptions } from "./options.ts";
 import { CommandGate } from "./power/command-gate.ts";
+import { Hibernation } from "./power/hibernation.ts";
+import type { ImagedDevice } from "./power/image/capture.ts";
+import { DEFAULT_POLICY, type PowerPolicy } from "./power/policy.ts";
 import { Power } from "./power/power.ts";
 import type { DeviceResource, FenceResource, RegionResource } from "./resource.ts";
 import { Gt } from "./submission/gt.ts";
@@ -75,6 +78,8 @@ export async function assembleDevice(options: DeviceOptions): Promise<AssembledD
   return device;
 }
 
+const MODEL = "Torpor virtual GPU";
+
 type Handlers = { readonly [T in CommandType]: (command: CommandOf<T>) => Results[T] | Promise<Results[T]> };
 
 export class AssembledDevice implements Device {
@@ -82,7 +87,9 @@ export class AssembledDevice implements Device {
   readonly memory: Memory;
   readonly gt: Gt;
   readonly #options: DeviceOptions;
+  readonly #policy: PowerPolicy;
   readonly #power: Power;
+  readonly #hibernation: Hibernation;
   readonly #gate: CommandGate;
   readonly #handlers: Handlers;
 
@@ -90,6 +97,7 @@ export class AssembledDevice implements Device {
     const { clock, emit } = options;
     this.name = options.name;
     this.#options = options;
+    this.#policy = options.policy ?? DEFAULT_POLICY;
     const stolen = options.stolenBytes ?? 0;
     const local = options.lmem.map((region) => region.sizeBytes);
     const sizes = [options.smem.sizeBytes, ...local, ...(stolen > 0 ? [stolen] : [])];
@@ -122,31 +130,48 @@ export class AssembledDevice implements Device {
       emit,
       sha256: options.sha256,
       failpoints: options.failpoints ?? NO_FAILPOINTS,
-      swap: options.swap === undefined ? undefined : new Swap(options.swap),
+      swap: options.swap === undefined ? undefined : new Swap(options.swap, clock),
       deviceUid: options.uid,
     });
     this.memory.reservations.onIdle = (slot) => destroyWhenIdle(this.memory, slot);
     this.gt = new Gt({ memory: this.memory, engines, clock, emit });
     this.#gate = new CommandGate(clock);
-    const rail = new PowerRail({ banks: banks.slice(1), microcodes, clock, random: options.random });
+    const rail = new PowerRail({ banks, microcodes, clock, random: options.random });
+    this.#hibernation = new Hibernation({
+      device: () => this.#forImage(),
+      memory: this.memory,
+      store: options.images,
+      codec: options.frameCodec,
+      compresses: options.compressImages === true,
+      onAdopted: (device, checksums) => this.#power.adopt(device, checksums),
+    });
     this.#power = new Power(
       {
         memory: this.memory,
         gt: this.gt,
         rail,
         gate: this.#gate,
+        hibernation: this.#hibernation,
         clock,
+        policy: this.#policy,
         faultKnobs: options.faultKnobs ?? {},
         rates: options.rates ?? DEFAULT_RATES,
       },
       emit,
+      options.runtimePm,
     );
     this.#handlers = this.#makeHandlers();
   }
 
   async boot(): Promise<void> {
+    const { resumeFrom } = this.#options;
+    if (resumeFrom !== undefined) {
+      this.#power.beginSuspended(resumeFrom);
+      return;
+    }
     await this.gt.startFirmware();
     await this.gt.startEngines();
+    this.#power.runtime.noteIdle();
   }
 
   async execute<C extends Command>(command: C): Promise<Results[C["type"]]> {
@@ -156,12 +181,13 @@ export class AssembledDevice implements Device {
     ) => Results[C["type"]] | Promise<Results[C["type"]]>;
     // submitWork goes through the gate by itself, and is out again before it waits for the work to end.
     if (ACCESS[command.type] !== "access" || command.type === "submitWork") return handler(command);
-    const hold = "hold" in command && command.hold !== undefined ? command.hold : "refuse";
+    const hold = "hold" in command ? command.hold : undefined;
     return this.#throughGate(hold, () => handler(command));
   }
 
-  async #throughGate<T>(hold: Hold, work: () => T | Promise<T>): Promise<T> {
-    await this.#gate.enter(hold, this.#power.transitionRunning);
+  async #throughGate<T>(hold: Hold | undefined, work: () => T | Promise<T>): Promise<T> {
+    const unsaid = this.#policy.producers === "blocked" ? "transition" : "refuse";
+    await this.#gate.enter(hold ?? unsaid, this.#power.transitionRunning);
     try {
       return await work();
     } finally {
@@ -170,7 +196,7 @@ export class AssembledDevice implements Device {
   }
 
   async #submitWork(command: SubmitWork): Promise<FenceResource> {
-    const request = await this.#throughGate(command.hold ?? "refuse", () => this.gt.submit(command));
+    const request = await this.#throughGate(command.hold, () => this.gt.submit(command));
     if (command.waitMs !== undefined && command.waitMs > 0) {
       const settled = new Promise<void>((resolve) => request.fence.onSettled(resolve));
       await settledWithin(this.#options.clock, settled, command.waitMs);
@@ -179,6 +205,7 @@ export class AssembledDevice implements Device {
   }
 
   close(): Promise<void> {
+    this.#power.runtime.close();
     return this.gt.close();
   }
 
@@ -241,6 +268,9 @@ export class AssembledDevice implements Device {
       getTransition: ({ transition }) => power.get(transition),
       listTransitions: (command) => power.list(command),
       cancelTransition: (command) => power.cancel(command),
+      getTransitionTrace: ({ transition }) => power.trace(transition, this.name),
+      getRuntimePm: () => power.runtime.describe(),
+      updateRuntimePm: (command) => power.runtime.update(command),
     };
   }
 
@@ -248,8 +278,8 @@ export class AssembledDevice implements Device {
     const power = this.#power;
     return {
       name: this.name,
-      uid: this.#options.uid,
-      model: this.#options.model ?? "Torpor virtual GPU",
+      uid: this.memory.deviceUid,
+      model: this.#options.model ?? MODEL,
       powerState: power.state,
       sleepState: power.sleepState,
       dState: power.dState,
@@ -259,7 +289,20 @@ export class AssembledDevice implements Device {
       transition: power.transitionId,
       regions: this.#regions().map((region) => region.id),
       engines: this.#options.engines,
+      image: this.#hibernation.image,
       etag: `"${power.stateSinceNs.toString(16)}-${this.gt.wedged ? 1 : 0}"`,
+    };
+  }
+
+  /** The device as hibernation images are made of it and restored to it. */
+  #forImage(): ImagedDevice {
+    return {
+      name: this.name,
+      model: this.#options.model ?? MODEL,
+      memory: this.memory,
+      gt: this.gt,
+      suspendCount: this.#power.suspendCount,
+      nextTransitionId: this.#power.nextTransitionId,
     };
   }
 

@@ -2,6 +2,7 @@
  * What the device tells as it happens: tagged plain data into a sink that is handed in. The sink must not throw and
  * must not call back into the device; it counts, logs or queues.
  */
+import type { ErrorReason } from "./errors.ts";
 import type { DState, PhaseRecord, PowerState, TransitionResource } from "./resource.ts";
 
 export type CopyPath = "blitter" | "memcpy";
@@ -45,6 +46,14 @@ export type DeviceEvent =
   | { readonly type: "blitterFallback"; readonly reason: string; readonly bytes: number }
   | { readonly type: "verifyFailed"; readonly objects: readonly string[] }
   | { readonly type: "recovered"; readonly complete: boolean }
+  | {
+      readonly type: "phaseForgiven";
+      readonly transition: TransitionResource;
+      readonly reason: ErrorReason;
+      readonly message: string;
+    }
+  | { readonly type: "imageSealed"; readonly image: string }
+  | { readonly type: "imageConsumed"; readonly image: string }
   | { readonly type: "jobEnded"; readonly engine: string; readonly completed: boolean }
   | { readonly type: "engineReset"; readonly engine: string; readonly why: string; readonly context: string }
   | { readonly type: "wedged"; readonly wedged: boolean; readonly why: string };

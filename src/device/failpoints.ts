@@ -16,18 +16,35 @@ export const FAILPOINTS = {
   "evictPinned.before": "before step 2",
   "evictPinned.object": "before each object that step 2 evicts or backs up",
   "backup.allocate": "before system memory is taken for each backup",
+  "migrate.pageTable":
+    "ERROR: garbage is written over the page table of the blitter before a blit; it stays there until a reset",
+  "blitter.hang": "ERROR: the copy engine hangs in the middle of a blit",
   "copy.blit": "ERROR: the fence of a blit fails although the blitter works",
+  "copy.short": "ERROR: half of the last piece of a blit is not written, and its fence signals all the same",
+  "copy.corrupt":
+    "ERROR: one bit of the first piece of a blit is flipped, and its fence signals all the same",
   "memcpy.object": "before each object that step 3 backs up",
   "firmware.stop": "before the microcontroller is stopped",
+  "image.write": "before each write to a hibernation image",
+  "image.short": "ERROR: a write to a hibernation image loses its second half and says nothing",
+  "image.fsync": "before a hibernation image is made durable",
+  "image.seal": "before the rename that seals a hibernation image",
+  "image.sealed": "after that rename; the image is there, and the suspend can still fail",
   "powerOff.before":
     "before the engines are halted and the power is cut; the last point at which a suspend can fail",
   "powerOff.after": "after the power was cut; cannot fail, only be delayed or crash",
+  "image.read": "before each object is read from a hibernation image",
   "powerOn.before": "before the power is applied; ERROR leaves the device SUSPENDED",
   "restoreEarly.object": "before each object that is restored by CPU",
+  "restore.populate": "before the pages of each backup are made ready for its restore",
+  "backup.free":
+    "before each backup is freed that was restored or dropped; cannot fail, only be delayed or crash",
   "firmware.load": "ERROR: the firmware image does not load",
   "engine.start": "ERROR: the engines do not start",
   "restoreLate.object": "before each object that is restored after the GT runs",
   "verify.mismatch": "ERROR: the first object that is compared counts as changed",
+  "image.consume": "before the rename that consumes a hibernation image",
+  "image.consumed": "after that rename; cannot fail, only be delayed or crash",
   "recover.object": "before each backup that recover drops",
   "swap.write": "before an object is written to swap",
   "swap.read": "before an object is read from swap",
@@ -83,11 +100,16 @@ interface Armed {
 }
 
 /** Points at which a failure could not be undone: they take what delays or crashes. */
-const CANNOT_FAIL: readonly FailpointName[] = ["powerOff.after"];
+const CANNOT_FAIL: readonly FailpointName[] = ["powerOff.after", "backup.free", "image.consumed"];
 /** Points that change what happens there instead of stopping it: they take ERROR and nothing else. */
 const ERROR_ONLY: readonly FailpointName[] = [
   "idle.timeout",
+  "migrate.pageTable",
+  "blitter.hang",
   "copy.blit",
+  "copy.short",
+  "copy.corrupt",
+  "image.short",
   "firmware.load",
   "verify.mismatch",
 ];
@@ -116,7 +138,7 @@ export class Failpoints {
 
   /** Arms a failpoint anew. @throws DeviceError INVALID_REQUEST for values that make no sense. */
   arm(name: FailpointName, arming: FailpointArming): FailpointView {
-    check(name, arming);
+    checkArming(name, arming);
     this.disarm(name);
     let disarm = (): void => {};
     const disarmed = new Promise<void>((resolve) => {
@@ -213,7 +235,8 @@ export function isFailpointName(name: string): name is FailpointName {
   return Object.hasOwn(FAILPOINTS, name);
 }
 
-function check(name: FailpointName, arming: FailpointArming): void {
+/** @throws DeviceError INVALID_REQUEST for an arming that makes no sense at this failpoint. */
+export function checkArming(name: FailpointName, arming: FailpointArming): void {
   assert(isFailpointName(name), "only failpoints that exist are armed");
   const { action, delayMs, probability, count, after } = arming;
   const refuse = (why: string): never => {

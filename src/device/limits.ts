@@ -45,6 +45,9 @@ export const CPU_SLICE_BYTES = 2 * MIB;
 /** Objects a walk looks at before it yields to the event loop: well under 10 ms at 200 ns an object. */
 export const WALK_SLICE_OBJECTS = 8192;
 
+/** Entries of a hibernation image that are looked at or made before a yield: 4 ms at 4 µs each. */
+export const IMAGE_SLICE_OBJECTS = 1024;
+
 /** Largest piece of one blit: preemption granularity of the migrate engine (drm/i915 intel_migrate.c CHUNK_SZ). */
 export const BLIT_CHUNK_BYTES = 8 * MIB;
 
@@ -104,11 +107,37 @@ export const ENGINE_ACK_TIMEOUT_MS = 2_000;
 /** Lowest brake on copies: at it, a step of an engine takes a second. Bytes per second. */
 export const RATE_LIMIT_MIN = MIB;
 
+/**
+ * Longest time the swap store may take for one access; it is then asked nothing more before it has answered. Disks and
+ * network file systems that recover do so within this. Unit: milliseconds.
+ */
+export const SWAP_IO_TIMEOUT_MS = 30_000;
+
 /** Longest time one blit job may take before the engine counts as hung. Unit: milliseconds. */
 export const COPY_TIMEOUT_MS = 60_000;
 
 /** Longest time `prepare` waits for commands in progress. Unit: milliseconds. */
 export const PREPARE_DRAIN_TIMEOUT_MS = 20_000;
+
+/**
+ * Longest time a transition may take while it can still fail: above what the slowest brake needs for an ordinary device.
+ * Unit: milliseconds.
+ */
+export const TRANSITION_TIMEOUT_MS = 3_600_000;
+
+/** Longest wait for a transition to end after it was told to: a cancel, a factory reset. Unit: milliseconds. */
+export const TRANSITION_END_WAIT_MS = 60_000;
+
+/** Shortest and longest time without use before a device suspends itself. Unit: milliseconds. */
+export const AUTOSUSPEND_DELAY_MIN_MS = 1;
+export const AUTOSUSPEND_DELAY_MAX_MS = 3_600_000;
+/** The same when nobody says (xe_pm.c). Unit: milliseconds. */
+export const AUTOSUSPEND_DELAY_DEFAULT_MS = 1_000;
+/** Local memory in use from which on D3cold is not worth it (xe d3cold_threshold). Unit: bytes. */
+export const D3COLD_THRESHOLD_DEFAULT_BYTES = 300 * MIB;
+
+/** Objects that an error names; how many there are is in its metadata. */
+export const OBJECTS_NAMED_MAX = 10;
 
 /** Longest delay that a failpoint may add. Unit: milliseconds. */
 export const FAILPOINT_DELAY_MAX_MS = 600_000;
@@ -123,6 +152,33 @@ export const HOLD_TIMEOUT_MS = 60_000;
 /** Transitions kept in history, newest first. */
 export const TRANSITIONS_KEPT_MAX = 256;
 
+/** Copies and moments of one trace; later ones are only counted. About 3 MiB of memory, and of JSON. */
+export const TRACE_EVENTS_MAX = 20_000;
+/** Transitions whose copies are kept for their traces; of older ones the phases remain. */
+export const TRACES_KEPT_MAX = 16;
+/** Events of a trace that are written before the event loop has its turn: less than a millisecond. */
+export const TRACE_SLICE_EVENTS = 200;
+/** What one checksum of a hibernation image covers, and what is compressed at a time. Unit: bytes. */
+export const IMAGE_FRAME_BYTES = 64 * KIB;
+/** What handling a frame costs beside its bytes, in bytes that could be copied meanwhile (5 µs). Unit: bytes. */
+export const IMAGE_FRAME_OVERHEAD_BYTES = 16 * KIB;
+/** One write to an image, and one read: large enough that the calls cost nothing. Unit: bytes. */
+export const IMAGE_WRITE_BYTES = MIB;
+/** Buffers of that size, one being filled and the others on their way: the disk does not wait for the CPU. */
+export const IMAGE_WRITE_BUFFERS = 3;
+/** The same for reading: one being used, the others read ahead. */
+export const IMAGE_READ_BUFFERS = 3;
+/** Frames with the codec at a time: the threads that a Node process has for such work. */
+export const IMAGE_CODEC_JOBS_MAX = 4;
+/** What an image says of the device itself: it is read for every line of a listing. Unit: bytes. */
+export const IMAGE_DEVICE_BYTES_MAX = 64 * KIB;
+/**
+ * Tables of an image, which are in memory while it is written or read. The most that a device can need is 2.75 GiB:
+ * OBJECTS_MAX objects with labels of LABEL_LENGTH_MAX (2.4 GiB), their frames, and 64 GiB in extents of one page.
+ * Unit: bytes.
+ */
+export const IMAGE_TABLES_BYTES_MAX = 3 * GIB;
+
 assert(CPU_SLICE_BYTES >= CONTENT_CHUNK_BYTES_MAX, "a content chunk is one CPU slice at most");
 assert(BLIT_CHUNK_BYTES % PAGE_BYTES === 0, "blit chunks are whole pages");
 assert(
@@ -130,3 +186,5 @@ assert(
   "no wait for an object outlasts the drain of a suspend",
 );
 assert(MOVE_BATCH_BYTES >= BLIT_CHUNK_BYTES, "a batch holds at least one chunk");
+assert(IMAGE_WRITE_BYTES % IMAGE_FRAME_BYTES === 0, "a write to an image is whole frames");
+assert(CPU_SLICE_BYTES >= IMAGE_WRITE_BYTES, "a write to an image is one CPU slice at most");

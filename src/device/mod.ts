@@ -19,6 +19,10 @@ export { DEFAULT_RATES, type RateLimits, type Rates } from "./hardware/rates.ts"
 export type { HashFactory } from "./memory/memory.ts";
 export type { ByteStore } from "./memory/swap.ts";
 export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";
+export { describeImage, type ImageDescription } from "./power/image/reader.ts";
+export type { FrameCodec, ImageDraft, ImageFile, ImageState, ImageStore } from "./power/image/store.ts";
+export { DEFAULT_POLICY, type PowerPolicy } from "./power/policy.ts";
+export type { RuntimePmSettings } from "./power/runtime-pm.ts";
 export type * from "./resource.ts";
 export { OBJECT_FLAGS, PHASES } from "./resource.ts";
 export { VirtualClock } from "./virtual-clock.ts";

@@ -10,7 +10,10 @@ import type { RateLimits, Rates } from "./hardware/rates.ts";
 import { BANK_BYTES_MAX, LOCAL_REGIONS_MAX, PAGE_BYTES, RATE_LIMIT_MIN } from "./limits.ts";
 import type { HashFactory } from "./memory/memory.ts";
 import { type ByteStore, SWAP_PAGE_BYTES } from "./memory/swap.ts";
-import type { FaultKnobs } from "./power/sequence.ts";
+import type { FrameCodec, ImageStore } from "./power/image/store.ts";
+import type { FaultKnobs } from "./power/parts.ts";
+import type { PowerPolicy } from "./power/policy.ts";
+import type { RuntimePmSettings } from "./power/runtime-pm.ts";
 import type { Extent } from "./resource.ts";
 import { kernelObjectBytes } from "./submission/kernel-objects.ts";
 
@@ -52,6 +55,18 @@ export interface DeviceOptions {
   readonly sha256: HashFactory;
   /** What copying costs; in-process engines only. @default DEFAULT_RATES */
   readonly rates?: Rates;
+  /** Where hibernation images are kept; without one there is no S4. @default none */
+  readonly images?: ImageStore;
+  /** Reads images that were compressed with it. @default only others can be read */
+  readonly frameCodec?: FrameCodec;
+  /** Whether images are written compressed, with that codec. @default false */
+  readonly compressImages?: boolean;
+  /** Boot suspended to S4 with this image, to be resumed. @default boot ACTIVE */
+  readonly resumeFrom?: string;
+  /** What the device does where drivers differ. @default DEFAULT_POLICY */
+  readonly policy?: PowerPolicy;
+  /** Runtime PM as it is set at boot. @default disabled, 1000 ms, 300 MiB or the size of local memory if that is less */
+  readonly runtimePm?: RuntimePmSettings;
   /** Places where things go wrong on purpose. @default none is armed */
   readonly failpoints?: DeviceFailpoints;
   /** Brakes on copies; threaded engines only. @default none */

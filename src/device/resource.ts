@@ -5,7 +5,7 @@
 import type { ErrorReason } from "./errors.ts";
 
 export type PowerState = "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING" | "FAILED";
-export type SleepState = "S2IDLE" | "S3";
+export type SleepState = "S2IDLE" | "S3" | "S4";
 export type DState = "D0" | "D3HOT" | "D3COLD";
 
 export interface DeviceResource {
@@ -25,6 +25,8 @@ export interface DeviceResource {
   /** Region ids, `smem` last. */
   readonly regions: readonly string[];
   readonly engines: readonly string[];
+  /** Id of the sealed hibernation image that holds its state, from the seal until it is consumed; else empty. */
+  readonly image: string;
   readonly etag: string;
 }
 
@@ -97,7 +99,7 @@ export interface ObjectResource {
   readonly etag: string;
 }
 
-/** The phases of suspend and resume, in order. Also the metric label. */
+/** The phases of suspend and resume, in order. Also the metric label. `image` is written by one and read by the other. */
 export const PHASES = [
   "prepare",
   "evict",
@@ -105,6 +107,7 @@ export const PHASES = [
   "evict_pinned",
   "memcpy",
   "firmware_stop",
+  "image",
   "power_off",
   "power_on",
   "restore_early",
@@ -221,17 +224,21 @@ export interface SuspendPlan {
   readonly discard: PlanShare;
   readonly systemMemoryRequiredBytes: number;
   readonly systemMemoryAvailableBytes: number;
+  /** The most that a hibernation image could take in its store now. */
+  readonly imageBytesMax: number;
   /** By the rates of the device's model; exact under virtual time only. */
   readonly estimatedDurationNs: bigint;
 }
 
-export type TransitionKind = "SUSPEND" | "RESUME";
+/** The runtime kinds are those of runtime PM; powerState stays ACTIVE in them. */
+export type TransitionKind = "SUSPEND" | "RESUME" | "RUNTIME_SUSPEND" | "RUNTIME_RESUME";
 export type TransitionState = "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 
 export interface TransitionResource {
   readonly id: string;
   readonly kind: TransitionKind;
-  readonly sleepState: SleepState;
+  /** Undefined for runtime PM. */
+  readonly sleepState: SleepState | undefined;
   /** Where it leads: D3HOT keeps local memory, D3COLD loses it, D0 is awake. */
   readonly dState: DState;
   readonly state: TransitionState;
@@ -251,4 +258,28 @@ export interface TransitionResource {
   /** Whether a failure or cancel was undone: ACTIVE, every byte as before. */
   readonly recovered: boolean;
   readonly error: { readonly reason: ErrorReason; readonly message: string } | undefined;
+}
+
+/** Runtime PM of a device, as it is set and as it stands. */
+export interface RuntimePmResource {
+  readonly enabled: boolean;
+  /** Time without use after which the device suspends itself. */
+  readonly autosuspendDelayMs: number;
+  /** D3cold is entered when less local memory than this is used, else D3hot; 0 = never D3cold. */
+  readonly d3coldThresholdBytes: number;
+  readonly status: "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING";
+  /** What keeps the device awake now: calls in progress, and 1 for work on the engines. */
+  readonly usageCount: number;
+  /** Time spent runtime-suspended since boot. */
+  readonly suspendedNs: bigint;
+  readonly suspends: number;
+}
+
+/** A difference between the device that an image is of and the one that is to take it. */
+export interface ImageDifference {
+  /** A name of power/image/compatibility.ts, what `allowDifferences` takes. */
+  readonly rule: string;
+  readonly message: string;
+  /** Whether it may be allowed; what may not would lose something. */
+  readonly safe: boolean;
 }

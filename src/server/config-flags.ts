@@ -70,13 +70,13 @@ function buildProgram(version: string): Command {
     .allowExcessArguments(false)
     .addOption(new Option("--config <FILE>", "YAML file; flags and TORPOR_… variables win"));
   for (const key of CONFIG_KEYS) program.addOption(buildOption(key));
-  return program.addOption(new Option("--print-config", "show the settings in force and whence"));
+  return program.addOption(new Option("--print-config", "show all settings; see docs/configuration.md"));
 }
 
 function buildOption(key: ConfigKey): Option {
-  const { value, repeatable, help } = OPTIONS[key];
+  const { value, repeatable, help, rare = false } = OPTIONS[key];
   const flag = value === undefined ? flagName(key) : `${flagName(key)} <${value}>`;
-  const option = new Option(flag, `${help}${describeDefault(key)}`);
+  const option = new Option(flag, `${help}${describeDefault(key)}`).hideHelp(rare);
   if (repeatable) {
     option.argParser<string[]>((word, before = []) => [
       ...before,

@@ -1,4 +1,6 @@
 /** How each setting is offered: its flag, its environment variable, its line of help, and how it is printed. */
+
+import { formatDuration } from "./config-duration.ts";
 import type { ConfigKey, Settings } from "./config-schema.ts";
 import { formatSize } from "./config-size.ts";
 import { formatListenAddress } from "./listen.ts";
@@ -9,6 +11,8 @@ export interface Option<K extends ConfigKey = ConfigKey> {
   /** Whether the flag may be given several times; each adds to the list. */
   readonly repeatable: boolean;
   readonly help: string;
+  /** Left out of the help, which is one screen, because few need it. @default false */
+  readonly rare?: true;
   /** The value as a YAML file would have it. */
   print(value: Settings[K]): string | boolean | readonly string[];
 }
@@ -21,14 +25,26 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     help: "local memory, a flag a region",
     print: (sizes) => sizes.map(formatSize),
   },
-  minPage: { value: "SIZE", repeatable: false, help: "smallest page of local memory", print: formatSize },
+  minPage: {
+    value: "SIZE",
+    repeatable: false,
+    help: "smallest page of local memory",
+    rare: true,
+    print: formatSize,
+  },
   visible: {
     value: "SIZE",
     repeatable: false,
     help: "what the CPU sees of a region",
     print: (size) => (size === "all" ? size : formatSize(size)),
   },
-  stolen: { value: "SIZE", repeatable: false, help: "memory kept for the display", print: formatSize },
+  stolen: {
+    value: "SIZE",
+    repeatable: false,
+    help: "memory kept for the display",
+    rare: true,
+    print: formatSize,
+  },
   smem: { value: "SIZE", repeatable: false, help: "most system memory a device takes", print: formatSize },
   swap: { value: "SIZE", repeatable: false, help: "size of a device's swap file", print: formatSize },
   engines: { value: "LIST", repeatable: true, help: "engines of a device", print: (names) => names },
@@ -51,11 +67,73 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     help: "allow addresses that others can reach",
     print: (value) => value,
   },
-  dataDir: { value: "DIR", repeatable: false, help: "where swap files are", print: (path) => path },
+  dataDir: { value: "DIR", repeatable: false, help: "where images and swap are", print: (path) => path },
+  restore: {
+    value: "WHEN",
+    repeatable: false,
+    help: "resume images at start: auto, never",
+    print: (mode) => mode,
+  },
+  onShutdown: {
+    value: "WHAT",
+    repeatable: false,
+    help: "none, or hibernate the devices",
+    print: (mode) => mode,
+  },
+  imageCodec: {
+    value: "CODEC",
+    repeatable: false,
+    help: "how images are compressed: none, zstd",
+    rare: true,
+    print: (codec) => codec,
+  },
+  imageQuota: {
+    value: "SIZE",
+    repeatable: false,
+    help: "most that all images take; 0 is what the disk has",
+    rare: true,
+    print: formatSize,
+  },
+  keepImages: {
+    value: "COUNT",
+    repeatable: false,
+    help: "consumed images that are kept of each device",
+    rare: true,
+    print: String,
+  },
+  policy: {
+    value: "NAME=VALUE",
+    repeatable: true,
+    help: "what devices do where drivers differ",
+    rare: true,
+    print: (changes) => changes.map(({ name, value }) => `${name}=${value}`),
+  },
+  runtimePm: {
+    value: "off|on",
+    repeatable: false,
+    help: "devices sleep while unused: off, on",
+    rare: true,
+    print: (mode) => mode,
+  },
+  autosuspendDelay: {
+    value: "TIME",
+    repeatable: false,
+    help: "how long unused before they do",
+    rare: true,
+    print: formatDuration,
+  },
+  d3coldThreshold: {
+    value: "SIZE",
+    repeatable: false,
+    help: "less local memory in use than this loses power",
+    rare: true,
+    print: formatSize,
+  },
   rateLimit: {
     value: "PATH=RATE",
     repeatable: true,
     help: "slow copies down, blitter=9MiB",
+    rare: true,
     print: (limits) => limits.map(({ path, bytesPerSecond }) => `${path}=${formatSize(bytesPerSecond)}`),
   },
   enableFaults: {
@@ -63,6 +141,13 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     repeatable: false,
     help: "let clients make things fail",
     print: (value) => value,
+  },
+  failpoints: {
+    value: "ENTRY",
+    repeatable: true,
+    help: "what fails from the start",
+    rare: true,
+    print: (specs) => specs.map(({ text }) => text),
   },
   logLevel: { value: "LEVEL", repeatable: false, help: "fatal to trace, or silent", print: (level) => level },
 };

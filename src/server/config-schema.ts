@@ -6,18 +6,34 @@
  */
 import { z } from "zod";
 import { BANK_BYTES_MAX, KIB, LOCAL_REGIONS_MAX, MIB, PAGE_BYTES, RATE_LIMIT_MIN } from "../device/limits.ts";
+import { formatDuration, parseDuration } from "./config-duration.ts";
+import { failpointSpecs, failpointsProblemOf } from "./config-failpoints.ts";
+import { POLICY_KNOBS, readPolicyChange } from "./config-policy.ts";
 import { formatSize, parseSize } from "./config-size.ts";
 import {
   ALLOWED_HOSTS_MAX,
   DEVICES_MAX,
   ENGINES_MAX,
+  KEEP_IMAGES_MAX,
   MEMORY_UNIT_BYTES,
   MIN_PAGE_BYTES_MAX,
   SWAP_BYTES_MAX,
 } from "./daemon-limits.ts";
+import { DURATION_MS_MAX } from "./limits.ts";
 import { parseListenAddress } from "./listen.ts";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+
+/** What becomes of sealed images at start, and of devices at the end. */
+const RESTORE_MODES = ["auto", "never"] as const;
+const SHUTDOWN_MODES = ["none", "hibernate"] as const;
+
+const IMAGE_CODECS = ["none", "zstd"] as const;
+
+/** YAML 1.1 would read these as booleans; ours is 1.2, in which they are words. */
+const SWITCH = ["off", "on"] as const;
+
+const NAME_A_DIRECTORY = "name one with --data-dir, TORPOR_DATA_DIR or dataDir.";
 
 /** Paths of copies that can be limited. */
 const RATE_PATHS = ["blitter", "memcpy"] as const;
@@ -52,9 +68,19 @@ export const SETTINGS = z
     ).default([]),
     insecureListen: flag().default(false),
     dataDir: path().default(""),
+    restore: oneOf(RESTORE_MODES).default("auto"),
+    onShutdown: oneOf(SHUTDOWN_MODES).default("none"),
+    imageCodec: oneOf(IMAGE_CODECS).default("none"),
+    imageQuota: size().default(0),
+    keepImages: count(KEEP_IMAGES_MAX).default(1),
+    policy: list(policy(), Object.keys(POLICY_KNOBS).length, 0).default([]),
+    runtimePm: oneOf(SWITCH).default("off"),
+    autosuspendDelay: duration().default(1000),
+    d3coldThreshold: size().default(300 * MIB),
     rateLimit: list(rateLimit(), RATE_PATHS.length, 0).default([]),
     enableFaults: flag().default(false),
-    logLevel: z.enum(LOG_LEVELS, { error: `is not one of ${LOG_LEVELS.join(", ")}.` }).default("info"),
+    failpoints: failpointSpecs().default([]),
+    logLevel: oneOf(LOG_LEVELS).default("info"),
   })
   .superRefine((settings, context) => {
     const refuse = (path: (string | number)[], message: string) =>
@@ -76,9 +102,17 @@ export const SETTINGS = z
     if (stolenProblem !== undefined) refuse(["stolen"], stolenProblem);
     const swapProblem = swapProblemOf(settings.swap, settings.dataDir);
     if (swapProblem !== undefined) refuse(["swap"], swapProblem);
+    if (settings.onShutdown === "hibernate" && settings.dataDir === "")
+      refuse(["onShutdown"], `needs a data directory for the images: ${NAME_A_DIRECTORY}`);
+    for (const [index, { name }] of settings.policy.entries()) {
+      const at = settings.policy.findIndex((other) => other.name === name);
+      if (at < index) refuse(["policy", index], `sets ${name} twice.`);
+    }
     const [first, second] = settings.rateLimit;
     if (first !== undefined && first.path === second?.path)
       refuse(["rateLimit", 1], "limits the same path twice.");
+    const failpointsProblem = failpointsProblemOf(settings);
+    if (failpointsProblem !== undefined) refuse(["failpoints"], failpointsProblem);
     if (!settings.engines.some((engine) => engine.startsWith("bcs"))) {
       refuse(["engines"], "has no copy engine: without one (bcs0) nothing can be evicted by blitter.");
     }
@@ -156,6 +190,41 @@ function rateLimit() {
   });
 }
 
+function policy() {
+  return z.unknown().transform((value, context) => {
+    const change = readPolicyChange(value);
+    if (typeof change !== "string") return change;
+    context.addIssue({ code: "custom", message: change });
+    return z.NEVER;
+  });
+}
+
+function duration() {
+  return z.unknown().transform((value, context) => {
+    const ms = parseDuration(value);
+    if (ms !== undefined && ms <= DURATION_MS_MAX) return ms;
+    const most = formatDuration(DURATION_MS_MAX);
+    context.addIssue({
+      code: "custom",
+      message: `is not a length of time up to ${most}, such as 500ms or 1.5s.`,
+    });
+    return z.NEVER;
+  });
+}
+
+function count(countMax: number) {
+  return z.unknown().transform((value, context) => {
+    const text = typeof value === "number" || typeof value === "string" ? String(value) : "";
+    if (/^\d{1,15}$/.test(text) && Number(text) <= countMax) return Number(text);
+    context.addIssue({ code: "custom", message: `is not a number from 0 to ${countMax}.` });
+    return z.NEVER;
+  });
+}
+
+function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return z.enum(words, { error: `is not one of ${words.join(", ")}.` });
+}
+
 function address() {
   return z.unknown().transform((value, context) => {
     const parsed = parseListenAddress(typeof value === "string" ? value : "");
@@ -187,7 +256,7 @@ function swapProblemOf(sizeBytes: number, dataDir: string): string | undefined {
     return `is more than the ${formatSize(SWAP_BYTES_MAX)} that swap of a device can have.`;
   if (sizeBytes % MEMORY_UNIT_BYTES !== 0) return `is not a multiple of ${formatSize(MEMORY_UNIT_BYTES)}.`;
   if (sizeBytes === 0 || dataDir !== "") return undefined;
-  return "needs a data directory for its file: name one with --data-dir, TORPOR_DATA_DIR or dataDir.";
+  return `needs a data directory for its file: ${NAME_A_DIRECTORY}`;
 }
 
 function isPowerOfTwo(value: number): boolean {

@@ -5,7 +5,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { Document } from "yaml";
 import type { z } from "zod";
-import type { RateLimits } from "../device/mod.ts";
+import type { RateLimits, RuntimePmSettings } from "../device/mod.ts";
+import { DEFAULT_POLICY, type PowerPolicy } from "../device/power/policy.ts";
 import {
   CONFIG_FILE_VARIABLE,
   type Environment,
@@ -19,6 +20,7 @@ import { CONFIG_KEYS, printSetting } from "./config-options.ts";
 import { type ConfigKey, type LogLevel, SETTINGS, type Settings } from "./config-schema.ts";
 import type { FoundValues } from "./config-source.ts";
 import { CONFIG_FILE_BYTES_MAX } from "./daemon-limits.ts";
+import type { FailpointSpec } from "./failpoint-spec.ts";
 import type { ListenAddress } from "./listen.ts";
 
 /** What the daemon runs by. Every device gets the same memory and engines. */
@@ -44,8 +46,22 @@ export interface Config {
   readonly insecureListen: boolean;
   /** Where files of the daemon are; undefined when it keeps none. */
   readonly dataDirectory: string | undefined;
+  /** Whether devices resume from their sealed images at start. */
+  readonly restore: "auto" | "never";
+  /** `hibernate` only where there is a data directory. */
+  readonly onShutdown: "none" | "hibernate";
+  readonly imageCodec: "none" | "zstd";
+  /** The most that all images together take; undefined is what the file system has. */
+  readonly imageQuotaBytes: number | undefined;
+  /** Consumed images that are kept of each device. */
+  readonly keepImages: number;
+  readonly policy: PowerPolicy;
+  /** The threshold is at most the size of local memory. */
+  readonly runtimePm: RuntimePmSettings;
   /** Whether clients may arm failpoints. */
   readonly enableFaults: boolean;
+  /** Armed before the devices boot. Not empty only where faults are enabled. */
+  readonly failpoints: readonly FailpointSpec[];
   readonly logLevel: LogLevel;
 }
 
@@ -133,11 +149,35 @@ function toConfig(settings: Settings): Config {
     allowedHosts: settings.allowedHosts,
     insecureListen: settings.insecureListen,
     dataDirectory: settings.dataDir === "" ? undefined : settings.dataDir,
+    restore: settings.restore,
+    onShutdown: settings.onShutdown,
+    imageCodec: settings.imageCodec,
+    imageQuotaBytes: settings.imageQuota === 0 ? undefined : settings.imageQuota,
+    keepImages: settings.keepImages,
+    policy: toPolicy(settings),
+    runtimePm: toRuntimePm(settings),
     rateLimits: Object.fromEntries(
       settings.rateLimit.map(({ path, bytesPerSecond }) => [path, bytesPerSecond]),
     ),
     enableFaults: settings.enableFaults,
+    failpoints: settings.failpoints,
     logLevel: settings.logLevel,
+  };
+}
+
+function toPolicy(settings: Settings): PowerPolicy {
+  let policy = DEFAULT_POLICY;
+  for (const { change } of settings.policy) policy = { ...policy, ...change };
+  return policy;
+}
+
+function toRuntimePm(settings: Settings): RuntimePmSettings {
+  const localBytes = settings.lmem.reduce((total, sizeBytes) => total + sizeBytes, 0);
+  return {
+    enabled: settings.runtimePm === "on",
+    autosuspendDelayMs: settings.autosuspendDelay,
+    // A device takes none above its size, and the default is made for large ones.
+    d3coldThresholdBytes: Math.min(settings.d3coldThreshold, localBytes),
   };
 }
 

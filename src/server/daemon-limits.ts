@@ -20,6 +20,9 @@ export const MEMORY_UNIT_BYTES = 64 * KIB;
 /** Largest swap of a device: the map of its pages is in memory. Unit: bytes. */
 export const SWAP_BYTES_MAX = 1024 * GIB;
 
+/** Consumed images that may be kept of each device: each listing of the directory looks at all of them. */
+export const KEEP_IMAGES_MAX = 1000;
+
 /**
  * Pauses before a lock file without a process id counts as left behind: its maker needs microseconds between making
  * it and writing its id. Unit of the second: milliseconds.
@@ -42,6 +45,12 @@ export const SHUTDOWN_DRAIN_MS = 7_000;
 /** How often a stopping daemon looks whether transitions have ended. Unit: milliseconds. */
 export const SHUTDOWN_POLL_MS = 10;
 
+/**
+ * How long hibernating the devices may take, after calls have ended: tens of gigabytes go to a disk. Whoever stops the
+ * daemon must wait longer, and Docker has to be told so. Unit: milliseconds.
+ */
+export const SHUTDOWN_HIBERNATE_MS = 120_000;
+
 /** How long the devices may take to close after that. Unit: milliseconds. */
 export const SHUTDOWN_CLOSE_MS = 1_000;
 
@@ -53,5 +62,5 @@ const CONTAINER_STOP_MS = 10_000;
 
 assert(
   SHUTDOWN_DRAIN_MS + SHUTDOWN_CLOSE_MS + SHUTDOWN_FILES_MS < CONTAINER_STOP_MS,
-  "a container stops before it is killed",
+  "a container that does not hibernate stops before it is killed",
 );

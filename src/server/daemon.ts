@@ -1,29 +1,24 @@
 /** One daemon: its devices, metrics and servers, put together. For main and for tests. */
-import { createHash, randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { settledWithin } from "../device/clock.ts";
-import {
-  type ByteStore,
-  bootDevice,
-  type Device,
-  DeviceError,
-  type EventSink,
-  Failpoints,
-  failpointNames,
-} from "../device/mod.ts";
+import { type Device, describeImage, Failpoints, failpointNames } from "../device/mod.ts";
 import { bindGrpc, bindHttp } from "./bind.ts";
 import { type BuildInfo, readBuildInfo } from "./build-info.ts";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
-import { SHUTDOWN_DRAIN_MS, SHUTDOWN_FILES_MS } from "./daemon-limits.ts";
+import { SHUTDOWN_DRAIN_MS, SHUTDOWN_FILES_MS, SHUTDOWN_HIBERNATE_MS } from "./daemon-limits.ts";
 import { DataDirectory } from "./data-directory.ts";
-import { logDevice } from "./device-log.ts";
+import { boot } from "./device-boot.ts";
 import type { DeviceRegistry } from "./devices.ts";
 import { buildGrpc } from "./grpc/build.ts";
+import { hibernateDevices } from "./hibernate.ts";
 import { buildHttp } from "./http/build.ts";
+import { ImageDirectory } from "./image-directory.ts";
 import { type ListenAddress, loopbackRefusal } from "./listen.ts";
 import { probeDevice } from "./metrics/device-state.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { restoreDevices } from "./restore.ts";
 import { closeDevices, drain, type Servers } from "./shutdown.ts";
 import { systemClock } from "./system-clock.ts";
 
@@ -32,8 +27,15 @@ export interface RunningDaemon {
   readonly addresses: { readonly http: ListenAddress; readonly grpc: ListenAddress };
   /** By name. */
   readonly devices: ReadonlyMap<string, Device>;
-  /** Lets running calls finish, closes the devices. `drained` is false when calls had to be cut off. */
-  stop(): Promise<{ readonly drained: boolean }>;
+  /** Lets running calls finish, hibernates the devices if that is configured, and closes them. */
+  stop(): Promise<StopOutcome>;
+}
+
+export interface StopOutcome {
+  /** False when calls had to be cut off. */
+  readonly drained: boolean;
+  /** False when a device was to be hibernated and was not; undefined when none was to be. */
+  readonly hibernated: boolean | undefined;
 }
 
 export interface DaemonOptions {
@@ -45,10 +47,13 @@ export interface DaemonOptions {
   readonly engineForm?: "in-process" | "threaded";
   /** How long running calls may go on after `stop`. @default SHUTDOWN_DRAIN_MS */
   readonly drainMs?: number;
+  /** How long hibernating may take then. @default SHUTDOWN_HIBERNATE_MS */
+  readonly hibernateMs?: number;
 }
 
 /**
- * Boots the devices and listens. Whatever was started is stopped again when something fails.
+ * Boots the devices, listens, and resumes those of which there are images. Whatever was started is stopped again when
+ * something fails.
  * @throws ConfigError when the configuration cannot be used; Error when an address or the data directory cannot be had.
  */
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<RunningDaemon> {
@@ -56,26 +61,24 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
   const metrics = new Metrics(build);
   const devices = new Map<string, Device>();
-  const failpoints = config.enableFaults ? makeFailpoints(log, metrics) : undefined;
-  const registry: DeviceRegistry = Object.assign(devices, { failpoints });
+  const failpoints = config.enableFaults ? makeFailpoints(config, log, metrics) : undefined;
   const { dataDirectory } = config;
   const directory = dataDirectory === undefined ? undefined : await DataDirectory.open(dataDirectory);
   const end = async () => {
     await closeDevices(devices, log);
     if (directory !== undefined) await closeDirectory(directory, log);
   };
+  const hibernation = { log, deadlineMs: options.hibernateMs ?? SHUTDOWN_HIBERNATE_MS };
   let ready = false;
   try {
     const hasSwap = config.swapBytes > 0;
+    const images =
+      directory === undefined ? undefined : await openImages(directory, config, { log, metrics });
+    const registry: DeviceRegistry = Object.assign(devices, { failpoints, images });
     const swap = hasSwap ? await directory?.openSwap(config.devices, config.swapBytes) : undefined;
     for (const [index, name] of config.devices.entries()) {
-      const device = await boot(name, config, {
-        log,
-        metrics,
-        engineForm,
-        swap: swap?.[index],
-        failpoints,
-      });
+      const deps = { log, metrics, engineForm, failpoints, images };
+      const device = await boot(name, config, { ...deps, swap: swap?.[index] });
       devices.set(name, device);
       metrics.watchDevice(() => probeDevice(device));
     }
@@ -91,17 +94,22 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       }),
       grpc: buildGrpc({ devices: registry, logger: log, observer: metrics.calls }),
     };
+    servers.grpc.setServing(false);
     const addresses = await listen(servers, config);
+    await restoreDevices(devices.values(), log);
     ready = true;
-    let stopped: Promise<{ readonly drained: boolean }> | undefined;
+    servers.grpc.setServing(true);
+    let stopped: Promise<StopOutcome> | undefined;
     const stop = async () => {
       ready = false;
       // What hangs at one would keep the daemon from stopping.
       failpoints?.reset();
       const deadlineMs = options.drainMs ?? SHUTDOWN_DRAIN_MS;
       const drained = await drain(servers, { devices, log, deadlineMs });
+      const hibernates = config.onShutdown === "hibernate";
+      const hibernated = hibernates ? await hibernateDevices(devices.values(), hibernation) : undefined;
       await end();
-      return { drained };
+      return { drained, hibernated };
     };
     return {
       addresses,
@@ -125,18 +133,10 @@ function refuseOpenAddresses(config: Config): void {
   }
 }
 
-interface BootDeps {
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  readonly engineForm: "in-process" | "threaded";
-  readonly swap: ByteStore | undefined;
-  readonly failpoints: Failpoints | undefined;
-}
-
-function makeFailpoints(log: Logger, metrics: Metrics): Failpoints {
+function makeFailpoints(config: Config, log: Logger, metrics: Metrics): Failpoints {
   log.warn("faults are enabled: clients can make devices fail and end this daemon");
   const count = metrics.countFailpoints(failpointNames());
-  return new Failpoints({
+  const failpoints = new Failpoints({
     clock: systemClock,
     crash,
     onHit: (failpoint) => {
@@ -144,6 +144,11 @@ function makeFailpoints(log: Logger, metrics: Metrics): Failpoints {
       log.warn({ failpoint }, "a failpoint fired");
     },
   });
+  for (const { text, name, arming } of config.failpoints) {
+    failpoints.arm(name, arming);
+    log.warn({ failpoint: name, entry: text }, "a failpoint is armed from the start");
+  }
+  return failpoints;
 }
 
 /** Ends the process as the kernel would for want of memory: nothing is flushed. */
@@ -151,42 +156,31 @@ function crash(): never {
   for (;;) process.kill(process.pid, "SIGKILL");
 }
 
-async function boot(name: string, config: Config, deps: BootDeps): Promise<Device> {
-  const { log, metrics, engineForm, swap, failpoints } = deps;
-  const { minPageBytes, visibleBytes = Number.POSITIVE_INFINITY } = config;
-  const memories = [...config.lmemSizesBytes.map((_, index) => `lmem${index}`), "smem"];
-  const count = metrics.countDevice(name, memories, config.engines);
-  const record = logDevice(log, name);
-  const emit: EventSink = (event) => {
-    count(event);
-    record(event);
-  };
-  try {
-    return await bootDevice({
-      name,
-      uid: randomUUID(),
-      lmem: config.lmemSizesBytes.map((sizeBytes) => ({
-        sizeBytes,
-        minPageBytes,
-        visibleBytes: Math.min(sizeBytes, visibleBytes),
-      })),
-      smem: { sizeBytes: config.smemBytes },
-      stolenBytes: config.stolenBytes,
-      ...(swap === undefined ? {} : { swap }),
-      ...(failpoints === undefined ? {} : { failpoints: failpoints.forDevice(name) }),
-      engines: config.engines,
-      rateLimits: config.rateLimits,
-      engineForm,
-      clock: systemClock,
-      clockModule: engineClockModule(),
-      random: Math.random,
-      emit,
-      sha256: hashSha256,
-    });
-  } catch (error) {
-    if (!(error instanceof DeviceError && error.kind === "invalid")) throw error;
-    throw new ConfigError(`Device ${name} cannot be made. ${error.message}`, { cause: error });
-  }
+interface Tellers {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+async function openImages(
+  directory: DataDirectory,
+  { imageQuotaBytes: quotaBytes, keepImages: keepConsumed }: Config,
+  { log, metrics }: Tellers,
+): Promise<ImageDirectory> {
+  const path = join(directory.path, "images");
+  const counts = metrics.countImages();
+  const { observer } = counts;
+  const images = await ImageDirectory.open({
+    path,
+    quotaBytes,
+    keepConsumed,
+    observer,
+    now: Date.now,
+    describe: describeImage,
+  });
+  counts.watch(() => images.usage());
+  const { partialsRemoved } = images;
+  if (partialsRemoved > 0) log.warn({ partialsRemoved }, "unfinished hibernation images were removed");
+  return images;
 }
 
 async function closeDirectory(directory: DataDirectory, log: Logger): Promise<void> {
@@ -195,22 +189,6 @@ async function closeDirectory(directory: DataDirectory, log: Logger): Promise<vo
     .catch((error: unknown) => log.warn({ err: error }, "the data directory could not be given up"));
   if (await settledWithin(systemClock, closing, SHUTDOWN_FILES_MS)) return;
   log.warn({ deadlineMs: SHUTDOWN_FILES_MS }, "the data directory was not given up by the deadline");
-}
-
-/** Runs from source and from dist: the extension of this file tells which; tsc does not rewrite URLs. */
-function engineClockModule(): URL {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return new URL(`./monotonic-clock.${extension}`, import.meta.url);
-}
-
-function hashSha256() {
-  const hash = createHash("sha256");
-  return {
-    update(bytes: Uint8Array): void {
-      hash.update(bytes);
-    },
-    digestHex: () => hash.digest("hex"),
-  };
 }
 
 async function listen(servers: Servers, config: Config): Promise<RunningDaemon["addresses"]> {

@@ -30,6 +30,18 @@ function logEvent(log: Logger, event: DeviceEvent): void {
       if (event.complete) log.info("recovered: the device is as it was before the transition");
       else log.error("the device could not be recovered");
       break;
+    case "phaseForgiven":
+      log.warn(
+        { transition: event.transition.id, reason: event.reason },
+        `left to the next step by policy: ${event.message}`,
+      );
+      break;
+    case "imageSealed":
+      log.info({ image: event.image }, "hibernation image sealed");
+      break;
+    case "imageConsumed":
+      log.info({ image: event.image }, "hibernation image consumed");
+      break;
     case "wedged":
       if (event.wedged) log.warn({ why: event.why }, "wedged");
       else log.info({ why: event.why }, "no longer wedged");

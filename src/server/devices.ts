@@ -4,6 +4,7 @@ import { DeviceError } from "../device/errors.ts";
 import type { Failpoints } from "../device/failpoints.ts";
 import { WireError } from "./errors.ts";
 import { childName } from "./handlers/names.ts";
+import type { ImageCatalogue } from "./images.ts";
 
 export interface DeviceHandle {
   readonly name: string;
@@ -14,6 +15,8 @@ export interface DeviceHandle {
 export interface DeviceRegistry extends ReadonlyMap<string, DeviceHandle> {
   /** Undefined where the daemon runs without --enable-faults. */
   readonly failpoints?: Failpoints | undefined;
+  /** Undefined where the daemon has no data directory. */
+  readonly images?: ImageCatalogue | undefined;
 }
 
 /** The device called `name`, which is its id, without `devices/`. @throws WireError DEVICE_NOT_FOUND */

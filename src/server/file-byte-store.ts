@@ -9,23 +9,7 @@ import { constants } from "node:fs";
 import { open, rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type ByteStore, DeviceError, formatBytes } from "../device/mod.ts";
-
-/** What a store needs of its file; a FileHandle has it. Both may do less than they are asked to. */
-export interface PositionedFile {
-  read(
-    bytes: Uint8Array,
-    at: number,
-    lengthBytes: number,
-    offsetBytes: number,
-  ): Promise<{ readonly bytesRead: number }>;
-  write(
-    bytes: Uint8Array,
-    at: number,
-    lengthBytes: number,
-    offsetBytes: number,
-  ): Promise<{ readonly bytesWritten: number }>;
-  close(): Promise<void>;
-}
+import { type PositionedFile, readFully, writeFully } from "./positioned-file.ts";
 
 export class FileByteStore implements ByteStore {
   readonly path: string;
@@ -41,25 +25,18 @@ export class FileByteStore implements ByteStore {
 
   /** @throws DeviceError COPY_FAILED, naming file and bytes. */
   async write(offsetBytes: number, bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#file
-        .write(bytes, done, bytes.length - done, offsetBytes + done)
-        .catch((error: unknown) => this.#fail("written", offsetBytes, bytes.length, error));
-      if (bytesWritten === 0) this.#fail("written", offsetBytes, bytes.length, "it takes no more bytes");
-      done += bytesWritten;
-    }
+    await writeFully(this.#file, offsetBytes, bytes).catch((error: unknown) =>
+      this.#fail("written", offsetBytes, bytes.length, error),
+    );
   }
 
   /** @throws DeviceError COPY_FAILED, naming file and bytes. */
   async read(offsetBytes: number, bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesRead } = await this.#file
-        .read(bytes, done, bytes.length - done, offsetBytes + done)
-        .catch((error: unknown) => this.#fail("read", offsetBytes, bytes.length, error));
-      if (bytesRead === 0)
-        this.#fail("read", offsetBytes, bytes.length, `it ends at offset ${offsetBytes + done}`);
-      done += bytesRead;
-    }
+    const doneBytes = await readFully(this.#file, offsetBytes, bytes).catch((error: unknown) =>
+      this.#fail("read", offsetBytes, bytes.length, error),
+    );
+    if (doneBytes < bytes.length)
+      this.#fail("read", offsetBytes, bytes.length, `it ends at offset ${offsetBytes + doneBytes}`);
   }
 
   /** Lets what is under way end, closes the file and removes it. */

@@ -66,9 +66,9 @@ async function run({ config, warnings }: LoadedConfig, build: BuildInfo): Promis
   const daemon = await startOrExit(() => startDaemon(config, { log, build }), log);
   announce(log, daemon);
   log.info({ signal: await firstSignal }, "stopping");
-  const { drained } = await daemon.stop();
-  log.info({ drained }, "stopped");
-  process.exit();
+  const { drained, hibernated } = await daemon.stop();
+  log.info({ drained, hibernated }, "stopped");
+  process.exit(hibernated === false ? EXIT_FAILED : undefined);
 }
 
 async function startOrExit(start: () => Promise<RunningDaemon>, log: Logger): Promise<RunningDaemon> {

@@ -13,9 +13,11 @@ import { batchHandlers } from "./handlers/batch-handlers.ts";
 import { deviceHandlers } from "./handlers/device-handlers.ts";
 import { engineHandlers } from "./handlers/engine-handlers.ts";
 import { faultHandlers } from "./handlers/fault-handlers.ts";
+import { imageHandlers } from "./handlers/image-handlers.ts";
 import { objectHandlers } from "./handlers/object-handlers.ts";
 import { powerHandlers } from "./handlers/power-handlers.ts";
 import { regionHandlers } from "./handlers/region-handlers.ts";
+import { runtimePmHandlers } from "./handlers/runtime-pm-handlers.ts";
 import { usageHandlers } from "./handlers/usage-handlers.ts";
 import { workHandlers } from "./handlers/work-handlers.ts";
 
@@ -35,6 +37,8 @@ export function unaryRpcs(devices: DeviceRegistry): ReadonlyMap<string, UnaryRpc
   const engine = engineHandlers(devices);
   const work = workHandlers(devices);
   const power = powerHandlers(devices);
+  const runtimePm = runtimePmHandlers(devices);
+  const image = imageHandlers(devices);
   const fault = faultHandlers(devices);
   const rpcs = [
     bind(DeviceServiceService.listDevices, device.listDevices),
@@ -77,6 +81,12 @@ export function unaryRpcs(devices: DeviceRegistry): ReadonlyMap<string, UnaryRpc
     bind(PowerServiceService.getTransition, power.getTransition),
     bind(PowerServiceService.listTransitions, power.listTransitions),
     bind(PowerServiceService.cancelTransition, power.cancelTransition),
+    bind(PowerServiceService.getTransitionTrace, power.getTransitionTrace),
+    bind(PowerServiceService.getRuntimePm, runtimePm.getRuntimePm),
+    bind(PowerServiceService.updateRuntimePm, runtimePm.updateRuntimePm),
+    bind(PowerServiceService.listImages, image.listImages),
+    bind(PowerServiceService.getImage, image.getImage),
+    bind(PowerServiceService.deleteImage, image.deleteImage),
   ];
   return new Map(rpcs.map((rpc) => [rpc.path, rpc]));
 }

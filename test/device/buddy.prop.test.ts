@@ -23,6 +23,7 @@ type Step =
   | { readonly kind: "free"; readonly which: number; readonly cleared: boolean }
   | { readonly kind: "trim"; readonly which: number; readonly keep: number; readonly cleared: boolean }
   | { readonly kind: "reserve"; readonly at: number; readonly pages: number }
+  | { readonly kind: "extents"; readonly extents: readonly (readonly [number, number])[] }
   | { readonly kind: "forgetCleared" };
 
 /** Not `fc.double`, whose values are nearly all close to zero. */
@@ -57,6 +58,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       pages: fc.integer({ min: 1, max: 5 }),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("extents" as const),
+      extents: fc.array(fc.tuple(fraction, fc.integer({ min: 1, max: 4 })), { minLength: 1, maxLength: 4 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: "forgetCleared" as const }) },
 );
 
@@ -86,6 +94,7 @@ class Pair {
   run(next: Step): void {
     if (next.kind === "allocate") this.#allocate(next);
     else if (next.kind === "reserve") this.#reserve(next.at, next.pages);
+    else if (next.kind === "extents") this.#takeExtents(next.extents);
     else if (next.kind === "forgetCleared") {
       this.buddy.forgetCleared();
       this.zero.fill(0);
@@ -177,6 +186,39 @@ class Pair {
     const wasFree = this.#isFree(start, start + pages);
     expect(this.buddy.reserve(start * PAGE, pages * PAGE)).toBe(wasFree);
     if (wasFree) this.owner.fill(-1, start, start + pages);
+  }
+
+  /** These very pages in this order, or nothing; and what there is of an allocation says how to make it again. */
+  #takeExtents(wanted: readonly (readonly [number, number])[]): void {
+    const extents = wanted.map(([at, most]) => {
+      const pages = Math.min(most, this.owner.length);
+      return { start: Math.floor(at * (this.owner.length - pages)), pages };
+    });
+    const asked = extents.flatMap(({ start, pages }) => Array.from({ length: pages }, (_, at) => start + at));
+    const free = asked.every((page) => this.owner[page] === 0) && new Set(asked).size === asked.length;
+    const before = snapshot(this.buddy, this.handles);
+    const toBytes = ({ start, pages }: { start: number; pages: number }) => ({
+      offsetBytes: start * PAGE,
+      lengthBytes: pages * PAGE,
+    });
+    for (const extent of extents) {
+      const { start, pages } = extent;
+      expect(this.buddy.isFree(toBytes(extent))).toBe(this.#isFree(start, start + pages));
+    }
+    const handle = this.buddy.allocateExtents(extents.map(toBytes));
+    expect(handle !== NO_BLOCKS).toBe(free);
+    if (!free) {
+      expect(snapshot(this.buddy, this.handles), "a failed allocation changes nothing").toEqual(before);
+      return;
+    }
+    this.#own(handle, asked.length, [0, this.owner.length]);
+    const given = this.buddy
+      .extents(handle)
+      .flatMap(({ offsetBytes, lengthBytes }) =>
+        Array.from({ length: lengthBytes / PAGE }, (_, at) => offsetBytes / PAGE + at),
+      );
+    expect(given).toEqual(asked);
+    this.handles.push(handle);
   }
 
   #disown(handle: number, fromPage: number, cleared: boolean): void {
@@ -297,52 +339,6 @@ describe("trim", () => {
     for (const sizeBytes of [0, PAGE + 1, 5 * PAGE, -PAGE, Number.NaN]) {
       expect(() => buddy.trim(one, sizeBytes)).toThrow(RangeError);
     }
-  });
-});
-
-describe("what can never be met", () => {
-  test.each([
-    [49_150, 2, "Chunk (2 KiB) is not a power of two of at least 4 KiB."],
-    [49_150, 12, "Chunk (12 KiB) is not a power of two of at least 4 KiB."],
-    [4095, 4, "Size (4095 bytes) is not 1 to 1073741824 chunks of 4 KiB."],
-    [Number.NaN, 4, "Size (NaN bytes) is not 1 to 1073741824 chunks of 4 KiB."],
-  ])("is refused: a space of %d bytes in chunks of %d KiB", (sizeBytes, chunkKiB, message) => {
-    const construct = (): unknown => new BuddyAllocator({ sizeBytes, chunkBytes: chunkKiB * KIB });
-    expect(construct).toThrow(new RangeError(message));
-  });
-
-  test.each([
-    [0, 4, 0, 48, "Size (0 bytes) is smaller than a chunk (4 KiB)."],
-    [Number.NaN, 4, 0, 48, "Size (NaN bytes) is smaller than a chunk (4 KiB)."],
-    [4, 2, 0, 48, "Smallest block (2 KiB) is smaller than a chunk (4 KiB)."],
-    [4, 12, 0, 48, "Smallest block (12 KiB) is not a power of two."],
-    [6, 4, 0, 48, "Size (6 KiB) is not a multiple of the chunk (4 KiB)."],
-    [4, 4, 2, 16, "Range (2 KiB to 16 KiB) does not start and end at a multiple of the chunk (4 KiB)."],
-    [4, 4, 0, 64, "Range (0 bytes to 64 KiB) is not inside the space (48 KiB)."],
-    [4, 4, -4, 48, "Range (-4 KiB to 48 KiB) is not inside the space (48 KiB)."],
-    [4, 4, 8, 8, "Range (8 KiB to 8 KiB) is empty."],
-    [52, 4, 0, 48, "Size (52 KiB) from offset 0 bytes on ends behind the space (48 KiB)."],
-    [2 ** 50, 4, 0, 48, "Size (1048576 TiB) from offset 0 bytes on ends behind the space (48 KiB)."],
-    [8, 8, 4, 12, "Range (4 KiB to 12 KiB) is not aligned to the smallest block (8 KiB)."],
-    [36, 32, 0, 48, "Size (36 KiB) in blocks of at least 32 KiB is larger than the space (48 KiB)."],
-  ])(
-    "is refused: %d KiB in blocks of %d KiB between %d and %d KiB",
-    (size, minBlock, start, end, message) => {
-      const buddy = new BuddyAllocator({ sizeBytes: 48 * KIB, chunkBytes: 4 * KIB });
-      const request = { sizeBytes: size * KIB, minBlockBytes: minBlock * KIB };
-      const range = { startBytes: start * KIB, endBytes: end * KIB };
-      expect(() => buddy.allocate({ ...request, ...range })).toThrow(new RangeError(message));
-    },
-  );
-
-  test("is a handle that is none, or none any more: a bug of the caller", () => {
-    const buddy = new BuddyAllocator({ sizeBytes: 16 * PAGE, chunkBytes: PAGE });
-    const handle = buddy.allocate({ sizeBytes: 3 * PAGE, minBlockBytes: PAGE });
-    for (const wrong of [NO_BLOCKS, handle + 1, handle + 2, 15, 16]) {
-      expect(() => buddy.free(wrong)).toThrow(`no allocation starts at chunk ${wrong}`);
-    }
-    buddy.free(handle);
-    expect(() => buddy.free(handle)).toThrow("no allocation starts at chunk 0");
   });
 });
 

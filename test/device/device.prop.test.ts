@@ -1,18 +1,13 @@
 /**
  * A whole device under random commands against a plain model: what each object holds and how often it is pinned.
- * After every step the invariants hold, and every byte is what the model says.
+ * After every step the invariants hold, every transition keeps its rules, and every byte is what the model says.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  bootVirtual,
-  hashOf,
-  KIB,
-  MIB,
-  patternOf,
-  reasonOf,
-  type VirtualDevice,
-} from "../support/test-device.ts";
+import type { SleepState } from "../../src/device/mod.ts";
+import { MemoryImageStore } from "../support/image-store.ts";
+import { hashOf, KIB, MIB, patternOf, reasonOf, type VirtualDevice } from "../support/test-device.ts";
+import { bootWatched, expectRulesKept } from "../support/transition-rules.ts";
 
 interface ModelObject {
   readonly id: string;
@@ -30,7 +25,7 @@ type Step =
   | { readonly do: "write"; readonly which: number; readonly at: number; readonly seed: number }
   | { readonly do: "delete" | "pin" | "unpin" | "move-out" | "move-in"; readonly which: number }
   | { readonly do: "evict"; readonly kib: number }
-  | { readonly do: "cycle"; readonly state: "S3" | "S2IDLE" }
+  | { readonly do: "cycle"; readonly state: SleepState }
   | { readonly do: "cancel" };
 
 const PLACEMENTS = [["lmem0", "smem"], ["lmem0"], ["smem"], ["smem", "lmem0"]];
@@ -81,7 +76,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant("cycle" as const),
-      state: fc.constantFrom("S3" as const, "S2IDLE" as const),
+      state: fc.constantFrom("S3" as const, "S2IDLE" as const, "S4" as const),
     }),
   },
   { weight: 1, arbitrary: fc.constant({ do: "cancel" as const }) },
@@ -90,7 +85,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 test("any sequence of commands keeps the invariants and every byte", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), fc.nat(), async (steps, seed) => {
-      const gpu = await bootVirtual({ lmem: [{ sizeBytes: 4 * MIB }], smem: { sizeBytes: 12 * MIB } });
+      const watched = await bootWatched({
+        lmem: [{ sizeBytes: 4 * MIB }],
+        smem: { sizeBytes: 12 * MIB },
+        images: new MemoryImageStore(),
+      });
+      const { gpu } = watched;
       const world: World = { gpu, objects: [] };
       for (const [at, each] of steps.entries()) {
         await run(world, each, seed + at);
@@ -99,6 +99,7 @@ test("any sequence of commands keeps the invariants and every byte", async () =>
       for (const object of world.objects) {
         expect(hashOf(await gpu.download(object.id)), `object ${object.id}`).toBe(hashOf(object.content));
       }
+      await expectRulesKept(watched, 0);
     }),
     { numRuns: 40 },
   );

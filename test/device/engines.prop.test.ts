@@ -1,18 +1,20 @@
 /**
  * Clients with contexts on several engines under random requests, evictions, moves, pins, resets, wedges and suspends,
- * next to a plain model: the log of what was asked, executed in order for whatever SIGNALED. Requests that share an
- * object or a context run in the order in which they came, so the model needs no notion of time. A request that
- * failed may have done any part of its commands: what it writes is unknown until somebody writes it again.
+ * next to a plain model: the log of what was asked, executed in order for whatever SIGNALED. Requests that share an object
+ * or a context run in the order in which they came. What a request that failed would have written is unknown from then on.
  */
 import assert from "node:assert/strict";
 import { crc32c } from "@node-rs/crc32";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ContextPriority, WorkCommand } from "../../src/device/mod.ts";
-import { bootVirtual, KIB, MIB, patternOf, reasonOf, type VirtualDevice } from "../support/test-device.ts";
+import { MemoryImageStore } from "../support/image-store.ts";
+import { KIB, MIB, patternOf, reasonOf, type VirtualDevice } from "../support/test-device.ts";
+import { bootWatched, expectRulesKept } from "../support/transition-rules.ts";
 
 const ENGINES = ["rcs0", "bcs0", "bcs1"];
 const PRIORITIES: ContextPriority[] = ["LOW", "NORMAL", "HIGH"];
+const CARD = { engines: ENGINES, lmem: [{ sizeBytes: 4 * MIB }], smem: { sizeBytes: 24 * MIB } };
 const SIZES = [64 * KIB, 192 * KIB, 512 * KIB];
 
 interface ModelObject {
@@ -87,11 +89,8 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 test("[invariants 8, 40, 42, 51, 69, 79] whatever is asked of engines, objects and power: what signalled was done once and in order, all the rest failed, and nothing stays behind", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 50 }), async (steps) => {
-      const gpu = await bootVirtual({
-        engines: ENGINES,
-        lmem: [{ sizeBytes: 4 * MIB }],
-        smem: { sizeBytes: 24 * MIB },
-      });
+      const watched = await bootWatched({ ...CARD, images: new MemoryImageStore() });
+      const { gpu } = watched;
       const world: World = { gpu, objects: new Map(), deleted: new Map(), contexts: [], log: [], fences: [] };
       const own = gpu.device.memory.ownedSlots.length;
       for (let seed = 1; seed <= 6; seed++) {
@@ -117,6 +116,7 @@ test("[invariants 8, 40, 42, 51, 69, 79] whatever is asked of engines, objects a
       for (const { queueDepth, state } of await gpu.execute({ type: "listEngines" }))
         expect({ queueDepth, state }).toEqual({ queueDepth: 0, state: "IDLE" });
       await expect(gpu.clock.run(new Promise(() => {}))).rejects.toThrow("Nothing is pending");
+      await expectRulesKept(watched, 0);
     }),
     { numRuns: 40 },
   );
@@ -172,7 +172,7 @@ async function run(world: World, step: Step): Promise<void> {
     case "sleep": {
       const suspend = gpu.execute({
         type: "suspend",
-        state: step.value % 2 === 0 ? "S3" : "S2IDLE",
+        state: (["S3", "S2IDLE", "S4"] as const)[step.value % 3],
         onIdleTimeout: step.which % 2 === 0 ? "ABORT" : "WEDGE",
       });
       if (!(await tolerate(suspend))) return;

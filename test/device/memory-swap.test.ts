@@ -194,6 +194,117 @@ describe("a store", () => {
   });
 });
 
+describe("a store that falls silent", () => {
+  /** How long `work` takes in virtual time, in seconds. */
+  const secondsOf = async (work: Promise<unknown>): Promise<number> => {
+    const startNs = gpu.clock.monotonicNs();
+    await work;
+    return Number(gpu.clock.monotonicNs() - startNs) / 1e9;
+  };
+  const writeTo = (object: string, seed: number) =>
+    ({ type: "writeObject", object, offsetBytes: 0, data: patternOf(seed, MIB) }) as const;
+
+  test("in the middle of a write costs one timeout, and is used again when it has answered", async () => {
+    for (let seed = 0; seed < 4; seed++) await upload(patternOf(seed, MIB));
+    const [oldest] = contents.keys();
+    const more = await create(gpu, { regions: ["smem"] });
+    swap.fallSilent();
+    const refused = reasonOf(gpu.execute(writeTo(more, 9)));
+    expect(await secondsOf(refused)).toBeCloseTo(30, 1);
+    expect(await refused).toBe("SYSTEM_MEMORY_EXHAUSTED");
+    expect((await look(gpu, oldest)).state).toBe("RESIDENT");
+    const again = reasonOf(gpu.execute(writeTo(more, 9)));
+    expect(await secondsOf(again)).toBeLessThan(1);
+    expect(await again).toBe("SYSTEM_MEMORY_EXHAUSTED");
+    // Its space is not given to others, because the store may still write there.
+    expect(gpu.device.memory.swap?.usedBytes).toBe(MIB);
+    gpu.device.checkInvariants();
+
+    contents.set(oldest, patternOf(50, MIB));
+    await gpu.execute(writeTo(oldest, 50));
+    swap.speak();
+    await gpu.clock.advance(1);
+    expect(gpu.device.memory.swap?.usedBytes).toBe(0);
+    await gpu.execute(writeTo(more, 9));
+    contents.set(more, patternOf(9, MIB));
+    for (let seed = 10; seed < 14; seed++) await upload(patternOf(seed, MIB));
+    expect(await wrongContents(gpu, contents)).toEqual([]);
+    gpu.device.checkInvariants();
+  });
+
+  test("in the middle of a read fails it with COPY_FAILED; the object stays SWAPPED, and the late answer harms nobody", async () => {
+    for (let seed = 0; seed < 5; seed++) await upload(patternOf(seed, MIB));
+    const [first, second] = contents.keys();
+    expect((await look(gpu, first)).state).toBe("SWAPPED");
+    // Room to read into, which somebody else gets when the read has failed.
+    await drop(second);
+    swap.fallSilent();
+    const read = { type: "readObject", object: first, offsetBytes: 0, lengthBytes: 1 } as const;
+    const failed = reasonOf(gpu.execute(read));
+    expect(await secondsOf(failed)).toBeCloseTo(30, 1);
+    expect(await failed).toBe("COPY_FAILED");
+    expect((await look(gpu, first)).state).toBe("SWAPPED");
+    const again = reasonOf(gpu.execute(read));
+    expect(await secondsOf(again)).toBeLessThan(1);
+    expect(await again).toBe("COPY_FAILED");
+    await upload(patternOf(7, MIB));
+    swap.speak();
+    await gpu.clock.advance(1);
+    gpu.device.checkInvariants();
+    expect(await wrongContents(gpu, contents)).toEqual([]);
+  });
+
+  test("keeps no suspend from ending, and a later one succeeds", async () => {
+    for (let seed = 0; seed < 4; seed++) await upload(patternOf(seed, MIB));
+    const more = await create(gpu, { regions: ["smem"] });
+    swap.fallSilent();
+    const write = reasonOf(gpu.device.execute(writeTo(more, 9)));
+    const suspend = reasonOf(gpu.execute({ type: "suspend", state: "S3" }));
+    expect(await secondsOf(suspend)).toBeCloseTo(20, 1);
+    expect(await suspend).toBe("IDLE_TIMEOUT");
+    expect(await gpu.clock.run(write)).toBe("SYSTEM_MEMORY_EXHAUSTED");
+    await drop([...contents.keys()][0]);
+    expect((await gpu.execute({ type: "suspend", state: "S3" })).state).toBe("SUCCEEDED");
+    await gpu.execute({ type: "resume" });
+    expect(await wrongContents(gpu, contents)).toEqual([]);
+  });
+
+  test("for ever keeps no factory reset from ending, and the device works on without it", async () => {
+    for (let seed = 0; seed < 5; seed++) await upload(patternOf(seed, MIB));
+    const [first, second] = contents.keys();
+    await drop(second);
+    swap.fallSilent();
+    const read = gpu.device.execute({ type: "readObject", object: first, offsetBytes: 0, lengthBytes: 1 });
+    expect(await gpu.clock.run(reasonOf(read))).toBe("COPY_FAILED");
+    expect((await gpu.execute({ type: "resetDevice", scope: "FACTORY" })).powerState).toBe("ACTIVE");
+    contents.clear();
+    for (let seed = 0; seed < 3; seed++) await upload(patternOf(seed, MIB));
+    expect(await wrongContents(gpu, contents)).toEqual([]);
+    gpu.device.checkInvariants();
+  });
+});
+
+describe("the loss of all that is in swap", () => {
+  test("leaves nothing of it, and whatever is read is known to be wrong", async () => {
+    for (let seed = 0; seed < 6; seed++) await upload(patternOf(seed, MIB));
+    const kept = [...contents.keys()].filter((_, at) => at < 2);
+    expect((await look(gpu, kept[0])).state).toBe("SWAPPED");
+    expect(await gpu.clock.run(poison())).toBe(true);
+    for (const id of kept) expect(await reasonOf(gpu.download(id))).toBe("CONTENT_UNKNOWN");
+    expect(swap.bytes.subarray(0, 2 * MIB).every((byte) => byte === 0x5a)).toBe(true);
+    gpu.device.checkInvariants();
+  });
+
+  test("is not the end of anything when the store fails: it says so", async () => {
+    for (let seed = 0; seed < 6; seed++) await upload(patternOf(seed, MIB));
+    swap.failWrites = 1;
+    expect(await gpu.clock.run(poison())).toBe(false);
+    expect(await gpu.clock.run(poison())).toBe(true);
+  });
+
+  const poison = async (): Promise<boolean | undefined> => gpu.device.memory.swap?.poison(0x5a5a_5a5a);
+});
+
 describe("[invariant 67] during a suspend", () => {
   test("swap is forbidden: a full host fails it with SYSTEM_MEMORY_EXHAUSTED, it recovers, and swap is allowed again", async () => {
     for (let seed = 0; seed < 4; seed++) await upload(patternOf(seed, MIB));

@@ -237,11 +237,8 @@ describe("the CPU itself", () => {
       expect(endOf(pinned)).toBeGreaterThan(WINDOW_BYTES);
       expect(hashOf(bytesInPlace(gpu, object))).toBe(hashOf(contents.get(object) ?? new Uint8Array()));
     }
-    const local = gpu.device.memory.region(1).bank.memory.buffer;
-    const beyond = swap.readInto.filter(
-      (bytes) => bytes.buffer === local && bytes.byteOffset + bytes.length > WINDOW_BYTES,
-    );
-    expect([swap.readInto.length > 0, beyond.length]).toEqual([true, 0]);
+    // That a read from swap stays inside is asserted by the device itself.
+    expect(swap.reads).toBeGreaterThan(0);
     gpu.device.checkInvariants();
   });
 });

@@ -1,6 +1,7 @@
 /** Scenarios of the reference, sections 6A and 6B, that concern execution: suspend, wedge and reset with work. */
 import { describe, expect, test } from "vitest";
 import type { WorkCommand } from "../../src/device/mod.ts";
+import { MemoryImageStore } from "../support/image-store.ts";
 import {
   bootVirtual,
   hashOf,
@@ -13,7 +14,7 @@ import {
 } from "../support/test-device.ts";
 
 const ENGINES = ["rcs0", "ccs0", "bcs0", "vcs0"];
-const STATES = ["S2IDLE", "S3"] as const;
+const STATES = ["S2IDLE", "S3", "S4"] as const;
 const HANG: WorkCommand[] = [{ op: "hang" }];
 const SPIN: WorkCommand[] = [{ op: "spin", durationMs: 1 }];
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at);
@@ -244,7 +245,7 @@ test("[scenario 144] [invariant 79] a spinner on A never costs B and C their byt
 });
 
 function boot(options: Parameters<typeof bootVirtual>[0] = {}): Promise<VirtualDevice> {
-  return bootVirtual({ engines: ["rcs0", "ccs0", "bcs0", "vcs0"], ...options });
+  return bootVirtual({ engines: ENGINES, images: new MemoryImageStore(), ...options });
 }
 
 async function context(gpu: TestDevice, engine: string): Promise<string> {

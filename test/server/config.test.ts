@@ -1,12 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { DEFAULT_POLICY } from "../../src/device/mod.ts";
 import { loadConfig } from "../../src/server/config.ts";
 import type { Environment } from "../../src/server/config-environment.ts";
 import { parseCommandLine } from "../../src/server/config-flags.ts";
-import { CONFIG_KEYS, environmentName, flagName, printSetting } from "../../src/server/config-options.ts";
-import { SETTINGS } from "../../src/server/config-schema.ts";
 import { formatSize, parseSize } from "../../src/server/config-size.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "torpor-config-"));
@@ -60,7 +59,15 @@ describe("precedence", () => {
       allowedHosts: [],
       insecureListen: false,
       enableFaults: false,
+      failpoints: [],
       dataDirectory: undefined,
+      restore: "auto",
+      onShutdown: "none",
+      imageCodec: "none",
+      imageQuotaBytes: undefined,
+      keepImages: 1,
+      policy: DEFAULT_POLICY,
+      runtimePm: { enabled: false, autosuspendDelayMs: 1000, d3coldThresholdBytes: 300 * 2 ** 20 },
       rateLimits: {},
       logLevel: "info",
     });
@@ -99,6 +106,19 @@ describe("precedence", () => {
     }
   });
 
+  it("takes failpoints as a list, as a text with semicolons and as flags, where faults are enabled", () => {
+    const entries = ["evict.object=error(REGION_FULL)@2*1", "powerOff.before=delay(1.5s)%0.5#7:card0"];
+    const { config, printed } = load([], {
+      TORPOR_FAILPOINTS: ` ${entries.join(" ; ")};`,
+      TORPOR_ENABLE_FAULTS: "1",
+    });
+    expect(config.failpoints.map(({ text }) => text)).toEqual(entries);
+    const words = entries.flatMap((entry) => ["--failpoints", entry]);
+    expect(load(["--enable-faults", ...words]).config.failpoints).toEqual(config.failpoints);
+    expect(loadFile(`enableFaults: true\nfailpoints: ${JSON.stringify(entries)}\n`).config).toEqual(config);
+    expect(loadFile(printed).config).toEqual(config);
+  });
+
   it("takes an empty variable and a key without a value as unset", () => {
     writeFileSync(file, "smem:\n");
     expect(load(["--config", file], { TORPOR_SMEM: "" }).config.smemBytes).toBe(2 ** 32);
@@ -133,6 +153,60 @@ describe("precedence", () => {
       visibleBytes: 2 ** 28,
       stolenBytes: 2 ** 20,
     });
+  });
+
+  it.each([
+    [
+      "flags",
+      ["--data-dir=/d", "--restore=never", "--on-shutdown", "hibernate", "--image-codec=zstd"].concat([
+        ...["--image-quota", "8GiB", "--keep-images", "0", "--runtime-pm", "on"],
+        ...["--autosuspend-delay", "1.5s", "--d3cold-threshold", "1MiB"],
+        ...["--policy", "failure=continue", "--policy", "swap-allowed=s3+s4"],
+      ]),
+      {},
+      "",
+    ],
+    [
+      "the environment",
+      [],
+      {
+        TORPOR_DATA_DIR: "/d",
+        TORPOR_RESTORE: "never",
+        TORPOR_ON_SHUTDOWN: "hibernate",
+        TORPOR_IMAGE_CODEC: "zstd",
+        TORPOR_IMAGE_QUOTA: "8GiB",
+        TORPOR_KEEP_IMAGES: "0",
+        TORPOR_RUNTIME_PM: "on",
+        TORPOR_AUTOSUSPEND_DELAY: "1500ms",
+        TORPOR_D3COLD_THRESHOLD: "1MiB",
+        TORPOR_POLICY: "failure=continue,swap-allowed=s3+s4",
+      },
+      "",
+    ],
+    [
+      "a file",
+      [],
+      {},
+      "dataDir: /d\nrestore: never\nonShutdown: hibernate\nimageCodec: zstd\nimageQuota: 8GiB\nkeepImages: 0\n" +
+        "runtimePm: on\nautosuspendDelay: 1.5s\nd3coldThreshold: 1MiB\npolicy: [failure=continue, swap-allowed=s3+s4]\n",
+    ],
+  ])("takes images, runtime PM and policies from %s", (_, words, environment, yaml) => {
+    writeFileSync(file, yaml);
+    const { config } = load(["--config", file, ...words], environment);
+    expect(config).toMatchObject({
+      restore: "never",
+      onShutdown: "hibernate",
+      imageCodec: "zstd",
+      imageQuotaBytes: 2 ** 33,
+      keepImages: 0,
+      policy: { ...DEFAULT_POLICY, failure: "continue", swapAllowed: ["S3", "S4"] },
+      runtimePm: { enabled: true, autosuspendDelayMs: 1500, d3coldThresholdBytes: 2 ** 20 },
+    });
+  });
+
+  it("has no D3cold threshold above the size of local memory", () => {
+    const { config } = load(["--lmem", "64MiB", "--lmem", "64MiB"]);
+    expect(config.runtimePm.d3coldThresholdBytes).toBe(128 * 2 ** 20);
   });
 
   it("lets an empty flag take the data directory back, and all the window", () => {
@@ -187,6 +261,29 @@ describe("errors", () => {
     ["dataDir: /d\nswap: 2TiB\n", "2:7: swap (2TiB) is more than the 1TiB that swap of a device can have."],
     ["dataDir: 7\n", "1:10: dataDir (7) is not the path of a directory."],
     ["dataDir: [a, b]\n", '1:10: dataDir (["a","b"]) is not the path of a directory.'],
+    [
+      "onShutdown: hibernate\n",
+      "1:13: onShutdown (hibernate) needs a data directory for the images: name one with --data-dir, TORPOR_DATA_DIR or dataDir.",
+    ],
+    ["restore: maybe\n", "1:10: restore (maybe) is not one of auto, never."],
+    ["keepImages: -1\n", "1:13: keepImages (-1) is not a number from 0 to 1000."],
+    [
+      "autosuspendDelay: 5\n",
+      "1:19: autosuspendDelay (5) is not a length of time up to 86400s, such as 500ms or 1.5s.",
+    ],
+    [
+      "policy: [failure=continue, speed=high]\n",
+      "1:28: policy (speed=high) is not a policy, such as failure=continue. There are notifier, producers, ",
+    ],
+    [
+      "policy: [failure=maybe]\n",
+      "1:10: policy (failure=maybe) is none that failure can have: abort or continue.",
+    ],
+    [
+      "policy: [swap-allowed=s3+s3]\n",
+      "1:10: policy (swap-allowed=s3+s3) is none that swap-allowed can have: none, or one or more of s2idle, s3, s4 joined by +.",
+    ],
+    ["policy: [failure=abort, failure=continue]\n", "1:25: policy (failure=continue) sets failure twice."],
     ["visible: some\n", "1:10: visible (some) is neither a size, such as 256MiB, nor all."],
     ["visible: 0\n", "1:10: visible (0) is no memory at all."],
     ["minPage: 2MiB\nvisible: 1MiB\n", "2:10: visible (1MiB) is not a multiple of 2MiB."],
@@ -207,6 +304,23 @@ describe("errors", () => {
       "smem: 1GiB\nsmemm: 2\n",
       "2:1: There is no setting smemm. There are device, lmem, minPage, visible, stolen, smem, swap, ",
     ],
+    [
+      "failpoints: evict.object=error\n",
+      "1:13: failpoints (evict.object=error) needs faults to be enabled: say so with --enable-faults, ",
+    ],
+    [
+      "enableFaults: true\nfailpoints: [evict.object=error, evict.none=hang]\n",
+      '2:13: failpoints (["evict.object=error","evict.none=hang"]) has a wrong entry, evict.none=hang: there is no failpoint evict.none.',
+    ],
+    [
+      "enableFaults: true\nfailpoints: evict.object=error:card9\n",
+      "2:13: failpoints (evict.object=error:card9) has a wrong entry, evict.object=error:card9: there is no device card9.",
+    ],
+    [
+      "enableFaults: true\nfailpoints: evict.object=error; evict.object=hang\n",
+      "2:13: failpoints (evict.object=error; evict.object=hang) has two entries for evict.object; the second is evict.object=hang.",
+    ],
+    ["failpoints: 7\n", "1:13: failpoints (7) is not a list of entries, such as evict.object=error."],
     ["smem: 1\nsmem: 2\n", "2:1: Map keys must be unique."],
     ["lmem: [1GiB\nsmem: 2\n", "2:1: Flow sequence in block collection must be sufficiently indented"],
     ["- lmem\n", "1:1: The file is not a map of settings."],
@@ -230,49 +344,5 @@ describe("errors", () => {
 
   it("says everything that is wrong at once", () => {
     expect(() => load(["--smem", "x", "--log-level", "y"])).toThrow(/^--smem: .*\n--log-level: .*$/);
-  });
-});
-
-describe("--print-config", () => {
-  it("prints a file that loads to the same configuration, with the source of each value", () => {
-    const words = ["--grpc", "[::1]:0", "--insecure-listen", "--allowed-hosts", "gpu.example,::1"];
-    words.push("--swap", "3GiB", "--data-dir", "/var/lib/my torpor: # 1", "--visible", "64MiB");
-    const { config, printed } = load(words, { TORPOR_LMEM: "1536MiB,1GiB" });
-    expect(loadFile(printed).config).toEqual(config);
-    expect(printed).toContain("lmem: [ 1536MiB, 1GiB ] # TORPOR_LMEM\n");
-    expect(printed).toContain('grpc: "[::1]:0" # --grpc\n');
-    expect(printed).toContain("smem: 4GiB # default\n");
-  });
-});
-
-describe("--help", () => {
-  it("fits a screen and offers every key", () => {
-    const answer = parseCommandLine(["--help"], "1.2.3");
-    const text = answer.action === "answer" ? answer.text : "";
-    const lines = text.trimEnd().split("\n");
-    expect(lines.length).toBeLessThanOrEqual(24);
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-    for (const key of CONFIG_KEYS) expect(text).toContain(` ${flagName(key)} `);
-  });
-
-  it("is not needed to see the version", () => {
-    expect(parseCommandLine(["--version"], "1.2.3")).toEqual({ action: "answer", text: "1.2.3\n" });
-  });
-});
-
-describe("docs/configuration.md", () => {
-  it("lists every key with its flag, variable and default, and no other", () => {
-    const page = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
-    const rows = page.split("\n").filter((line) => /^\| `\w+` +\| `--/.test(line));
-    const defaults = SETTINGS.parse({});
-    const expected = CONFIG_KEYS.map((key) => {
-      const value = printSetting(key, defaults);
-      const text = Array.isArray(value) ? value.join(",") : String(value);
-      return [key, flagName(key), environmentName(key), text].map((cell) =>
-        cell === "" ? "" : `\`${cell}\``,
-      );
-    });
-    const cells = rows.map((row) => row.split("|").slice(1, 5));
-    expect(cells.map((row) => row.map((cell) => cell.trim()))).toEqual(expected);
   });
 });

@@ -79,7 +79,7 @@ describe("torpord in trouble", () => {
     const words = [...SMALL, ...ANY_PORT, "--swap", "1GiB", "--data-dir", directory];
     await using first = new DaemonProcess(words);
     await first.ready();
-    expect(readdirSync(directory)).toEqual(["swap-card0", "torpord.lock"]);
+    expect(readdirSync(directory)).toEqual(["images", "swap-card0", "torpord.lock"]);
     const lock = join(directory, "torpord.lock");
     const [pid] = readFileSync(lock, "utf8").split("\n");
     const refusal = `Lock file ${lock} cannot be taken: the process with id ${pid} holds it.`;
@@ -88,12 +88,12 @@ describe("torpord in trouble", () => {
     expect(await second.line(refusal)).toMatchObject({ level: "fatal" });
     first.kill("SIGKILL");
     await first.exit();
-    expect(readdirSync(directory)).toEqual(["swap-card0", "torpord.lock"]);
+    expect(readdirSync(directory)).toEqual(["images", "swap-card0", "torpord.lock"]);
     await using third = new DaemonProcess(words);
     await third.ready();
     third.kill("SIGTERM");
     expect(await third.exit()).toEqual({ code: 0, signal: null });
-    expect(readdirSync(directory)).toEqual([]);
+    expect(readdirSync(directory)).toEqual(["images"]);
     rmSync(directory, { recursive: true });
   });
 

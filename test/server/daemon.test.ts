@@ -1,10 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { credentials, type ServiceError } from "@grpc/grpc-js";
+import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { startDaemon } from "../../src/server/daemon.ts";
 import { DeviceServiceClient } from "../../src/server/gen/torpor/v1/device.ts";
@@ -128,6 +129,46 @@ describe("a daemon", () => {
   });
 });
 
+describe("the images of a daemon", () => {
+  it("are in its data directory, in its metrics, and on its wires; what was not finished is removed", async () => {
+    const dataDirectory = mkdtempSync(join(tmpdir(), "torpor-daemon-"));
+    const images = join(dataDirectory, "images");
+    mkdirSync(images);
+    const id = "gone-20261122t182125123z-0a1b2c3d";
+    writeFileSync(join(images, `${id}.partial`), "half");
+    writeFileSync(join(images, `${id}.consumed`), "no image");
+    const lines: Record<string, unknown>[] = [];
+    const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    {
+      await using test = await startTestDaemon({ dataDirectory }, { log });
+      expect(lines).toContainEqual(
+        expect.objectContaining({ partialsRemoved: 1, msg: "unfinished hibernation images were removed" }),
+      );
+      const response = await fetch(`${test.url}/v1/images`);
+      expect(await response.json()).toMatchObject({
+        images: [
+          { name: `images/${id}`, device: "devices/gone", state: "CONSUMED", sizeBytes: "8", inUse: false },
+        ],
+      });
+      const text = await scrape(test.url);
+      expect(text.value("torpor_images", { store: "directory" })).toBe(1);
+      expect(text.value("torpor_image_bytes", { store: "directory" })).toBe(8);
+      expect(text.value("torpor_image_store_free_bytes", { store: "directory" })).toBeGreaterThan(0);
+      const removed = await fetch(`${test.url}/v1/images/${id}`, { method: "DELETE" });
+      expect(removed.status).toBe(200);
+    }
+    expect(readdirSync(images)).toEqual([]);
+    rmSync(dataDirectory, { recursive: true });
+  });
+
+  it("are none without a data directory, and neither are their metrics", async () => {
+    await using test = await startTestDaemon();
+    const text = await scrape(test.url);
+    expect(text.samples.some(({ name }) => name.startsWith("torpor_image"))).toBe(false);
+    expect((await fetch(`${test.url}/v1/images/x`)).status).toBe(404);
+  });
+});
+
 describe("the memory of a daemon's device", () => {
   it("has the window and the stolen memory of the configuration", async () => {
     await using test = await startTestDaemon({
@@ -153,7 +194,7 @@ describe("the memory of a daemon's device", () => {
     await expect(startDaemon(config)).rejects.toThrow(
       /^Directory .* that the swap files of all devices need/,
     );
-    expect(readdirSync(dataDirectory)).toEqual([]);
+    expect(readdirSync(dataDirectory)).toEqual(["images"]);
     rmSync(dataDirectory, { recursive: true });
   });
 });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AssembledDevice } from "../../src/device/device.ts";
 import { FAILPOINTS } from "../../src/device/failpoints.ts";
 import { Failpoints, failpointNames, REASONS } from "../../src/device/mod.ts";
+import { loadConfig } from "../../src/server/config.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { startTestDaemon } from "../support/daemon.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
@@ -274,6 +275,7 @@ describe.each([
       backupMemcpy: { objects: 3, bytes: "12288" },
       discard: { objects: 4, bytes: "16384" },
       systemMemoryRequired: "24576",
+      imageBytesMax: "32768",
       systemMemoryAvailable: "4096",
       estimatedDuration: "1.500000001s",
     });
@@ -308,6 +310,28 @@ describe("a daemon", () => {
     const after = await scrape(url);
     expect(after.value("torpor_failpoint_hits_total", { failpoint: "evict.before" })).toBe(1);
     expect(after.sum("torpor_failpoint_hits_total")).toBe(1);
+  });
+
+  it("arms what its configuration says before its devices boot", async () => {
+    const { config } = loadConfig(
+      { configFile: undefined, flags: {} },
+      { TORPOR_ENABLE_FAULTS: "true", TORPOR_FAILPOINTS: "evict.before=error(REGION_FULL)@1*1:card0" },
+    );
+    const { enableFaults, failpoints: armed } = config;
+    await using running = await startTestDaemon(
+      { enableFaults, failpoints: armed },
+      { engineForm: "in-process" },
+    );
+    const { url } = running;
+    const { failpoints: listed } = (await (await fetch(`${url}/v1/failpoints`)).json()) as {
+      failpoints: { name: string; action: string }[];
+    };
+    expect(listed.filter(({ action }) => action !== "ACTION_UNSPECIFIED")).toMatchObject([
+      { name: "failpoints/evict.before", action: "ERROR", reason: "REGION_FULL", count: 1, after: 1 },
+    ]);
+    expect(await suspend(url, "card0")).toBe(200);
+    await fetch(`${url}/v1/devices/card0:resume`, { method: "POST" });
+    expect(await suspend(url, "card0")).toBe(429);
   });
 
   it("stops although a suspend hangs at a failpoint", async () => {

@@ -160,11 +160,26 @@ describe("a transition over gRPC", () => {
   it("is answered running when the wait is 0", async () => {
     const suspend = promisify(wires.power.suspend.bind(wires.power));
     const wait = { seconds: 0n, nanos: 0 };
-    const request = { name: "devices/card0", state: SleepState.S3, onIdleTimeout: 0, verify: false } as const;
+    const request = {
+      name: "devices/card0",
+      state: SleepState.S3,
+      onIdleTimeout: 0,
+      verify: false,
+      hybrid: false,
+      validateOnly: false,
+    } as const;
     const answer = (await suspend({ ...request, idleTimeout: undefined, wait })) as Transition;
     expect(answer).toMatchObject({ state: Transition_State.RUNNING, endTime: undefined });
     expect(device.commands).toEqual([
-      { type: "suspend", state: "S3", onIdleTimeout: "WEDGE", verify: false, waitMs: 0 },
+      {
+        type: "suspend",
+        state: "S3",
+        onIdleTimeout: "WEDGE",
+        verify: false,
+        hybrid: false,
+        validateOnly: false,
+        waitMs: 0,
+      },
     ]);
   });
 
@@ -175,6 +190,8 @@ describe("a transition over gRPC", () => {
       state: 77 as SleepState,
       onIdleTimeout: 0,
       verify: false,
+      hybrid: false,
+      validateOnly: false,
     } as const;
     const error = await failureOf(
       suspend({ ...request, idleTimeout: undefined, wait: undefined }) as Promise<unknown>,
@@ -248,7 +265,8 @@ describe("WriteObject", () => {
     const answer = await write(first, { data: bytes.subarray(100, MIB) }, {}, { data: bytes.subarray(MIB) });
     expect(answer).toEqual({ bytesWritten: BigInt(bytes.length) });
     expect(hashOf(device.bytesOf("1").subarray(10, 10 + bytes.length))).toBe(hashOf(bytes));
-    expect(device.commands[0]).toMatchObject({ declaredBytes: bytes.length, hold: "refuse" });
+    expect(device.commands[0]).toMatchObject({ declaredBytes: bytes.length });
+    expect(device.commands[0]).not.toHaveProperty("hold");
     expect(device.commands.at(-1)).toMatchObject({ hold: "until-active" });
   });
 

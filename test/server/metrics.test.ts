@@ -145,9 +145,49 @@ describe("counters", () => {
       0,
     );
     expect(text.value("torpor_phase_duration_seconds_bucket", { phase: "evict_pinned", le: "0.05" })).toBe(1);
-    expect(text.value("torpor_phase_seconds_total", { device: "card0", phase: "evict_pinned" })).toBe(0.03);
+    expect(text.value("torpor_phase_seconds_total", { kind: "suspend", phase: "evict_pinned" })).toBe(0.03);
     const histograms = text.samples.filter((sample) => sample.name.endsWith("_bucket"));
     expect(histograms.some((sample) => "device" in sample.labels)).toBe(false);
+  });
+
+  it("counts what goes to and from images, and shows their store at each scrape", async () => {
+    const { metrics, scrape } = buildMetrics();
+    const images = metrics.countImages();
+    expect((await scrape()).value("torpor_image_errors_total", { reason: "IMAGE_STORE_FULL" })).toBe(0);
+    let freeBytes: number | undefined = 70;
+    images.watch(async () => ({ images: 2, bytes: 300, freeBytes }));
+    images.observer.onWrite?.(300);
+    images.observer.onRead?.(100);
+    images.observer.onError?.("IMAGE_STORE_FULL");
+    const text = await scrape();
+    const store = "directory";
+    expect(text.value("torpor_images", { store })).toBe(2);
+    expect(text.value("torpor_image_bytes", { store })).toBe(300);
+    expect(text.value("torpor_image_store_free_bytes", { store })).toBe(70);
+    expect(text.value("torpor_image_write_bytes_total", { store })).toBe(300);
+    expect(text.value("torpor_image_read_bytes_total", { store })).toBe(100);
+    expect(text.value("torpor_image_errors_total", { store, reason: "IMAGE_STORE_FULL" })).toBe(1);
+    freeBytes = undefined;
+    const silent = await scrape();
+    expect(silent.samples.some(({ name }) => name === "torpor_image_store_free_bytes")).toBe(false);
+    images.watch(() => Promise.reject(new Error("The disk is gone.")));
+    expect((await scrape()).samples.some(({ name }) => name === "torpor_images")).toBe(false);
+  });
+
+  it("counts runtime PM as kinds of its own, by the power state on the bus", async () => {
+    const { sink, scrape } = buildMetrics();
+    const runtime = {
+      ...transition,
+      kind: "RUNTIME_SUSPEND",
+      sleepState: undefined,
+      dState: "D3HOT",
+    } as const;
+    sink({ type: "transitionEnded", transition: runtime });
+    const text = await scrape();
+    expect(text.value("torpor_transitions_total", { kind: "runtime_suspend", target: "D3HOT" })).toBe(1);
+    expect(text.value("torpor_transitions_total", { kind: "runtime_suspend", target: "D3COLD" })).toBe(0);
+    expect(text.value("torpor_transitions_total", { kind: "runtime_resume", target: "D0" })).toBe(0);
+    expect(text.value("torpor_transitions_total", { kind: "suspend", target: "S4" })).toBe(0);
   });
 
   it("counts calls over both wires", async () => {
@@ -182,6 +222,7 @@ describe("gauges of state", () => {
     transition: "1",
     regions: ["lmem0", "smem"],
     engines: [],
+    image: "",
     etag: "1",
   };
   const lmem: RegionResource = {
@@ -296,6 +337,7 @@ describe("docs/metrics.md", () => {
   it("lists every metric with its kind and labels, and no other", () => {
     const { metrics } = buildMetrics();
     metrics.countFailpoints(["evict.object"]);
+    metrics.countImages();
     const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
     const rows = [...page.matchAll(/^\| `(\w+)` +\| (\w+) +\| ([^|]*)\|/gm)];
     const documented = rows.map(([, name, kind, labels = ""]) => `${name} ${kind} ${labels.trim()}`.trim());

@@ -60,6 +60,12 @@ describe("reflection", () => {
     });
   });
 
+  it("describes bodies that are no message of ours", async () => {
+    const data = ["-d", '{"name":"devices/card0/transitions/1"}'];
+    const answer = JSON.parse(await bufCurl("/torpor.v1.PowerService/GetTransitionTrace", ...data));
+    expect(answer).toMatchObject({ contentType: "application/json" });
+  });
+
   it("shows the details of errors to a client that can read them", async () => {
     const failed = bufCurl("/torpor.v1.DeviceService/GetDevice", "-d", '{"name":"devices/card9"}');
     await expect(failed).rejects.toThrow(/not_found[\s\S]*google\.rpc\.ErrorInfo/);

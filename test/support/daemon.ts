@@ -14,11 +14,15 @@ export interface TestDaemon extends AsyncDisposable {
 /** The default configuration, but with small memories and any ports. */
 export function testConfig(changes: Partial<Config> = {}): Config {
   const { config } = loadConfig({ configFile: undefined, flags: {} }, {});
+  const { lmemSizesBytes = [64 * 2 ** 20] } = changes;
+  const localBytes = lmemSizesBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+  const d3coldThresholdBytes = Math.min(config.runtimePm.d3coldThresholdBytes, localBytes);
   return {
     ...config,
+    runtimePm: { ...config.runtimePm, d3coldThresholdBytes },
     http: { kind: "tcp", host: "127.0.0.1", port: 0 },
     grpc: { kind: "tcp", host: "127.0.0.1", port: 0 },
-    lmemSizesBytes: [64 * 2 ** 20],
+    lmemSizesBytes,
     smemBytes: 256 * 2 ** 20,
     ...changes,
   };

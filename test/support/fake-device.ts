@@ -11,6 +11,7 @@ import type {
   EngineResource,
   FenceResource,
   ObjectResource,
+  RuntimePmResource,
   SuspendPlan,
   TransitionResource,
 } from "../../src/device/resource.ts";
@@ -31,6 +32,9 @@ export class FakeDevice implements DeviceHandle {
   readonly failures = new Map<CommandType, Error>();
   /** Awaited before each command: a test can hold the device up. */
   gate: (command: Command) => Promise<void> | undefined = () => undefined;
+  runtimePm = RUNTIME_PM;
+  /** What it shows of itself in place of an ACTIVE device. */
+  shows: Partial<DeviceResource> = {};
   readonly #objects = new Map<string, FakeObject>();
   readonly #transitions: TransitionResource[] = [];
 
@@ -117,8 +121,8 @@ export class FakeDevice implements DeviceHandle {
       return { bytesWritten: data.byteLength };
     },
     planSuspend: () => PLAN,
-    suspend: ({ waitMs }) => this.#transition("SUSPEND", waitMs),
-    resume: ({ waitMs }) => this.#transition("RESUME", waitMs),
+    suspend: (command) => this.#transition("SUSPEND", command),
+    resume: (command) => this.#transition("RESUME", command),
     getTransition: ({ transition }) => this.#findTransition(transition),
     listTransitions: ({ beforeId, limit }) => {
       const older = this.#transitions
@@ -126,6 +130,13 @@ export class FakeDevice implements DeviceHandle {
         .reverse();
       const page = older.slice(0, limit);
       return { transitions: page, nextBeforeId: older.length > limit ? (page.at(-1)?.id ?? "") : "" };
+    },
+    getTransitionTrace: ({ transition }) =>
+      new TextEncoder().encode(`{"traceEvents":[],"transition":"${this.#findTransition(transition).id}"}`),
+    getRuntimePm: () => this.runtimePm,
+    updateRuntimePm: ({ type: _type, ...change }) => {
+      this.runtimePm = { ...this.runtimePm, ...change };
+      return this.runtimePm;
     },
     cancelTransition: ({ transition }) => ({ ...this.#findTransition(transition), state: "CANCELLED" }),
   };
@@ -144,7 +155,9 @@ export class FakeDevice implements DeviceHandle {
       transition: this.#transitions.at(-1)?.id ?? "",
       regions: ["lmem0", "smem"],
       engines: ["bcs0"],
+      image: "",
       etag: "e1",
+      ...this.shows,
     };
   }
 
@@ -174,12 +187,13 @@ export class FakeDevice implements DeviceHandle {
     return resource;
   }
 
-  #transition(kind: "SUSPEND" | "RESUME", waitMs: number | undefined): TransitionResource {
+  #transition(kind: "SUSPEND" | "RESUME", command: CommandOf<"suspend" | "resume">): TransitionResource {
+    const { waitMs, validateOnly = false } = command;
     const running = waitMs !== undefined;
     const transition: TransitionResource = {
-      id: String(this.#transitions.length + 1),
+      id: validateOnly ? "" : String(this.#transitions.length + 1),
       kind,
-      sleepState: "S3",
+      sleepState: command.type === "suspend" ? command.state : "S3",
       dState: kind === "SUSPEND" ? "D3COLD" : "D0",
       state: running ? "RUNNING" : "SUCCEEDED",
       alreadyInState: false,
@@ -196,7 +210,7 @@ export class FakeDevice implements DeviceHandle {
       recovered: false,
       error: undefined,
     };
-    this.#transitions.push(transition);
+    if (!validateOnly) this.#transitions.push(transition);
     return transition;
   }
 
@@ -278,7 +292,18 @@ const PLAN: SuspendPlan = {
   discard: { objects: 4, bytes: 16384 },
   systemMemoryRequiredBytes: 24576,
   systemMemoryAvailableBytes: 4096,
+  imageBytesMax: 32768,
   estimatedDurationNs: 1_500_000_001n,
+};
+
+export const RUNTIME_PM: RuntimePmResource = {
+  enabled: false,
+  autosuspendDelayMs: 1500,
+  d3coldThresholdBytes: 4096,
+  status: "ACTIVE",
+  usageCount: 1,
+  suspendedNs: 2_500_000_000n,
+  suspends: 3,
 };
 
 const PHASE = {

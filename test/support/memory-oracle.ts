@@ -136,16 +136,6 @@ export async function expectAccounts(world: World): Promise<void> {
   );
 }
 
-/** What came from swap was put where the CPU reaches. */
-export function expectSwapReached({ gpu, swap }: World): void {
-  for (const { id, bank } of gpu.device.memory.regions) {
-    const beyond = swap.readInto.filter(
-      (bytes) => bytes.buffer === bank.memory.buffer && bytes.byteOffset + bytes.length > WINDOWS[id],
-    );
-    expect(beyond, id).toEqual([]);
-  }
-}
-
 /** What the CPU has just used lies where the CPU reaches it. */
 export function expectReached(move: Move): void {
   if (!BY_CPU.includes(move.command.type)) return;

@@ -16,7 +16,7 @@ import { Region, type SpaceRequest } from "../../src/device/memory/region.ts";
 import { type ByteStore, DeviceError, type DeviceEvent, VirtualClock } from "../../src/device/mod.ts";
 import { MIB, sha256, type VirtualDevice } from "./test-device.ts";
 
-/** A store in memory. It can fail, lie and be slow, and remembers where it was asked to put what it read. */
+/** A store in memory. It can fail, lie, be slow and fall silent. */
 export class MemoryStore implements ByteStore {
   readonly sizeBytes: number;
   readonly bytes: Uint8Array;
@@ -25,8 +25,10 @@ export class MemoryStore implements ByteStore {
   failReads = 0;
   /** Every access takes a moment of this clock, so that others come between. @default none, at once */
   clock: Clock | undefined;
-  /** Where the bytes of each read went. */
-  readonly readInto: Uint8Array[] = [];
+  /** Reads that were answered. */
+  reads = 0;
+  #voice: Promise<void> = Promise.resolve();
+  #speak: () => void = () => {};
 
   constructor(sizeBytes: number) {
     this.sizeBytes = sizeBytes;
@@ -48,8 +50,19 @@ export class MemoryStore implements ByteStore {
       this.failReads--;
       throw new Error("the disk does not answer");
     }
-    this.readInto.push(bytes);
+    this.reads++;
     bytes.set(this.bytes.subarray(offsetBytes, offsetBytes + bytes.length));
+  }
+
+  /** Answers nothing until `speak`, and does nothing: what it was asked meanwhile it does then. */
+  fallSilent(): void {
+    this.#voice = new Promise((resolve) => {
+      this.#speak = resolve;
+    });
+  }
+
+  speak(): void {
+    this.#speak();
   }
 
   /** Flips a bit in every page: nothing that is in the store now is what was written. */
@@ -57,8 +70,9 @@ export class MemoryStore implements ByteStore {
     for (let at = 100; at < this.sizeBytes; at += 4096) this.bytes[at] ^= 1;
   }
 
-  #takeTime(): Promise<void> {
-    return this.clock === undefined ? Promise.resolve() : sleep(this.clock, 0.1);
+  async #takeTime(): Promise<void> {
+    await this.#voice;
+    if (this.clock !== undefined) await sleep(this.clock, 0.1);
   }
 }
 

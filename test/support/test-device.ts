@@ -63,12 +63,16 @@ export interface VirtualDevice extends TestDevice {
 
 type DeviceFlags = Extract<Command, { type: "createObject" }>["flags"];
 
-/** An in-process device: no thread, no timer, the same every time. */
+/** An in-process device: no thread, no timer, the same every time. `emit` hears what `events` collects. */
 export async function bootVirtual(options: Partial<DeviceOptions> = {}): Promise<VirtualDevice> {
   const clock = new VirtualClock({ settle: () => new Promise((resolve) => setImmediate(resolve)) });
   const events: DeviceEvent[] = [];
+  const emit = (event: DeviceEvent): void => {
+    events.push(event);
+    options.emit?.(event);
+  };
   const device = await clock.run(
-    assembleDevice({ ...defaults(events), engineForm: "in-process", clock, ...options }),
+    assembleDevice({ ...defaults(), engineForm: "in-process", clock, ...options, emit }),
   );
   return { clock, ...withHelpers(device, events, (promise) => clock.run(promise)) };
 }
@@ -77,7 +81,8 @@ export async function bootVirtual(options: Partial<DeviceOptions> = {}): Promise
 export async function bootThreaded(options: Partial<DeviceOptions> = {}): Promise<TestDevice> {
   const events: DeviceEvent[] = [];
   const device = await assembleDevice({
-    ...defaults(events),
+    ...defaults(),
+    emit: (event) => void events.push(event),
     engineForm: "threaded",
     clock: systemClock,
     clockModule: new URL("../../src/server/monotonic-clock.ts", import.meta.url),
@@ -152,7 +157,7 @@ export async function reasonOf(promise: Promise<unknown>): Promise<string> {
   return "none";
 }
 
-function defaults(events: DeviceEvent[]): Omit<DeviceOptions, "engineForm" | "clock"> {
+function defaults(): Omit<DeviceOptions, "engineForm" | "clock" | "emit"> {
   return {
     name: "card0",
     uid: "6f1c2d3e-4b5a-4978-8c6d-0123456789ab",
@@ -160,7 +165,6 @@ function defaults(events: DeviceEvent[]): Omit<DeviceOptions, "engineForm" | "cl
     smem: { sizeBytes: 64 * MIB },
     engines: ["bcs0"],
     random: seededRandom(1),
-    emit: (event) => void events.push(event),
     sha256,
   };
 }

@@ -13,6 +13,7 @@ import { PowerServiceClient } from "../../src/server/gen/torpor/v1/power.ts";
 import { buildGrpc, type GrpcWire } from "../../src/server/grpc/build.ts";
 import { type Binding, readBindings } from "../../src/server/http/bindings.ts";
 import { buildHttp, type HttpDeps } from "../../src/server/http/build.ts";
+import type { ImageCatalogue } from "../../src/server/images.ts";
 import type { CallEnd, HttpEnd } from "../../src/server/observer.ts";
 import { type DecodedStatus, statusOf } from "./grpc-errors.ts";
 
@@ -68,15 +69,17 @@ type WiresOptions = Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts
   readonly host?: string;
   /** @default none: as without --enable-faults */
   readonly failpoints?: Failpoints;
+  /** @default none: as without a data directory */
+  readonly images?: ImageCatalogue;
 };
 
 /** Starts both wires on ports of the system's choice. */
 export async function startWires(
   handles: readonly DeviceHandle[],
-  { host = "127.0.0.1", failpoints, ...options }: WiresOptions = {},
+  { host = "127.0.0.1", failpoints, images, ...options }: WiresOptions = {},
 ): Promise<Wires> {
   const byName = new Map(handles.map((device) => [device.name, device]));
-  const devices: DeviceRegistry = Object.assign(byName, { failpoints });
+  const devices: DeviceRegistry = Object.assign(byName, { failpoints, images });
   const log: Record<string, unknown>[] = [];
   const logger = pino({ level: "debug" }, { write: (line: string) => void log.push(JSON.parse(line)) });
   const calls: CallEnd[] = [];
@@ -127,17 +130,26 @@ export async function startWires(
 /** Calls over REST: `name` or `parent` goes into the path, the rest into body or query. */
 export async function callRest(baseUrl: string, method: string, request: JsonObject): Promise<JsonObject> {
   const { httpMethod, template, variable, body } = bindingOf(method);
-  const { [variable?.field ?? ""]: name = "", ...rest } = request;
-  const path = template.replace(/\{(?:\w+)=.*\}/, String(name));
-  const fields = Object.entries(rest).map(([key, value]) => [key, String(value)]);
-  const url = body === "" ? `${baseUrl}${path}?${new URLSearchParams(fields)}` : `${baseUrl}${path}`;
-  const init = { method: httpMethod, ...(body === "" ? {} : { body: JSON.stringify(rest) }) };
+  const { [toCamel(body)]: resource = {}, ...others } = request;
+  // The name is in the request, or in the resource that is its body.
+  const all: JsonObject = { ...others, ...(resource as JsonObject) };
+  const { [variable?.fieldPath.at(-1) ?? ""]: name = "", ...rest } = all;
+  const path = template.replace(/\{(?:[\w.]+)=.*\}/, String(name));
+  const inBody = body === "*" ? rest : resource;
+  const inQuery = body === "*" ? {} : body === "" ? rest : others;
+  const fields = Object.entries(inQuery).map(([key, value]) => [key, String(value)]);
+  const url = `${baseUrl}${path}?${new URLSearchParams(fields)}`;
+  const init = { method: httpMethod, ...(body === "" ? {} : { body: JSON.stringify(inBody) }) };
   const response = await fetch(url, init);
   const json = (await response.json()) as JsonObject;
   if (response.ok) return json;
   const { error } = json as unknown as { error: { status: string; message: string; details: RestDetail[] } };
   const infos = error.details.filter((detail) => detail["@type"].endsWith(".ErrorInfo"));
   throw new RefusedCall(error.status, error.message, infos);
+}
+
+function toCamel(name: string): string {
+  return name.replace(/_(\w)/g, (_all, letter: string) => letter.toUpperCase());
 }
 
 type RestDetail = ErrorInfoJson & { readonly "@type": string };
@@ -171,8 +183,10 @@ function fromStatus({ code, message, details }: DecodedStatus): RefusedCall {
   return new RefusedCall(names.find(({ number }) => number === code)?.name ?? "", message, infos);
 }
 
+const BINDINGS = readBindings(REGISTRY);
+
 function bindingOf(method: string): Binding {
-  const binding = readBindings(REGISTRY).find((candidate) => candidate.method.name === method);
+  const binding = BINDINGS.find((candidate) => candidate.method.name === method);
   if (binding === undefined) throw new Error(`There is no method ${method}.`);
   return binding;
 }

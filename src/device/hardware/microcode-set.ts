@@ -33,6 +33,11 @@ export class MicrocodeSet {
     return made;
   }
 
+  /** A new instance for work inside a memory that is no bank of the device: a scratch pad of the driver's. */
+  over(scratch: WebAssembly.Memory): Microcode {
+    return new Microcode({ source: scratch, destination: scratch, control: this.#control });
+  }
+
   /** The instance for work inside one bank: fill, checksum, zero test. */
   within(bank: number): Microcode {
     return this.between(bank, bank);

@@ -49,6 +49,11 @@ export function writePageTable(
   words[root + ROOT_BYTES / 4 - 1] = microcode.crc32c(offsetBytes, ROOT_BYTES - 4);
 }
 
+/** Writes garbage over the root of the page table at `offsetBytes`, as a stray write would. */
+export function damagePageTable(words: Uint32Array, offsetBytes: number): void {
+  words.fill(0xdead_beef, offsetBytes / 4, (offsetBytes + ROOT_BYTES) / 4);
+}
+
 /** An engine's view of a page table. */
 export class PageTableWalker {
   readonly #words: Uint32Array;

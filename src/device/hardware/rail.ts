@@ -1,13 +1,18 @@
 /**
- * The power rail. When it goes down, local memory is gone: every page that was ever touched is overwritten with a
- * pattern that is new each time, in slices, so that nothing that was not saved can be read back by luck.
+ * The power rail. When it goes down, local memory is gone, and system memory with it when the host hibernates: every
+ * page that was ever touched is overwritten with a pattern that is new each time, in slices, so that nothing that was
+ * not saved can be read back by luck.
  */
 import type { Clock } from "../clock.ts";
 import { CPU_SLICE_BYTES } from "../limits.ts";
 import type { MemoryBank } from "./bank.ts";
 import type { MicrocodeSet } from "./microcode-set.ts";
 
+/** The bank of system memory, which keeps its bytes in S3. */
+const SYSTEM_BANK = 0;
+
 export interface RailOptions {
+  /** Every bank of the device. */
   readonly banks: readonly MemoryBank[];
   readonly microcodes: MicrocodeSet;
   readonly clock: Clock;
@@ -23,17 +28,22 @@ export class PowerRail {
     this.#options = options;
   }
 
-  /** Cuts the power of the local banks. Legal only when every engine has acknowledged that it has stopped. */
-  async cut(): Promise<void> {
+  /**
+   * Cuts the power of the local banks, or of system memory too. Legal only when every engine has acknowledged that it
+   * has stopped. Answers the pattern that stands there now.
+   */
+  async cut(what: "local" | "all" = "local"): Promise<number> {
     const { banks, microcodes, clock, random } = this.#options;
     const previous = this.#pattern;
     do this.#pattern = Math.floor(random() * 0xffff_ffff) >>> 0;
     while (this.#pattern === previous || this.#pattern === 0);
     for (const bank of banks) {
+      if (bank.index === SYSTEM_BANK && what === "local") continue;
       for (const range of bank.touchedRanges(CPU_SLICE_BYTES)) {
         microcodes.within(bank.index).fill(range.offsetBytes, range.lengthBytes, this.#pattern);
         await clock.yield();
       }
     }
+    return this.#pattern;
   }
 }

@@ -30,6 +30,12 @@ export interface Window {
   readonly topDown: boolean;
 }
 
+/** Chunks from `start` up to, not with, `end`. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
 export class BuddyBlocks {
   readonly chunkCount: number;
   readonly orderMax: number;
@@ -83,23 +89,28 @@ export class BuddyBlocks {
 
   /** Takes all of [start, end), which is free: an allocation of blocks in ascending order. Returns its handle. */
   takeRange(start: number, end: number): number {
-    let tail = NONE;
-    for (let block = this.blockOf(start); block < end; ) {
-      const state = this.state[block];
-      const blockEnd = block + chunksOf(state);
-      const from = Math.max(block, start);
-      const to = Math.min(blockEnd, end);
-      this.#unlist(block, state);
-      this.#listPieces(block, from, isCleared(state));
-      this.#listPieces(to, blockEnd, isCleared(state));
-      if (tail !== NONE) this.link(tail, from);
-      tail = this.#layPieces(from, to, isCleared(state));
-      this.freeChunks -= to - from;
-      if (isCleared(state)) this.clearedChunks -= to - from;
-      block = blockEnd;
-    }
-    this.seal(start, tail);
+    this.seal(start, this.#takeAll(start, end));
     return start;
+  }
+
+  /**
+   * Takes these ranges, in their order, as one allocation. Returns its handle; NONE, and nothing has changed, when a
+   * chunk of them is taken, which it also is when two of them overlap.
+   */
+  takeRanges(ranges: readonly Range[]): number {
+    const handle = ranges[0].start;
+    let tail = NONE;
+    for (const { start, end } of ranges) {
+      if (!this.isFree(start, end)) {
+        if (tail !== NONE) this.releaseChain(handle);
+        return NONE;
+      }
+      const last = this.#takeAll(start, end);
+      if (tail !== NONE) this.link(tail, start);
+      tail = last;
+    }
+    this.seal(handle, tail);
+    return handle;
   }
 
   /** Chains the block at `chunk` behind the block at `tail`. */
@@ -201,6 +212,26 @@ export class BuddyBlocks {
 
   isFree(start: number, end: number): boolean {
     return start >= end || this.freeEnd(this.blockOf(start), end) === end;
+  }
+
+  /** Makes an unsealed chain of all of [start, end), which is free, and returns its last block. */
+  #takeAll(start: number, end: number): number {
+    let tail = NONE;
+    for (let block = this.blockOf(start); block < end; ) {
+      const state = this.state[block];
+      const blockEnd = block + chunksOf(state);
+      const from = Math.max(block, start);
+      const to = Math.min(blockEnd, end);
+      this.#unlist(block, state);
+      this.#listPieces(block, from, isCleared(state));
+      this.#listPieces(to, blockEnd, isCleared(state));
+      if (tail !== NONE) this.link(tail, from);
+      tail = this.#layPieces(from, to, isCleared(state));
+      this.freeChunks -= to - from;
+      if (isCleared(state)) this.clearedChunks -= to - from;
+      block = blockEnd;
+    }
+    return tail;
   }
 
   /** Splits the free block at `block` until the one of `order` at `chunk` stands alone, and leaves that unlisted. */

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { formatBytes } from "../format.ts";
 import { PAGE_BYTES } from "../limits.ts";
-import { BuddyBlocks } from "./buddy-blocks.ts";
+import { BuddyBlocks, type Range } from "./buddy-blocks.ts";
 import { highestBit, NONE, roundUp } from "./buddy-free-map.ts";
 import type { FreeTree } from "./buddy-free-tree.ts";
 import { checkBlocks } from "./buddy-invariants.ts";
@@ -105,6 +105,24 @@ export class BuddyAllocator {
     const handle = terms.contiguous ? this.#allocateContiguous(terms) : this.#allocateScattered(terms);
     if (this.#forgotten.length > 0) this.#forgotten.length = 0;
     return handle;
+  }
+
+  /**
+   * Takes exactly these bytes, in this order, and returns the handle of all of them together; or NO_BLOCKS, and then
+   * nothing has changed, when some are taken. What `extents` said of an allocation makes one with the same extents.
+   *
+   * @throws RangeError for extents that are no chunks of this space, and for none at all.
+   */
+  allocateExtents(extents: readonly Extent[]): number {
+    if (extents.length === 0) throw new RangeError("An allocation has at least one extent.");
+    return this.#blocks.takeRanges(extents.map((extent) => this.#chunksIn(extent)));
+  }
+
+  /** Whether all of these bytes are chunks of the space and free. */
+  isFree(extent: Extent): boolean {
+    if (!this.#isWhole(extent)) return false;
+    const { start, end } = this.#chunksIn(extent);
+    return this.#blocks.isFree(start, end);
   }
 
   /** Frees all blocks of an allocation (gpu_buddy_free_list). */
@@ -282,6 +300,21 @@ export class BuddyAllocator {
       block = terms.topDown ? tree.previous(order, block - 1) : tree.next(order, block + (1 << order));
     }
     return NONE;
+  }
+
+  #chunksIn(extent: Extent): Range {
+    const { offsetBytes, lengthBytes } = extent;
+    if (this.#isWhole(extent)) {
+      return { start: offsetBytes / this.chunkBytes, end: (offsetBytes + lengthBytes) / this.chunkBytes };
+    }
+    throw new RangeError(
+      `Extent of ${lengthBytes} bytes at ${offsetBytes} is not made of chunks (${formatBytes(this.chunkBytes)}) of the space (${formatBytes(this.sizeBytes)}).`,
+    );
+  }
+
+  #isWhole({ offsetBytes, lengthBytes }: Extent): boolean {
+    const aligned = offsetBytes % this.chunkBytes === 0 && lengthBytes % this.chunkBytes === 0;
+    return aligned && offsetBytes >= 0 && lengthBytes > 0 && offsetBytes + lengthBytes <= this.sizeBytes;
   }
 
   #visit(block: number, visit: (offsetBytes: number, sizeBytes: number, cleared: boolean) => void): void {

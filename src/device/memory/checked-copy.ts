@@ -6,16 +6,18 @@ import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
 import { formatBytes } from "../format.ts";
 import type { ClearRange, Copier, CopyList } from "./copier.ts";
+import { CPU_TRACK } from "./copy-watch.ts";
+import { damageCopy } from "./damage-copy.ts";
 import type { Memory } from "./memory.ts";
 
 /** Carries out `list` by blitter if there is one, else (or if that fails) by CPU. Answers which path did it. */
 export function copyChecked(memory: Memory, list: CopyList): Promise<CopyPath> {
-  return byBlitterElse(
-    memory,
-    list.totalBytes,
-    (blitter) => blitter.copy(list),
-    () => copyByCpu(memory, list),
-  );
+  return byBlitterElse(memory, {
+    bytes: list.totalBytes,
+    byBlitter: (blitter) => blitter.copy(list),
+    byCpu: () => copyByCpu(memory, list),
+    onBlitted: () => damageCopy(memory, list),
+  });
 }
 
 /** Carries out `list` by CPU, whatever the blitter could do. @throws DeviceError COPY_FAILED for what it cannot reach. */
@@ -24,7 +26,7 @@ export async function copyByCpu(memory: Memory, list: CopyList): Promise<CopyPat
     requireVisible(memory, list.sourceBank[at], list.source[at] + list.lengthBytes[at]);
     requireVisible(memory, list.destinationBank[at], list.destination[at] + list.lengthBytes[at]);
   }
-  await memory.cpuCopier.copy(list);
+  await memory.copies.watch(CPU_TRACK, list, () => memory.cpuCopier.copy(list));
   return memory.cpuCopier.path;
 }
 
@@ -48,31 +50,35 @@ function requireVisible(memory: Memory, bank: number, endBytes: number): void {
 /** Zeroes the ranges of one bank, likewise. */
 export function clearChecked(memory: Memory, bank: number, ranges: readonly ClearRange[]): Promise<CopyPath> {
   const bytes = ranges.reduce((sum, range) => sum + range.lengthBytes, 0);
-  return byBlitterElse(
-    memory,
+  return byBlitterElse(memory, {
     bytes,
-    (blitter) => blitter.clear(bank, ranges),
-    () => clearByCpu(memory, bank, ranges),
-  );
+    byBlitter: (blitter) => blitter.clear(bank, ranges),
+    byCpu: () => clearByCpu(memory, bank, ranges),
+    onBlitted: () => {},
+  });
 }
 
-async function byBlitterElse(
-  memory: Memory,
-  bytes: number,
-  work: (blitter: Copier) => Promise<void>,
-  byCpu: () => Promise<CopyPath>,
-): Promise<CopyPath> {
+interface Work {
+  readonly bytes: number;
+  byBlitter(blitter: Copier): Promise<void>;
+  byCpu(): Promise<CopyPath>;
+  /** The blitter has done it, as far as its fence can tell. */
+  onBlitted(): void;
+}
+
+async function byBlitterElse(memory: Memory, work: Work): Promise<CopyPath> {
   const { blitter } = memory;
   if (blitter !== undefined) {
     try {
-      await work(blitter);
+      await work.byBlitter(blitter);
       if (memory.failpoints.fires("copy.blit")) {
         throw new DeviceError("COPY_FAILED", "Failpoint copy.blit made the fence of a blit fail.");
       }
+      work.onBlitted();
       return blitter.path;
     } catch (error) {
-      memory.emit({ type: "blitterFallback", reason: toDeviceError(error).reason, bytes });
+      memory.emit({ type: "blitterFallback", reason: toDeviceError(error).reason, bytes: work.bytes });
     }
   }
-  return byCpu();
+  return work.byCpu();
 }

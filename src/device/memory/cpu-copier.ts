@@ -25,12 +25,20 @@ export interface CpuCopierOptions {
 export class CpuCopier implements Copier {
   readonly path = "memcpy";
   readonly #options: CpuCopierOptions;
+  /** Settles when the list in progress has ended: there is one CPU, and lists take turns. */
+  #idle: Promise<unknown> = Promise.resolve();
 
   constructor(options: CpuCopierOptions) {
     this.#options = options;
   }
 
-  async copy(list: CopyList): Promise<void> {
+  copy(list: CopyList): Promise<void> {
+    const copied = this.#idle.then(() => this.#copy(list));
+    this.#idle = copied.catch(() => {});
+    return copied;
+  }
+
+  async #copy(list: CopyList): Promise<void> {
     let index = 0;
     let done = 0;
     while (index < list.count) {

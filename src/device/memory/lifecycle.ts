@@ -2,7 +2,8 @@
  * The backing states of an object, and which may follow which. Every change of state goes through `changeState`.
  *
  *   UNPOPULATED -> RESIDENT (first use), PURGED (DONT_NEED before any use)
- *   RESIDENT    -> SWAPPED (shrinker), PURGED (DONT_NEED, evicted or shrunk), UNPOPULATED (VOLATILE, shrunk)
+ *   RESIDENT    -> SWAPPED (shrinker), PURGED (DONT_NEED, evicted or shrunk), UNPOPULATED (VOLATILE, shrunk),
+ *                  UNKNOWN (not what it was before a suspend)
  *   SWAPPED     -> RESIDENT (swap-in), PURGED (DONT_NEED), UNKNOWN (what came back is not what went out)
  *   PURGED, UNKNOWN: for ever
  */
@@ -22,7 +23,7 @@ export const STATE_NAMES: readonly BackingState[] = [
 
 const EDGES: readonly (readonly number[])[] = [
   [RESIDENT, PURGED],
-  [SWAPPED, PURGED, UNPOPULATED, RESIDENT],
+  [SWAPPED, PURGED, UNPOPULATED, RESIDENT, UNKNOWN],
   [RESIDENT, PURGED, UNKNOWN],
   [],
   [],
@@ -37,6 +38,13 @@ export function changeState(memory: Memory, slot: number, state: number): void {
   );
   memory.table.state[slot] = state;
   memory.touch(slot);
+}
+
+/** Gives a new object without bytes the state that it had in an image: the one change that no edge stands for. */
+export function adoptState(memory: Memory, slot: number, state: number): void {
+  assert(memory.table.state[slot] === UNPOPULATED, "only a new object is given a state");
+  assert(state !== RESIDENT, "an object becomes RESIDENT with its bytes");
+  memory.table.state[slot] = state;
 }
 
 /** @throws DeviceError OBJECT_PURGED (EFAULT) or CONTENT_UNKNOWN (EIO) when the content cannot be used. */

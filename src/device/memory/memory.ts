@@ -11,6 +11,7 @@ import type { DeviceFailpoints } from "../failpoints.ts";
 import type { MicrocodeSet } from "../hardware/microcode-set.ts";
 import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
 import type { Copier } from "./copier.ts";
+import { CopyWatch } from "./copy-watch.ts";
 import { ObjectLocks } from "./object-lock.ts";
 import { BACKUP_ID, DYING_ID, FLAG, FLAG_BACKUP, NONE, type ObjectTable } from "./object-table.ts";
 import type { Region } from "./region.ts";
@@ -46,6 +47,12 @@ export interface ObjectSpec {
   readonly label: string;
 }
 
+/** Numbers of objects to come, by kind of object. */
+export interface NextIds {
+  readonly client: number;
+  readonly owned: number;
+}
+
 export class Memory {
   readonly table: ObjectTable;
   readonly regions: readonly Region[];
@@ -59,7 +66,9 @@ export class Memory {
   readonly reservations: Reservations;
   readonly swap: Swap | undefined;
   readonly failpoints: DeviceFailpoints;
-  readonly deviceUid: string;
+  readonly copies: CopyWatch;
+  /** Base of the objects' uids; a device that takes over an image takes over its uid. */
+  deviceUid: string;
   /** Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on. */
   blitter: Copier | undefined;
 
@@ -82,9 +91,15 @@ export class Memory {
     this.sha256 = options.sha256;
     this.swap = options.swap;
     this.failpoints = options.failpoints;
+    this.copies = new CopyWatch(options.clock);
     this.deviceUid = options.deviceUid;
     this.locks = new ObjectLocks(options.table);
     this.reservations = new Reservations(options.clock);
+  }
+
+  /** Objects of clients. */
+  get clientObjectCount(): number {
+    return this.#clients.size;
   }
 
   /** The local regions, in ascending order: what the walks of suspend visit. */
@@ -102,8 +117,22 @@ export class Memory {
     return this.regions.find((region) => region.id === id);
   }
 
-  /** Gives an object a slot and, unless it is a backup, an id. NONE when the device holds as many as it can. */
-  addObject(spec: ObjectSpec): number {
+  /** Numbers that the next client's object and the next one of the device's own will get. */
+  get nextIds(): NextIds {
+    return { client: this.#nextId, owned: this.#nextOwnedId };
+  }
+
+  /** Sees to it that no new object gets a number below these. */
+  raiseNextIds(ids: NextIds): void {
+    this.#nextId = Math.max(this.#nextId, ids.client);
+    this.#nextOwnedId = Math.max(this.#nextOwnedId, ids.owned);
+  }
+
+  /**
+   * Gives an object a slot and, unless it is a backup, an id. NONE when the device holds as many as it can.
+   * @param number one that nobody has, and for a client's object larger than all; the counters do not move then
+   */
+  addObject(spec: ObjectSpec, number?: number): number {
     const { table } = this;
     const slot = table.allocate();
     if (slot === NONE) return NONE;
@@ -116,10 +145,10 @@ export class Memory {
     if ((spec.flags & FLAG_BACKUP) !== 0) {
       table.id[slot] = BACKUP_ID;
     } else if ((spec.flags & FLAG.KERNEL) !== 0) {
-      table.id[slot] = this.#nextOwnedId++;
+      table.id[slot] = number ?? this.#nextOwnedId++;
       this.#owned.set(table.id[slot], slot);
     } else {
-      table.id[slot] = this.#nextId++;
+      table.id[slot] = number ?? this.#nextId++;
       this.#clients.set(table.id[slot], slot);
       table.appendToOrder(slot);
     }
@@ -203,7 +232,7 @@ export class Memory {
 
   /** Slots of the device's own objects, in the order of their ids. */
   get ownedSlots(): readonly number[] {
-    return [...this.#owned.values()];
+    return [...this.#owned.values()].sort((a, b) => this.table.id[a] - this.table.id[b]);
   }
 
   flagsOf(slot: number): ObjectFlag[] {

@@ -42,6 +42,18 @@ export function* swapPagesOf(
 ): Generator<SwapPage> {
   const { bank } = region;
   const microcode = memory.microcodes.within(bank.index);
+  for (const page of pageRunsOf(region, handle, sizeBytes)) {
+    yield {
+      runs: page.map((run) =>
+        bank.bytes.subarray(run.bankOffsetBytes, run.bankOffsetBytes + run.lengthBytes),
+      ),
+      crc32c: () => page.reduce((crc, run) => microcode.crc32c(run.bankOffsetBytes, run.lengthBytes, crc), 0),
+    };
+  }
+}
+
+/** The runs of each page of SWAP_PAGE_BYTES of a resource of `sizeBytes`; `at` counts from the start of the page. */
+export function* pageRunsOf(region: Region, handle: number, sizeBytes: number): Generator<readonly Run[]> {
   // One pass over the extents, not one for each page: objects may have many of both.
   const runs = runsOf(region, handle, 0, sizeBytes);
   let index = 0;
@@ -52,7 +64,8 @@ export function* swapPagesOf(
     while (left > 0) {
       const run = runs[index];
       const lengthBytes = Math.min(left, run.lengthBytes - done);
-      page.push({ bankOffsetBytes: run.bankOffsetBytes + done, lengthBytes, at: 0 });
+      const at = Math.min(SWAP_PAGE_BYTES, sizeBytes - position) - left;
+      page.push({ bankOffsetBytes: run.bankOffsetBytes + done, lengthBytes, at });
       left -= lengthBytes;
       done += lengthBytes;
       if (done === run.lengthBytes) {
@@ -60,11 +73,6 @@ export function* swapPagesOf(
         done = 0;
       }
     }
-    yield {
-      runs: page.map((run) =>
-        bank.bytes.subarray(run.bankOffsetBytes, run.bankOffsetBytes + run.lengthBytes),
-      ),
-      crc32c: () => page.reduce((crc, run) => microcode.crc32c(run.bankOffsetBytes, run.lengthBytes, crc), 0),
-    };
+    yield page;
   }
 }

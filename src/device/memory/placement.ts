@@ -2,6 +2,7 @@
  * Finding room for an object: its first region without evicting, then with, then the others (drm ttm_bo_validate as
  * i915_ttm_get_pages calls it). The caller holds the object's lock.
  */
+import assert from "node:assert/strict";
 import { sleep } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
@@ -230,6 +231,7 @@ async function clear(memory: Memory, region: Region, handle: number): Promise<vo
 
 /** Brings a swapped object's bytes back. @throws DeviceError CONTENT_UNKNOWN when they are not what went out. */
 async function swapIn(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
+  assert(region.isVisible(handle), "the CPU brings bytes from swap to where it reaches");
   const sizeBytes = memory.table.sizeBytes[slot];
   try {
     await memory.failpoints.pass("swap.read");

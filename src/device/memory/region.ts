@@ -109,12 +109,20 @@ export class Region {
       preferCleared: request.preferCleared,
       ...(request.visibleOnly && this.hasSmallWindow ? { startBytes: 0, endBytes: this.visibleBytes } : {}),
     });
-    if (handle === NO_BLOCKS) return NONE;
-    this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes) => {
-      this.bank.markTouched(offsetBytes, lengthBytes);
-      this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
-    });
-    return handle;
+    return this.#noteTaken(handle);
+  }
+
+  /**
+   * Takes exactly these extents as one resource. Returns its handle; NONE, and nothing has changed, when some of it is
+   * taken. Legal for extents that are made of pages of the region.
+   */
+  allocateExtents(extents: readonly Extent[]): number {
+    return this.#noteTaken(this.#buddy.allocateExtents(extents));
+  }
+
+  /** Whether nobody has any of these bytes, and they are pages of the region. */
+  isFree(extent: Extent): boolean {
+    return this.#buddy.isFree(extent);
   }
 
   /** Whether there could be room if all that is not pinned left: where there could not, evicting helps nobody. */
@@ -203,6 +211,15 @@ export class Region {
     const handle = this.#buddy.allocate({ sizeBytes: free, minBlockBytes: this.minPageBytes });
     assert(handle !== NO_BLOCKS, "an empty region can be taken whole");
     this.#buddy.free(handle, { cleared: true });
+  }
+
+  #noteTaken(handle: number): number {
+    if (handle === NO_BLOCKS) return NONE;
+    this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes) => {
+      this.bank.markTouched(offsetBytes, lengthBytes);
+      this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
+    });
+    return handle;
   }
 
   #minBlockBytes(request: SpaceRequest): number {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { changeState } from "./lifecycle.ts";
 import { LIST_PINNED, PRIORITY_CPU_ACCESS, PRIORITY_HAS_PAGES, PRIORITY_PURGE } from "./lists.ts";
 import type { Memory } from "./memory.ts";
-import { FLAG, FLAG_BACKUP, NONE, PURGED, RESIDENT } from "./object-table.ts";
+import { FLAG, FLAG_BACKUP, NONE, PURGED, RESIDENT, UNKNOWN } from "./object-table.ts";
 import type { Region, SpaceRequest } from "./region.ts";
 
 /** What an object asks of a region. */
@@ -80,6 +80,22 @@ export function purge(memory: Memory, slot: number): void {
   if (memory.table.resource[slot] !== NONE) dropResource(memory, slot);
   memory.swap?.discard(slot);
   changeState(memory, slot, PURGED);
+}
+
+/**
+ * Gives up bytes that cannot be vouched for: from now on every access says so. Pins go too, because there is nothing left
+ * that they could hold in place.
+ */
+export function loseContent(memory: Memory, slot: number): void {
+  const { table } = memory;
+  if (table.pinCount[slot] > 0) {
+    notePinned(memory, slot, -1);
+    table.pinCount[slot] = 0;
+    relist(memory, slot);
+  }
+  dropResource(memory, slot);
+  changeState(memory, slot, UNKNOWN);
+  memory.emit({ type: "contentLost", object: memory.idOf(slot), bytes: table.sizeBytes[slot] });
 }
 
 /** Counts an object in or out of what is pinned in its region. */

@@ -1,15 +1,21 @@
 /**
  * Swap: where the bytes of unpinned objects in system memory go when it is full. The store is handed in and only
- * moves bytes; space and checksums are kept here, so that what comes back is what went out, or is known not to be.
+ * moves bytes; space and checksums are kept here, so that what comes back is what went out, or is known not to be. A store
+ * that does not answer costs one timeout: until it has, nothing more is asked of it.
  */
+import { type Clock, settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
+import { SWAP_IO_TIMEOUT_MS } from "../limits.ts";
 import type { Extent } from "../resource.ts";
 import { BuddyAllocator, NO_BLOCKS } from "./buddy.ts";
 
 /** Bytes outside of memory, by offset. The server gives a file; errors are whatever the store throws. */
 export interface ByteStore {
   readonly sizeBytes: number;
-  /** Resolves when the bytes are kept. `bytes` may lie in shared memory; it does not change meanwhile. */
+  /**
+   * Resolves when the bytes are kept. `bytes` may lie in shared memory; it does not change for SWAP_IO_TIMEOUT_MS, and what
+   * is kept of it after that does not matter.
+   */
   write(offsetBytes: number, bytes: Uint8Array): Promise<void>;
   /** Fills `bytes` whole. */
   read(offsetBytes: number, bytes: Uint8Array): Promise<void>;
@@ -32,13 +38,18 @@ interface Swapped {
 
 export class Swap {
   readonly #store: ByteStore;
+  readonly #clock: Clock;
   readonly #space: BuddyAllocator;
   readonly #swapped = new Map<number, Swapped>();
   /** Whether objects may be swapped out now; the phases of a suspend forbid it as the kernel does. */
   allowed = true;
 
-  constructor(store: ByteStore) {
+  /** Settles when the store has answered all that was given up; undefined while it answers in time. */
+  #silence: Promise<void> | undefined;
+
+  constructor(store: ByteStore, clock: Clock) {
     this.#store = store;
+    this.#clock = clock;
     this.#space = new BuddyAllocator({ sizeBytes: store.sizeBytes, chunkBytes: SWAP_PAGE_BYTES });
   }
 
@@ -50,7 +61,7 @@ export class Swap {
     return this.#space.freeBytes;
   }
 
-  /** Bytes of the objects that are swapped out. */
+  /** Bytes of the objects that are swapped out, and of those that the store may still write although nobody waits. */
   get usedBytes(): number {
     return this.sizeBytes - this.freeBytes;
   }
@@ -59,47 +70,76 @@ export class Swap {
     return this.#swapped.has(slot);
   }
 
-  /** Writes an object's pages out. False when there is no room; a store that fails throws, and nothing is kept. */
+  /**
+   * Writes an object's pages out. False when there is no room, or the store does not answer since a while; a store that
+   * fails throws, and nothing is kept.
+   */
   async write(slot: number, sizeBytes: number, pages: Iterable<SwapPage>): Promise<boolean> {
-    const pageCount = Math.ceil(sizeBytes / SWAP_PAGE_BYTES);
-    const rounded = pageCount * SWAP_PAGE_BYTES;
-    if (rounded > this.#space.freeBytes) return false;
-    const handle = this.#space.allocate({ sizeBytes: rounded, minBlockBytes: SWAP_PAGE_BYTES });
-    if (handle === NO_BLOCKS) return false;
-    const checksums = new Uint32Array(pageCount);
-    const places = placesOf(this.#space.extents(handle));
-    let page = 0;
+    if (this.#silence !== undefined) return false;
+    const swapped = this.#allocate(sizeBytes);
+    if (swapped === undefined) return false;
+    const places = placesOf(this.#space.extents(swapped.handle));
+    let index = 0;
     try {
-      for (const { runs, crc32c } of pages) {
-        checksums[page++] = crc32c();
-        let offsetBytes = next(places);
-        for (const run of runs) {
-          await this.#store.write(offsetBytes, run);
-          offsetBytes += run.length;
-        }
+      for (const page of pages) {
+        swapped.checksums[index++] = page.crc32c();
+        await this.#writeAt(next(places), page);
       }
     } catch (error) {
-      this.#space.free(handle);
+      this.#freeWhenAnswered(swapped.handle);
       throw error;
     }
-    this.#swapped.set(slot, { handle, checksums });
+    this.#swapped.set(slot, swapped);
     return true;
   }
 
-  /** Reads an object back into its pages' new runs. @throws DeviceError CHECKSUM_MISMATCH. */
+  /**
+   * Reads an object back into its pages' new runs. @throws DeviceError CHECKSUM_MISMATCH; COPY_FAILED when the store does
+   * not answer.
+   */
   async read(slot: number, pages: Iterable<SwapPage>): Promise<void> {
     const swapped = this.#get(slot);
     const places = placesOf(this.#space.extents(swapped.handle));
-    let page = 0;
-    for (const { runs, crc32c } of pages) {
-      let offsetBytes = next(places);
-      for (const run of runs) {
-        await this.#store.read(offsetBytes, run);
-        offsetBytes += run.length;
+    let index = 0;
+    for (const page of pages) await this.#readAt(next(places), page, swapped.checksums[index++]);
+  }
+
+  /** Reads the page at `index` of an object that stays swapped out. @throws DeviceError CHECKSUM_MISMATCH. */
+  async readPage(slot: number, index: number, page: SwapPage): Promise<void> {
+    const { handle, checksums } = this.#get(slot);
+    await this.#readAt(this.#offsetOf(handle, index), page, checksums[index]);
+  }
+
+  /** Takes room for an object whose pages are yet to come by `writePage`. False when there is none. */
+  reserve(slot: number, sizeBytes: number): boolean {
+    const swapped = this.#allocate(sizeBytes);
+    if (swapped === undefined) return false;
+    this.#swapped.set(slot, swapped);
+    return true;
+  }
+
+  /** Replaces the page at `index` of an object that is swapped out. A store that fails throws; the page is lost then. */
+  async writePage(slot: number, index: number, page: SwapPage): Promise<void> {
+    const { handle, checksums } = this.#get(slot);
+    checksums[index] = page.crc32c();
+    await this.#writeAt(this.#offsetOf(handle, index), page);
+  }
+
+  /**
+   * Overwrites every page that is kept, as when the host loses its swap; `writePage` brings them back. Says false when
+   * the store failed: what it still has is read by nobody before that.
+   */
+  async poison(pattern: number): Promise<boolean> {
+    const page = new Uint8Array(new Uint32Array(SWAP_PAGE_BYTES / 4).fill(pattern).buffer);
+    try {
+      for (const { handle } of this.#swapped.values()) {
+        for (const offsetBytes of placesOf(this.#space.extents(handle))) {
+          await this.#inTime(() => this.#store.write(offsetBytes, page));
+        }
       }
-      if (crc32c() !== swapped.checksums[page++]) {
-        throw new DeviceError("CHECKSUM_MISMATCH", "What was read from swap is not what was written there.");
-      }
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -115,11 +155,73 @@ export class Swap {
     this.#space.checkInvariants();
   }
 
+  /** Waits for an access to the store, but not for ever. @throws DeviceError COPY_FAILED. */
+  async #inTime(access: () => Promise<void>): Promise<void> {
+    if (this.#silence !== undefined) throw noAnswer();
+    const accessing = access();
+    if (await settledWithin(this.#clock, accessing, SWAP_IO_TIMEOUT_MS)) return;
+    const silence = Promise.allSettled([this.#silence, accessing]).then(() => {
+      if (this.#silence === silence) this.#silence = undefined;
+    });
+    this.#silence = silence;
+    throw noAnswer();
+  }
+
+  /** Frees space: what the store writes there late must not hit what somebody else has there by then. */
+  #freeWhenAnswered(handle: number): void {
+    if (this.#silence === undefined) this.#space.free(handle);
+    else void this.#silence.then(() => this.#space.free(handle));
+  }
+
+  #allocate(sizeBytes: number): Swapped | undefined {
+    const pageCount = Math.ceil(sizeBytes / SWAP_PAGE_BYTES);
+    const rounded = pageCount * SWAP_PAGE_BYTES;
+    if (rounded > this.#space.freeBytes) return undefined;
+    const handle = this.#space.allocate({ sizeBytes: rounded, minBlockBytes: SWAP_PAGE_BYTES });
+    return handle === NO_BLOCKS ? undefined : { handle, checksums: new Uint32Array(pageCount) };
+  }
+
+  async #writeAt(placeBytes: number, { runs }: SwapPage): Promise<void> {
+    let offsetBytes = placeBytes;
+    for (const run of runs) {
+      const at = offsetBytes;
+      await this.#inTime(() => this.#store.write(at, run));
+      offsetBytes += run.length;
+    }
+  }
+
+  /** The store never sees the runs: what it reads late goes where nobody looks. */
+  async #readAt(placeBytes: number, page: SwapPage, checksum: number): Promise<void> {
+    const lengthBytes = page.runs.reduce((sum, run) => sum + run.length, 0);
+    const buffer = new Uint8Array(lengthBytes);
+    await this.#inTime(() => this.#store.read(placeBytes, buffer));
+    let done = 0;
+    for (const run of page.runs) {
+      run.set(buffer.subarray(done, done + run.length));
+      done += run.length;
+    }
+    if (page.crc32c() === checksum) return;
+    throw new DeviceError("CHECKSUM_MISMATCH", "What was read from swap is not what was written there.");
+  }
+
+  #offsetOf(handle: number, index: number): number {
+    let before = index * SWAP_PAGE_BYTES;
+    for (const { offsetBytes, lengthBytes } of this.#space.extents(handle)) {
+      if (before < lengthBytes) return offsetBytes + before;
+      before -= lengthBytes;
+    }
+    throw new RangeError(`there is no page ${index}`);
+  }
+
   #get(slot: number): Swapped {
     const swapped = this.#swapped.get(slot);
     if (swapped === undefined) throw new RangeError(`slot ${slot} is not swapped`);
     return swapped;
   }
+}
+
+function noAnswer(): DeviceError {
+  return new DeviceError("COPY_FAILED", `The swap store did not answer within ${SWAP_IO_TIMEOUT_MS} ms.`);
 }
 
 /** The offsets of the pages of an extent list, one after the other. */

@@ -25,13 +25,20 @@ import { bindResource, dropResource } from "../memory/residency.ts";
 import { addTally, count } from "../memory/tally.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 
-/** Steps 1 and 2a: moves every evictable object of every local region to system memory. */
+/** Backups that exist before they are needed, by owner. */
+export type PreallocatedBackups = Map<number, number>;
+
+/**
+ * Steps 1 and 2a: moves every evictable object of every local region to system memory. Answers whether some were left
+ * because work uses them.
+ */
 export async function evictRegions(
   memory: Memory,
   transition: Transition,
   counts: PhaseCounts,
   failpoint: "evict.object" | "evictPinned.object",
-): Promise<void> {
+): Promise<boolean> {
+  let someActive = false;
   for (const region of memory.localRegions) {
     // What was brought to system memory may be thrown away for what comes next: only a walk on which nothing could
     // leave says that there is no room.
@@ -40,10 +47,14 @@ export async function evictRegions(
       throw systemMemoryExhausted(memory, `what is left to evict from region ${region.id}`);
     }
   }
+  return someActive;
 
   async function evictRegion(region: Region): Promise<{ objects: number; exhausted: boolean }> {
     const walk = { objects: 0, exhausted: false };
-    await pipelined(victimBatches(memory, region, transition), async (victims) => {
+    const noteActive = (): void => {
+      someActive = true;
+    };
+    await pipelined(victimBatches(memory, region, transition, noteActive), async (victims) => {
       const { passed, failure } = await passing(memory, victims.slots, failpoint);
       const tally = await evictVictims(memory, keepFirst(memory, victims, passed), "suspend");
       addTally(counts.evicted, tally);
@@ -55,10 +66,16 @@ export async function evictRegions(
   }
 }
 
-function* victimBatches(memory: Memory, region: Region, transition: Transition): Generator<Victims> {
+function* victimBatches(
+  memory: Memory,
+  region: Region,
+  transition: Transition,
+  noteActive: () => void,
+): Generator<Victims> {
   for (;;) {
-    transition.throwIfCancelled();
+    transition.check();
     const victims = collectVictims(memory, region, MOVE_BATCH_BYTES);
+    if (victims.someActive) noteActive();
     if (victims.slots.length === 0) return;
     yield victims;
   }
@@ -89,6 +106,7 @@ export async function backUpRegions(
   transition: Transition,
   counts: PhaseCounts,
   step: BackupStep,
+  preallocated: PreallocatedBackups,
 ): Promise<void> {
   for (const region of memory.localRegions) {
     await pipelined(ownerBatches(memory, region, transition, counts, step), async (batch) => {
@@ -96,7 +114,7 @@ export async function backUpRegions(
       const { passed, failure } = await passing(memory, batch, failpoint);
       const owners = batch.slice(0, passed);
       if (owners.length > 0) {
-        const { path, bytes } = await backUp(memory, owners, step);
+        const { path, bytes } = await backUp(memory, owners, step, preallocated);
         count(counts.backedUp, path, owners.length, bytes);
       }
       if (failure !== undefined) throw failure;
@@ -125,13 +143,13 @@ async function* ownerBatches(
       owners.push(slot);
       bytes += table.sizeBytes[slot];
       if (owners.length < MOVE_BATCH_OBJECTS && bytes < MOVE_BATCH_BYTES) continue;
-      transition.throwIfCancelled();
+      transition.check();
       yield owners;
       owners = [];
       bytes = 0;
     }
   }
-  transition.throwIfCancelled();
+  transition.check();
   if (owners.length > 0) yield owners;
 }
 
@@ -155,13 +173,15 @@ async function backUp(
   memory: Memory,
   owners: readonly number[],
   step: BackupStep,
+  preallocated: PreallocatedBackups,
 ): Promise<{ path: CopyPath; bytes: number }> {
   const { table, system } = memory;
   const list = new CopyList();
   const backups: number[] = [];
   try {
     for (const owner of owners) {
-      const backup = await createBackup(memory, owner);
+      const backup = preallocated.get(owner) ?? (await createBackup(memory, owner));
+      preallocated.delete(owner);
       if (backup === NONE) throw systemMemoryExhausted(memory, `a backup of object ${memory.idOf(owner)}`);
       backups.push(backup);
       const from = memory.region(table.region[owner]);
@@ -177,6 +197,30 @@ async function backUp(
     for (const backup of backups) destroyBackup(memory, backup);
     throw toDeviceError(error);
   }
+}
+
+/**
+ * Makes the backups of what is pinned now, while system memory may still be swapped for them (xe_bo_notifier_prepare).
+ * Stops at the first for which there is no room: the step that needs it looks for itself.
+ */
+export async function preallocateBackups(memory: Memory, preallocated: PreallocatedBackups): Promise<void> {
+  const { table } = memory;
+  let looked = 0;
+  for (const region of memory.localRegions) {
+    for (let slot = region.lists.head(LIST_PINNED); slot !== NONE; slot = table.listNext[slot]) {
+      if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+      if (decide(memory, slot, "remaining") !== "back-up") continue;
+      const backup = await createBackup(memory, slot);
+      if (backup === NONE) throw systemMemoryExhausted(memory, `a backup of object ${memory.idOf(slot)}`);
+      preallocated.set(slot, backup);
+    }
+  }
+}
+
+/** Frees the backups that nobody needed: their owners were unpinned, or the suspend did not come so far. */
+export function dropPreallocated(memory: Memory, preallocated: PreallocatedBackups): void {
+  for (const backup of preallocated.values()) destroyBackup(memory, backup);
+  preallocated.clear();
 }
 
 /** A backup object of the owner's size in system memory, or NONE when there is no room. */

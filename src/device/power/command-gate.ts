@@ -1,6 +1,7 @@
 /**
  * The gate that every command which needs an active device passes. A transition closes it, waits for what is inside
- * to come out, and opens it at the end; commands that asked to be held wait outside and run exactly once.
+ * to come out, and opens it at the end; commands that asked to be held wait outside and run exactly once. A device that
+ * has suspended itself closes it too: then every command waits, and the first one wakes the device.
  */
 import type { Clock } from "../clock.ts";
 import type { Hold } from "../command.ts";
@@ -15,7 +16,10 @@ interface Held {
 export class CommandGate {
   readonly #clock: Clock;
   #closedBecause: (() => DeviceError) | undefined;
+  #wake: (() => void) | undefined;
   #inside = 0;
+  /** Called when the last command has left, and when the gate opens with none inside. */
+  onIdle: () => void = () => {};
   #held = new Set<Held>();
   #drained: (() => void)[] = [];
 
@@ -23,13 +27,19 @@ export class CommandGate {
     this.#clock = clock;
   }
 
+  /** Commands that are inside. */
+  get inside(): number {
+    return this.#inside;
+  }
+
   /** Resolves when the command may run; `leave` must follow. Rejects when it is refused or was held too long. */
   async enter(hold: Hold, transitionRunning: boolean): Promise<void> {
     if (this.#closedBecause !== undefined) {
       const mayWait = hold === "until-active" || (hold === "transition" && transitionRunning);
-      if (!mayWait) throw this.#closedBecause();
-      await this.#wait();
-      return;
+      if (!mayWait && this.#wake === undefined) throw this.#closedBecause();
+      const admitted = this.#wait();
+      this.#wake?.();
+      return admitted;
     }
     this.#inside++;
   }
@@ -40,11 +50,21 @@ export class CommandGate {
     const listeners = this.#drained;
     this.#drained = [];
     for (const listener of listeners) listener();
+    this.onIdle();
   }
 
-  /** Admits no more commands; `because` makes the error for those that are refused from now on. */
-  close(because: () => DeviceError): void {
+  /**
+   * Admits no more commands; `because` makes the error for those that are refused from now on. With `wake` none is: all
+   * wait, and each calls it.
+   */
+  close(because: () => DeviceError, wake?: () => void): void {
     this.#closedBecause = because;
+    this.#wake = wake;
+  }
+
+  /** Refuses those who wait. Legal when the gate is closed. */
+  refuseHeld(error: DeviceError): void {
+    for (const each of this.#held) each.refuse(error);
   }
 
   /** Resolves when no command is inside. */
@@ -56,9 +76,11 @@ export class CommandGate {
   /** Opens the gate and lets in what was held, in the order it came. */
   open(): void {
     this.#closedBecause = undefined;
+    this.#wake = undefined;
     const held = this.#held;
     this.#held = new Set();
     for (const each of held) each.admit();
+    if (this.#inside === 0) this.onIdle();
   }
 
   #wait(): Promise<void> {

@@ -2,9 +2,10 @@
  * The power machine: which state follows which event. Every change of powerState goes through `nextState`.
  *
  *   ACTIVE      clients are served
- *   SUSPENDING  phases from `prepare` to `power_off`; ends SUSPENDED, or ACTIVE after recover
+ *   SUSPENDING  phases from `prepare` to `power_off`; ends SUSPENDED, or ACTIVE after recover; FAILED when what
+ *               forbids it to be ACTIVE, a sealed image, could not be got out of the way
  *   SUSPENDED   local memory may be without power; only metadata is served
- *   RESUMING    phases from `power_on` to `release`
+ *   RESUMING    phases from `image` or `power_on` to `release`
  *   FAILED      power is on and backups that were not restored are kept; Resume continues
  */
 import { DeviceError } from "../errors.ts";
@@ -18,13 +19,15 @@ export type PowerEvent =
   | "resume"
   | "resumed"
   | "powerNotOn"
+  | "imageRefused"
   | "failed";
 
 const TABLE: Readonly<Record<PowerState, Partial<Record<PowerEvent, PowerState>>>> = {
-  ACTIVE: { suspend: "SUSPENDING" },
-  SUSPENDING: { suspended: "SUSPENDED", recovered: "ACTIVE" },
+  // An ACTIVE device resumes from an image that it is given; runtime PM fails without having been a state.
+  ACTIVE: { suspend: "SUSPENDING", resume: "RESUMING", failed: "FAILED" },
+  SUSPENDING: { suspended: "SUSPENDED", recovered: "ACTIVE", failed: "FAILED" },
   SUSPENDED: { resume: "RESUMING", reset: "ACTIVE" },
-  RESUMING: { resumed: "ACTIVE", powerNotOn: "SUSPENDED", failed: "FAILED" },
+  RESUMING: { resumed: "ACTIVE", powerNotOn: "SUSPENDED", imageRefused: "ACTIVE", failed: "FAILED" },
   FAILED: { resume: "RESUMING", reset: "ACTIVE" },
 };
 

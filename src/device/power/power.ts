@@ -1,24 +1,25 @@
 /**
- * Power: starts transitions, one at a time, sees each to its end, and keeps their history.
+ * Power: starts transitions, one at a time, and sees each to its end. What the phases do is in suspend-sequence.ts and
+ * resume-sequence.ts.
  */
-import assert from "node:assert/strict";
 import type { CancelTransition, ListTransitions, Resume, Suspend } from "../command.ts";
-import { DeviceError, toDeviceError } from "../errors.ts";
+import { DeviceError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
-import { IDLE_TIMEOUT_MAX_MS, PAGE_SIZE_MAX, TRANSITIONS_KEPT_MAX } from "../limits.ts";
-import type {
-  DState,
-  PowerState,
-  SleepState,
-  SuspendPlan,
-  TransitionKind,
-  TransitionResource,
-} from "../resource.ts";
+import { TRANSITION_END_WAIT_MS } from "../limits.ts";
+import type { DState, PowerState, SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
+import { runFactoryReset } from "./factory-reset.ts";
+import type { ImageDevice } from "./image/model.ts";
+import { resumeOrKeep, suspendOrRecover } from "./outcome.ts";
+import type { Parts, SuspendTarget } from "./parts.ts";
 import { planSuspend } from "./plan.ts";
 import { nextState, type PowerEvent, stateError } from "./power-state.ts";
-import { recoverRegions } from "./restore.ts";
-import { type Parts, type Progress, runFactoryReset, runRecover, runResume, runSuspend } from "./sequence.ts";
-import { Transition } from "./transition.ts";
+import { rehearseResume, rehearseSuspend } from "./rehearsal.ts";
+import type { ResumeSource } from "./resume-sequence.ts";
+import { RuntimePm, type RuntimePmSettings } from "./runtime-pm.ts";
+import { runtimeTarget, targetOf } from "./targets.ts";
+import { renderTrace } from "./trace-json.ts";
+import type { Transition } from "./transition.ts";
+import { TransitionLog } from "./transition-log.ts";
 import type { Checksums } from "./verify.ts";
 
 export class Power {
@@ -27,83 +28,128 @@ export class Power {
   sleepState: SleepState | undefined;
   stateSinceNs: bigint;
   suspendCount = 0;
+  readonly runtime: RuntimePm;
   readonly #parts: Parts;
   readonly #emit: EventSink;
-  /** Oldest first. */
-  readonly #transitions: Transition[] = [];
-  #nextId = 1;
-  #running: Transition | undefined;
+  readonly #log: TransitionLog;
   #resetting = false;
-  /** The transition that led to the present state. */
-  #latest: Transition;
   #checksums: Checksums | undefined;
 
-  constructor(parts: Parts, emit: EventSink) {
+  /** @throws DeviceError INVALID_REQUEST for settings of runtime PM that make no sense. */
+  constructor(parts: Parts, emit: EventSink, runtimePm: RuntimePmSettings | undefined) {
     this.#parts = parts;
     this.#emit = emit;
     this.stateSinceNs = parts.clock.wallNs();
-    // Boot brought the device to ACTIVE: that is what a resume of a fresh device is answered with.
-    this.#latest = new Transition({
-      id: "0",
-      kind: "RESUME",
-      sleepState: "S3",
-      dState: "D0",
-      clock: parts.clock,
-      emit: () => {},
+    this.#log = new TransitionLog({ ...parts, emit });
+    const { memory, gt, gate, clock } = parts;
+    this.runtime = new RuntimePm({
+      settings: runtimePm,
+      memory,
+      gt,
+      gate,
+      clock,
+      maySuspend: () =>
+        this.state === "ACTIVE" && this.#log.running === undefined && !this.#resetting && !gt.wedged,
+      suspend: (dState) => this.#runtimeSuspend(dState),
+      cancelSuspend: () => this.#log.running?.requestCancel(),
+      resume: () => this.#runtimeResume(),
     });
-    this.#latest.end("SUCCEEDED");
   }
 
   get transitionRunning(): boolean {
-    return this.#running !== undefined;
+    return this.#log.running !== undefined;
   }
 
   /** Id of the running transition or of the last one; empty before the first. */
   get transitionId(): string {
-    return this.#running?.id ?? this.#transitions.at(-1)?.id ?? "";
+    return this.#log.lastId;
+  }
+
+  get nextTransitionId(): number {
+    return this.#log.nextId;
+  }
+
+  /** Boots suspended to S4 with this image. Part of boot, before the engines are started. */
+  beginSuspended(image: string): void {
+    this.#parts.hibernation.take(image);
+    this.#parts.gate.close(() => stateError(this.state, "this call"));
+    this.sleepState = "S4";
+    this.#log.bootedSuspended("S4");
+    this.#enter("suspend", "D0");
+    this.#enter("suspended", "D3COLD");
+  }
+
+  /** An image was made this device: what power counts goes on from there. */
+  adopt(device: ImageDevice, checksums: Checksums | undefined): void {
+    // The suspend that wrote the image had not been counted when it did.
+    this.suspendCount = device.suspendCount + 1;
+    this.#log.nextId = Math.max(this.#log.nextId, device.nextTransitionId);
+    this.#checksums = checksums;
   }
 
   /** Answers what a suspend would do. @throws DeviceError what a suspend would be refused with in this state. */
   async plan(): Promise<SuspendPlan> {
-    this.#refuseSecond();
-    if (this.state !== "ACTIVE") throw stateError(this.state, "a plan of a suspend");
-    const { memory, gt, rates } = this.#parts;
-    return planSuspend(memory, gt, rates);
+    await this.#wake();
+    this.#requireFree("a plan of a suspend");
+    const { memory, gt, rates, policy } = this.#parts;
+    const target = targetOf({ type: "suspend", state: "S3" }, policy);
+    return planSuspend({ memory, gt, rates, policy, target });
   }
 
   /** Starts a suspend and answers when it has ended or `waitMs` has passed. */
   async suspend(command: Suspend): Promise<TransitionResource> {
-    const timeout = command.idleTimeoutMs;
-    if (timeout !== undefined && !(timeout >= 0 && timeout <= IDLE_TIMEOUT_MAX_MS)) {
-      throw new DeviceError(
-        "INVALID_REQUEST",
-        `Idle timeout (${timeout} ms) is not between 0 and ${IDLE_TIMEOUT_MAX_MS} ms.`,
-      );
-    }
+    const target = targetOf(command, this.#parts.policy);
+    if (target.image) this.#parts.hibernation.requireStore();
     this.#refuseSecond();
-    if (this.state === "SUSPENDED" && this.sleepState === command.state) return this.#latest.describe(true);
-    if (this.state !== "ACTIVE") throw stateError(this.state, `a suspend to ${command.state}`);
-    const transition = this.#begin("SUSPEND", command.state, "suspend");
-    return this.#answer(transition, this.#suspend(transition, command), command.waitMs);
+    if (this.state === "SUSPENDED" && this.sleepState === command.state)
+      return this.#log.latest.describe(true);
+    // A device that is awake closes its gate at once: what comes after the suspend waits for its end.
+    if (this.runtime.status !== "ACTIVE") await this.#wake();
+    this.#requireFree(`a suspend to ${command.state}`);
+    if (command.validateOnly === true) return rehearseSuspend(this.#parts, target);
+    const transition = this.#log.begin({ ...target, kind: "SUSPEND" });
+    this.sleepState = target.sleepState;
+    this.#enter("suspend", this.dState);
+    return this.#answer(transition, this.#suspend(transition, target), command.waitMs);
   }
 
   /** Starts a resume and answers when it has ended or `waitMs` has passed. */
   async resume(command: Resume): Promise<TransitionResource> {
+    const { hibernation } = this.#parts;
+    const { image = "", allowDifferences = [] } = command;
     this.#refuseSecond();
-    if (this.state === "ACTIVE") return this.#latest.describe(true);
-    if (command.verify === true && this.#checksums === undefined) {
+    if (image === "" && this.state === "ACTIVE") return this.#log.latest.describe(true);
+    await this.#wake();
+    const fromActive = this.state === "ACTIVE";
+    if (image !== "" && image !== hibernation.image) hibernation.requireEmptyDevice(image, this.state);
+    if (command.verify === true && this.#checksums === undefined && !hibernation.hasToLoad && !fromActive) {
       throw new DeviceError(
         "INVALID_REQUEST",
         "The content cannot be verified, because the suspend was not told to take checksums.",
       );
     }
-    const transition = this.#begin("RESUME", this.sleepState ?? "S3", "resume");
-    return this.#answer(transition, this.#resume(transition), command.waitMs);
+    const wanted = image === "" ? hibernation.image : image;
+    const checks = command.validateOnly === true || fromActive;
+    if (checks && wanted !== "") await hibernation.check(wanted, allowDifferences);
+    if (command.validateOnly === true) return rehearseResume(this.#parts, this.sleepState ?? "S4");
+    this.#refuseSecond();
+    if (fromActive) {
+      this.#requireFree("a resume from an image");
+      hibernation.requireEmptyDevice(image, this.state);
+      hibernation.take(image);
+      this.#parts.gate.close(() => stateError(this.state, "this call"));
+    }
+    const sleepState = fromActive ? "S4" : this.sleepState;
+    const transition = this.#log.begin({ kind: "RESUME", sleepState, dState: "D0" });
+    this.sleepState = sleepState;
+    this.#enter("resume", this.dState);
+    const source = { kept: false, allowDifferences, checksums: () => this.#checksums };
+    return this.#answer(transition, this.#resume(transition, source, fromActive), command.waitMs);
   }
 
   /** Stops a suspend and answers when it has been undone. @throws DeviceError TRANSITION_NOT_CANCELLABLE. */
   async cancel(command: CancelTransition): Promise<TransitionResource> {
-    const transition = this.#find(command.transition);
+    const transition = this.#log.find(command.transition);
     if (!transition.cancellable) {
       throw new DeviceError(
         "TRANSITION_NOT_CANCELLABLE",
@@ -114,14 +160,18 @@ export class Power {
       );
     }
     transition.requestCancel();
-    await transition.ended(undefined);
+    await transition.ended(TRANSITION_END_WAIT_MS);
     return transition.describe();
   }
 
-  /** A full reset of the GT: what runs fails, wedged is cleared. Legal while ACTIVE. */
+  /**
+   * A full reset of the GT: what runs fails, wedged is cleared. Legal while ACTIVE; and while FAILED, so that a resume can
+   * go on that only the GT was in the way of.
+   */
   async resetGt(): Promise<void> {
-    this.#refuseSecond();
-    if (this.state !== "ACTIVE") throw stateError(this.state, "a reset of the GT");
+    await this.#wake();
+    if (this.state === "FAILED") this.#refuseSecond();
+    else this.#requireFree("a reset of the GT");
     await this.#whileResetting(() => this.#parts.gt.reset());
   }
 
@@ -129,8 +179,9 @@ export class Power {
   async resetFactory(): Promise<void> {
     if (this.#resetting) throw resetInProgress();
     await this.#whileResetting(async () => {
-      this.#running?.requestCancel();
-      await this.#running?.ended(undefined);
+      this.#log.running?.requestCancel();
+      await this.#log.running?.ended(TRANSITION_END_WAIT_MS);
+      if (this.#log.running !== undefined) throw inProgress(this.#log.running);
       const { gate } = this.#parts;
       gate.close(() => stateError("SUSPENDING", "this call"));
       try {
@@ -139,10 +190,144 @@ export class Power {
         this.sleepState = undefined;
         this.suspendCount = 0;
         if (this.state !== "ACTIVE") this.#enter("reset", "D0");
+        else if (this.dState !== "D0") this.#setDState("D0");
+        this.runtime.noteReset();
       } finally {
         if (this.state === "ACTIVE") gate.open();
       }
     });
+  }
+
+  /** @throws DeviceError TRANSITION_NOT_FOUND. */
+  get(id: string): TransitionResource {
+    return this.#log.find(id).describe();
+  }
+
+  /** Newest first. */
+  list(command: ListTransitions): ReturnType<TransitionLog["list"]> {
+    return this.#log.list(command);
+  }
+
+  /** The transition as Chrome trace events, JSON in UTF-8. @throws DeviceError TRANSITION_NOT_FOUND. */
+  async trace(id: string, device: string): Promise<Uint8Array> {
+    const transition = this.#log.find(id);
+    const { clock } = this.#parts;
+    return renderTrace({ device, transition: transition.describe(), trace: transition.trace, clock });
+  }
+
+  /** Sees a suspend to its end: SUSPENDED, or ACTIVE with everything undone. */
+  async #suspend(transition: Transition, target: SuspendTarget): Promise<void> {
+    const { gate, hibernation } = this.#parts;
+    gate.close(() => stateError(this.state, "this call"));
+    const outcome = await suspendOrRecover(this.#parts, transition, target);
+    if (outcome.failure === undefined) {
+      this.#checksums = outcome.checksums;
+      this.suspendCount++;
+      this.#enter("suspended", target.dState);
+    } else if (hibernation.image === "") {
+      this.#enter("recovered", "D0");
+      this.sleepState = undefined;
+    } else {
+      // A device whose sealed image could not be consumed must not go on: the image would overwrite what it did.
+      this.#enter("failed", "D0");
+    }
+    this.#log.finish(transition, outcome.failure);
+    if (this.state === "ACTIVE") gate.open();
+  }
+
+  async #resume(transition: Transition, source: ResumeSource, fromActive: boolean): Promise<void> {
+    const { gate, hibernation } = this.#parts;
+    const { failure, powerOn, compared } = await resumeOrKeep(this.#parts, transition, source);
+    // What is not what it was has been given up, and the rest is right: the next resume does not compare again.
+    if (failure === undefined || compared) this.#checksums = undefined;
+    if (failure === undefined) {
+      this.#enter("resumed", "D0");
+    } else if (powerOn) {
+      this.#enter("failed", "D0");
+    } else if (fromActive) {
+      await hibernation.giveBack();
+      this.#enter("imageRefused", "D0");
+    } else {
+      this.#enter("powerNotOn", this.dState);
+    }
+    if (this.state === "ACTIVE") this.sleepState = undefined;
+    this.#log.finish(transition, failure);
+    if (this.state === "ACTIVE") gate.open();
+  }
+
+  async #runtimeSuspend(dState: "D3HOT" | "D3COLD"): Promise<boolean> {
+    const { gate } = this.#parts;
+    const target = runtimeTarget(dState);
+    const transition = this.#log.begin({ ...target, kind: "RUNTIME_SUSPEND" });
+    gate.close(
+      () => stateError("SUSPENDING", "this call"),
+      () => void this.runtime.wake().catch(rethrow),
+    );
+    const { failure } = await suspendOrRecover(this.#parts, transition, target);
+    if (failure === undefined) this.#setDState(dState);
+    this.#log.finish(transition, failure);
+    if (failure !== undefined) gate.open();
+    return failure === undefined;
+  }
+
+  async #runtimeResume(): Promise<boolean> {
+    const { gate } = this.#parts;
+    const transition = this.#log.begin({ kind: "RUNTIME_RESUME", sleepState: undefined, dState: "D0" });
+    const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => undefined };
+    const { failure, powerOn } = await resumeOrKeep(this.#parts, transition, source);
+    if (failure === undefined) {
+      this.#setDState("D0");
+      this.#log.finish(transition, undefined);
+      gate.open();
+      return true;
+    }
+    if (powerOn) {
+      gate.close(() => stateError(this.state, "this call"));
+      this.#enter("failed", "D0");
+    }
+    this.#log.finish(transition, failure);
+    gate.refuseHeld(failure);
+    return powerOn;
+  }
+
+  /** Waits until a device that suspended itself is awake, or has failed to wake. */
+  async #wake(): Promise<void> {
+    if (this.#resetting) throw resetInProgress();
+    if (this.runtime.status !== "ACTIVE") await this.runtime.wake();
+  }
+
+  /** Whatever is to begin begins in the same turn as this. @throws DeviceError unless the device is ACTIVE and free. */
+  #requireFree(what: string): void {
+    this.#refuseSecond();
+    if (this.state !== "ACTIVE") throw stateError(this.state, what);
+    if (this.dState === "D0") return;
+    throw new DeviceError(
+      "DEVICE_FAILED",
+      `The device could not be woken, which forbids ${what}; try again.`,
+    );
+  }
+
+  #enter(event: PowerEvent, dState: DState): void {
+    this.state = nextState(this.state, event);
+    this.stateSinceNs = this.#parts.clock.wallNs();
+    this.#setDState(dState);
+  }
+
+  #setDState(dState: DState): void {
+    this.dState = dState;
+    this.#emit({ type: "powerState", state: this.state, dState });
+  }
+
+  async #answer(
+    transition: Transition,
+    run: Promise<void>,
+    waitMs: number | undefined,
+  ): Promise<TransitionResource> {
+    // The run never rejects: whatever stops it is the transition's error. A bug of ours must still be seen.
+    run.catch(rethrow);
+    await transition.ended(waitMs);
+    if (transition.error !== undefined) throw transition.error;
+    return transition.describe();
   }
 
   /** No transition begins and no other reset while one is in progress. */
@@ -155,144 +340,20 @@ export class Power {
     }
   }
 
-  /** @throws DeviceError TRANSITION_NOT_FOUND. */
-  get(id: string): TransitionResource {
-    return this.#find(id).describe();
-  }
-
-  /** Newest first. */
-  list(command: ListTransitions): { transitions: readonly TransitionResource[]; nextBeforeId: string } {
-    if (!Number.isInteger(command.limit) || command.limit < 1 || command.limit > PAGE_SIZE_MAX) {
-      throw new DeviceError(
-        "INVALID_REQUEST",
-        `A page of ${command.limit} transitions is not between 1 and ${PAGE_SIZE_MAX}.`,
-      );
-    }
-    const before = command.beforeId === "" ? Number.POSITIVE_INFINITY : Number(command.beforeId);
-    const older = this.#transitions.filter((transition) => Number(transition.id) < before).toReversed();
-    const transitions = older.slice(0, command.limit).map((transition) => transition.describe());
-    const more = older.length > command.limit;
-    return { transitions, nextBeforeId: more ? (transitions.at(-1)?.id ?? "") : "" };
-  }
-
-  async #suspend(transition: Transition, command: Suspend): Promise<void> {
-    const { gt, gate } = this.#parts;
-    const progress: Progress = { firmwareStopped: false, powerOffBegun: false, checksums: undefined };
-    try {
-      gate.close(() => stateError(this.state, "this call"));
-      await runSuspend(this.#parts, transition, command, progress);
-      this.suspendCount++;
-      this.#checksums = progress.checksums;
-      transition.wedged = gt.wedged;
-      this.#enter("suspended", transition.dState);
-      this.#finish(transition, "SUCCEEDED");
-    } catch (error) {
-      // Past this point the backups are the only copy: recover would throw them away.
-      assert(!progress.powerOffBegun, `power_off cannot fail, but did: ${String(error)}`);
-      const failure = toDeviceError(error);
-      transition.cancellable = false;
-      await this.#recover(transition, progress);
-      transition.wedged = gt.wedged;
-      this.#enter("recovered", "D0");
-      this.sleepState = undefined;
-      this.#finish(transition, failure.reason === "TRANSITION_CANCELLED" ? "CANCELLED" : "FAILED", failure);
-      gate.open();
-    }
-  }
-
-  async #recover(transition: Transition, progress: Progress): Promise<void> {
-    try {
-      await runRecover(this.#parts, transition, progress);
-      transition.recovered = true;
-    } catch {
-      // The bytes are safe: backups go whatever happens. What did not come back is the GT, and it is wedged.
-      await recoverRegions(this.#parts.memory, true);
-      await this.#parts.gt.setWedged("it did not start again after an aborted suspend");
-    }
-    this.#emit({ type: "recovered", complete: transition.recovered });
-  }
-
-  async #resume(transition: Transition): Promise<void> {
-    const progress = { powerOn: false, compared: false };
-    try {
-      await runResume(this.#parts, transition, this.#checksums, progress);
-      this.#checksums = undefined;
-      transition.wedged = this.#parts.gt.wedged;
-      this.#enter("resumed", "D0");
-      this.sleepState = undefined;
-      this.#finish(transition, "SUCCEEDED");
-      this.#parts.gate.open();
-    } catch (error) {
-      const failure = toDeviceError(error);
-      // What was compared once and found wrong does not become right: the next resume does not compare again.
-      if (progress.compared) this.#checksums = undefined;
-      transition.wedged = this.#parts.gt.wedged;
-      if (progress.powerOn) this.#enter("failed", "D0");
-      else this.#enter("powerNotOn", this.dState);
-      this.#finish(transition, "FAILED", failure);
-    }
-  }
-
-  #begin(kind: TransitionKind, sleepState: SleepState, event: PowerEvent): Transition {
-    const { clock } = this.#parts;
-    const id = String(this.#nextId++);
-    const dState = kind === "RESUME" ? "D0" : dStateOf(sleepState);
-    const transition = new Transition({ id, kind, sleepState, dState, clock, emit: this.#emit });
-    this.#transitions.push(transition);
-    if (this.#transitions.length > TRANSITIONS_KEPT_MAX) this.#transitions.shift();
-    this.#running = transition;
-    this.sleepState = sleepState;
-    this.#enter(event, this.dState);
-    this.#emit({ type: "transitionStarted", transition: transition.describe() });
-    return transition;
-  }
-
-  #finish(transition: Transition, state: "SUCCEEDED" | "FAILED" | "CANCELLED", error?: DeviceError): void {
-    this.#running = undefined;
-    this.#latest = transition;
-    transition.end(state, error);
-  }
-
-  #enter(event: PowerEvent, dState: DState): void {
-    this.state = nextState(this.state, event);
-    this.dState = dState;
-    this.stateSinceNs = this.#parts.clock.wallNs();
-    this.#emit({ type: "powerState", state: this.state, dState });
-  }
-
-  async #answer(
-    transition: Transition,
-    run: Promise<void>,
-    waitMs: number | undefined,
-  ): Promise<TransitionResource> {
-    // The run never rejects: whatever stops it is the transition's error. A bug of ours must still be seen.
-    run.catch((error: unknown) =>
-      queueMicrotask(() => {
-        throw error;
-      }),
-    );
-    await transition.ended(waitMs);
-    if (transition.error !== undefined) throw transition.error;
-    return transition.describe();
-  }
-
   #refuseSecond(): void {
     if (this.#resetting) throw resetInProgress();
-    if (this.#running === undefined) return;
-    throw new DeviceError(
-      "TRANSITION_IN_PROGRESS",
-      `Transition ${this.#running.id} (${this.#running.kind}) is running; wait for its end or cancel it.`,
-      { transition: this.#running.id },
-    );
+    // A device that suspends itself does not stand in anybody's way: it is woken.
+    if (this.#log.running === undefined || this.runtime.status !== "ACTIVE") return;
+    throw inProgress(this.#log.running);
   }
+}
 
-  #find(id: string): Transition {
-    const transition = [this.#latest, ...this.#transitions].find((each) => each.id === id);
-    if (transition !== undefined) return transition;
-    throw new DeviceError("TRANSITION_NOT_FOUND", `Transition ${id} does not exist, or no longer.`, {
-      transition: id,
-    });
-  }
+function inProgress(running: Transition): DeviceError {
+  return new DeviceError(
+    "TRANSITION_IN_PROGRESS",
+    `Transition ${running.id} (${running.kind}) is running; wait for its end or cancel it.`,
+    { transition: running.id },
+  );
 }
 
 function resetInProgress(): DeviceError {
@@ -302,7 +363,9 @@ function resetInProgress(): DeviceError {
   );
 }
 
-/** S2idle keeps local memory by default, the others lose it. */
-function dStateOf(sleepState: SleepState): DState {
-  return sleepState === "S2IDLE" ? "D3HOT" : "D3COLD";
+/** Brings an error that nobody waits for to the process, as what it is: a bug. */
+function rethrow(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -3,6 +3,7 @@
  * suspend did not happen (i915_ttm_recover_region). A backup that could not be restored stays attached.
  */
 
+import assert from "node:assert/strict";
 import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { copyByCpu, copyChecked } from "../memory/checked-copy.ts";
 import { CopyList } from "../memory/copier.ts";
@@ -16,13 +17,24 @@ import { destroyBackup, passing } from "./backup.ts";
 /** `early`: PM_EARLY objects, by CPU, before the GT runs. `late`: all that is left, by blitter. */
 export type RestoreStep = "early" | "late";
 
-/** Restores backups and frees them. Stops at the first that cannot be; those not reached stay attached. */
-export async function restoreRegions(memory: Memory, tally: Tally, step: RestoreStep): Promise<void> {
+/**
+ * Restores backups and frees them. Stops at the first that cannot be; those not reached stay attached.
+ * @param check called for each batch; throws when the resume should end
+ */
+export async function restoreRegions(
+  memory: Memory,
+  tally: Tally,
+  step: RestoreStep,
+  check: () => void = () => {},
+): Promise<void> {
   for (const region of memory.localRegions) {
     await pipelined(ownerBatches(memory, region, step), async (batch) => {
+      check();
       const failpoint = step === "early" ? "restoreEarly.object" : "restoreLate.object";
-      const { passed, failure } = await passing(memory, batch, failpoint);
-      const owners = batch.slice(0, passed);
+      const begun = await passing(memory, batch, failpoint);
+      const ready = await passing(memory, batch.slice(0, begun.passed), "restore.populate");
+      const owners = batch.slice(0, ready.passed);
+      const failure = ready.failure ?? begun.failure;
       const list = new CopyList();
       for (const owner of owners) {
         const { table, system } = memory;
@@ -36,7 +48,10 @@ export async function restoreRegions(memory: Memory, tally: Tally, step: Restore
         );
       }
       const path = await (step === "early" ? copyByCpu : copyChecked)(memory, list);
-      for (const owner of owners) dropBackup(memory, owner);
+      for (const owner of owners) {
+        await memory.failpoints.pass("backup.free");
+        dropBackup(memory, owner);
+      }
       count(tally, path, owners.length, list.totalBytes);
       if (failure !== undefined) throw failure;
     });
@@ -51,20 +66,36 @@ export async function recoverRegions(memory: Memory, surely = false): Promise<vo
   for (const region of memory.localRegions) {
     for await (const owners of ownerBatches(memory, region, "all")) {
       for (const owner of owners) {
-        if (!surely) await memory.failpoints.pass("recover.object");
+        if (!surely) {
+          await memory.failpoints.pass("recover.object");
+          await memory.failpoints.pass("backup.free");
+        }
         dropBackup(memory, owner);
       }
     }
   }
 }
 
-/** Objects that have a backup now. */
-export async function countBackups(memory: Memory): Promise<number> {
-  let backups = 0;
+/** Objects that have a backup now: how many, and the ids of the first. */
+export async function remainingBackups(
+  memory: Memory,
+  namesMax: number,
+): Promise<{ readonly count: number; readonly ids: readonly string[] }> {
+  let count = 0;
+  const ids: string[] = [];
   for (const region of memory.localRegions) {
-    for await (const owners of ownerBatches(memory, region, "all")) backups += owners.length;
+    for await (const owners of ownerBatches(memory, region, "all")) {
+      count += owners.length;
+      for (const owner of owners.slice(0, namesMax - ids.length)) ids.push(memory.idOf(owner));
+    }
   }
-  return backups;
+  return { count, ids };
+}
+
+/** Asserts that no object has a backup: so it is on an ACTIVE device. */
+export async function requireNoBackups(memory: Memory): Promise<void> {
+  const { count } = await remainingBackups(memory, 0);
+  assert.equal(count, 0, "an ACTIVE device has no backup attached");
 }
 
 function dropBackup(memory: Memory, owner: number): void {

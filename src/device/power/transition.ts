@@ -2,9 +2,10 @@
  * One transition: its phases as they are timed and counted, its end, and who waits for it.
  */
 import assert from "node:assert/strict";
-import type { Clock } from "../clock.ts";
+import { type Clock, elapsedMs } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import type { CopyPath, EventSink } from "../events.ts";
+import { TRANSITION_TIMEOUT_MS } from "../limits.ts";
 import { emptyTally, type Tally } from "../memory/tally.ts";
 import type {
   DState,
@@ -15,12 +16,15 @@ import type {
   TransitionResource,
   TransitionState,
 } from "../resource.ts";
+import { Trace } from "./trace.ts";
 
 /** What a phase adds to as it works. */
 export interface PhaseCounts {
   readonly evicted: Tally;
   readonly backedUp: Tally;
   readonly restored: Tally;
+  /** What went to a hibernation image or came from it. */
+  readonly imaged: Tally;
   skippedVolatile: number;
   /** Time spent on backups or restores. */
   backupNs: bigint;
@@ -29,7 +33,8 @@ export interface PhaseCounts {
 export interface TransitionOptions {
   readonly id: string;
   readonly kind: TransitionKind;
-  readonly sleepState: SleepState;
+  /** Undefined for runtime PM. */
+  readonly sleepState: SleepState | undefined;
   readonly dState: DState;
   readonly clock: Clock;
   readonly emit: EventSink;
@@ -38,15 +43,18 @@ export interface TransitionOptions {
 export class Transition {
   readonly id: string;
   readonly kind: TransitionKind;
-  readonly sleepState: SleepState;
+  readonly sleepState: SleepState | undefined;
   readonly dState: DState;
   /** Until when CancelTransition is legal. */
   cancellable: boolean;
   wedged = false;
   recovered = false;
+  /** What it did and when. */
+  readonly trace: Trace;
   readonly #clock: Clock;
   readonly #emit: EventSink;
   readonly #startTimeNs: bigint;
+  readonly #startNs: bigint;
   readonly #phases: PhaseRecord[] = [];
   readonly #evicted = emptyTally();
   readonly #backedUp = emptyTally();
@@ -54,6 +62,7 @@ export class Transition {
   #state: TransitionState = "RUNNING";
   #endTimeNs: bigint | undefined;
   #error: DeviceError | undefined;
+  #canFail = true;
   #cancelRequested = false;
   #cancelListeners: (() => void)[] = [];
   #endListeners: (() => void)[] = [];
@@ -63,10 +72,12 @@ export class Transition {
     this.kind = options.kind;
     this.sleepState = options.sleepState;
     this.dState = options.dState;
-    this.cancellable = options.kind === "SUSPEND";
+    this.cancellable = options.kind === "SUSPEND" || options.kind === "RUNTIME_SUSPEND";
     this.#clock = options.clock;
     this.#emit = options.emit;
     this.#startTimeNs = options.clock.wallNs();
+    this.#startNs = options.clock.monotonicNs();
+    this.trace = new Trace(options.clock);
   }
 
   get state(): TransitionState {
@@ -80,14 +91,16 @@ export class Transition {
 
   /** Runs one phase: times it, counts what it copies, tells of it, whether it ends well or not. */
   async phase(name: PhaseName, work: (counts: PhaseCounts) => void | Promise<void>): Promise<void> {
-    this.throwIfCancelled();
+    this.check();
     const counts: PhaseCounts = {
       evicted: emptyTally(),
       backedUp: emptyTally(),
       restored: emptyTally(),
+      imaged: emptyTally(),
       skippedVolatile: 0,
       backupNs: 0n,
     };
+    this.trace.phaseBegan(name);
     const startTimeNs = this.#clock.wallNs();
     const startNs = this.#clock.monotonicNs();
     try {
@@ -95,6 +108,7 @@ export class Transition {
     } finally {
       const durationNs = this.#clock.monotonicNs() - startNs;
       const phase = this.#record(name, counts, startTimeNs, durationNs);
+      this.trace.phaseEnded(phase);
       this.#emitCopies(name, counts);
       this.#emit({ type: "phaseEnded", transition: this.describe(), phase });
     }
@@ -102,16 +116,33 @@ export class Transition {
 
   /** Asks a running suspend to stop; it does so at the next object batch. */
   requestCancel(): void {
+    if (!this.#cancelRequested) this.trace.happened("cancel requested");
     this.#cancelRequested = true;
     const listeners = this.#cancelListeners;
     this.#cancelListeners = [];
     for (const listener of listeners) listener();
   }
 
-  /** @throws DeviceError TRANSITION_CANCELLED once a cancel was asked for and is still possible. */
-  throwIfCancelled(): void {
-    if (!this.#cancelRequested || !this.cancellable) return;
-    throw new DeviceError("TRANSITION_CANCELLED", `Transition ${this.id} was cancelled.`);
+  /**
+   * Called between any two steps that could be the last.
+   * @throws DeviceError TRANSITION_CANCELLED once a cancel was asked for and is still possible; DEADLINE_EXCEEDED when
+   * it has taken TRANSITION_TIMEOUT_MS and can still fail.
+   */
+  check(): void {
+    if (this.#cancelRequested && this.cancellable) {
+      throw new DeviceError("TRANSITION_CANCELLED", `Transition ${this.id} was cancelled.`);
+    }
+    if (!this.#canFail || elapsedMs(this.#startNs, this.#clock.monotonicNs()) < TRANSITION_TIMEOUT_MS) return;
+    throw new DeviceError(
+      "DEADLINE_EXCEEDED",
+      `Transition ${this.id} did not end within ${TRANSITION_TIMEOUT_MS / 60_000} minutes.`,
+    );
+  }
+
+  /** From here on it goes through to its end: what undoes a failure, and power_off. */
+  commit(): void {
+    this.cancellable = false;
+    this.#canFail = false;
   }
 
   /** Calls `listener` when a cancel is asked for: what ends a wait early. */
@@ -124,7 +155,9 @@ export class Transition {
     if (error !== undefined) {
       const metadata = { ...error.metadata, transition: this.id };
       this.#error = new DeviceError(error.reason, error.message, metadata, { cause: error });
+      this.trace.happened(state.toLowerCase(), { reason: error.reason, message: error.message });
     }
+    this.trace.detach();
     this.#endTimeNs = this.#clock.wallNs();
     this.cancellable = false;
     this.#state = state;
@@ -170,7 +203,7 @@ export class Transition {
   }
 
   #record(phase: PhaseName, counts: PhaseCounts, startTimeNs: bigint, durationNs: bigint): PhaseRecord {
-    const tallies = [counts.evicted, counts.backedUp, counts.restored];
+    const tallies = [counts.evicted, counts.backedUp, counts.restored, counts.imaged];
     const sum = (pick: (tally: Tally) => number): number =>
       tallies.reduce((total, each) => total + pick(each), 0);
     const record: PhaseRecord = {

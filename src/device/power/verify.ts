@@ -2,16 +2,14 @@
  * Verification: a CRC-32C of every client object taken before `evict`, compared wherever its bytes are after resume.
  */
 import { DeviceError } from "../errors.ts";
-import { WALK_SLICE_OBJECTS } from "../limits.ts";
+import { OBJECTS_NAMED_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { crcOfObject } from "../memory/content.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE } from "../memory/object-table.ts";
+import { loseContent } from "../memory/residency.ts";
 
 /** Checksums by slot. Valid while no object is created or deleted, which a suspended device guarantees. */
 export type Checksums = ReadonlyMap<number, number>;
-
-/** Objects named in the message of a mismatch; the number of all is in the metadata. */
-const NAMED_MAX = 10;
 
 /** Checksums of everything whose content a suspend must keep. */
 export async function takeChecksums(memory: Memory): Promise<Checksums> {
@@ -27,21 +25,26 @@ export async function takeChecksums(memory: Memory): Promise<Checksums> {
   return checksums;
 }
 
-/** @throws DeviceError CHECKSUM_MISMATCH naming the objects whose bytes are not what they were. */
+/**
+ * Compares everything, and marks what is not what it was as UNKNOWN.
+ * @throws DeviceError CHECKSUM_MISMATCH naming those objects.
+ */
 export async function compareChecksums(memory: Memory, checksums: Checksums): Promise<void> {
-  const wrong: string[] = [];
+  const wrong: number[] = [];
   for (const [slot, expected] of checksums) {
     // Thrown away meanwhile with the client's leave: there is nothing to compare.
     if (memory.table.resource[slot] === NONE) continue;
     const found = await crcOfObject(memory, slot);
-    if (found !== expected || memory.failpoints.fires("verify.mismatch")) wrong.push(memory.idOf(slot));
+    if (found !== expected || memory.failpoints.fires("verify.mismatch")) wrong.push(slot);
   }
   if (wrong.length === 0) return;
-  memory.emit({ type: "verifyFailed", objects: wrong });
-  const named = wrong.slice(0, NAMED_MAX).join(", ");
+  const ids = wrong.map((slot) => memory.idOf(slot));
+  memory.emit({ type: "verifyFailed", objects: ids });
+  for (const slot of wrong) loseContent(memory, slot);
+  const named = ids.slice(0, OBJECTS_NAMED_MAX).join(", ");
   throw new DeviceError(
     "CHECKSUM_MISMATCH",
-    `${wrong.length} objects do not have the content that they had before the suspend: ${named}.`,
+    `${wrong.length} objects do not have the content that they had before the suspend, and it is given up: ${named}.`,
     { objects: named, count: String(wrong.length) },
   );
 }

@@ -2,41 +2,70 @@
  * The blitter: memory's Copier made of the migrate contexts of all copy engines. A large list is shared out among them;
  * a small one goes to the context with the least to do.
  */
+import type { DeviceFailpoints } from "../failpoints.ts";
 import { COMMAND_LENGTH_MAX, type RingWriter } from "../hardware/ring.ts";
 import { BLIT_CHUNK_BYTES } from "../limits.ts";
 import type { ClearRange, Copier, CopyList } from "../memory/copier.ts";
+import type { CopyWatch } from "../memory/copy-watch.ts";
+import { HangingWork } from "./hanging-work.ts";
 import type { RingContext, RingWork } from "./ring-context.ts";
 
 /** From here on a list is worth sharing: each engine gets several milliseconds of work. */
 const SHARED_BYTES = 2 * BLIT_CHUNK_BYTES;
 
+/** The migrate context of an engine. */
+export interface BlitterContext {
+  readonly engine: string;
+  readonly ring: RingContext;
+}
+
+export interface BlitterOptions {
+  readonly contexts: readonly BlitterContext[];
+  readonly copies: CopyWatch;
+  readonly failpoints: DeviceFailpoints;
+  /** Writes garbage over the page table that the contexts translate by. */
+  readonly damagePageTable: () => void;
+}
+
 export class Blitter implements Copier {
   readonly path = "blitter";
-  readonly #contexts: readonly RingContext[];
+  readonly #options: BlitterOptions;
 
-  constructor(contexts: readonly RingContext[]) {
-    this.#contexts = contexts;
+  constructor(options: BlitterOptions) {
+    this.#options = options;
   }
 
   async copy(list: CopyList): Promise<void> {
     if (list.count === 0) return;
-    if (this.#contexts.length === 1 || list.totalBytes < SHARED_BYTES)
-      return this.#submit(new CopyWork(list));
-    const shares = list.shares(this.#contexts.length);
-    const ends = await Promise.allSettled(shares.map((share) => this.#submit(new CopyWork(share))));
+    const { contexts } = this.#options;
+    if (contexts.length === 1 || list.totalBytes < SHARED_BYTES) return this.#copy(list);
+    const shares = list.shares(contexts.length);
+    const ends = await Promise.allSettled(shares.map((share) => this.#copy(share)));
     // Nothing is written any more when this is known: every share has ended.
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
   clear(bank: number, ranges: readonly ClearRange[]): Promise<void> {
-    return ranges.length === 0 ? Promise.resolve() : this.#submit(new ClearWork(bank, ranges));
+    return ranges.length === 0
+      ? Promise.resolve()
+      : this.#submit(this.#idlest(), new ClearWork(bank, ranges));
   }
 
-  #submit(work: RingWork): Promise<void> {
-    const idlest = this.#contexts.reduce((best, each) =>
-      each.pendingBytes < best.pendingBytes ? each : best,
+  #copy(list: CopyList): Promise<void> {
+    const context = this.#idlest();
+    return this.#options.copies.watch(context.engine, list, () => this.#submit(context, new CopyWork(list)));
+  }
+
+  #idlest(): BlitterContext {
+    return this.#options.contexts.reduce((best, each) =>
+      each.ring.pendingBytes < best.ring.pendingBytes ? each : best,
     );
-    return idlest.submit(work).wait();
+  }
+
+  #submit({ ring }: BlitterContext, work: RingWork): Promise<void> {
+    const { failpoints, damagePageTable } = this.#options;
+    if (failpoints.fires("migrate.pageTable")) damagePageTable();
+    return ring.submit(failpoints.fires("blitter.hang") ? new HangingWork(work) : work).wait();
   }
 }
 

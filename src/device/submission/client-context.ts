@@ -19,12 +19,28 @@ import type { ContextPlace, RingContext } from "./ring-context.ts";
 /** Numbers of the priorities that clients may ask for; heartbeats and the kernel's copies are above. */
 export const PRIORITY: Readonly<Record<ContextPriority, number>> = { LOW: -100, NORMAL: 0, HIGH: 100 };
 
+/** A context without work, as plain data: what a hibernation image keeps of it. */
+export interface SavedContext {
+  readonly id: number;
+  readonly engine: string;
+  readonly priority: ContextPriority;
+  readonly hangs: number;
+  readonly banned: boolean;
+  readonly seqno: number;
+  /** Whether the image holds registers. */
+  readonly placedBefore: boolean;
+  readonly imageSlot: number;
+  readonly ringSlot: number;
+}
+
 export interface ClientContextOptions {
   readonly id: string;
   readonly engine: string;
   readonly priority: ContextPriority;
   readonly ring: RingContext;
   readonly memory: Memory;
+  /** What it was in another life, image and ring included; undefined for a new one. */
+  readonly saved?: SavedContext | undefined;
 }
 
 export class ClientContext {
@@ -53,6 +69,16 @@ export class ClientContext {
     this.engine = options.engine;
     this.ring = options.ring;
     this.#options = options;
+    const { saved } = options;
+    if (saved !== undefined) {
+      this.hangs = saved.hangs;
+      this.banned = saved.banned;
+      this.seqno = saved.seqno;
+      this.#placedBefore = saved.placedBefore;
+      this.#imageSlot = saved.imageSlot;
+      this.#ringSlot = saved.ringSlot;
+      return;
+    }
     if (options.memory.table.count + 2 > OBJECTS_MAX) {
       throw new DeviceError(
         "LIMIT_EXCEEDED",
@@ -65,6 +91,23 @@ export class ClientContext {
 
   get pendingRequests(): number {
     return this.queue.length + this.inFlight.length;
+  }
+
+  /** What another life of it needs. Legal when it has no work: its registers are in the image then. */
+  save(): SavedContext {
+    assert(!this.#pinned && this.pendingRequests === 0, `context ${this.id} is saved when it has no work`);
+    const { engine, hangs, banned, seqno } = this;
+    return {
+      id: Number(this.id),
+      engine,
+      priority: this.#options.priority,
+      hangs,
+      banned,
+      seqno,
+      placedBefore: this.#placedBefore,
+      imageSlot: this.#imageSlot,
+      ringSlot: this.#ringSlot,
+    };
   }
 
   /** Pins image and ring in local memory and puts the context there. No-op while it is pinned. */

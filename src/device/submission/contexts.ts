@@ -1,11 +1,12 @@
 /** The clients' contexts of a device: made, named, found and deleted. */
+import assert from "node:assert/strict";
 import type { ListContexts } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { Microcontroller } from "../hardware/microcontroller.ts";
 import { CLIENT_RING_BYTES, CONTEXTS_MAX, PAGE_SIZE_MAX } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { ContextPriority, ContextResource } from "../resource.ts";
-import { ClientContext, PRIORITY } from "./client-context.ts";
+import { ClientContext, PRIORITY, type SavedContext } from "./client-context.ts";
 import { type EngineUnit, FIRST_CLIENT_CONTEXT_ID } from "./engine-unit.ts";
 import { RingContext } from "./ring-context.ts";
 
@@ -27,14 +28,33 @@ export class Contexts {
 
   /** @throws DeviceError LIMIT_EXCEEDED. */
   create(unit: EngineUnit, priority: ContextPriority): ClientContext {
-    const { memory, microcontroller, pageTable } = this.#options;
     if (this.#byId.size >= CONTEXTS_MAX) {
       throw new DeviceError(
         "LIMIT_EXCEEDED",
         `The device has ${CONTEXTS_MAX} contexts, the most that it can.`,
       );
     }
-    const number = this.#nextId++;
+    return this.#add(unit, priority, this.#nextId++);
+  }
+
+  /** Makes a context again that was saved; its image and ring are objects of this device. Legal while its id is free. */
+  restore(unit: EngineUnit, saved: SavedContext): ClientContext {
+    assert(!this.#byId.has(String(saved.id)), `context ${saved.id} is restored once`);
+    return this.#add(unit, saved.priority, saved.id, saved);
+  }
+
+  /** Number of the context to come. */
+  get nextNumber(): number {
+    return this.#nextId;
+  }
+
+  /** Sees to it that no new context gets a number below this. */
+  raiseNextNumber(number: number): void {
+    this.#nextId = Math.max(this.#nextId, number);
+  }
+
+  #add(unit: EngineUnit, priority: ContextPriority, number: number, saved?: SavedContext): ClientContext {
+    const { memory, microcontroller, pageTable } = this.#options;
     const ring = new RingContext({
       contextId: FIRST_CLIENT_CONTEXT_ID + number,
       queue: unit.queue,
@@ -53,6 +73,7 @@ export class Contexts {
       priority,
       ring,
       memory,
+      saved,
     });
     this.#byId.set(context.id, context);
     return context;

@@ -118,7 +118,7 @@ export class EngineUnit {
     return this.queue.depth > 0 ? "RUNNING" : "IDLE";
   }
 
-  /** One timer as long as copies are in flight; each progress moves its end. */
+  /** Copies are work, and the heartbeat finds a hang; what it cannot see is that nothing comes of them any more. */
   #watchCopies(): void {
     const { clock } = this.#options;
     this.#watchedSinceNs = clock.monotonicNs();
@@ -127,6 +127,8 @@ export class EngineUnit {
       this.#watchdog = undefined;
       return;
     }
+    this.heartbeat.wake();
+    // One timer as long as copies are in flight; each progress moves its end.
     this.#watchdog ??= clock.startTimer(COPY_TIMEOUT_MS, () => this.#checkCopies());
   }
 

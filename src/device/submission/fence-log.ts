@@ -20,6 +20,16 @@ export class FenceLog {
     return String(this.#nextId++);
   }
 
+  /** Number of the fence to come. */
+  get nextNumber(): number {
+    return this.#nextId;
+  }
+
+  /** Sees to it that no new fence gets a number below this. */
+  raiseNextNumber(number: number): void {
+    this.#nextId = Math.max(this.#nextId, number);
+  }
+
   add(request: Request): void {
     this.#requests.set(request.id, request);
     request.fence.onSettled(() => {

@@ -8,6 +8,7 @@ import { DeviceError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import type { Engine } from "../hardware/engine.ts";
 import { Microcontroller } from "../hardware/microcontroller.ts";
+import { damagePageTable } from "../hardware/page-table.ts";
 import { HANGS_BEFORE_BAN } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { ContextPriority } from "../resource.ts";
@@ -35,6 +36,8 @@ export class Gt {
   wedged = false;
   /** Whether the engines take work. */
   powered = false;
+  /** Told why the GT was wedged, when it is. */
+  onWedged: (why: string) => void = () => {};
   readonly #options: GtOptions;
   readonly #memory: Memory;
   readonly #kernelObjects: KernelObjects;
@@ -73,8 +76,15 @@ export class Gt {
           onCopyTimeout: () => void this.setWedged(`a copy on engine ${engine.name} did not end in time`),
         }),
     );
-    const migrates = this.units.flatMap((unit) => unit.migrate ?? []);
-    this.#blitter = migrates.length > 0 ? new Blitter(migrates) : undefined;
+    const migrates = this.units.flatMap(({ engine, migrate }) =>
+      migrate === undefined ? [] : [{ engine: engine.name, ring: migrate }],
+    );
+    const { failpoints, copies } = memory;
+    const damage = (): void => damagePageTable(kernel.bank.words, kernel.pageTableOffsetBytes);
+    this.#blitter =
+      migrates.length > 0
+        ? new Blitter({ contexts: migrates, copies, failpoints, damagePageTable: damage })
+        : undefined;
     this.contexts = new Contexts({
       memory,
       units: this.units,
@@ -136,6 +146,11 @@ export class Gt {
     this.#memory.blitter = undefined;
   }
 
+  /** Whether there is no work of clients and no copy in progress. */
+  get idle(): boolean {
+    return this.scheduler.idle && this.#rings().every((ring) => ring.idle);
+  }
+
   /** Whether every request and every copy ended within `timeoutMs`. */
   async waitForIdle(timeoutMs: number): Promise<boolean> {
     const requests = new Promise<void>((resolve) => this.scheduler.whenIdle(resolve));
@@ -165,10 +180,14 @@ export class Gt {
     return this.#wedging;
   }
 
-  /** Stops everything, fails what runs, and starts anew: clears `wedged`. */
+  /**
+   * Stops everything, fails what runs, writes firmware and page table anew, and starts: clears `wedged`. A resume does not
+   * write them: what it finds is what the suspend saved.
+   */
   async reset(): Promise<void> {
     await this.haltEngines();
     this.scheduler.failWaiting(this.contexts.all(), engineHung("the GT was reset"));
+    this.rewriteKernelObjects();
     await this.startFirmware();
     await this.startEngines();
   }
@@ -298,6 +317,7 @@ export class Gt {
     this.powered = false;
     this.withdrawBlitter();
     this.#options.emit({ type: "wedged", wedged: true, why });
+    this.onWedged(why);
     await this.#stopAll();
     this.#failAll(engineHung(why));
     this.scheduler.failWaiting(this.contexts.all(), deviceWedged());

@@ -29,6 +29,7 @@ export class Scheduler {
   /** Contexts whose requests are being put in place. */
   #feeding = 0;
   #idleListeners: (() => void)[] = [];
+  #retireListeners: (() => void)[] = [];
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -43,6 +44,11 @@ export class Scheduler {
   whenIdle(listener: () => void): void {
     if (this.idle) listener();
     else this.#idleListeners.push(listener);
+  }
+
+  /** Calls `listener` when the next request has ended. */
+  onNextRetired(listener: () => void): void {
+    this.#retireListeners.push(listener);
   }
 
   /** Accepts a request or refuses it whole. From then on its fence stands for it. */
@@ -154,6 +160,9 @@ export class Scheduler {
   #retired(request: Request): void {
     this.#unfinished.delete(request);
     this.#options.onRetired(request);
+    const listeners = this.#retireListeners;
+    this.#retireListeners = [];
+    for (const listener of listeners) listener();
     this.#tellIdle();
   }
 

@@ -105,7 +105,7 @@ export const OPENAPI = {
           "DeviceService"
         ],
         "summary": "Resets a device: its engines, or everything",
-        "description": "Resets a device: its engines, or everything.\n\nWith scope GT (the default) the engines and their microcontroller stop and start anew: work that waits or runs has\nFAILED (ENGINE_HUNG), `wedged` is cleared, memory and contexts stay. With scope FACTORY every object and context of\nclients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and\nFAILED is cleared: a clean device, in milliseconds.\n\nNeeds: for GT an ACTIVE device, wedged or not; for FACTORY nothing: a running transition is cancelled or waited for.\nSuccess: the device is ACTIVE and not wedged. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED),\nABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the\ndevice does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in\nprogress do not end.",
+        "description": "Resets a device: its engines, or everything.\n\nWith scope GT (the default) the engines and their microcontroller stop and start anew: work that waits or runs has\nFAILED (ENGINE_HUNG), `wedged` is cleared, memory and contexts stay. With scope FACTORY every object and context of\nclients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and\nFAILED is cleared: a clean device, in milliseconds.\n\nNeeds: for GT an ACTIVE device, wedged or not, or a FAILED one, whose next Resume may then get further; for FACTORY\nnothing: a running transition is cancelled or waited for. Success: the device is not wedged, and ACTIVE unless GT was\nasked of a FAILED one, which stays FAILED with its backups. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED),\nABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the\ndevice does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in\nprogress do not end.",
         "parameters": [
           {
             "name": "device",
@@ -642,7 +642,7 @@ export const OPENAPI = {
           "FaultService"
         ],
         "summary": "Arms a failpoint, in place of what was armed there",
-        "description": "Arms a failpoint, in place of what was armed there.\n\nNeeds: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its\nhits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT\n(INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a\nprobability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after, where\nnothing can fail any more; what was armed stays.",
+        "description": "Arms a failpoint, in place of what was armed there.\n\nNeeds: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its\nhits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT\n(INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a\nprobability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or\nimage.consumed, where nothing can fail any more; what was armed stays.",
         "parameters": [
           {
             "name": "failpoint",
@@ -1762,8 +1762,8 @@ export const OPENAPI = {
         "tags": [
           "PowerService"
         ],
-        "summary": "Suspends a device: evicts and backs up local memory, then cuts the power",
-        "description": "Suspends a device: evicts and backs up local memory, then cuts the power.\n\nNeeds: an ACTIVE device. Success: by default answers when the transition has ended, with state SUCCEEDED and the\ndevice SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is\nalready in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A\nclient that goes away does not end the transition. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs;\nFAILED_PRECONDITION while suspended to another state or FAILED; else the error that ended the transition, named in\nErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with\nevery byte as before.",
+        "summary": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of system memory first",
+        "description": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of\nsystem memory first.\n\nNeeds: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the\ndevice SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is\nalready in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A\nclient that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while\nsuspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its\nfirst byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with\nevery byte as before.",
         "parameters": [
           {
             "name": "device",
@@ -1825,8 +1825,8 @@ export const OPENAPI = {
         "tags": [
           "PowerService"
         ],
-        "summary": "Resumes a device: restores power, then what was backed up",
-        "description": "Resumes a device: restores power, then what was backed up.\n\nNeeds: a SUSPENDED or FAILED device. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old\nextents, the others come back at next use. An ACTIVE device answers the transition that led there, with\nalready_in_state. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; else the error that ended the\ntransition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still attached:\nResume again.",
+        "summary": "Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote",
+        "description": "Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote.\n\nNeeds: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old\nextents, the others come back at next use. An ACTIVE device answers the transition that led there, with\nalready_in_state. An image that was resumed from is CONSUMED. With validate_only nothing runs, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND\n(IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of\nwhich allow_differences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that\nended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still\nattached: Resume again.",
         "parameters": [
           {
             "name": "device",
@@ -2038,6 +2038,248 @@ export const OPENAPI = {
               "application/json": {
                 "schema": {
                   "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/transitions/{transition}/trace": {
+      "get": {
+        "operationId": "PowerService_GetTransitionTrace",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Shows where the time of a transition went, as Chrome trace events that Perfetto opens: its phases, and the copies of each engine",
+        "description": "Shows where the time of a transition went, as Chrome trace events that Perfetto opens: its phases, and the copies\nof each engine.\n\nNeeds: nothing; legal in every power state. Success: the body is JSON; of a transition that is RUNNING, what there\nis so far. What a trace had no room for it counts. Failure: NOT_FOUND (TRANSITION_NOT_FOUND) when it never was, or\nis no longer kept.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "transition",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What was asked for.",
+            "content": {
+              "application/json": {
+                "schema": {}
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/runtimePm": {
+      "get": {
+        "operationId": "PowerService_GetRuntimePm",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Shows runtime PM of a device: how it is set, and how it stands",
+        "description": "Shows runtime PM of a device: how it is set, and how it stands.\n\nNeeds: nothing; legal in every power state, never wakes the device. Success: changes nothing. Failure: NOT_FOUND\n(DEVICE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Runtime PM of a device: three settings, and how it stands.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/RuntimePm"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "patch": {
+        "operationId": "PowerService_UpdateRuntimePm",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Changes how runtime PM of a device is set",
+        "description": "Changes how runtime PM of a device is set.\n\nNeeds: nothing; legal in every power state. Success: what is given holds from now on, the rest stays; a device that\nsleeps wakes when runtime PM is disabled, at the latest at its next use. Failure: NOT_FOUND (DEVICE_NOT_FOUND);\nINVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s,\na threshold that is negative or above the size of local memory; nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "updateMask",
+            "in": "query",
+            "description": "Which of enabled, autosuspend_delay and d3cold_threshold to set; `*` is all of them. Unset means those that are\ngiven.",
+            "schema": {
+              "type": "string",
+              "examples": [
+                "enabled,autosuspendDelay"
+              ]
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/RuntimePm"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Runtime PM of a device: three settings, and how it stands.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/RuntimePm"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/images": {
+      "get": {
+        "operationId": "PowerService_ListImages",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Lists the hibernation images of the daemon, those of one device by age, oldest first",
+        "description": "Lists the hibernation images of the daemon, those of one device by age, oldest first.\n\nNeeds: nothing; legal in every power state. Success: changes nothing; a daemon without a data directory has none.\nFailure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token that this method did not give out; INTERNAL (COPY_FAILED)\nwhen the directory cannot be read.",
+        "parameters": [
+          {
+            "name": "pageSize",
+            "in": "query",
+            "description": "Most images to answer; 0 means 100, more than 1000 means 1000.",
+            "schema": {
+              "type": "integer",
+              "format": "int32"
+            }
+          },
+          {
+            "name": "pageToken",
+            "in": "query",
+            "description": "next_page_token of the page before; empty for the first page.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page of the images.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListImagesResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/images/{image}": {
+      "get": {
+        "operationId": "PowerService_GetImage",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Shows one hibernation image",
+        "description": "Shows one hibernation image.\n\nNeeds: nothing; legal in every power state. Success: changes nothing; of an image that cannot be read, what its file\nsays. Failure: NOT_FOUND (IMAGE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "image",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What a device was when it was suspended to S4, or to hybrid S3: its memory, contexts and counters, in a file.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Image"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "delete": {
+        "operationId": "PowerService_DeleteImage",
+        "tags": [
+          "PowerService"
+        ],
+        "summary": "Deletes a hibernation image, and what it holds with it",
+        "description": "Deletes a hibernation image, and what it holds with it.\n\nNeeds: an image that no device is suspended to. Success: its bytes are free, and no device can resume from it.\nFailure: FAILED_PRECONDITION (IMAGE_IN_USE) while a device is suspended to it; NOT_FOUND (IMAGE_NOT_FOUND); INTERNAL\n(COPY_FAILED) when its file cannot be removed; nothing changes.",
+        "parameters": [
+          {
+            "name": "image",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
                 }
               }
             }
@@ -2570,7 +2812,8 @@ export const OPENAPI = {
             "enum": [
               "SLEEP_STATE_UNSPECIFIED",
               "S2IDLE",
-              "S3"
+              "S3",
+              "S4"
             ]
           },
           "dState": {
@@ -2616,7 +2859,11 @@ export const OPENAPI = {
             }
           },
           "etag": {
-            "description": "Changes whenever any of the above does.",
+            "description": "Changes whenever any of the others does.",
+            "type": "string"
+          },
+          "image": {
+            "description": "Resource name of the sealed hibernation image that holds its state: images/{image}. Empty when there is none.",
             "type": "string"
           }
         },
@@ -2898,6 +3145,71 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "Image": {
+        "type": "object",
+        "description": "What a device was when it was suspended to S4, or to hybrid S3: its memory, contexts and counters, in a file.",
+        "properties": {
+          "name": {
+            "description": "Resource name: images/{image}.",
+            "type": "string"
+          },
+          "device": {
+            "description": "Resource name of the device that it is of: devices/{device}.",
+            "type": "string"
+          },
+          "state": {
+            "description": "How far it is.",
+            "type": "string",
+            "enum": [
+              "STATE_UNSPECIFIED",
+              "SEALED",
+              "CONSUMED"
+            ]
+          },
+          "createTime": {
+            "description": "When it was begun.",
+            "type": "string",
+            "format": "date-time"
+          },
+          "sizeBytes": {
+            "description": "Bytes of its file.",
+            "type": "string",
+            "format": "int64"
+          },
+          "formatVersion": {
+            "description": "Version of its format, such as 1.0; empty when it cannot be read, and so is what follows, but for in_use.",
+            "type": "string"
+          },
+          "hybrid": {
+            "description": "Whether it was written by hybrid sleep.",
+            "type": "boolean"
+          },
+          "codec": {
+            "description": "How its content is compressed.",
+            "type": "string",
+            "enum": [
+              "CODEC_UNSPECIFIED",
+              "NONE",
+              "ZSTD"
+            ]
+          },
+          "objectCount": {
+            "description": "Objects in it, backups and the device's own included.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "contentBytes": {
+            "description": "Bytes of their content, before compression.",
+            "type": "string",
+            "format": "int64"
+          },
+          "inUse": {
+            "description": "Whether a device is suspended to it: it cannot be deleted.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
       "ListContextsResponse": {
         "type": "object",
         "description": "A page of the contexts of a device.",
@@ -2954,6 +3266,24 @@ export const OPENAPI = {
             "items": {
               "$ref": "#/components/schemas/Failpoint"
             }
+          }
+        },
+        "additionalProperties": false
+      },
+      "ListImagesResponse": {
+        "type": "object",
+        "description": "A page of the images.",
+        "properties": {
+          "images": {
+            "description": "The images, by device, oldest first.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Image"
+            }
+          },
+          "nextPageToken": {
+            "description": "Token of the next page; empty when this is the last.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -3340,6 +3670,78 @@ export const OPENAPI = {
             "examples": [
               "1.5s"
             ]
+          },
+          "image": {
+            "description": "Resource name or id of the image to resume from: images/{image}. Unset: the one that the device is suspended to.",
+            "type": "string"
+          },
+          "allowDifferences": {
+            "description": "Differences between the device of the image and this one that are accepted, by the names that the error\nIMAGE_INCOMPATIBLE gives them.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          },
+          "validateOnly": {
+            "description": "Run nothing: answer what the call would answer, or the error that can be known before.",
+            "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "RuntimePm": {
+        "type": "object",
+        "description": "Runtime PM of a device: three settings, and how it stands.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}/runtimePm.",
+            "type": "string"
+          },
+          "enabled": {
+            "description": "Whether the device suspends itself. Always set in answers.",
+            "type": "boolean"
+          },
+          "autosuspendDelay": {
+            "description": "How long nobody must use it before it does. Always set in answers.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "d3coldThreshold": {
+            "description": "D3cold, which loses local memory, is entered when less than this much of it is used, in bytes, else D3hot; 0 means\nD3hot always. Always set in answers.",
+            "type": "string",
+            "format": "int64"
+          },
+          "status": {
+            "description": "Output only. What the device is doing for runtime PM.",
+            "type": "string",
+            "enum": [
+              "STATUS_UNSPECIFIED",
+              "ACTIVE",
+              "SUSPENDING",
+              "SUSPENDED",
+              "RESUMING"
+            ]
+          },
+          "usageCount": {
+            "description": "Output only. What keeps it awake now: calls in progress, and 1 for work on the engines.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "suspendedDuration": {
+            "description": "Output only. How long it has slept since it was booted.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "suspends": {
+            "description": "Output only. How often it fell asleep since it was booted.",
+            "type": "string",
+            "format": "int64"
           }
         },
         "additionalProperties": false
@@ -3425,6 +3827,11 @@ export const OPENAPI = {
             "examples": [
               "1.5s"
             ]
+          },
+          "imageBytesMax": {
+            "description": "The most bytes that a hibernation image would take now.",
+            "type": "string",
+            "format": "int64"
           }
         },
         "additionalProperties": false
@@ -3471,7 +3878,8 @@ export const OPENAPI = {
             "enum": [
               "SLEEP_STATE_UNSPECIFIED",
               "S2IDLE",
-              "S3"
+              "S3",
+              "S4"
             ]
           },
           "idleTimeout": {
@@ -3502,6 +3910,14 @@ export const OPENAPI = {
             "examples": [
               "1.5s"
             ]
+          },
+          "hybrid": {
+            "description": "Sleep as S3 says and write an image too, as S4 does: resume is fast, and a daemon that ends meanwhile comes back\nfrom the image. With S3 only.",
+            "type": "boolean"
+          },
+          "validateOnly": {
+            "description": "Run nothing: answer what the call would answer, or the error that can be known before.",
+            "type": "boolean"
           }
         },
         "additionalProperties": false
@@ -3511,7 +3927,7 @@ export const OPENAPI = {
         "description": "One move between power states: what was asked, what happened, and how it ended.",
         "properties": {
           "name": {
-            "description": "Resource name: devices/{device}/transitions/{transition}.",
+            "description": "Resource name: devices/{device}/transitions/{transition}. Empty where a request was only validated.",
             "type": "string"
           },
           "kind": {
@@ -3520,16 +3936,19 @@ export const OPENAPI = {
             "enum": [
               "KIND_UNSPECIFIED",
               "SUSPEND",
-              "RESUME"
+              "RESUME",
+              "RUNTIME_SUSPEND",
+              "RUNTIME_RESUME"
             ]
           },
           "sleepState": {
-            "description": "The sleep state that it leads to or from.",
+            "description": "The sleep state that it leads to or from; unspecified for the runtime kinds.",
             "type": "string",
             "enum": [
               "SLEEP_STATE_UNSPECIFIED",
               "S2IDLE",
-              "S3"
+              "S3",
+              "S4"
             ]
           },
           "state": {

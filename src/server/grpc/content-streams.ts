@@ -96,7 +96,7 @@ function targetOf(
   request: { readonly name: string; readonly holdDuringTransition: boolean },
 ): ContentTarget {
   const { device, id } = parseChildName(request.name, "objects");
-  return { device: requireDevice(devices, device), object: id, hold: holdOf(request) };
+  return { device: requireDevice(devices, device), object: id, ...holdOf(request) };
 }
 
 /** A ReadObjectResponse, by hand: the generated serializer would copy the bytes once more. */

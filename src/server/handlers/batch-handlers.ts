@@ -33,7 +33,7 @@ export function batchHandlers(devices: DeviceRegistry) {
         type: "batchCreateObjects",
         template: objectSpecOf(template, "template."),
         count,
-        hold: holdOf(request),
+        ...holdOf(request),
       });
       return { names: objects.map((object) => childName(device.name, "objects", object)) };
     },
@@ -44,7 +44,7 @@ export function batchHandlers(devices: DeviceRegistry) {
       await device.execute({
         type: "batchPinObjects",
         objects,
-        hold: holdOf(request),
+        ...holdOf(request),
         ...(region === "" ? {} : { region }),
       });
       return {};
@@ -52,13 +52,13 @@ export function batchHandlers(devices: DeviceRegistry) {
 
     async batchUnpinObjects(request: BatchUnpinObjectsRequest): Promise<BatchUnpinObjectsResponse> {
       const { device, objects } = locate(request);
-      await device.execute({ type: "batchUnpinObjects", objects, hold: holdOf(request) });
+      await device.execute({ type: "batchUnpinObjects", objects, ...holdOf(request) });
       return {};
     },
 
     async batchDeleteObjects(request: BatchDeleteObjectsRequest): Promise<Empty> {
       const { device, objects } = locate(request);
-      await device.execute({ type: "batchDeleteObjects", objects, hold: holdOf(request) });
+      await device.execute({ type: "batchDeleteObjects", objects, ...holdOf(request) });
       return {};
     },
   };

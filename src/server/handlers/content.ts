@@ -2,17 +2,19 @@
  * The content of objects as streams, for both wires: a chunk a command, so that a transition waits for one chunk at
  * most and a stream that is open pauses while the device sleeps.
  */
-import type { Hold } from "../../device/command.ts";
 import { CONTENT_CHUNK_BYTES_MAX } from "../../device/limits.ts";
 import type { DeviceHandle } from "../devices.ts";
 import { toFailure, WireError } from "../errors.ts";
 import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";
+import type { HoldWish } from "./hold.ts";
+
+/** Of every chunk but the first: the stream pauses. */
+const PAUSE: HoldWish = { hold: "until-active" };
 
 /** An object on its device, and what to do with its first chunk while a transition runs. */
-export interface ContentTarget {
+export interface ContentTarget extends HoldWish {
   readonly device: DeviceHandle;
   readonly object: string;
-  readonly hold: Hold;
 }
 
 export interface ContentSpan {
@@ -44,7 +46,7 @@ export function spanWithin(
 
 /** Reads a span chunk by chunk; the next chunk is read when it is asked for. */
 export async function* readContent(
-  { device, object, hold }: ContentTarget,
+  { device, object, ...wish }: ContentTarget,
   { offsetBytes, lengthBytes }: ContentSpan,
   chunkBytes: number = CONTENT_CHUNK_BYTES_DEFAULT,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -55,7 +57,7 @@ export async function* readContent(
       object,
       offsetBytes: at,
       lengthBytes: Math.min(chunkBytes, endBytes - at),
-      hold: at === offsetBytes ? hold : "until-active",
+      ...(at === offsetBytes ? wish : PAUSE),
     });
   }
 }
@@ -83,7 +85,8 @@ export class ContentUpload {
 
   /** Has the device refuse what cannot fit, before the first byte. */
   async begin(): Promise<void> {
-    await this.#writeChunk(new Uint8Array(0), this.#target.hold, this.#declaredBytes);
+    const { device: _device, object: _object, ...wish } = this.#target;
+    await this.#writeChunk(new Uint8Array(0), wish, this.#declaredBytes);
   }
 
   /** Writes the next bytes. */
@@ -92,7 +95,7 @@ export class ContentUpload {
       throw this.#lengthError(`carries more than the declared ${this.#declaredBytes} bytes`);
     }
     for (let at = 0; at < data.byteLength; at += CONTENT_CHUNK_BYTES_MAX) {
-      await this.#writeChunk(data.subarray(at, at + CONTENT_CHUNK_BYTES_MAX), "until-active");
+      await this.#writeChunk(data.subarray(at, at + CONTENT_CHUNK_BYTES_MAX), PAUSE);
     }
   }
 
@@ -102,7 +105,7 @@ export class ContentUpload {
     throw this.#lengthError(`ended after ${this.#bytesWritten} of the declared ${this.#declaredBytes} bytes`);
   }
 
-  async #writeChunk(data: Uint8Array, hold: Hold, declaredBytes?: number): Promise<void> {
+  async #writeChunk(data: Uint8Array, wish: HoldWish, declaredBytes?: number): Promise<void> {
     const { device, object } = this.#target;
     const offsetBytes = this.#offsetBytes + this.#bytesWritten;
     const declared = declaredBytes === undefined ? {} : { declaredBytes };
@@ -112,7 +115,7 @@ export class ContentUpload {
         object,
         offsetBytes,
         data,
-        hold,
+        ...wish,
         ...declared,
       });
       this.#bytesWritten += result.bytesWritten;

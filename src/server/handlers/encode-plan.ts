@@ -13,6 +13,7 @@ export function encodePlan(plan: Plan): SuspendPlan {
     discard: encodeShare(plan.discard),
     systemMemoryRequired: toInt64(plan.systemMemoryRequiredBytes),
     systemMemoryAvailable: toInt64(plan.systemMemoryAvailableBytes),
+    imageBytesMax: toInt64(plan.imageBytesMax),
     estimatedDuration: toDuration(plan.estimatedDurationNs),
   };
 }

@@ -14,9 +14,10 @@ import { childName } from "./names.ts";
 /** @param device id of the device whose transition it is. */
 export function encodeTransition(device: string, transition: TransitionResource): Transition {
   return {
-    name: childName(device, "transitions", transition.id),
+    // One that was only validated has no id, and no name under which it could be asked for.
+    name: transition.id === "" ? "" : childName(device, "transitions", transition.id),
     kind: Transition_Kind[transition.kind],
-    sleepState: SleepState[transition.sleepState],
+    sleepState: SleepState[transition.sleepState ?? "UNSPECIFIED"],
     dState: DState[transition.dState],
     state: Transition_State[transition.state],
     alreadyInState: transition.alreadyInState,

@@ -11,7 +11,7 @@ import {
 } from "../gen/torpor/v1/object.ts";
 import { type Region, Region_Kind } from "../gen/torpor/v1/region.ts";
 import { toInt64, toTimestamp } from "./convert.ts";
-import { childName, deviceName, usageName } from "./names.ts";
+import { childName, deviceName, imageName, singletonName } from "./names.ts";
 
 export function encodeDevice(device: DeviceResource): Device {
   return {
@@ -27,6 +27,7 @@ export function encodeDevice(device: DeviceResource): Device {
     transition: device.transition === "" ? "" : childName(device.name, "transitions", device.transition),
     regions: [...device.regions],
     engines: [...device.engines],
+    image: imageName(device.image),
     etag: device.etag,
   };
 }
@@ -78,7 +79,7 @@ export function encodeObject(device: string, object: ObjectResource): ObjectMess
 /** @param device id of the device whose objects these are. */
 export function encodeUsage(device: string, accounts: readonly UsageResource[]): Usage {
   return {
-    name: usageName(device),
+    name: singletonName(device, "usage"),
     accounts: accounts.map((account) => ({
       label: account.label,
       objects: account.objects,

@@ -42,7 +42,7 @@ export function engineHandlers(devices: DeviceRegistry) {
 
     async resetEngine(request: ResetEngineRequest): Promise<Engine> {
       const { device, id } = locate(request, "engines");
-      const reset = { type: "resetEngine", engine: id, hold: holdOf(request) } as const;
+      const reset = { type: "resetEngine", engine: id, ...holdOf(request) } as const;
       return encodeEngine(device.name, await device.execute(reset));
     },
 
@@ -51,7 +51,7 @@ export function engineHandlers(devices: DeviceRegistry) {
       const engine = new ChildReader(device.name, "engines").find(request.engine);
       if (engine === undefined) throw noEngine(request.engine);
       const priority = contextPriorityOf(request.priority);
-      const create = { type: "createContext", engine, priority, hold: holdOf(request) } as const;
+      const create = { type: "createContext", engine, priority, ...holdOf(request) } as const;
       return encodeContext(device.name, await device.execute(create));
     },
 
@@ -76,7 +76,7 @@ export function engineHandlers(devices: DeviceRegistry) {
 
     async deleteContext(request: DeleteContextRequest): Promise<Empty> {
       const { device, id } = locate(request, "contexts");
-      await device.execute({ type: "deleteContext", context: id, hold: holdOf(request) });
+      await device.execute({ type: "deleteContext", context: id, ...holdOf(request) });
       return {};
     },
   };

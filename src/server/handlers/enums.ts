@@ -23,6 +23,8 @@ export function sleepStateOf(value: SleepStateNumber): SleepState {
       return "S3";
     case SleepStateNumber.S2IDLE:
       return "S2IDLE";
+    case SleepStateNumber.S4:
+      return "S4";
     default:
       throw unknownValue("state", value);
   }

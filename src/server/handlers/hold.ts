@@ -1,6 +1,9 @@
-/** What a request says about a running transition, as the device's word for it. */
+/** What a request says about a running transition, as the device's words for it. */
 import type { Hold } from "../../device/command.ts";
 
-export function holdOf(request: { readonly holdDuringTransition: boolean }): Hold {
-  return request.holdDuringTransition ? "transition" : "refuse";
+/** What a request that says nothing has: nothing, because it is then the device's policy that counts. */
+export type HoldWish = { readonly hold?: Hold };
+
+export function holdOf(request: { readonly holdDuringTransition: boolean }): HoldWish {
+  return request.holdDuringTransition ? { hold: "transition" } : {};
 }

@@ -12,9 +12,11 @@ export function childName(device: string, collection: Collection, id: string): s
   return `devices/${device}/${collection}/${id}`;
 }
 
-/** The one account of a device: a singleton (AIP-156), so it has no id. */
-export function usageName(device: string): string {
-  return `devices/${device}/usage`;
+/** What a device has one of (AIP-156), so that it has no id. */
+export type Singleton = "runtimePm" | "usage";
+
+export function singletonName(device: string, singleton: Singleton): string {
+  return `devices/${device}/${singleton}`;
 }
 
 /** The id in `devices/{device}`. @throws WireError INVALID_REQUEST */
@@ -33,11 +35,23 @@ export function parseChildName(name: string, collection: Collection): { device: 
   return { device, id };
 }
 
-/** The device's id in `devices/{device}/usage`. @throws WireError INVALID_REQUEST */
-export function parseUsageName(name: string): string {
-  const device = /^devices\/([^/]+)\/usage$/.exec(name)?.[1];
-  if (device === undefined) throw malformed(name, "devices/{device}/usage");
+/** The device's id in, for example, `devices/{device}/usage`. @throws WireError INVALID_REQUEST */
+export function parseSingletonName(name: string, singleton: Singleton): string {
+  const [, device, found] = /^devices\/([^/]+)\/([^/]+)$/.exec(name) ?? [];
+  if (device === undefined || found !== singleton) throw malformed(name, `devices/{device}/${singleton}`);
   return device;
+}
+
+/** Empty for the empty id, which says that there is no image. */
+export function imageName(image: string): string {
+  return image === "" ? "" : `images/${image}`;
+}
+
+/** The id in `images/{image}`. @throws WireError INVALID_REQUEST */
+export function parseImageName(name: string): string {
+  const image = /^images\/([^/]+)$/.exec(name)?.[1];
+  if (image === undefined) throw malformed(name, "images/{image}");
+  return image;
 }
 
 export function failpointName(failpoint: string): string {

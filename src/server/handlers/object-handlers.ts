@@ -35,7 +35,7 @@ export function objectHandlers(devices: DeviceRegistry) {
   return {
     async createObject(request: CreateObjectRequest): Promise<ObjectMessage> {
       const device = requireDevice(devices, parseDeviceName(request.parent));
-      const create = { type: "createObject", ...objectSpecOf(request), hold: holdOf(request) } as const;
+      const create = { type: "createObject", ...objectSpecOf(request), ...holdOf(request) } as const;
       return encodeObject(device.name, await device.execute(create));
     },
 
@@ -64,7 +64,7 @@ export function objectHandlers(devices: DeviceRegistry) {
 
     async deleteObject(request: DeleteObjectRequest): Promise<Empty> {
       const { device, object } = locate(request);
-      await device.execute({ type: "deleteObject", object, hold: holdOf(request) });
+      await device.execute({ type: "deleteObject", object, ...holdOf(request) });
       return {};
     },
 
@@ -74,7 +74,7 @@ export function objectHandlers(devices: DeviceRegistry) {
       const pin = {
         type: "pinObject",
         object,
-        hold: holdOf(request),
+        ...holdOf(request),
         ...(region === "" ? {} : { region }),
       } as const;
       return encodeObject(device.name, await device.execute(pin));
@@ -84,25 +84,25 @@ export function objectHandlers(devices: DeviceRegistry) {
       const { device, object } = locate(request);
       return encodeObject(
         device.name,
-        await device.execute({ type: "unpinObject", object, hold: holdOf(request) }),
+        await device.execute({ type: "unpinObject", object, ...holdOf(request) }),
       );
     },
 
     async moveObject(request: MoveObjectRequest): Promise<ObjectMessage> {
       const { device, object } = locate(request);
-      const move = { type: "moveObject", object, region: request.region, hold: holdOf(request) } as const;
+      const move = { type: "moveObject", object, region: request.region, ...holdOf(request) } as const;
       return encodeObject(device.name, await device.execute(move));
     },
 
     async adviseObject(request: AdviseObjectRequest): Promise<AdviseObjectResponse> {
       const { device, object } = locate(request);
       const advice = adviceOf(request.advice);
-      return device.execute({ type: "adviseObject", object, advice, hold: holdOf(request) });
+      return device.execute({ type: "adviseObject", object, advice, ...holdOf(request) });
     },
 
     async checksumObject(request: ChecksumObjectRequest): Promise<ChecksumObjectResponse> {
       const { device, object } = locate(request);
-      const sums = await device.execute({ type: "checksumObject", object, hold: holdOf(request) });
+      const sums = await device.execute({ type: "checksumObject", object, ...holdOf(request) });
       return { crc32c: sums.crc32c, sha256: sums.sha256Hex, size: toInt64(sums.sizeBytes) };
     },
   };

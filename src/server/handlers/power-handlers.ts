@@ -1,8 +1,10 @@
 /** PowerService, for both wires. */
 import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import type { HttpBody } from "../gen/google/api/httpbody.ts";
 import type {
   CancelTransitionRequest,
   GetTransitionRequest,
+  GetTransitionTraceRequest,
   ListTransitionsRequest,
   ListTransitionsResponse,
   PlanSuspendRequest,
@@ -15,7 +17,7 @@ import { toMs } from "./convert.ts";
 import { encodePlan } from "./encode-plan.ts";
 import { encodeTransition } from "./encode-transition.ts";
 import { idleTimeoutActionOf, sleepStateOf } from "./enums.ts";
-import { parseChildName, parseDeviceName } from "./names.ts";
+import { parseChildName, parseDeviceName, parseImageName } from "./names.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.ts";
 
 export function powerHandlers(devices: DeviceRegistry) {
@@ -34,6 +36,8 @@ export function powerHandlers(devices: DeviceRegistry) {
         state: sleepStateOf(request.state),
         onIdleTimeout: idleTimeoutActionOf(request.onIdleTimeout),
         verify: request.verify,
+        hybrid: request.hybrid,
+        validateOnly: request.validateOnly,
         ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
         ...(waitMs === undefined ? {} : { waitMs }),
       });
@@ -45,7 +49,10 @@ export function powerHandlers(devices: DeviceRegistry) {
       const waitMs = toMs(request.wait, "wait");
       const transition = await device.execute({
         type: "resume",
+        allowDifferences: request.allowDifferences,
         verify: request.verify,
+        validateOnly: request.validateOnly,
+        ...(request.image === "" ? {} : { image: readImage(request.image) }),
         ...(waitMs === undefined ? {} : { waitMs }),
       });
       return encodeTransition(device.name, transition);
@@ -79,5 +86,18 @@ export function powerHandlers(devices: DeviceRegistry) {
         await device.execute({ type: "cancelTransition", transition: id }),
       );
     },
+
+    async getTransitionTrace(request: GetTransitionTraceRequest): Promise<HttpBody> {
+      const { device: deviceId, id } = parseChildName(request.name, "transitions");
+      const device = requireDevice(devices, deviceId);
+      const json = await device.execute({ type: "getTransitionTrace", transition: id });
+      const data = Buffer.from(json.buffer, json.byteOffset, json.byteLength);
+      return { contentType: "application/json", data, extensions: [] };
+    },
   };
+}
+
+/** The id of an image, which may be named by it alone. */
+function readImage(image: string): string {
+  return image.includes("/") ? parseImageName(image) : image;
 }

@@ -32,7 +32,7 @@ export function regionHandlers(devices: DeviceRegistry) {
       const evicted = await requireDevice(devices, deviceId).execute({
         type: "evictRegion",
         region: id,
-        hold: holdOf(request),
+        ...holdOf(request),
         ...(request.bytes === undefined ? {} : { bytes: toByteCount(request.bytes, "bytes") }),
       });
       return { objects: evicted.objects, bytes: toInt64(evicted.bytes) };

@@ -27,7 +27,7 @@ export function workHandlers(devices: DeviceRegistry) {
         context,
         commands: workCommandsOf(device.name, request.commands),
         waitFences: fenceIdsOf(device.name, request.waitFences),
-        hold: holdOf(request),
+        ...holdOf(request),
         ...(waitMs === undefined ? {} : { waitMs }),
       });
       return encodeFence(device.name, fence);

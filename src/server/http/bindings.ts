@@ -10,7 +10,8 @@ type HttpMethod = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 
 /** `{name=devices/*}` in a path: the request field, and the literals and wildcards that it is made of. */
 interface PathVariable {
-  readonly field: string;
+  /** Names of the proto, outermost first: one, or two where the field is in the resource (`runtime_pm.name`). */
+  readonly fieldPath: readonly string[];
   readonly segments: readonly PathSegment[];
 }
 
@@ -76,7 +77,7 @@ function readRule(option: unknown): Pick<Binding, "httpMethod" | "template" | "b
 /** Reads `/v1/{name=devices/…}:pin`. At most one variable, as in all of our paths. */
 function parseTemplate(template: string): Pick<Binding, "segments" | "verb" | "variable"> {
   const match =
-    /^\/(?<before>[^{}:]*)(?:\{(?<field>\w+)=(?<pattern>[^{}]+)\})?(?<after>[^{}:]*)(?::(?<verb>\w+))?$/.exec(
+    /^\/(?<before>[^{}:]*)(?:\{(?<field>[\w.]+)=(?<pattern>[^{}]+)\})?(?<after>[^{}:]*)(?::(?<verb>\w+))?$/.exec(
       template,
     );
   assert(match?.groups !== undefined, `path template ${template} has a form that is not served`);
@@ -85,7 +86,7 @@ function parseTemplate(template: string): Pick<Binding, "segments" | "verb" | "v
   return {
     segments: [...parseSegments(before), ...inner, ...parseSegments(after)],
     verb,
-    variable: field === undefined ? undefined : { field, segments: inner },
+    variable: field === undefined ? undefined : { fieldPath: field.split("."), segments: inner },
   };
 }
 

@@ -10,6 +10,7 @@ import {
   contentSize,
   readContent,
 } from "../handlers/content.ts";
+import { holdOf } from "../handlers/hold.ts";
 import { CONTENT_IDLE_TIMEOUT_MS } from "../limits.ts";
 import { parseContentRange, parseRange } from "./byte-range.ts";
 import { sendContinue } from "./expect-continue.ts";
@@ -80,8 +81,8 @@ function target(devices: DeviceRegistry, request: FastifyRequest<ContentRequest>
       );
     }
   }
-  const hold = request.query.holdDuringTransition === "true" ? "transition" : "refuse";
-  return { device: requireDevice(devices, device), object, hold };
+  const wish = holdOf({ holdDuringTransition: request.query.holdDuringTransition === "true" });
+  return { device: requireDevice(devices, device), object, ...wish };
 }
 
 /** Reads the first chunk, so that what goes wrong with it still gets a status of its own. */

@@ -1,4 +1,5 @@
 /** From a REST request to the protobuf message that its RPC takes: path, query and body put together as proto3 JSON. */
+import assert from "node:assert/strict";
 import {
   type DescField,
   type DescMessage,
@@ -25,18 +26,41 @@ export function encodeRequest(binding: Binding, parts: RequestParts): Buffer {
   const fields = { ...readBody(binding, parts.body), ...readQuery(binding, parts.query) };
   const { variable } = binding;
   if (variable !== undefined) {
-    const name = expand(variable.segments, parts.parameters);
-    const given = fields[variable.field];
-    if (given !== undefined && given !== name) {
-      throw new WireError("INVALID_REQUEST", `Field ${variable.field} is given by the path (${name}).`, {
-        field: variable.field,
-      });
-    }
-    fields[variable.field] = name;
+    putName(desc, fields, variable.fieldPath, expand(variable.segments, parts.parameters));
   }
   checkJson(desc, fields);
   const bytes = toBinary(desc, parse(desc, fields));
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Puts what the path names into its field, which is in `fields` or in a message in it. */
+function putName(
+  desc: DescMessage,
+  fields: Record<string, unknown>,
+  [first = "", ...inner]: readonly string[],
+  name: string,
+): void {
+  const field = fieldOf(desc, first);
+  const given = fields[field.jsonName];
+  if (field.message !== undefined) {
+    const message = isJsonObject(given) ? { ...given } : {};
+    putName(field.message, message, inner, name);
+    fields[field.jsonName] = message;
+    return;
+  }
+  if (given !== undefined && given !== name) {
+    throw new WireError("INVALID_REQUEST", `Field ${field.jsonName} is given by the path (${name}).`, {
+      field: field.jsonName,
+    });
+  }
+  fields[field.jsonName] = name;
+}
+
+/** A field that an annotation names. */
+function fieldOf(desc: DescMessage, name: string): DescField {
+  const field = desc.fields.find((candidate) => candidate.name === name);
+  assert(field !== undefined, `${desc.typeName} has the field ${name} that an annotation names`);
+  return field;
 }
 
 function parse(desc: DescMessage, fields: JsonObject) {
@@ -55,23 +79,22 @@ function readBody(binding: Binding, body: unknown): Record<string, unknown> {
   if (binding.body === "" && Object.keys(body).length > 0) {
     throw new WireError("INVALID_REQUEST", "This method takes no body: its fields are query parameters.");
   }
-  return { ...body };
+  if (binding.body === "" || binding.body === "*") return { ...body };
+  return { [fieldOf(binding.method.input, binding.body).jsonName]: body };
 }
 
-/** Query parameters are strings; the proto says what they stand for. With a body there are none (google/api/http.proto). */
+/** Query parameters are strings; the proto says what they stand for. Fields of the body are none (google/api/http.proto). */
 function readQuery(binding: Binding, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(query)) {
-    if (binding.body !== "") {
+    const desc = binding.method.input.fields.find((field) => field.jsonName === key || field.name === key);
+    if (binding.body === "*" || (binding.body !== "" && desc?.name === binding.body)) {
       throw new WireError(
         "INVALID_REQUEST",
         `Query parameter "${key}" is not known here: fields are in the body.`,
-        {
-          field: key,
-        },
+        { field: key },
       );
     }
-    const desc = binding.method.input.fields.find((field) => field.jsonName === key || field.name === key);
     fields[key] = desc === undefined ? value : fromQuery(desc, value);
   }
   return fields;

@@ -4,14 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { fromBinary, toJson } from "@bufbuild/protobuf";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { REGISTRY } from "../descriptors.ts";
 import { WireError } from "../errors.ts";
+import { HttpBody } from "../gen/google/api/httpbody.ts";
 import { HTTP_BODY_BYTES_MAX } from "../limits.ts";
 import type { UnaryRpc } from "../rpc.ts";
 import { type Binding, readBindings } from "./bindings.ts";
 import { encodeRequest } from "./request-message.ts";
 import { fastifyPath } from "./route-path.ts";
+
+/** Answers of this type are sent as they are. */
+const HTTP_BODY = "google.api.HttpBody";
 
 interface TranscodedRequest {
   Params: Record<string, string>;
@@ -37,6 +41,7 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
     async handler(request, reply) {
       const { params: parameters, query, body } = request;
       const answer = await rpc.call(encodeRequest(binding, { parameters, query, body }));
+      if (output.typeName === HTTP_BODY) return sendHttpBody(reply, answer);
       const json = toJson(output, fromBinary(output, answer), {
         alwaysEmitImplicit: true,
         registry: REGISTRY,
@@ -48,12 +53,18 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
   });
 }
 
+/** A body that is what it says, and no message (google/api/httpbody.proto). */
+function sendHttpBody(reply: FastifyReply, answer: Buffer): FastifyReply {
+  const { contentType, data } = HttpBody.decode(answer);
+  return reply.type(contentType).send(data);
+}
+
 /** Where to look for a transition that a POST left running; undefined for every other answer. */
 function runningTransition(binding: Binding, json: unknown): string | undefined {
   if (binding.httpMethod !== "POST" || binding.method.output.typeName !== "torpor.v1.Transition")
     return undefined;
   if (typeof json !== "object" || json === null || !("state" in json) || !("name" in json)) return undefined;
-  return json.state === "RUNNING" ? `/v1/${String(json.name)}` : undefined;
+  return json.state === "RUNNING" && json.name !== "" ? `/v1/${String(json.name)}` : undefined;
 }
 
 /** `curl -d` says form data and means JSON. An empty body is none. */

@@ -24,7 +24,7 @@ export interface DeviceSnapshot {
 export type DeviceProbe = () => Promise<DeviceSnapshot>;
 
 const POWER_STATES: readonly PowerState[] = ["ACTIVE", "SUSPENDING", "SUSPENDED", "RESUMING", "FAILED"];
-const TARGETS: readonly SleepState[] = ["S2IDLE", "S3"];
+const TARGETS: readonly SleepState[] = ["S2IDLE", "S3", "S4"];
 
 /** Asks a device by commands that are legal in every state. */
 export async function probeDevice(handle: DeviceHandle): Promise<DeviceSnapshot> {

@@ -9,6 +9,7 @@ import { type DeviceProbe, DeviceState } from "./device-state.ts";
 import { EngineMetrics } from "./engine-metrics.ts";
 import { Exposition, type Scrape } from "./exposition.ts";
 import { FaultMetrics } from "./fault-metrics.ts";
+import { ImageMetrics } from "./image-metrics.ts";
 import { PressureMetrics } from "./pressure-metrics.ts";
 import { TransitionMetrics } from "./transition-metrics.ts";
 
@@ -29,6 +30,7 @@ export class Metrics {
   readonly #transitions;
   readonly #state;
   readonly #exposition;
+  #images: ImageMetrics | undefined;
 
   constructor(build: BuildInfo) {
     const registry = this.registry;
@@ -44,7 +46,9 @@ export class Metrics {
     this.calls = new CallMetrics(registry);
     collectDefaultMetrics({ register: registry });
     for (const name of MISNAMED_DEFAULTS) registry.removeSingleMetric(name);
-    this.#exposition = new Exposition(registry, () => this.#state.refresh());
+    this.#exposition = new Exposition(registry, async () => {
+      await Promise.all([this.#state.refresh(), this.#images?.refresh()]);
+    });
   }
 
   /**
@@ -65,6 +69,12 @@ export class Metrics {
   countFailpoints(names: readonly string[]): (failpoint: string) => void {
     const faults = new FaultMetrics(this.registry, names);
     return (failpoint) => faults.hit(failpoint);
+  }
+
+  /** Makes what counts the images of the daemon's store, with every label set at 0. Legal once. */
+  countImages(): ImageMetrics {
+    this.#images = new ImageMetrics(this.registry);
+    return this.#images;
   }
 
   /** Shows the state of a device at each scrape from now on. */
@@ -132,6 +142,11 @@ export class Metrics {
         break;
       case "allocationFailed":
         this.#allocations.failed(device, event.region, event.reason);
+        break;
+      // Told in the log; images are counted where they are kept.
+      case "phaseForgiven":
+      case "imageSealed":
+      case "imageConsumed":
         break;
       // These are state, which a scrape asks for.
       case "powerState":

@@ -1,36 +1,59 @@
 /** Transitions and their phases: how many, how long, and why they failed. */
 import { Counter, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
-import type {
-  PhaseName,
-  PhaseRecord,
-  SleepState,
-  TransitionKind,
-  TransitionResource,
-} from "../../device/resource.ts";
+import type { PhaseName, PhaseRecord, TransitionKind, TransitionResource } from "../../device/resource.ts";
 import { OPERATION_BUCKETS_SECONDS, secondsOf } from "./seconds.ts";
 
-const TARGETS: readonly SleepState[] = ["S2IDLE", "S3"];
+/** Where a transition leads: the sleep state of a system transition, the power state on the bus of a runtime one. */
+type Target = NonNullable<TransitionResource["sleepState"]> | TransitionResource["dState"];
 
-/** The phases of each kind, and the reasons for which it usually fails; others appear when they occur. */
-const KINDS: Readonly<
-  Record<TransitionKind, { readonly phases: readonly PhaseName[]; readonly reasons: readonly ErrorReason[] }>
-> = {
+interface KindLabels {
+  readonly targets: readonly Target[];
+  readonly phases: readonly PhaseName[];
+  /** Those for which it usually fails. */
+  readonly reasons: readonly ErrorReason[];
+}
+
+const SUSPEND_PHASES: readonly PhaseName[] = [
+  "prepare",
+  "evict",
+  "idle",
+  "evict_pinned",
+  "memcpy",
+  "firmware_stop",
+  "power_off",
+  "recover",
+];
+
+const RESUME_PHASES: readonly PhaseName[] = [
+  "power_on",
+  "restore_early",
+  "firmware_start",
+  "engine_start",
+  "restore_late",
+  "verify",
+  "release",
+];
+
+const SUSPEND_REASONS = ["IDLE_TIMEOUT", "SYSTEM_MEMORY_EXHAUSTED", "COPY_FAILED", "INTERNAL"] as const;
+
+/** The labels of each kind; others appear when they occur. */
+const KINDS: Readonly<Record<TransitionKind, KindLabels>> = {
   SUSPEND: {
-    phases: ["prepare", "evict", "idle", "evict_pinned", "memcpy", "firmware_stop", "power_off", "recover"],
-    reasons: ["TRANSITION_CANCELLED", "IDLE_TIMEOUT", "SYSTEM_MEMORY_EXHAUSTED", "COPY_FAILED", "INTERNAL"],
+    targets: ["S2IDLE", "S3", "S4"],
+    phases: [...SUSPEND_PHASES, "image"],
+    reasons: [...SUSPEND_REASONS, "TRANSITION_CANCELLED", "IMAGE_STORE_FULL"],
   },
   RESUME: {
-    phases: [
-      "power_on",
-      "restore_early",
-      "firmware_start",
-      "engine_start",
-      "restore_late",
-      "verify",
-      "release",
-    ],
-    reasons: ["FIRMWARE_LOAD_FAILED", "COPY_FAILED", "CHECKSUM_MISMATCH", "INTERNAL"],
+    targets: ["S2IDLE", "S3", "S4"],
+    phases: [...RESUME_PHASES, "image"],
+    reasons: ["FIRMWARE_LOAD_FAILED", "COPY_FAILED", "CHECKSUM_MISMATCH", "IMAGE_CORRUPT", "INTERNAL"],
+  },
+  RUNTIME_SUSPEND: { targets: ["D3HOT", "D3COLD"], phases: SUSPEND_PHASES, reasons: SUSPEND_REASONS },
+  RUNTIME_RESUME: {
+    targets: ["D0"],
+    phases: RESUME_PHASES,
+    reasons: ["FIRMWARE_LOAD_FAILED", "COPY_FAILED", "INTERNAL"],
   },
 };
 
@@ -99,10 +122,10 @@ export class TransitionMetrics {
   addDevice(device: string): void {
     this.#recoveries.inc({ device }, 0);
     this.#recoveryFailures.inc({ device }, 0);
-    for (const [name, { phases, reasons }] of Object.entries(KINDS)) {
+    for (const [name, { targets, phases, reasons }] of Object.entries(KINDS)) {
       const kind = name.toLowerCase();
       for (const phase of phases) this.#phaseSeconds.inc({ device, kind, phase }, 0);
-      for (const target of TARGETS) {
+      for (const target of targets) {
         this.#transitions.inc({ device, kind, target }, 0);
         for (const reason of reasons) this.#failures.inc({ device, kind, target, reason }, 0);
       }
@@ -114,7 +137,7 @@ export class TransitionMetrics {
     const seconds = secondsOf(durationNs);
     this.#phaseSeconds.inc({ device, kind, phase }, seconds);
     this.#phaseDuration.observe({
-      labels: { kind, target: transition.sleepState, phase },
+      labels: { kind, target: targetOf(transition), phase },
       value: seconds,
       exemplarLabels: exemplar(device, transition),
     });
@@ -122,7 +145,7 @@ export class TransitionMetrics {
 
   ended(device: string, transition: TransitionResource): void {
     const kind = transition.kind.toLowerCase();
-    const target = transition.sleepState;
+    const target = targetOf(transition);
     this.#transitions.inc({ device, kind, target });
     if (transition.state !== "SUCCEEDED") {
       this.#failures.inc({ device, kind, target, reason: transition.error?.reason ?? "INTERNAL" });
@@ -140,6 +163,10 @@ export class TransitionMetrics {
     if (complete) this.#recoveries.inc({ device });
     else this.#recoveryFailures.inc({ device });
   }
+}
+
+function targetOf({ sleepState, dState }: TransitionResource): Target {
+  return sleepState ?? dState;
 }
 
 /** Points from a bucket to the transition to look at. */

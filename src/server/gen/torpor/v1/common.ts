@@ -20,6 +20,8 @@ export const SleepState = {
   S2IDLE: 1,
   /** S3 - Suspend to RAM: the rail goes down and local memory is lost; system memory keeps its bytes. */
   S3: 2,
+  /** S4 - Hibernation: as S3, and system memory is written to an image, from which another run of the daemon can resume. */
+  S4: 3,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -29,6 +31,7 @@ export namespace SleepState {
   export type UNSPECIFIED = typeof SleepState.UNSPECIFIED;
   export type S2IDLE = typeof SleepState.S2IDLE;
   export type S3 = typeof SleepState.S3;
+  export type S4 = typeof SleepState.S4;
   export type UNRECOGNIZED = typeof SleepState.UNRECOGNIZED;
 }
 

@@ -55,8 +55,10 @@ export interface Device {
   regions: string[];
   /** Ids of the engines: rcs0, ccs0, bcs0, vcs0. */
   engines: string[];
-  /** Changes whenever any of the above does. */
+  /** Changes whenever any of the others does. */
   etag: string;
+  /** Resource name of the sealed hibernation image that holds its state: images/{image}. Empty when there is none. */
+  image: string;
 }
 
 /** What the device as a whole is doing. */
@@ -147,6 +149,7 @@ function createBaseDevice(): Device {
     regions: [],
     engines: [],
     etag: "",
+    image: "",
   };
 }
 
@@ -190,6 +193,9 @@ export const Device: MessageFns<Device> = {
     }
     if (message.etag !== "") {
       writer.uint32(106).string(message.etag);
+    }
+    if (message.image !== "") {
+      writer.uint32(114).string(message.image);
     }
     return writer;
   },
@@ -311,6 +317,14 @@ export const Device: MessageFns<Device> = {
             message.etag = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -343,6 +357,7 @@ export const Device: MessageFns<Device> = {
     message.regions = object.regions?.map((e) => e) || [];
     message.engines = object.engines?.map((e) => e) || [];
     message.etag = object.etag ?? "";
+    message.image = object.image ?? "";
     return message;
   },
 };
@@ -608,8 +623,9 @@ export const DeviceServiceService = {
    * clients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and
    * FAILED is cleared: a clean device, in milliseconds.
    *
-   * Needs: for GT an ACTIVE device, wedged or not; for FACTORY nothing: a running transition is cancelled or waited for.
-   * Success: the device is ACTIVE and not wedged. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED),
+   * Needs: for GT an ACTIVE device, wedged or not, or a FAILED one, whose next Resume may then get further; for FACTORY
+   * nothing: a running transition is cancelled or waited for. Success: the device is not wedged, and ACTIVE unless GT was
+   * asked of a FAILED one, which stays FAILED with its backups. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED),
    * ABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the
    * device does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in
    * progress do not end.
@@ -648,8 +664,9 @@ export interface DeviceServiceServer extends UntypedServiceImplementation {
    * clients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and
    * FAILED is cleared: a clean device, in milliseconds.
    *
-   * Needs: for GT an ACTIVE device, wedged or not; for FACTORY nothing: a running transition is cancelled or waited for.
-   * Success: the device is ACTIVE and not wedged. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED),
+   * Needs: for GT an ACTIVE device, wedged or not, or a FAILED one, whose next Resume may then get further; for FACTORY
+   * nothing: a running transition is cancelled or waited for. Success: the device is not wedged, and ACTIVE unless GT was
+   * asked of a FAILED one, which stays FAILED with its backups. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED),
    * ABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the
    * device does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in
    * progress do not end.
@@ -708,8 +725,9 @@ export interface DeviceServiceClient extends Client {
    * clients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and
    * FAILED is cleared: a clean device, in milliseconds.
    *
-   * Needs: for GT an ACTIVE device, wedged or not; for FACTORY nothing: a running transition is cancelled or waited for.
-   * Success: the device is ACTIVE and not wedged. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED, DEVICE_FAILED),
+   * Needs: for GT an ACTIVE device, wedged or not, or a FAILED one, whose next Resume may then get further; for FACTORY
+   * nothing: a running transition is cancelled or waited for. Success: the device is not wedged, and ACTIVE unless GT was
+   * asked of a FAILED one, which stays FAILED with its backups. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED),
    * ABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the
    * device does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in
    * progress do not end.

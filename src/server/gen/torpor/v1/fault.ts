@@ -710,8 +710,8 @@ export const FaultServiceService = {
    * Needs: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its
    * hits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT
    * (INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a
-   * probability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after, where
-   * nothing can fail any more; what was armed stays.
+   * probability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or
+   * image.consumed, where nothing can fail any more; what was armed stays.
    */
   armFailpoint: {
     path: "/torpor.v1.FaultService/ArmFailpoint" as const,
@@ -770,8 +770,8 @@ export interface FaultServiceServer extends UntypedServiceImplementation {
    * Needs: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its
    * hits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT
    * (INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a
-   * probability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after, where
-   * nothing can fail any more; what was armed stays.
+   * probability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or
+   * image.consumed, where nothing can fail any more; what was armed stays.
    */
   armFailpoint: handleUnaryCall<ArmFailpointRequest, Failpoint>;
   /**
@@ -818,8 +818,8 @@ export interface FaultServiceClient extends Client {
    * Needs: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its
    * hits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT
    * (INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a
-   * probability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after, where
-   * nothing can fail any more; what was armed stays.
+   * probability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or
+   * image.consumed, where nothing can fail any more; what was armed stays.
    */
   armFailpoint(
     request: ArmFailpointRequest,

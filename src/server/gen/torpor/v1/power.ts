@@ -18,16 +18,21 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { HttpBody } from "../../google/api/httpbody.ts";
 import { Duration } from "../../google/protobuf/duration.ts";
+import { Empty } from "../../google/protobuf/empty.ts";
+import { FieldMask } from "../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Code } from "../../google/rpc/code.ts";
 import { DState, SleepState } from "./common.ts";
+import { Image } from "./image.ts";
+import { RuntimePm } from "./runtime_pm.ts";
 
 export const protobufPackage = "torpor.v1";
 
 export const protobufFileName = "torpor/v1/power.proto";
 
-/** Power: suspend, resume, and the record of each transition. */
+/** Power: suspend, resume, the record of each transition, runtime PM, and hibernation images. */
 
 /** What a suspend would do if it began now. */
 export interface SuspendPlan {
@@ -56,7 +61,11 @@ export interface SuspendPlan {
   /** Bytes of system memory that are free. */
   systemMemoryAvailable: bigint;
   /** About how long the copies take, by the rates of the device's model. */
-  estimatedDuration: Duration | undefined;
+  estimatedDuration:
+    | Duration
+    | undefined;
+  /** The most bytes that a hibernation image would take now. */
+  imageBytesMax: bigint;
 }
 
 /** Why the suspend would fail. */
@@ -77,11 +86,11 @@ export interface SuspendPlan_Share {
 
 /** One move between power states: what was asked, what happened, and how it ended. */
 export interface Transition {
-  /** Resource name: devices/{device}/transitions/{transition}. */
+  /** Resource name: devices/{device}/transitions/{transition}. Empty where a request was only validated. */
   name: string;
   /** Where it leads. */
   kind: Transition_Kind;
-  /** The sleep state that it leads to or from. */
+  /** The sleep state that it leads to or from; unspecified for the runtime kinds. */
   sleepState: SleepState;
   /** How far it is. */
   state: Transition_State;
@@ -129,6 +138,10 @@ export const Transition_Kind = {
   SUSPEND: 1,
   /** RESUME - Awake. */
   RESUME: 2,
+  /** RUNTIME_SUSPEND - To sleep because nobody used the device; its power state stays ACTIVE. */
+  RUNTIME_SUSPEND: 3,
+  /** RUNTIME_RESUME - Awake because somebody uses it again. */
+  RUNTIME_RESUME: 4,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -138,6 +151,8 @@ export namespace Transition_Kind {
   export type UNSPECIFIED = typeof Transition_Kind.UNSPECIFIED;
   export type SUSPEND = typeof Transition_Kind.SUSPEND;
   export type RESUME = typeof Transition_Kind.RESUME;
+  export type RUNTIME_SUSPEND = typeof Transition_Kind.RUNTIME_SUSPEND;
+  export type RUNTIME_RESUME = typeof Transition_Kind.RUNTIME_RESUME;
   export type UNRECOGNIZED = typeof Transition_Kind.UNRECOGNIZED;
 }
 
@@ -222,7 +237,16 @@ export interface SuspendRequest {
   /** Take a checksum of every object before and compare after resume. */
   verify: boolean;
   /** Answer after this time at the latest; 0s answers at once. Unset: when the transition has ended. */
-  wait: Duration | undefined;
+  wait:
+    | Duration
+    | undefined;
+  /**
+   * Sleep as S3 says and write an image too, as S4 does: resume is fast, and a daemon that ends meanwhile comes back
+   * from the image. With S3 only.
+   */
+  hybrid: boolean;
+  /** Run nothing: answer what the call would answer, or the error that can be known before. */
+  validateOnly: boolean;
 }
 
 /** What to do when the engines are still busy after idle_timeout. */
@@ -253,7 +277,18 @@ export interface ResumeRequest {
   /** Compare every object with the checksum taken at suspend, if one was. */
   verify: boolean;
   /** Answer after this time at the latest; 0s answers at once. Unset: when the transition has ended. */
-  wait: Duration | undefined;
+  wait:
+    | Duration
+    | undefined;
+  /** Resource name or id of the image to resume from: images/{image}. Unset: the one that the device is suspended to. */
+  image: string;
+  /**
+   * Differences between the device of the image and this one that are accepted, by the names that the error
+   * IMAGE_INCOMPATIBLE gives them.
+   */
+  allowDifferences: string[];
+  /** Run nothing: answer what the call would answer, or the error that can be known before. */
+  validateOnly: boolean;
 }
 
 /** Asks for one transition. */
@@ -286,6 +321,59 @@ export interface CancelTransitionRequest {
   name: string;
 }
 
+/** Asks for the trace of a transition. */
+export interface GetTransitionTraceRequest {
+  /** Resource name: devices/{device}/transitions/{transition}. */
+  name: string;
+}
+
+/** Asks for runtime PM of a device. */
+export interface GetRuntimePmRequest {
+  /** Resource name: devices/{device}/runtimePm. */
+  name: string;
+}
+
+/** Asks for runtime PM of a device to be set otherwise. */
+export interface UpdateRuntimePmRequest {
+  /** What to set; its name says of which device. */
+  runtimePm:
+    | RuntimePm
+    | undefined;
+  /**
+   * Which of enabled, autosuspend_delay and d3cold_threshold to set; `*` is all of them. Unset means those that are
+   * given.
+   */
+  updateMask: string[] | undefined;
+}
+
+/** Asks for a page of the images. */
+export interface ListImagesRequest {
+  /** Most images to answer; 0 means 100, more than 1000 means 1000. */
+  pageSize: number;
+  /** next_page_token of the page before; empty for the first page. */
+  pageToken: string;
+}
+
+/** A page of the images. */
+export interface ListImagesResponse {
+  /** The images, by device, oldest first. */
+  images: Image[];
+  /** Token of the next page; empty when this is the last. */
+  nextPageToken: string;
+}
+
+/** Asks for one image. */
+export interface GetImageRequest {
+  /** Resource name: images/{image}. */
+  name: string;
+}
+
+/** Asks for an image to be deleted. */
+export interface DeleteImageRequest {
+  /** Resource name: images/{image}. */
+  name: string;
+}
+
 function createBaseSuspendPlan(): SuspendPlan {
   return {
     feasible: false,
@@ -297,6 +385,7 @@ function createBaseSuspendPlan(): SuspendPlan {
     systemMemoryRequired: 0n,
     systemMemoryAvailable: 0n,
     estimatedDuration: undefined,
+    imageBytesMax: 0n,
   };
 }
 
@@ -334,6 +423,12 @@ export const SuspendPlan: MessageFns<SuspendPlan> = {
     }
     if (message.estimatedDuration !== undefined) {
       Duration.encode(message.estimatedDuration, writer.uint32(74).fork()).join();
+    }
+    if (message.imageBytesMax !== 0n) {
+      if (BigInt.asIntN(64, message.imageBytesMax) !== message.imageBytesMax) {
+        throw new globalThis.Error("value provided for field message.imageBytesMax of type int64 too large");
+      }
+      writer.uint32(80).int64(message.imageBytesMax);
     }
     return writer;
   },
@@ -423,6 +518,14 @@ export const SuspendPlan: MessageFns<SuspendPlan> = {
             message.estimatedDuration = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.imageBytesMax = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -464,6 +567,9 @@ export const SuspendPlan: MessageFns<SuspendPlan> = {
     message.estimatedDuration = (object.estimatedDuration !== undefined && object.estimatedDuration !== null)
       ? Duration.fromPartial(object.estimatedDuration)
       : undefined;
+    message.imageBytesMax = (object.imageBytesMax !== undefined && object.imageBytesMax !== null)
+      ? BigInt(object.imageBytesMax)
+      : 0n;
     return message;
   },
 };
@@ -1204,7 +1310,16 @@ export const PlanSuspendRequest: MessageFns<PlanSuspendRequest> = {
 };
 
 function createBaseSuspendRequest(): SuspendRequest {
-  return { name: "", state: 0, idleTimeout: undefined, onIdleTimeout: 0, verify: false, wait: undefined };
+  return {
+    name: "",
+    state: 0,
+    idleTimeout: undefined,
+    onIdleTimeout: 0,
+    verify: false,
+    wait: undefined,
+    hybrid: false,
+    validateOnly: false,
+  };
 }
 
 export const SuspendRequest: MessageFns<SuspendRequest> = {
@@ -1226,6 +1341,12 @@ export const SuspendRequest: MessageFns<SuspendRequest> = {
     }
     if (message.wait !== undefined) {
       Duration.encode(message.wait, writer.uint32(50).fork()).join();
+    }
+    if (message.hybrid !== false) {
+      writer.uint32(56).bool(message.hybrid);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(64).bool(message.validateOnly);
     }
     return writer;
   },
@@ -1291,6 +1412,22 @@ export const SuspendRequest: MessageFns<SuspendRequest> = {
             message.wait = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.hybrid = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1316,12 +1453,14 @@ export const SuspendRequest: MessageFns<SuspendRequest> = {
     message.onIdleTimeout = object.onIdleTimeout ?? 0;
     message.verify = object.verify ?? false;
     message.wait = (object.wait !== undefined && object.wait !== null) ? Duration.fromPartial(object.wait) : undefined;
+    message.hybrid = object.hybrid ?? false;
+    message.validateOnly = object.validateOnly ?? false;
     return message;
   },
 };
 
 function createBaseResumeRequest(): ResumeRequest {
-  return { name: "", verify: false, wait: undefined };
+  return { name: "", verify: false, wait: undefined, image: "", allowDifferences: [], validateOnly: false };
 }
 
 export const ResumeRequest: MessageFns<ResumeRequest> = {
@@ -1334,6 +1473,15 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     }
     if (message.wait !== undefined) {
       Duration.encode(message.wait, writer.uint32(26).fork()).join();
+    }
+    if (message.image !== "") {
+      writer.uint32(34).string(message.image);
+    }
+    for (const v of message.allowDifferences) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(48).bool(message.validateOnly);
     }
     return writer;
   },
@@ -1375,6 +1523,30 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
             message.wait = Duration.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.allowDifferences.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1395,6 +1567,9 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     message.name = object.name ?? "";
     message.verify = object.verify ?? false;
     message.wait = (object.wait !== undefined && object.wait !== null) ? Duration.fromPartial(object.wait) : undefined;
+    message.image = object.image ?? "";
+    message.allowDifferences = object.allowDifferences?.map((e) => e) || [];
+    message.validateOnly = object.validateOnly ?? false;
     return message;
   },
 };
@@ -1655,6 +1830,429 @@ export const CancelTransitionRequest: MessageFns<CancelTransitionRequest> = {
   },
 };
 
+function createBaseGetTransitionTraceRequest(): GetTransitionTraceRequest {
+  return { name: "" };
+}
+
+export const GetTransitionTraceRequest: MessageFns<GetTransitionTraceRequest> = {
+  encode(message: GetTransitionTraceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTransitionTraceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTransitionTraceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetTransitionTraceRequest>): GetTransitionTraceRequest {
+    return GetTransitionTraceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetTransitionTraceRequest>): GetTransitionTraceRequest {
+    const message = createBaseGetTransitionTraceRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseGetRuntimePmRequest(): GetRuntimePmRequest {
+  return { name: "" };
+}
+
+export const GetRuntimePmRequest: MessageFns<GetRuntimePmRequest> = {
+  encode(message: GetRuntimePmRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRuntimePmRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRuntimePmRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetRuntimePmRequest>): GetRuntimePmRequest {
+    return GetRuntimePmRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetRuntimePmRequest>): GetRuntimePmRequest {
+    const message = createBaseGetRuntimePmRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateRuntimePmRequest(): UpdateRuntimePmRequest {
+  return { runtimePm: undefined, updateMask: undefined };
+}
+
+export const UpdateRuntimePmRequest: MessageFns<UpdateRuntimePmRequest> = {
+  encode(message: UpdateRuntimePmRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runtimePm !== undefined) {
+      RuntimePm.encode(message.runtimePm, writer.uint32(10).fork()).join();
+    }
+    if (message.updateMask !== undefined) {
+      FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateRuntimePmRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateRuntimePmRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runtimePm = RuntimePm.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateRuntimePmRequest>): UpdateRuntimePmRequest {
+    return UpdateRuntimePmRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateRuntimePmRequest>): UpdateRuntimePmRequest {
+    const message = createBaseUpdateRuntimePmRequest();
+    message.runtimePm = (object.runtimePm !== undefined && object.runtimePm !== null)
+      ? RuntimePm.fromPartial(object.runtimePm)
+      : undefined;
+    message.updateMask = object.updateMask ?? undefined;
+    return message;
+  },
+};
+
+function createBaseListImagesRequest(): ListImagesRequest {
+  return { pageSize: 0, pageToken: "" };
+}
+
+export const ListImagesRequest: MessageFns<ListImagesRequest> = {
+  encode(message: ListImagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListImagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListImagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListImagesRequest>): ListImagesRequest {
+    return ListImagesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListImagesRequest>): ListImagesRequest {
+    const message = createBaseListImagesRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListImagesResponse(): ListImagesResponse {
+  return { images: [], nextPageToken: "" };
+}
+
+export const ListImagesResponse: MessageFns<ListImagesResponse> = {
+  encode(message: ListImagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.images) {
+      Image.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListImagesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListImagesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.images.push(Image.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListImagesResponse>): ListImagesResponse {
+    return ListImagesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListImagesResponse>): ListImagesResponse {
+    const message = createBaseListImagesResponse();
+    message.images = object.images?.map((e) => Image.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetImageRequest(): GetImageRequest {
+  return { name: "" };
+}
+
+export const GetImageRequest: MessageFns<GetImageRequest> = {
+  encode(message: GetImageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetImageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetImageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetImageRequest>): GetImageRequest {
+    return GetImageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetImageRequest>): GetImageRequest {
+    const message = createBaseGetImageRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseDeleteImageRequest(): DeleteImageRequest {
+  return { name: "" };
+}
+
+export const DeleteImageRequest: MessageFns<DeleteImageRequest> = {
+  encode(message: DeleteImageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteImageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteImageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeleteImageRequest>): DeleteImageRequest {
+    return DeleteImageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeleteImageRequest>): DeleteImageRequest {
+    const message = createBaseDeleteImageRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
 /** Puts devices to sleep and wakes them. */
 export type PowerServiceService = typeof PowerServiceService;
 export const PowerServiceService = {
@@ -1677,14 +2275,16 @@ export const PowerServiceService = {
     responseDeserialize: (value: Buffer): SuspendPlan => SuspendPlan.decode(value),
   },
   /**
-   * Suspends a device: evicts and backs up local memory, then cuts the power.
+   * Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of
+   * system memory first.
    *
-   * Needs: an ACTIVE device. Success: by default answers when the transition has ended, with state SUCCEEDED and the
+   * Needs: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the
    * device SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is
    * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A
-   * client that goes away does not end the transition. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs;
-   * FAILED_PRECONDITION while suspended to another state or FAILED; else the error that ended the transition, named in
-   * ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
+   * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
+   * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
+   * suspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
    * every byte as before.
    */
   suspend: {
@@ -1697,13 +2297,16 @@ export const PowerServiceService = {
     responseDeserialize: (value: Buffer): Transition => Transition.decode(value),
   },
   /**
-   * Resumes a device: restores power, then what was backed up.
+   * Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote.
    *
-   * Needs: a SUSPENDED or FAILED device. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old
+   * Needs: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old
    * extents, the others come back at next use. An ACTIVE device answers the transition that led there, with
-   * already_in_state. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; else the error that ended the
-   * transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still attached:
-   * Resume again.
+   * already_in_state. An image that was resumed from is CONSUMED. With validate_only nothing runs, and the answer is a
+   * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND
+   * (IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of
+   * which allow_differences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that
+   * ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still
+   * attached: Resume again.
    */
   resume: {
     path: "/torpor.v1.PowerService/Resume" as const,
@@ -1763,6 +2366,104 @@ export const PowerServiceService = {
     responseSerialize: (value: Transition): Buffer => Buffer.from(Transition.encode(value).finish()),
     responseDeserialize: (value: Buffer): Transition => Transition.decode(value),
   },
+  /**
+   * Shows where the time of a transition went, as Chrome trace events that Perfetto opens: its phases, and the copies
+   * of each engine.
+   *
+   * Needs: nothing; legal in every power state. Success: the body is JSON; of a transition that is RUNNING, what there
+   * is so far. What a trace had no room for it counts. Failure: NOT_FOUND (TRANSITION_NOT_FOUND) when it never was, or
+   * is no longer kept.
+   */
+  getTransitionTrace: {
+    path: "/torpor.v1.PowerService/GetTransitionTrace" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetTransitionTraceRequest): Buffer =>
+      Buffer.from(GetTransitionTraceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTransitionTraceRequest => GetTransitionTraceRequest.decode(value),
+    responseSerialize: (value: HttpBody): Buffer => Buffer.from(HttpBody.encode(value).finish()),
+    responseDeserialize: (value: Buffer): HttpBody => HttpBody.decode(value),
+  },
+  /**
+   * Shows runtime PM of a device: how it is set, and how it stands.
+   *
+   * Needs: nothing; legal in every power state, never wakes the device. Success: changes nothing. Failure: NOT_FOUND
+   * (DEVICE_NOT_FOUND).
+   */
+  getRuntimePm: {
+    path: "/torpor.v1.PowerService/GetRuntimePm" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetRuntimePmRequest): Buffer => Buffer.from(GetRuntimePmRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetRuntimePmRequest => GetRuntimePmRequest.decode(value),
+    responseSerialize: (value: RuntimePm): Buffer => Buffer.from(RuntimePm.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RuntimePm => RuntimePm.decode(value),
+  },
+  /**
+   * Changes how runtime PM of a device is set.
+   *
+   * Needs: nothing; legal in every power state. Success: what is given holds from now on, the rest stays; a device that
+   * sleeps wakes when runtime PM is disabled, at the latest at its next use. Failure: NOT_FOUND (DEVICE_NOT_FOUND);
+   * INVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s,
+   * a threshold that is negative or above the size of local memory; nothing changes.
+   */
+  updateRuntimePm: {
+    path: "/torpor.v1.PowerService/UpdateRuntimePm" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateRuntimePmRequest): Buffer =>
+      Buffer.from(UpdateRuntimePmRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateRuntimePmRequest => UpdateRuntimePmRequest.decode(value),
+    responseSerialize: (value: RuntimePm): Buffer => Buffer.from(RuntimePm.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RuntimePm => RuntimePm.decode(value),
+  },
+  /**
+   * Lists the hibernation images of the daemon, those of one device by age, oldest first.
+   *
+   * Needs: nothing; legal in every power state. Success: changes nothing; a daemon without a data directory has none.
+   * Failure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token that this method did not give out; INTERNAL (COPY_FAILED)
+   * when the directory cannot be read.
+   */
+  listImages: {
+    path: "/torpor.v1.PowerService/ListImages" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListImagesRequest): Buffer => Buffer.from(ListImagesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListImagesRequest => ListImagesRequest.decode(value),
+    responseSerialize: (value: ListImagesResponse): Buffer => Buffer.from(ListImagesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListImagesResponse => ListImagesResponse.decode(value),
+  },
+  /**
+   * Shows one hibernation image.
+   *
+   * Needs: nothing; legal in every power state. Success: changes nothing; of an image that cannot be read, what its file
+   * says. Failure: NOT_FOUND (IMAGE_NOT_FOUND).
+   */
+  getImage: {
+    path: "/torpor.v1.PowerService/GetImage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetImageRequest): Buffer => Buffer.from(GetImageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetImageRequest => GetImageRequest.decode(value),
+    responseSerialize: (value: Image): Buffer => Buffer.from(Image.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Image => Image.decode(value),
+  },
+  /**
+   * Deletes a hibernation image, and what it holds with it.
+   *
+   * Needs: an image that no device is suspended to. Success: its bytes are free, and no device can resume from it.
+   * Failure: FAILED_PRECONDITION (IMAGE_IN_USE) while a device is suspended to it; NOT_FOUND (IMAGE_NOT_FOUND); INTERNAL
+   * (COPY_FAILED) when its file cannot be removed; nothing changes.
+   */
+  deleteImage: {
+    path: "/torpor.v1.PowerService/DeleteImage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DeleteImageRequest): Buffer => Buffer.from(DeleteImageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DeleteImageRequest => DeleteImageRequest.decode(value),
+    responseSerialize: (value: Empty): Buffer => Buffer.from(Empty.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Empty => Empty.decode(value),
+  },
 } as const;
 
 export interface PowerServiceServer extends UntypedServiceImplementation {
@@ -1777,25 +2478,30 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
    */
   planSuspend: handleUnaryCall<PlanSuspendRequest, SuspendPlan>;
   /**
-   * Suspends a device: evicts and backs up local memory, then cuts the power.
+   * Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of
+   * system memory first.
    *
-   * Needs: an ACTIVE device. Success: by default answers when the transition has ended, with state SUCCEEDED and the
+   * Needs: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the
    * device SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is
    * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A
-   * client that goes away does not end the transition. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs;
-   * FAILED_PRECONDITION while suspended to another state or FAILED; else the error that ended the transition, named in
-   * ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
+   * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
+   * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
+   * suspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
    * every byte as before.
    */
   suspend: handleUnaryCall<SuspendRequest, Transition>;
   /**
-   * Resumes a device: restores power, then what was backed up.
+   * Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote.
    *
-   * Needs: a SUSPENDED or FAILED device. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old
+   * Needs: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old
    * extents, the others come back at next use. An ACTIVE device answers the transition that led there, with
-   * already_in_state. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; else the error that ended the
-   * transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still attached:
-   * Resume again.
+   * already_in_state. An image that was resumed from is CONSUMED. With validate_only nothing runs, and the answer is a
+   * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND
+   * (IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of
+   * which allow_differences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that
+   * ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still
+   * attached: Resume again.
    */
   resume: handleUnaryCall<ResumeRequest, Transition>;
   /**
@@ -1820,6 +2526,54 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
    * begun, for a resume, and for what has ended; nothing changes.
    */
   cancelTransition: handleUnaryCall<CancelTransitionRequest, Transition>;
+  /**
+   * Shows where the time of a transition went, as Chrome trace events that Perfetto opens: its phases, and the copies
+   * of each engine.
+   *
+   * Needs: nothing; legal in every power state. Success: the body is JSON; of a transition that is RUNNING, what there
+   * is so far. What a trace had no room for it counts. Failure: NOT_FOUND (TRANSITION_NOT_FOUND) when it never was, or
+   * is no longer kept.
+   */
+  getTransitionTrace: handleUnaryCall<GetTransitionTraceRequest, HttpBody>;
+  /**
+   * Shows runtime PM of a device: how it is set, and how it stands.
+   *
+   * Needs: nothing; legal in every power state, never wakes the device. Success: changes nothing. Failure: NOT_FOUND
+   * (DEVICE_NOT_FOUND).
+   */
+  getRuntimePm: handleUnaryCall<GetRuntimePmRequest, RuntimePm>;
+  /**
+   * Changes how runtime PM of a device is set.
+   *
+   * Needs: nothing; legal in every power state. Success: what is given holds from now on, the rest stays; a device that
+   * sleeps wakes when runtime PM is disabled, at the latest at its next use. Failure: NOT_FOUND (DEVICE_NOT_FOUND);
+   * INVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s,
+   * a threshold that is negative or above the size of local memory; nothing changes.
+   */
+  updateRuntimePm: handleUnaryCall<UpdateRuntimePmRequest, RuntimePm>;
+  /**
+   * Lists the hibernation images of the daemon, those of one device by age, oldest first.
+   *
+   * Needs: nothing; legal in every power state. Success: changes nothing; a daemon without a data directory has none.
+   * Failure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token that this method did not give out; INTERNAL (COPY_FAILED)
+   * when the directory cannot be read.
+   */
+  listImages: handleUnaryCall<ListImagesRequest, ListImagesResponse>;
+  /**
+   * Shows one hibernation image.
+   *
+   * Needs: nothing; legal in every power state. Success: changes nothing; of an image that cannot be read, what its file
+   * says. Failure: NOT_FOUND (IMAGE_NOT_FOUND).
+   */
+  getImage: handleUnaryCall<GetImageRequest, Image>;
+  /**
+   * Deletes a hibernation image, and what it holds with it.
+   *
+   * Needs: an image that no device is suspended to. Success: its bytes are free, and no device can resume from it.
+   * Failure: FAILED_PRECONDITION (IMAGE_IN_USE) while a device is suspended to it; NOT_FOUND (IMAGE_NOT_FOUND); INTERNAL
+   * (COPY_FAILED) when its file cannot be removed; nothing changes.
+   */
+  deleteImage: handleUnaryCall<DeleteImageRequest, Empty>;
 }
 
 export interface PowerServiceClient extends Client {
@@ -1848,14 +2602,16 @@ export interface PowerServiceClient extends Client {
     callback: (error: ServiceError | null, response: SuspendPlan) => void,
   ): ClientUnaryCall;
   /**
-   * Suspends a device: evicts and backs up local memory, then cuts the power.
+   * Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of
+   * system memory first.
    *
-   * Needs: an ACTIVE device. Success: by default answers when the transition has ended, with state SUCCEEDED and the
+   * Needs: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the
    * device SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is
    * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A
-   * client that goes away does not end the transition. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs;
-   * FAILED_PRECONDITION while suspended to another state or FAILED; else the error that ended the transition, named in
-   * ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
+   * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
+   * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
+   * suspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
    * every byte as before.
    */
   suspend(
@@ -1874,13 +2630,16 @@ export interface PowerServiceClient extends Client {
     callback: (error: ServiceError | null, response: Transition) => void,
   ): ClientUnaryCall;
   /**
-   * Resumes a device: restores power, then what was backed up.
+   * Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote.
    *
-   * Needs: a SUSPENDED or FAILED device. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old
+   * Needs: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old
    * extents, the others come back at next use. An ACTIVE device answers the transition that led there, with
-   * already_in_state. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; else the error that ended the
-   * transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still attached:
-   * Resume again.
+   * already_in_state. An image that was resumed from is CONSUMED. With validate_only nothing runs, and the answer is a
+   * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND
+   * (IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of
+   * which allow_differences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that
+   * ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still
+   * attached: Resume again.
    */
   resume(request: ResumeRequest, callback: (error: ServiceError | null, response: Transition) => void): ClientUnaryCall;
   resume(
@@ -1957,6 +2716,135 @@ export interface PowerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Transition) => void,
+  ): ClientUnaryCall;
+  /**
+   * Shows where the time of a transition went, as Chrome trace events that Perfetto opens: its phases, and the copies
+   * of each engine.
+   *
+   * Needs: nothing; legal in every power state. Success: the body is JSON; of a transition that is RUNNING, what there
+   * is so far. What a trace had no room for it counts. Failure: NOT_FOUND (TRANSITION_NOT_FOUND) when it never was, or
+   * is no longer kept.
+   */
+  getTransitionTrace(
+    request: GetTransitionTraceRequest,
+    callback: (error: ServiceError | null, response: HttpBody) => void,
+  ): ClientUnaryCall;
+  getTransitionTrace(
+    request: GetTransitionTraceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: HttpBody) => void,
+  ): ClientUnaryCall;
+  getTransitionTrace(
+    request: GetTransitionTraceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: HttpBody) => void,
+  ): ClientUnaryCall;
+  /**
+   * Shows runtime PM of a device: how it is set, and how it stands.
+   *
+   * Needs: nothing; legal in every power state, never wakes the device. Success: changes nothing. Failure: NOT_FOUND
+   * (DEVICE_NOT_FOUND).
+   */
+  getRuntimePm(
+    request: GetRuntimePmRequest,
+    callback: (error: ServiceError | null, response: RuntimePm) => void,
+  ): ClientUnaryCall;
+  getRuntimePm(
+    request: GetRuntimePmRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RuntimePm) => void,
+  ): ClientUnaryCall;
+  getRuntimePm(
+    request: GetRuntimePmRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RuntimePm) => void,
+  ): ClientUnaryCall;
+  /**
+   * Changes how runtime PM of a device is set.
+   *
+   * Needs: nothing; legal in every power state. Success: what is given holds from now on, the rest stays; a device that
+   * sleeps wakes when runtime PM is disabled, at the latest at its next use. Failure: NOT_FOUND (DEVICE_NOT_FOUND);
+   * INVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s,
+   * a threshold that is negative or above the size of local memory; nothing changes.
+   */
+  updateRuntimePm(
+    request: UpdateRuntimePmRequest,
+    callback: (error: ServiceError | null, response: RuntimePm) => void,
+  ): ClientUnaryCall;
+  updateRuntimePm(
+    request: UpdateRuntimePmRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RuntimePm) => void,
+  ): ClientUnaryCall;
+  updateRuntimePm(
+    request: UpdateRuntimePmRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RuntimePm) => void,
+  ): ClientUnaryCall;
+  /**
+   * Lists the hibernation images of the daemon, those of one device by age, oldest first.
+   *
+   * Needs: nothing; legal in every power state. Success: changes nothing; a daemon without a data directory has none.
+   * Failure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token that this method did not give out; INTERNAL (COPY_FAILED)
+   * when the directory cannot be read.
+   */
+  listImages(
+    request: ListImagesRequest,
+    callback: (error: ServiceError | null, response: ListImagesResponse) => void,
+  ): ClientUnaryCall;
+  listImages(
+    request: ListImagesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListImagesResponse) => void,
+  ): ClientUnaryCall;
+  listImages(
+    request: ListImagesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListImagesResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Shows one hibernation image.
+   *
+   * Needs: nothing; legal in every power state. Success: changes nothing; of an image that cannot be read, what its file
+   * says. Failure: NOT_FOUND (IMAGE_NOT_FOUND).
+   */
+  getImage(request: GetImageRequest, callback: (error: ServiceError | null, response: Image) => void): ClientUnaryCall;
+  getImage(
+    request: GetImageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Image) => void,
+  ): ClientUnaryCall;
+  getImage(
+    request: GetImageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Image) => void,
+  ): ClientUnaryCall;
+  /**
+   * Deletes a hibernation image, and what it holds with it.
+   *
+   * Needs: an image that no device is suspended to. Success: its bytes are free, and no device can resume from it.
+   * Failure: FAILED_PRECONDITION (IMAGE_IN_USE) while a device is suspended to it; NOT_FOUND (IMAGE_NOT_FOUND); INTERNAL
+   * (COPY_FAILED) when its file cannot be removed; nothing changes.
+   */
+  deleteImage(
+    request: DeleteImageRequest,
+    callback: (error: ServiceError | null, response: Empty) => void,
+  ): ClientUnaryCall;
+  deleteImage(
+    request: DeleteImageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Empty) => void,
+  ): ClientUnaryCall;
+  deleteImage(
+    request: DeleteImageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Empty) => void,
   ): ClientUnaryCall;
 }
 

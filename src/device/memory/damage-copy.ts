@@ -1,0 +1,26 @@
+/**
+ * What a broken copy engine can do to bytes without its fence saying so: the failpoints copy.short and copy.corrupt.
+ * Only checksums find it.
+ */
+import { BLIT_CHUNK_BYTES } from "../limits.ts";
+import type { CopyList } from "./copier.ts";
+import type { Memory } from "./memory.ts";
+
+/** What stands where nothing was written. */
+const UNWRITTEN = 0xee;
+
+/** Damages where a list was copied to, when a failpoint says so. */
+export function damageCopy(memory: Memory, list: CopyList): void {
+  if (list.count === 0) return;
+  if (memory.failpoints.fires("copy.short")) {
+    const bytes = destinationOf(memory, list, list.count - 1);
+    const lastCommandBytes = bytes.length % BLIT_CHUNK_BYTES || BLIT_CHUNK_BYTES;
+    bytes.fill(UNWRITTEN, bytes.length - Math.ceil(lastCommandBytes / 2));
+  }
+  if (memory.failpoints.fires("copy.corrupt")) destinationOf(memory, list, 0)[0] ^= 0x01;
+}
+
+function destinationOf(memory: Memory, list: CopyList, at: number): Uint8Array {
+  const start = list.destination[at];
+  return memory.region(list.destinationBank[at]).bank.bytes.subarray(start, start + list.lengthBytes[at]);
+}

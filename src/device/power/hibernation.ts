@@ -1,0 +1,208 @@
+/**
+ * Hibernation: the image that holds the device's state while its memories do not. Written and sealed before the power
+ * is cut, read back before it is on again, and consumed before the device is ACTIVE: once used, never used again.
+ */
+import assert from "node:assert/strict";
+import { DeviceError } from "../errors.ts";
+import { deleteEverything } from "../memory/factory.ts";
+import type { Memory } from "../memory/memory.ts";
+import { count } from "../memory/tally.ts";
+import type { PowerState } from "../resource.ts";
+import { adoptImage } from "./image/adopt.ts";
+import { imageBytesMaxOf } from "./image/amounts.ts";
+import { captureImage, describeImagedDevice, type ImagedDevice } from "./image/capture.ts";
+import { compareDevices, requireCompatible } from "./image/compatibility.ts";
+import { loadImage, matchSlots } from "./image/load.ts";
+import type { ImageDevice, ImageSource, ImageTables } from "./image/model.ts";
+import { readImage } from "./image/reader.ts";
+import type { FrameCodec, ImageDraft, ImageStore } from "./image/store.ts";
+import { verifyImage } from "./image/verify.ts";
+import { writeImage } from "./image/writer.ts";
+import { recoverRegions } from "./restore.ts";
+import type { PhaseCounts, Transition } from "./transition.ts";
+import type { Checksums } from "./verify.ts";
+
+export interface HibernationOptions {
+  /** What the device is now, and where its counters stand. */
+  readonly device: () => ImagedDevice;
+  readonly memory: Memory;
+  readonly store: ImageStore | undefined;
+  /** Reads frames that were compressed. */
+  readonly codec: FrameCodec | undefined;
+  /** Whether frames are written with it. */
+  readonly compresses: boolean;
+  /** An image was adopted: the counters that power keeps go on from it. */
+  readonly onAdopted: (device: ImageDevice, checksums: Checksums | undefined) => void;
+}
+
+export class Hibernation {
+  readonly #options: HibernationOptions;
+  #image = "";
+  /** Whether the objects in memory are those of the image; false in a process that has yet to make them. */
+  #adopted = false;
+  /** Position in the image to slot when the objects were made of it; undefined when they are what it was made of. */
+  #slots: Int32Array | undefined;
+  /** Whether their bytes are in memory too. */
+  #loaded = false;
+
+  constructor(options: HibernationOptions) {
+    this.#options = options;
+  }
+
+  /** Id of the sealed image that holds the device's state; empty when none does. */
+  get image(): string {
+    return this.#image;
+  }
+
+  /** Whether a resume has to read the image first. */
+  get hasToLoad(): boolean {
+    return this.#image !== "" && !this.#loaded;
+  }
+
+  /** @throws DeviceError INVALID_REQUEST when the device has nowhere to keep images. */
+  requireStore(): ImageStore {
+    const { store } = this.#options;
+    if (store !== undefined) return store;
+    throw new DeviceError(
+      "INVALID_REQUEST",
+      "The device has no store for hibernation images; torpord needs a data directory for S4 and hybrid sleep.",
+    );
+  }
+
+  /** @throws DeviceError DEVICE_NOT_EMPTY unless an image could be made this device. */
+  requireEmptyDevice(image: string, state: PowerState): void {
+    const { memory, gt } = this.#options.device();
+    const contexts = gt.contexts.all().length;
+    if (state === "ACTIVE" && memory.clientObjectCount === 0 && contexts === 0) return;
+    throw new DeviceError(
+      "DEVICE_NOT_EMPTY",
+      `Image ${image} can be resumed on a device that is ACTIVE and empty; this one is ${state} with ${memory.clientObjectCount} objects and ${contexts} contexts.`,
+      { image },
+    );
+  }
+
+  /** Takes a sealed image of another time or process as the device's state; the next resume makes it so. */
+  take(image: string): void {
+    assert(this.#image === "", "a device has one image at a time");
+    this.#image = image;
+    this.#adopted = false;
+    this.#loaded = false;
+  }
+
+  /** Lets go of an image that was taken and could not be used; it stays sealed. What was made of it is dropped. */
+  async giveBack(): Promise<void> {
+    const { memory, gt } = this.#options.device();
+    this.#image = "";
+    if (!this.#adopted) return;
+    await recoverRegions(memory, true);
+    gt.contexts.clear();
+    await deleteEverything(memory);
+    this.#adopted = false;
+  }
+
+  /** Whether an image of at most so many bytes would find room. @throws DeviceError IMAGE_STORE_FULL, COPY_FAILED. */
+  requireRoom(bytesMax: number): Promise<void> {
+    return this.requireStore().requireRoom(bytesMax);
+  }
+
+  /** Writes, verifies and seals the image. Whatever fails, a partial one is gone; `image` says whether it is sealed. */
+  async write(
+    transition: Transition,
+    counts: PhaseCounts,
+    { hybrid, checksums }: { readonly hybrid: boolean; readonly checksums: Checksums | undefined },
+  ): Promise<void> {
+    const { memory } = this.#options;
+    const { failpoints } = memory;
+    const device = this.#options.device();
+    const source = await captureImage(device, hybrid, checksums);
+    const draft = await this.requireStore().create(device.name, await imageBytesMaxOf(memory));
+    try {
+      await this.#fill(draft, source, transition, counts);
+      await failpoints.pass("image.seal");
+      await draft.seal();
+    } catch (error) {
+      await draft.abandon();
+      throw error;
+    }
+    this.#image = draft.id;
+    this.#adopted = true;
+    this.#slots = undefined;
+    this.#loaded = hybrid;
+    memory.emit({ type: "imageSealed", image: draft.id });
+    await failpoints.pass("image.sealed");
+  }
+
+  /** Brings objects and bytes back from the image. Can be run again after a failure. */
+  async load(
+    transition: Transition,
+    counts: PhaseCounts,
+    allowDifferences: readonly string[],
+  ): Promise<void> {
+    const { memory } = this.#options;
+    await this.#reading(this.#image, async (tables) => {
+      if (!this.#adopted) await this.#adopt(tables, allowDifferences);
+      const slots = this.#slots ?? (await matchSlots(memory, tables));
+      const check = (): void => transition.check();
+      const { objects, bytes } = await loadImage(memory, tables, slots, { clock: memory.clock, check });
+      count(counts.imaged, "memcpy", objects, bytes);
+    });
+    this.#loaded = true;
+  }
+
+  /** Finds out whether an image could be taken, changing nothing. @throws DeviceError as `load`. */
+  async check(image: string, allowDifferences: readonly string[]): Promise<void> {
+    const device = this.#options.device();
+    await this.#reading(image, async (tables) => {
+      const differences = await compareDevices(tables, describeImagedDevice(device), device.memory);
+      requireCompatible(differences, allowDifferences);
+    });
+  }
+
+  /** Marks the image consumed, durably. No-op without one. */
+  async consume(): Promise<void> {
+    if (this.#image === "") return;
+    const { memory } = this.#options;
+    await memory.failpoints.pass("image.consume");
+    await this.requireStore().consume(this.#image);
+    memory.emit({ type: "imageConsumed", image: this.#image });
+    this.#image = "";
+    this.#slots = undefined;
+    await memory.failpoints.pass("image.consumed");
+  }
+
+  /** Writes everything, then reads it back: the store's word is not taken for it. */
+  async #fill(
+    draft: ImageDraft,
+    source: ImageSource,
+    transition: Transition,
+    counts: PhaseCounts,
+  ): Promise<void> {
+    const { memory, codec, compresses } = this.#options;
+    const { clock, sha256, failpoints } = memory;
+    const check = (): void => transition.check();
+    const common = { clock, sha256, check, ...(compresses && codec !== undefined ? { codec } : {}) };
+    const createTimeNs = clock.wallNs();
+    const written = await writeImage({ ...common, source, draft, createTimeNs, failpoints });
+    await verifyImage({ ...common, file: draft, storedBytes: written.storedBytes });
+    count(counts.imaged, "memcpy", written.objects, written.contentBytes);
+  }
+
+  /** Makes the objects of an image. Once that is done a failure can be repeated with what is there. */
+  async #adopt(tables: ImageTables, allowDifferences: readonly string[]): Promise<void> {
+    const { slots, checksums } = await adoptImage(this.#options.device(), tables, allowDifferences);
+    this.#adopted = true;
+    this.#slots = slots;
+    this.#options.onAdopted(tables.device, checksums);
+  }
+
+  async #reading(image: string, work: (tables: ImageTables) => Promise<void>): Promise<void> {
+    const { memory, codec } = this.#options;
+    const { clock, sha256, failpoints } = memory;
+    const file = await this.requireStore().open(image);
+    try {
+      await work(await readImage({ file, clock, sha256, codec, failpoints }));
+    } finally {
+      await file.close();
+    }
+  }
+}

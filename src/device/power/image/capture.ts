@@ -1,0 +1,198 @@
+/**
+ * A suspended device as an image model: what there is of it beside bytes is read from the tables when it is asked
+ * for, and bytes from where they are. Nothing is copied in advance, and nothing changes.
+ */
+import assert from "node:assert/strict";
+import { DeviceError, toDeviceError } from "../../errors.ts";
+import { IMAGE_SLICE_OBJECTS } from "../../limits.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { FLAG, FLAG_BACKUP, NONE, SWAPPED } from "../../memory/object-table.ts";
+import type { Gt } from "../../submission/gt.ts";
+import type { Checksums } from "../verify.ts";
+import type {
+  FrameSource,
+  ImageContext,
+  ImageDevice,
+  ImageObject,
+  ImagePlace,
+  ImageSource,
+} from "./model.ts";
+import { frameLengths, framesInBank, ScratchFrame } from "./object-frames.ts";
+
+/** A device of which an image is made, or into which one is restored. */
+export interface ImagedDevice {
+  readonly name: string;
+  readonly model: string;
+  readonly memory: Memory;
+  readonly gt: Gt;
+  readonly suspendCount: number;
+  readonly nextTransitionId: number;
+}
+
+/** What a device is made of, and where its counters stand now. */
+export function describeImagedDevice(device: ImagedDevice): ImageDevice {
+  const { memory, gt } = device;
+  return {
+    name: device.name,
+    uid: memory.deviceUid,
+    model: device.model,
+    lmem: memory.localRegions.map(({ sizeBytes, minPageBytes, visibleBytes }) => ({
+      sizeBytes,
+      minPageBytes,
+      visibleBytes,
+    })),
+    smemBytes: memory.system.sizeBytes,
+    stolenBytes: memory.regions.find((region) => region.kind === "STOLEN")?.sizeBytes ?? 0,
+    swapBytes: memory.swap?.sizeBytes ?? 0,
+    engines: gt.units.map((unit) => unit.engine.name),
+    suspendCount: device.suspendCount,
+    nextObjectId: memory.nextIds.client,
+    nextOwnedId: memory.nextIds.owned,
+    nextContextId: gt.contexts.nextNumber,
+    nextFenceId: gt.scheduler.fences.nextNumber,
+    nextTransitionId: device.nextTransitionId,
+  };
+}
+
+/**
+ * Makes an image model of a device. Legal between the end of step 3 and `power_off`: no command and no work runs, all
+ * that is pinned has its backup, all else has left local memory. What it answers is true as long as that holds; of
+ * the frames of swapped objects there is one at a time.
+ *
+ * Frames throw CHECKSUM_MISMATCH when swap gives back other bytes than it was given, COPY_FAILED when it gives none.
+ * @param checksums CRC-32C of contents by slot, if `verify` took them
+ */
+export async function captureImage(
+  device: ImagedDevice,
+  hybrid: boolean,
+  checksums?: Checksums,
+): Promise<ImageSource> {
+  const { memory, gt } = device;
+  const slots = await slotsInOrder(memory);
+  const order = await positionsInLists(memory);
+  const contexts = gt.contexts.all().map((context): ImageContext => {
+    const { imageSlot, ringSlot, ...saved } = context.save();
+    return { ...saved, imageObject: memory.table.id[imageSlot], ringObject: memory.table.id[ringSlot] };
+  });
+  const frames = new ObjectFrames(memory);
+  return {
+    device: describeImagedDevice(device),
+    hybrid,
+    contexts,
+    objectCount: slots.length,
+    object: (index) => describeEntry(memory, slots[index], index, order[slots[index]], checksums),
+    frames: (index) => frames.of(slots[index]),
+  };
+}
+
+/** The device's own objects by number, then clients' by id, each backup after its owner. */
+async function slotsInOrder(memory: Memory): Promise<Int32Array> {
+  const { table } = memory;
+  const slots = new Int32Array(table.count);
+  let count = 0;
+  const add = (slot: number): void => {
+    slots[count++] = slot;
+    if (table.backup[slot] !== NONE) slots[count++] = table.backup[slot];
+  };
+  for (const slot of memory.ownedSlots) add(slot);
+  let looked = 0;
+  for (let slot = table.orderHead; slot !== NONE; slot = table.orderNext[slot]) {
+    add(slot);
+    if (++looked % IMAGE_SLICE_OBJECTS === 0) await memory.clock.yield();
+  }
+  assert.equal(count, table.count, "every object is a client's, the device's own, or a backup");
+  return slots;
+}
+
+/** By slot: the position of each object on the lists of its region, from the first to be evicted. */
+async function positionsInLists(memory: Memory): Promise<Int32Array> {
+  const positions = new Int32Array(memory.table.slotsUsed);
+  for (const region of memory.regions) {
+    let position = 0;
+    for (const slot of region.lists.all()) {
+      positions[slot] = position++;
+      if (position % IMAGE_SLICE_OBJECTS === 0) await memory.clock.yield();
+    }
+  }
+  return positions;
+}
+
+function describeEntry(
+  memory: Memory,
+  slot: number,
+  index: number,
+  lru: number,
+  checksums: Checksums | undefined,
+): ImageObject {
+  const { table } = memory;
+  const place = placeOf(memory, slot);
+  const isBackup = table.has(slot, FLAG_BACKUP);
+  const log2 = table.alignmentLog2[slot];
+  const region = memory.regions[table.region[slot]];
+  return {
+    kind: isBackup ? "BACKUP" : table.has(slot, FLAG.KERNEL) ? "OWNED" : "CLIENT",
+    id: isBackup ? 0 : table.id[slot],
+    sizeBytes: table.sizeBytes[slot],
+    flags: table.flags[slot],
+    regions: memory.placementOf(slot),
+    alignmentBytes: log2 === 0 ? 0 : 2 ** log2,
+    label: table.labels[slot],
+    createTimeNs: table.createTimeNs[slot],
+    version: table.version[slot],
+    state: table.state[slot],
+    dontNeed: table.dontNeed[slot] === 1,
+    pinCount: table.pinCount[slot],
+    place,
+    region: place === "LOCAL" ? region.index : -1,
+    extents: place === "LOCAL" ? region.extents(table.resource[slot]) : [],
+    // Backups follow their owners.
+    owner: isBackup ? index - 1 : -1,
+    lru,
+    checksum: checksums?.get(slot),
+  };
+}
+
+function placeOf(memory: Memory, slot: number): ImagePlace {
+  const { table } = memory;
+  if (table.resource[slot] === NONE) return table.state[slot] === SWAPPED ? "SWAP" : "NONE";
+  return table.region[slot] === memory.system.index ? "SYSTEM" : "LOCAL";
+}
+
+/** The frames of one object after the other. */
+class ObjectFrames {
+  readonly #memory: Memory;
+  #scratch: ScratchFrame | undefined;
+
+  constructor(memory: Memory) {
+    this.#memory = memory;
+  }
+
+  async *of(slot: number): AsyncGenerator<FrameSource> {
+    const place = placeOf(this.#memory, slot);
+    assert(place === "SYSTEM" || place === "SWAP", "an image holds the bytes of system memory and swap");
+    if (place === "SYSTEM") yield* framesInBank(this.#memory, slot);
+    else yield* this.#framesInSwap(slot);
+  }
+
+  async *#framesInSwap(slot: number): AsyncGenerator<FrameSource> {
+    const { swap, table } = this.#memory;
+    assert(swap !== undefined, "a swapped object is in swap");
+    this.#scratch ??= new ScratchFrame(this.#memory);
+    let index = 0;
+    for (const lengthBytes of frameLengths(table.sizeBytes[slot])) {
+      const frame = this.#scratch.take(lengthBytes);
+      try {
+        await swap.readPage(slot, index++, frame);
+      } catch (error) {
+        throw notReadFromSwap(this.#memory.idOf(slot), toDeviceError(error));
+      }
+      yield frame;
+    }
+  }
+}
+
+function notReadFromSwap(object: string, cause: DeviceError): DeviceError {
+  const reason = cause.reason === "CHECKSUM_MISMATCH" ? cause.reason : "COPY_FAILED";
+  const message = `Object ${object} could not be read from swap for the image: ${cause.message}`;
+  return new DeviceError(reason, message, { object }, { cause });
+}

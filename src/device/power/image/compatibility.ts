@@ -1,0 +1,269 @@
+/**
+ * Which differences there are between the device that an image is of and the one that is to take it, and which of them
+ * may be allowed: exactly those by which nothing would be lost. The rules are told in docs/hibernation.md.
+ */
+import { DeviceError } from "../../errors.ts";
+import { formatBytes } from "../../format.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { FLAG } from "../../memory/object-table.ts";
+import { roundUp } from "../../memory/region.ts";
+import { SWAP_PAGE_BYTES } from "../../memory/swap.ts";
+import type { Extent, ImageDifference } from "../../resource.ts";
+import { visitEntries } from "./entries.ts";
+import type { ImageDevice, ImageObject, ImageTables } from "./model.ts";
+
+/** The names of all differences: what `allowDifferences` takes. */
+export const DIFFERENCE_RULES = [
+  "DEVICE_NAME",
+  "MODEL",
+  "LMEM_REGIONS",
+  "LMEM_SIZE",
+  "LMEM_PAGE",
+  "LMEM_VISIBLE",
+  "SMEM_SIZE",
+  "SWAP_SIZE",
+  "STOLEN_SIZE",
+  "ENGINES",
+  "PINNED_PLACE",
+] as const;
+type DifferenceRule = (typeof DIFFERENCE_RULES)[number];
+
+type Difference = ImageDifference & { readonly rule: DifferenceRule };
+
+/**
+ * Says all differences between the device of an image and the device `now`, whose memory is `memory`; none when it can
+ * take the image as it is. Looks at every object of the image, in slices.
+ * @throws DeviceError IMAGE_CORRUPT when the image contradicts itself.
+ */
+export async function compareDevices(
+  tables: ImageTables,
+  now: ImageDevice,
+  memory: Memory,
+): Promise<ImageDifference[]> {
+  const then = tables.device;
+  const demand = new Demand(then, now, memory);
+  await visitEntries(tables, memory.clock, (entry) => demand.add(entry));
+  return [
+    ...compareTexts(then, now),
+    ...compareLocal(then, now, demand),
+    ...compareSystem(then, now, demand),
+    ...compareEngines(tables, now),
+    ...comparePlaces(demand),
+  ];
+}
+
+/**
+ * Lets an image pass whose differences are all safe and allowed.
+ * @param allowed names of rules
+ * @throws DeviceError INVALID_REQUEST for a name that is none; IMAGE_INCOMPATIBLE, which says what is in the way
+ */
+export function requireCompatible(differences: readonly ImageDifference[], allowed: readonly string[]): void {
+  const unknown = allowed.filter((name) => !(DIFFERENCE_RULES as readonly string[]).includes(name));
+  if (unknown.length > 0) {
+    throw new DeviceError(
+      "INVALID_REQUEST",
+      `No difference is called ${unknown.join(", ")}; the names are ${DIFFERENCE_RULES.join(", ")}.`,
+    );
+  }
+  const inTheWay = differences.filter(({ rule, safe }) => !(safe && allowed.includes(rule)));
+  if (inTheWay.length === 0) return;
+  const rules = [...new Set(inTheWay.map(({ rule }) => rule))];
+  const allowable = rules.filter((rule) => inTheWay.every((each) => each.rule !== rule || each.safe));
+  const how =
+    allowable.length === 0
+      ? "None of this may be allowed, because something would be lost."
+      : allowable.length === rules.length
+        ? `Nothing would be lost: allow it with allowDifferences (${allowable.join(", ")}).`
+        : `Only ${allowable.join(", ")} may be allowed with allowDifferences; by the rest something would be lost.`;
+  throw new DeviceError(
+    "IMAGE_INCOMPATIBLE",
+    `The image is of another device: ${inTheWay.map(({ rule, message }) => `${message} (${rule})`).join("; ")}. ${how}`,
+    { differences: rules.join(","), allowable: allowable.join(",") },
+  );
+}
+
+/** What the objects of an image ask of the device that is to take it. */
+class Demand {
+  /** Bytes that have to find room in system memory, pages whole: what was there, and what swap here cannot take. */
+  systemBytes = 0;
+  /** By index of region: where the last of its pinned objects ends; and the last byte that the CPU reached of them. */
+  readonly endBytes: number[] = [];
+  readonly reachedBytes: number[] = [];
+  /** Regions that some object allows which would fit into none of those that it allows, and did there. */
+  readonly stranding = new Set<number>();
+  /** Regions with whose page here some object that may be there cannot do. */
+  readonly misfit = new Set<number>();
+  /** Objects whose place here is not free, and the first of them. */
+  misplaced = 0;
+  readonly misplacedNamed: string[] = [];
+  readonly #then: ImageDevice;
+  readonly #now: ImageDevice;
+  readonly #memory: Memory;
+  #swapFreeBytes: number;
+
+  constructor(then: ImageDevice, now: ImageDevice, memory: Memory) {
+    this.#then = then;
+    this.#now = now;
+    this.#memory = memory;
+    this.#swapFreeBytes = roundDown(now.swapBytes, SWAP_PAGE_BYTES);
+  }
+
+  add(entry: ImageObject): void {
+    const sizeBytes = roundUp(entry.sizeBytes, this.#memory.system.minPageBytes);
+    if (entry.place === "SYSTEM") this.systemBytes += sizeBytes;
+    if (entry.place === "SWAP" && !this.#fitsSwap(entry)) this.systemBytes += sizeBytes;
+    if (entry.place === "LOCAL") this.#addLocal(entry);
+    const fitsSome = (device: ImageDevice): boolean =>
+      entry.regions.some((region) => fits(entry, region, device));
+    if (fitsSome(this.#then) && !fitsSome(this.#now)) {
+      for (const region of entry.regions) this.stranding.add(region);
+    }
+    for (const region of entry.regions) {
+      const pageBytes = this.#now.lmem[region - 1]?.minPageBytes ?? 1;
+      if (entry.sizeBytes % pageBytes !== 0) this.misfit.add(region);
+    }
+  }
+
+  /** In the order in which they will be taken: each that fits takes its room. */
+  #fitsSwap(entry: ImageObject): boolean {
+    const bytes = roundUp(entry.sizeBytes, SWAP_PAGE_BYTES);
+    if (bytes > this.#swapFreeBytes) return false;
+    this.#swapFreeBytes -= bytes;
+    return true;
+  }
+
+  #addLocal(entry: ImageObject): void {
+    const { region, extents } = entry;
+    const windowBytes = this.#then.lmem[region - 1].visibleBytes;
+    const pageBytes = this.#now.lmem[region - 1]?.minPageBytes ?? 1;
+    for (const { offsetBytes, lengthBytes } of extents) {
+      const end = offsetBytes + lengthBytes;
+      this.endBytes[region] = Math.max(this.endBytes[region] ?? 0, end);
+      if (offsetBytes < windowBytes) {
+        this.reachedBytes[region] = Math.max(this.reachedBytes[region] ?? 0, Math.min(end, windowBytes));
+      }
+      if (offsetBytes % pageBytes !== 0 || lengthBytes % pageBytes !== 0) this.misfit.add(region);
+    }
+    const isHere = this.#now.lmem[region - 1] !== undefined;
+    const taken = extents.find((extent) => !(isHere && this.#memory.region(region).isFree(extent)));
+    if (taken === undefined) return;
+    this.misplaced++;
+    if (this.misplacedNamed.length < NAMED_MAX) this.misplacedNamed.push(describePlace(entry, taken));
+  }
+}
+
+/** Objects named in the message of PINNED_PLACE. */
+const NAMED_MAX = 10;
+
+function describePlace(entry: ImageObject, { offsetBytes, lengthBytes }: Extent): string {
+  return `object ${entry.id} (${formatBytes(lengthBytes)} at ${formatBytes(offsetBytes)} of lmem${entry.region - 1})`;
+}
+
+/** Whether an object would fit an empty region, within reach of the CPU if it has to be. */
+function fits(entry: ImageObject, region: number, device: ImageDevice): boolean {
+  if (region === 0) return entry.sizeBytes <= device.smemBytes;
+  const local = device.lmem[region - 1];
+  if (local === undefined) return false;
+  const inWindow = (entry.flags & (FLAG.CPU_ACCESS | FLAG.PM_EARLY | FLAG.KERNEL)) !== 0;
+  const unit = Math.max(local.minPageBytes, entry.alignmentBytes);
+  return roundUp(entry.sizeBytes, unit) <= (inWindow ? local.visibleBytes : local.sizeBytes);
+}
+
+function compareTexts(then: ImageDevice, now: ImageDevice): Difference[] {
+  return [
+    ...differing("DEVICE_NAME", "the device is called", [then.name, now.name]),
+    ...differing("MODEL", "the model is", [then.model, now.model]),
+  ];
+}
+
+function differing(rule: DifferenceRule, what: string, [then, now]: [string, string]): Difference[] {
+  if (then === now) return [];
+  return [{ rule, message: `${what} ${then} in the image and ${now} here`, safe: true }];
+}
+
+function compareLocal(then: ImageDevice, now: ImageDevice, demand: Demand): Difference[] {
+  const differences: Difference[] = [];
+  if (then.lmem.length !== now.lmem.length) {
+    const gone = then.lmem.map((_, at) => at + 1).slice(now.lmem.length);
+    differences.push({
+      rule: "LMEM_REGIONS",
+      message: `there are ${then.lmem.length} local regions in the image and ${now.lmem.length} here`,
+      safe: gone.every((region) => demand.endBytes[region] === undefined && !demand.stranding.has(region)),
+    });
+  }
+  for (const [at, before] of then.lmem.entries()) {
+    const here = now.lmem[at];
+    if (here === undefined) continue;
+    const region = at + 1;
+    const name = `lmem${at}`;
+    const houses = !demand.stranding.has(region);
+    const end = demand.endBytes[region] ?? 0;
+    const reached = demand.reachedBytes[region] ?? 0;
+    const check = (rule: DifferenceRule, what: string, sizes: [number, number], safe: boolean): void => {
+      if (sizes[0] !== sizes[1]) differences.push(sizeDifference(rule, `${name} has ${what}`, sizes, safe));
+    };
+    const sizes: [number, number] = [before.sizeBytes, here.sizeBytes];
+    const pages: [number, number] = [before.minPageBytes, here.minPageBytes];
+    const windows: [number, number] = [before.visibleBytes, here.visibleBytes];
+    check("LMEM_SIZE", "a size of", sizes, sizes[1] > sizes[0] || (houses && end <= sizes[1]));
+    check("LMEM_PAGE", "pages of", pages, pages[1] < pages[0] || !demand.misfit.has(region));
+    check(
+      "LMEM_VISIBLE",
+      "a visible part of",
+      windows,
+      windows[1] > windows[0] || (houses && reached <= windows[1]),
+    );
+  }
+  return differences;
+}
+
+function sizeDifference(
+  rule: DifferenceRule,
+  what: string,
+  [then, now]: readonly [number, number],
+  safe: boolean,
+): Difference {
+  return { rule, message: `${what} ${formatBytes(then)} in the image and ${formatBytes(now)} here`, safe };
+}
+
+function compareSystem(then: ImageDevice, now: ImageDevice, demand: Demand): Difference[] {
+  const differences: Difference[] = [];
+  // Swap and system memory stand in for each other: what swap cannot take goes to system memory.
+  const holds = demand.systemBytes <= now.smemBytes && !demand.stranding.has(0);
+  const check = (rule: DifferenceRule, what: string, sizes: [number, number], safe: boolean): void => {
+    if (sizes[0] !== sizes[1]) differences.push(sizeDifference(rule, `${what} has`, sizes, safe));
+  };
+  const { smemBytes, swapBytes, stolenBytes } = now;
+  check("SMEM_SIZE", "system memory", [then.smemBytes, smemBytes], smemBytes > then.smemBytes || holds);
+  check("SWAP_SIZE", "swap", [then.swapBytes, swapBytes], swapBytes > then.swapBytes || holds);
+  check("STOLEN_SIZE", "stolen memory", [then.stolenBytes, stolenBytes], true);
+  return differences;
+}
+
+function compareEngines({ device: then, contexts }: ImageTables, now: ImageDevice): Difference[] {
+  const [before, here] = [then.engines.join(", "), now.engines.join(", ")];
+  if (before === here) return [];
+  return [
+    {
+      rule: "ENGINES",
+      message: `the engines are ${before} in the image and ${here} here`,
+      safe: contexts.every(({ engine }) => now.engines.includes(engine)),
+    },
+  ];
+}
+
+function comparePlaces({ misplaced, misplacedNamed }: Demand): Difference[] {
+  if (misplaced === 0) return [];
+  const more = misplaced > misplacedNamed.length ? ` and ${misplaced - misplacedNamed.length} more` : "";
+  return [
+    {
+      rule: "PINNED_PLACE",
+      message: `the place of pinned objects is not free here: ${misplacedNamed.join(", ")}${more}`,
+      safe: false,
+    },
+  ];
+}
+
+function roundDown(value: number, unit: number): number {
+  return Math.floor(value / unit) * unit;
+}

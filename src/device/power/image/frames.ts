@@ -1,0 +1,124 @@
+/**
+ * Frames on their way into an image: elided when they are zero, compressed when there is a codec and it makes them
+ * smaller, and recorded in the order in which they came.
+ */
+import assert from "node:assert/strict";
+import { DeviceError } from "../../errors.ts";
+import { crc32cOf } from "../../hardware/crc32c.ts";
+import { IMAGE_CODEC_JOBS_MAX, IMAGE_FRAME_BYTES } from "../../limits.ts";
+import { CODEC_RAW, FRAME_COMPRESSED, FRAME_RAW, FRAME_ZERO } from "./format.ts";
+import type { FrameSource } from "./model.ts";
+import type { ImageOutput } from "./output.ts";
+import type { ImageSections } from "./sections.ts";
+import type { FrameCodec } from "./store.ts";
+
+/** A frame that the codec has. Its bytes are in a buffer that is free again when it has been written. */
+interface Compressing {
+  readonly raw: Uint8Array;
+  readonly rawCrc32c: number;
+  readonly compressed: Promise<Uint8Array>;
+}
+
+export class ImageFrames {
+  readonly #output: ImageOutput;
+  readonly #sections: ImageSections;
+  readonly #codec: FrameCodec | undefined;
+  readonly #compressing: Compressing[] = [];
+  readonly #freeBuffers: Uint8Array[] = [];
+  contentBytes = 0;
+  zeroFrames = 0;
+
+  constructor(output: ImageOutput, sections: ImageSections, codec: FrameCodec | undefined) {
+    assert(codec?.id !== CODEC_RAW, "no codec calls itself none");
+    this.#output = output;
+    this.#sections = sections;
+    this.#codec = codec;
+  }
+
+  /** Takes a frame, which is done with when this resolves. @throws what the output throws; COPY_FAILED for the codec. */
+  async add(source: FrameSource): Promise<void> {
+    const rawBytes = source.lengthBytes;
+    assert(rawBytes > 0 && rawBytes <= IMAGE_FRAME_BYTES, "a frame has 1 to IMAGE_FRAME_BYTES");
+    this.contentBytes += rawBytes;
+    const rawCrc32c = source.crc32c();
+    if (source.isZero()) {
+      // What it comes after must be recorded before it.
+      await this.flush();
+      this.zeroFrames++;
+      const offsetBytes = this.#output.positionBytes;
+      this.#sections.addFrame({
+        offsetBytes,
+        storedBytes: 0,
+        rawBytes,
+        rawCrc32c,
+        storedCrc32c: 0,
+        form: FRAME_ZERO,
+      });
+      return;
+    }
+    if (this.#codec === undefined) {
+      await this.#output.append(rawBytes, (into) => source.copyTo(into));
+      this.#recordRaw(rawBytes, rawCrc32c);
+      return;
+    }
+    if (this.#compressing.length === IMAGE_CODEC_JOBS_MAX) await this.#writeOldest();
+    const buffer = this.#freeBuffers.pop() ?? new Uint8Array(IMAGE_FRAME_BYTES);
+    const raw = buffer.subarray(0, rawBytes);
+    source.copyTo(raw);
+    const compressed = this.#codec.compress(raw);
+    // It is met when its turn comes; until then it is not an unhandled failure.
+    compressed.catch(() => {});
+    this.#compressing.push({ raw, rawCrc32c, compressed });
+  }
+
+  /** Resolves when every frame taken is recorded and with the output. */
+  async flush(): Promise<void> {
+    while (this.#compressing.length > 0) await this.#writeOldest();
+  }
+
+  /** Resolves when the codec has nothing any more, whatever came of it. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#compressing.map(({ compressed }) => compressed));
+  }
+
+  async #writeOldest(): Promise<void> {
+    const [{ raw, rawCrc32c, compressed }] = this.#compressing;
+    const stored = await compressed.catch((error: unknown) => {
+      throw new DeviceError(
+        "COPY_FAILED",
+        "A frame of the hibernation image could not be compressed.",
+        {},
+        {
+          cause: error,
+        },
+      );
+    });
+    this.#compressing.shift();
+    if (stored.length > 0 && stored.length < raw.length) {
+      await this.#output.append(stored.length, (into) => into.set(stored));
+      this.#sections.addFrame({
+        offsetBytes: this.#output.positionBytes - stored.length,
+        storedBytes: stored.length,
+        rawBytes: raw.length,
+        rawCrc32c,
+        storedCrc32c: crc32cOf(stored),
+        form: FRAME_COMPRESSED,
+      });
+    } else {
+      await this.#output.append(raw.length, (into) => into.set(raw));
+      this.#recordRaw(raw.length, rawCrc32c);
+    }
+    this.#freeBuffers.push(new Uint8Array(raw.buffer));
+  }
+
+  #recordRaw(rawBytes: number, rawCrc32c: number): void {
+    this.#sections.addFrame({
+      offsetBytes: this.#output.positionBytes - rawBytes,
+      storedBytes: rawBytes,
+      rawBytes,
+      rawCrc32c,
+      storedCrc32c: rawCrc32c,
+      form: FRAME_RAW,
+    });
+  }
+}

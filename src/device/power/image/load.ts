@@ -1,0 +1,172 @@
+/**
+ * The way back of bytes: what an image holds of system memory and swap is brought to where each object is now. What was
+ * in local memory comes from its backups later, by the phases of a resume.
+ */
+import assert from "node:assert/strict";
+import type { Clock } from "../../clock.ts";
+import { DeviceError, toDeviceError } from "../../errors.ts";
+import { CPU_SLICE_BYTES, IMAGE_SLICE_OBJECTS } from "../../limits.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
+import type { FrameTarget, ImageObject, ImageTables } from "./model.ts";
+import { type BankFrame, frameLengths, framesInBank, ScratchFrame } from "./object-frames.ts";
+
+export interface LoadOptions {
+  readonly clock: Clock;
+  /** Called before each object whose bytes are to come; what it throws ends the load. */
+  readonly check?: () => void | Promise<void>;
+}
+
+/**
+ * Brings the bytes of an image to its objects. Legal while no command runs and the backups that the image holds are
+ * attached; idempotent, so that it can be run again after it failed.
+ * @param slots position in the image to slot; NONE for what this device has not taken over
+ * @throws DeviceError IMAGE_CORRUPT; COPY_FAILED when swap does not take its part; what `check` throws
+ */
+export async function loadImage(
+  memory: Memory,
+  tables: ImageTables,
+  slots: Int32Array,
+  options: LoadOptions,
+): Promise<{ objects: number; bytes: number }> {
+  assert.equal(slots.length, tables.objectCount, "every entry of the image has its slot, or NONE");
+  const { table } = memory;
+  const targets = new ObjectTargets(memory);
+  const loaded = { objects: 0, bytes: 0 };
+  let bytesAtYield = 0;
+  for (let index = 0; index < slots.length; index++) {
+    // What is inside of one object is cut into slices by the image.
+    if ((index + 1) % IMAGE_SLICE_OBJECTS === 0 || loaded.bytes - bytesAtYield >= CPU_SLICE_BYTES) {
+      bytesAtYield = loaded.bytes;
+      await options.clock.yield();
+    }
+    const slot = slots[index];
+    if (slot === NONE || !hasBytes(tables.object(index))) continue;
+    await options.check?.();
+    const { frames, finish } = targets.of(slot);
+    await tables.load(index, frames);
+    await finish();
+    assert.equal(targets.bytesAsked, table.sizeBytes[slot], "the image brings every frame of an object");
+    loaded.objects++;
+    loaded.bytes += table.sizeBytes[slot];
+  }
+  return loaded;
+}
+
+/**
+ * The slot of each entry of an image on the device that it is of, which has been suspended since: the answer for
+ * `loadImage`. Legal until the resume has restored the first backup.
+ * @throws DeviceError IMAGE_CORRUPT when the image does not say what is there.
+ */
+export async function matchSlots(memory: Memory, tables: ImageTables): Promise<Int32Array> {
+  const slots = new Int32Array(tables.objectCount).fill(NONE);
+  for (let index = 0; index < slots.length; index++) {
+    if ((index + 1) % IMAGE_SLICE_OBJECTS === 0) await memory.clock.yield();
+    const entry = tables.object(index);
+    slots[index] = findEntry(memory, entry, slots);
+    if (slots[index] !== NONE && isSame(memory, slots[index], entry)) continue;
+    throw new DeviceError(
+      "IMAGE_CORRUPT",
+      `The image is not one of this device as it was suspended: its entry ${index} (${entry.kind} ${entry.id}, ${entry.sizeBytes} bytes in ${entry.place}) is not what the device has.`,
+      { entry: String(index) },
+    );
+  }
+  if (slots.length === memory.table.count) return slots;
+  throw new DeviceError(
+    "IMAGE_CORRUPT",
+    `The image is not one of this device as it was suspended: it has ${slots.length} objects, and the device has ${memory.table.count}.`,
+  );
+}
+
+function findEntry(memory: Memory, entry: ImageObject, slots: Int32Array): number {
+  if (entry.kind === "CLIENT") return memory.findObject(String(entry.id));
+  if (entry.kind === "OWNED") return memory.findObject(`k${entry.id}`);
+  const owner = slots[entry.owner] ?? NONE;
+  return owner === NONE ? NONE : memory.table.backup[owner];
+}
+
+/** Whether the image says of an object what is true of it: what the bytes are brought to must be theirs. */
+function isSame(memory: Memory, slot: number, entry: ImageObject): boolean {
+  const { table } = memory;
+  const inSystem = table.resource[slot] !== NONE && table.region[slot] === memory.system.index;
+  return (
+    table.sizeBytes[slot] === entry.sizeBytes &&
+    table.flags[slot] === entry.flags &&
+    table.state[slot] === entry.state &&
+    table.has(slot, FLAG_BACKUP) === (entry.kind === "BACKUP") &&
+    inSystem === (entry.place === "SYSTEM") &&
+    (memory.swap?.has(slot) ?? false) === (entry.place === "SWAP")
+  );
+}
+
+function hasBytes(entry: ImageObject): boolean {
+  return entry.place === "SYSTEM" || entry.place === "SWAP";
+}
+
+interface Targets {
+  readonly frames: AsyncIterable<FrameTarget> | Iterable<FrameTarget>;
+  /** Waits until what was brought is where it belongs. */
+  finish(): Promise<void>;
+}
+
+/** Where bytes go, one object after the other. */
+class ObjectTargets {
+  /** How much of the object was asked for. */
+  bytesAsked = 0;
+  readonly #memory: Memory;
+  #scratch: ScratchFrame | undefined;
+
+  constructor(memory: Memory) {
+    this.#memory = memory;
+  }
+
+  of(slot: number): Targets {
+    this.bytesAsked = 0;
+    if (this.#memory.table.resource[slot] === NONE) return this.#inSwap(slot);
+    return { frames: this.#inBank(slot), finish: async () => {} };
+  }
+
+  *#inBank(slot: number): Generator<FrameTarget> {
+    for (const frame of framesInBank(this.#memory, slot)) {
+      this.bytesAsked += frame.lengthBytes;
+      yield frame;
+    }
+  }
+
+  /** One frame of room: it is written out when the next is asked for, and the last at the end. */
+  #inSwap(slot: number): Targets {
+    const { swap, table } = this.#memory;
+    assert(swap?.has(slot) === true, "what has its bytes in an image is in system memory or in swap");
+    this.#scratch ??= new ScratchFrame(this.#memory);
+    const scratch = this.#scratch;
+    let pending: BankFrame | undefined;
+    let index = 0;
+    const finish = async (): Promise<void> => {
+      if (pending === undefined) return;
+      try {
+        await swap.writePage(slot, index++, pending);
+      } catch (error) {
+        throw notWrittenToSwap(this.#memory.idOf(slot), toDeviceError(error));
+      }
+      pending = undefined;
+    };
+    const frames = async function* (this: ObjectTargets): AsyncGenerator<FrameTarget> {
+      for (const lengthBytes of frameLengths(table.sizeBytes[slot])) {
+        await finish();
+        this.bytesAsked += lengthBytes;
+        pending = scratch.take(lengthBytes);
+        yield pending;
+      }
+    };
+    return { frames: frames.call(this), finish };
+  }
+}
+
+function notWrittenToSwap(object: string, cause: DeviceError): DeviceError {
+  return new DeviceError(
+    "COPY_FAILED",
+    `Object ${object} could not be written to swap from the image: ${cause.message}`,
+    { object },
+    { cause },
+  );
+}

@@ -1,0 +1,215 @@
+/** Records of objects, extents, frames and contexts <-> bytes. What is decoded here was found sound by check.ts. */
+import assert from "node:assert/strict";
+import type { ContextPriority, Extent } from "../../resource.ts";
+import {
+  BIT_BANNED,
+  BIT_CHECKSUM,
+  BIT_DONT_NEED,
+  BIT_PLACED_BEFORE,
+  CONTEXT,
+  EXTENT,
+  FRAME,
+  NO_OWNER,
+  NO_REGION,
+  OBJECT,
+  OBJECT_KINDS,
+  OBJECT_PLACES,
+  OBJECT_REGIONS_MAX,
+} from "./format.ts";
+import { getNumber, getTime, putNumber, putTime } from "./layout.ts";
+import type { ImageContext, ImageObject } from "./model.ts";
+
+/** What a record says of an object by reference: where its frames, extents and label are. */
+export interface ObjectReferences {
+  readonly firstFrame: number;
+  readonly frameCount: number;
+  readonly firstExtent: number;
+  readonly extentCount: number;
+  /** Position of its label in STRINGS, and its length, in UTF-16 code units. */
+  readonly label: number;
+  readonly labelLength: number;
+}
+
+export interface FrameRecord {
+  /** In the file; where the next stored frame begins when it is not stored. */
+  readonly offsetBytes: number;
+  readonly storedBytes: number;
+  readonly rawBytes: number;
+  readonly rawCrc32c: number;
+  readonly storedCrc32c: number;
+  /** FRAME_RAW, FRAME_ZERO or FRAME_COMPRESSED. */
+  readonly form: number;
+}
+
+const REFERENCES = [
+  "firstFrame",
+  "frameCount",
+  "firstExtent",
+  "extentCount",
+  "label",
+  "labelLength",
+] as const satisfies readonly (keyof ObjectReferences)[];
+const PRIORITIES: readonly ContextPriority[] = ["LOW", "NORMAL", "HIGH"];
+
+export function encodeObject(
+  view: DataView,
+  base: number,
+  object: ImageObject,
+  references: ObjectReferences,
+): void {
+  const { fields } = OBJECT;
+  const { regions, checksum } = object;
+  assert(regions.length <= OBJECT_REGIONS_MAX, "an object is allowed in few regions");
+  const put = (name: keyof typeof fields, value: number): void => putNumber(view, base, fields[name], value);
+  put("id", object.id);
+  put("sizeBytes", object.sizeBytes);
+  putTime(view, base, fields.createTimeNs, object.createTimeNs);
+  put("version", object.version);
+  put("pinCount", object.pinCount);
+  put("lru", object.lru);
+  put("checksum", checksum ?? 0);
+  put("owner", object.owner === -1 ? NO_OWNER : object.owner);
+  for (const name of REFERENCES) put(name, references[name]);
+  put("flags", object.flags);
+  put("kind", OBJECT_KINDS.indexOf(object.kind));
+  put("place", OBJECT_PLACES.indexOf(object.place));
+  put("state", object.state);
+  put("bits", (object.dontNeed ? BIT_DONT_NEED : 0) | (checksum === undefined ? 0 : BIT_CHECKSUM));
+  put("region", object.region === -1 ? NO_REGION : object.region);
+  put("alignment", alignmentCode(object.alignmentBytes));
+  put("regionCount", regions.length);
+  regions.forEach((region, at) => {
+    view.setUint8(base + fields.regions.offsetBytes + at, region);
+  });
+}
+
+/** All of an object but what it refers to. */
+export function decodeObject(view: DataView, base: number): Omit<ImageObject, "label" | "extents"> {
+  const { fields } = OBJECT;
+  const number = (name: keyof typeof fields): number => getNumber(view, base, fields[name]);
+  const kind = OBJECT_KINDS[number("kind")];
+  const place = OBJECT_PLACES[number("place")];
+  assert(kind !== undefined && place !== undefined, "records were checked before they are decoded");
+  const [owner, region, alignment, bits] = [
+    number("owner"),
+    number("region"),
+    number("alignment"),
+    number("bits"),
+  ];
+  return {
+    kind,
+    id: number("id"),
+    sizeBytes: number("sizeBytes"),
+    flags: number("flags"),
+    regions: Array.from({ length: number("regionCount") }, (_, at) =>
+      view.getUint8(base + fields.regions.offsetBytes + at),
+    ),
+    alignmentBytes: alignment === 0 ? 0 : 2 ** (alignment - 1),
+    createTimeNs: getTime(view, base, fields.createTimeNs),
+    version: number("version"),
+    state: number("state"),
+    dontNeed: (bits & BIT_DONT_NEED) !== 0,
+    pinCount: number("pinCount"),
+    place,
+    region: region === NO_REGION ? -1 : region,
+    owner: owner === NO_OWNER ? -1 : owner,
+    lru: number("lru"),
+    checksum: (bits & BIT_CHECKSUM) === 0 ? undefined : number("checksum"),
+  };
+}
+
+export function decodeReferences(view: DataView, base: number): ObjectReferences {
+  const number = (name: keyof ObjectReferences): number => getNumber(view, base, OBJECT.fields[name]);
+  return {
+    firstFrame: number("firstFrame"),
+    frameCount: number("frameCount"),
+    firstExtent: number("firstExtent"),
+    extentCount: number("extentCount"),
+    label: number("label"),
+    labelLength: number("labelLength"),
+  };
+}
+
+export function encodeExtent(view: DataView, base: number, extent: Extent): void {
+  putNumber(view, base, EXTENT.fields.offsetBytes, extent.offsetBytes);
+  putNumber(view, base, EXTENT.fields.lengthBytes, extent.lengthBytes);
+}
+
+export function decodeExtent(view: DataView, base: number): Extent {
+  return {
+    offsetBytes: getNumber(view, base, EXTENT.fields.offsetBytes),
+    lengthBytes: getNumber(view, base, EXTENT.fields.lengthBytes),
+  };
+}
+
+export function encodeFrame(view: DataView, base: number, frame: FrameRecord): void {
+  const { fields } = FRAME;
+  putNumber(view, base, fields.offsetBytes, frame.offsetBytes);
+  putNumber(view, base, fields.storedBytes, frame.storedBytes);
+  putNumber(view, base, fields.rawBytes, frame.rawBytes);
+  putNumber(view, base, fields.rawCrc32c, frame.rawCrc32c);
+  putNumber(view, base, fields.storedCrc32c, frame.storedCrc32c);
+  putNumber(view, base, fields.form, frame.form);
+}
+
+export function decodeFrame(view: DataView, base: number): FrameRecord {
+  const { fields } = FRAME;
+  return {
+    offsetBytes: getNumber(view, base, fields.offsetBytes),
+    storedBytes: getNumber(view, base, fields.storedBytes),
+    rawBytes: getNumber(view, base, fields.rawBytes),
+    rawCrc32c: getNumber(view, base, fields.rawCrc32c),
+    storedCrc32c: getNumber(view, base, fields.storedCrc32c),
+    form: getNumber(view, base, fields.form),
+  };
+}
+
+export function encodeContext(
+  view: DataView,
+  base: number,
+  context: ImageContext,
+  engines: readonly string[],
+): void {
+  const { fields } = CONTEXT;
+  const put = (name: keyof typeof fields, value: number): void => putNumber(view, base, fields[name], value);
+  put("id", context.id);
+  put("seqno", context.seqno);
+  put("imageObject", context.imageObject);
+  put("ringObject", context.ringObject);
+  put("hangs", context.hangs);
+  put("engine", engines.indexOf(context.engine));
+  put("priority", PRIORITIES.indexOf(context.priority));
+  put("bits", (context.banned ? BIT_BANNED : 0) | (context.placedBefore ? BIT_PLACED_BEFORE : 0));
+}
+
+/** Undefined when it names an engine or a priority that is not there. */
+export function decodeContext(
+  view: DataView,
+  base: number,
+  engines: readonly string[],
+): ImageContext | undefined {
+  const number = (name: keyof typeof CONTEXT.fields): number => getNumber(view, base, CONTEXT.fields[name]);
+  const engine = engines[number("engine")];
+  const priority = PRIORITIES[number("priority")];
+  if (engine === undefined || priority === undefined) return undefined;
+  const bits = number("bits");
+  return {
+    id: number("id"),
+    engine,
+    priority,
+    hangs: number("hangs"),
+    banned: (bits & BIT_BANNED) !== 0,
+    seqno: number("seqno"),
+    placedBefore: (bits & BIT_PLACED_BEFORE) !== 0,
+    imageObject: number("imageObject"),
+    ringObject: number("ringObject"),
+  };
+}
+
+/** 0 is none, else the logarithm and one. */
+function alignmentCode(alignmentBytes: number): number {
+  if (alignmentBytes === 0) return 0;
+  const log2 = Math.log2(alignmentBytes);
+  assert(Number.isInteger(log2), "an alignment is a power of two");
+  return log2 + 1;
+}

@@ -1,0 +1,57 @@
+/** Reads back an image that was written, before anybody relies on it: the disk's word is not taken for it. */
+import type { Clock } from "../../clock.ts";
+import { crc32cOf } from "../../hardware/crc32c.ts";
+import { IMAGE_FRAME_BYTES, IMAGE_FRAME_OVERHEAD_BYTES } from "../../limits.ts";
+import type { HashFactory } from "../../memory/memory.ts";
+import { imageCorrupt } from "./errors.ts";
+import { FRAME_ZERO } from "./format.ts";
+import { ImageInput } from "./input.ts";
+import { openImage } from "./open.ts";
+import type { FrameCodec, ImageDraft } from "./store.ts";
+import { WorkSlices } from "./work-slices.ts";
+
+export interface VerifyImageOptions {
+  readonly file: Pick<ImageDraft, "read">;
+  /** What writing it answered. */
+  readonly storedBytes: number;
+  readonly clock: Clock;
+  readonly sha256: HashFactory;
+  /** The one that wrote it. */
+  readonly codec?: FrameCodec | undefined;
+  /** Called every few MiB; throws when it should end. */
+  readonly check: () => void;
+}
+
+/**
+ * Reads header, tables and every frame, and compares every checksum.
+ * @throws DeviceError IMAGE_CORRUPT when anything is not what was written; COPY_FAILED; whatever `check` throws.
+ */
+export async function verifyImage(options: VerifyImageOptions): Promise<void> {
+  const { clock, sha256, codec, check, storedBytes } = options;
+  const file = {
+    sizeBytes: storedBytes,
+    read: (offsetBytes: number, into: Uint8Array) => options.file.read(offsetBytes, into),
+  };
+  const table = await openImage({ file, clock, sha256, codec });
+  const input = new ImageInput(file, table, codec);
+  const slices = new WorkSlices(clock);
+  try {
+    for (let frame = 0; frame < table.count("FRAMES"); frame++) {
+      const record = table.frame(frame);
+      const bytes =
+        record.form === FRAME_ZERO ? ZEROES.subarray(0, record.rawBytes) : await input.take(frame, record);
+      if (crc32cOf(bytes) !== record.rawCrc32c) {
+        throw imageCorrupt(`${table.frameName(frame)} does not have the checksum that it had`);
+      }
+      if (slices.spend(record.rawBytes + IMAGE_FRAME_OVERHEAD_BYTES)) {
+        check();
+        await slices.rest();
+      }
+    }
+    check();
+  } finally {
+    await input.reset();
+  }
+}
+
+const ZEROES = new Uint8Array(IMAGE_FRAME_BYTES);

@@ -1,0 +1,26 @@
+/** Says when work on the main thread has lasted long enough to let others run. */
+import type { Clock } from "../../clock.ts";
+import { CPU_SLICE_BYTES, WALK_SLICE_OBJECTS } from "../../limits.ts";
+
+export class WorkSlices {
+  readonly #clock: Clock;
+  #bytes = 0;
+  #items = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Counts one more object, frame or piece of work, and its bytes. True when `rest` is due. */
+  spend(bytes: number): boolean {
+    this.#bytes += bytes;
+    this.#items++;
+    return this.#bytes >= CPU_SLICE_BYTES || this.#items >= WALK_SLICE_OBJECTS;
+  }
+
+  rest(): Promise<void> {
+    this.#bytes = 0;
+    this.#items = 0;
+    return this.#clock.yield();
+  }
+}

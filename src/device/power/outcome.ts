@@ -1,0 +1,103 @@
+/** Sees a sequence to its end, whatever happens on the way, and says how it ended. */
+import assert from "node:assert/strict";
+import { DeviceError, toDeviceError } from "../errors.ts";
+import { OBJECTS_NAMED_MAX } from "../limits.ts";
+import type { Parts, SuspendProgress, SuspendTarget } from "./parts.ts";
+import { recoverRegions, remainingBackups } from "./restore.ts";
+import { type ResumeSource, runResume } from "./resume-sequence.ts";
+import { restartGt, runRecover, runSuspend } from "./suspend-sequence.ts";
+import type { Transition } from "./transition.ts";
+import type { Checksums } from "./verify.ts";
+
+export type SuspendOutcome =
+  | { readonly failure: undefined; readonly checksums: Checksums | undefined }
+  | { readonly failure: DeviceError };
+
+/** Suspends, or undoes what was done when that fails. Never rejects for what a caller or the world did. */
+export async function suspendOrRecover(
+  parts: Parts,
+  transition: Transition,
+  target: SuspendTarget,
+): Promise<SuspendOutcome> {
+  const progress: SuspendProgress = {
+    firmwareStopped: false,
+    powerOffBegun: false,
+    checksums: undefined,
+    preallocated: new Map(),
+  };
+  try {
+    await runSuspend(parts, transition, target, progress);
+    transition.wedged = parts.gt.wedged;
+    return { failure: undefined, checksums: progress.checksums };
+  } catch (error) {
+    // Past this point the backups are the only copy: recover would throw them away.
+    assert(!progress.powerOffBegun, `power_off cannot fail, but did: ${String(error)}`);
+    const failure = toDeviceError(error);
+    transition.commit();
+    await recover(parts, transition, progress);
+    transition.wedged = parts.gt.wedged;
+    return { failure };
+  }
+}
+
+export interface ResumeOutcome {
+  readonly failure: DeviceError | undefined;
+  /** Whether power was on when it ended. */
+  readonly powerOn: boolean;
+  /** Whether the checksums have been looked at. */
+  readonly compared: boolean;
+}
+
+/** Resumes. A failure names the objects that have not been restored. Never rejects, as above. */
+export async function resumeOrKeep(
+  parts: Parts,
+  transition: Transition,
+  source: ResumeSource,
+): Promise<ResumeOutcome> {
+  const progress = { powerOn: false, compared: false };
+  try {
+    await runResume(parts, transition, source, progress);
+    transition.wedged = parts.gt.wedged;
+    return { ...progress, failure: undefined };
+  } catch (error) {
+    const failure = await withRemaining(parts, toDeviceError(error));
+    transition.wedged = parts.gt.wedged;
+    return { ...progress, failure };
+  }
+}
+
+async function recover(parts: Parts, transition: Transition, progress: SuspendProgress): Promise<void> {
+  const { memory, gt, hibernation } = parts;
+  try {
+    await runRecover(parts, transition, progress);
+    transition.recovered = true;
+  } catch (error) {
+    toDeviceError(error);
+    // With its image still there the backups stay too: a resume goes on with both.
+    if (hibernation.image === "") {
+      // The bytes are safe: backups go whatever happens. What may not have come back is the GT.
+      await recoverRegions(memory, true);
+      transition.recovered = await isGtBack(parts, progress);
+      if (!transition.recovered) await gt.setWedged("it did not start again after an aborted suspend");
+    }
+  }
+  memory.emit({ type: "recovered", complete: transition.recovered });
+}
+
+async function isGtBack(parts: Parts, progress: SuspendProgress): Promise<boolean> {
+  try {
+    await restartGt(parts, progress);
+    return true;
+  } catch (error) {
+    toDeviceError(error);
+    return false;
+  }
+}
+
+async function withRemaining({ memory }: Parts, failure: DeviceError): Promise<DeviceError> {
+  const { count, ids } = await remainingBackups(memory, OBJECTS_NAMED_MAX);
+  if (count === 0) return failure;
+  const metadata = { ...failure.metadata, notRestored: ids.join(", "), notRestoredCount: String(count) };
+  const message = `${failure.message} ${count} objects have not been restored yet: ${ids.join(", ")}${count > ids.length ? ", …" : ""}.`;
+  return new DeviceError(failure.reason, message, metadata, { cause: failure });
+}

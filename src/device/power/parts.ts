@@ -1,0 +1,65 @@
+/** What power works with: the parts of a device that its sequences call, and how far each of them has come. */
+import type { Clock } from "../clock.ts";
+import type { PowerRail } from "../hardware/rail.ts";
+import type { Rates } from "../hardware/rates.ts";
+import type { Memory } from "../memory/memory.ts";
+import type { SleepState } from "../resource.ts";
+import type { Gt } from "../submission/gt.ts";
+import type { PreallocatedBackups } from "./backup.ts";
+import type { CommandGate } from "./command-gate.ts";
+import type { Hibernation } from "./hibernation.ts";
+import type { PowerPolicy } from "./policy.ts";
+import type { Checksums } from "./verify.ts";
+
+/** Steps that a test leaves out to prove that they matter (reference invariant 2). Nothing else sets them. */
+export interface FaultKnobs {
+  readonly skipRestoreEarly?: boolean;
+  readonly skipRestoreLate?: boolean;
+}
+
+export interface Parts {
+  readonly memory: Memory;
+  readonly gt: Gt;
+  readonly rail: PowerRail;
+  readonly gate: CommandGate;
+  readonly hibernation: Hibernation;
+  readonly clock: Clock;
+  readonly policy: PowerPolicy;
+  readonly faultKnobs: FaultKnobs;
+  /** What copying costs by the device's model. */
+  readonly rates: Rates;
+}
+
+/** What a suspend leads to, and what it does on its way. */
+export interface SuspendTarget {
+  /** Undefined for runtime PM. */
+  readonly sleepState: SleepState | undefined;
+  readonly dState: "D3HOT" | "D3COLD";
+  /** Steps 1 to 3. Only runtime D3hot, from which nothing is lost, does without. */
+  readonly copies: boolean;
+  /** Whether a hibernation image is written. */
+  readonly image: boolean;
+  /** Whether system memory and swap are lost with local memory: what S4 is, and hybrid sleep is not. */
+  readonly losesSystem: boolean;
+  /** Whether steps 1 to 3 may swap. */
+  readonly swaps: boolean;
+  readonly idleTimeoutMs: number;
+  readonly onIdleTimeout: "WEDGE" | "ABORT";
+  readonly verify: boolean;
+}
+
+/** How far a suspend came; what recover must undo follows from it. */
+export interface SuspendProgress {
+  firmwareStopped: boolean;
+  powerOffBegun: boolean;
+  checksums: Checksums | undefined;
+  readonly preallocated: PreallocatedBackups;
+}
+
+/** How far a resume came. */
+export interface ResumeProgress {
+  /** What failed after that leaves the device FAILED, not SUSPENDED. */
+  powerOn: boolean;
+  /** The checksums have been looked at. */
+  compared: boolean;
+}

@@ -1,0 +1,53 @@
+/** What a suspend or resume would be answered with, found out without running any of it (`validateOnly`). */
+import { DeviceError } from "../errors.ts";
+import type { SleepState, TransitionResource } from "../resource.ts";
+import type { Parts, SuspendTarget } from "./parts.ts";
+import { planSuspend } from "./plan.ts";
+import { remainingBackups } from "./restore.ts";
+
+/** The transition that a suspend would be if it went well; it has no id. @throws DeviceError what it would end with. */
+export async function rehearseSuspend(parts: Parts, target: SuspendTarget): Promise<TransitionResource> {
+  const plan = await planSuspend({ ...parts, target });
+  const [blocker] = plan.blockers;
+  if (blocker !== undefined) throw new DeviceError(blocker.reason, blocker.message);
+  if (target.image) await parts.hibernation.requireRoom(plan.imageBytesMax);
+  return {
+    ...rehearsed(parts),
+    kind: "SUSPEND",
+    sleepState: target.sleepState,
+    dState: target.dState,
+    evictedObjects: plan.evict.objects,
+    evictedBytes: plan.evict.bytes,
+    backupObjects: plan.backupBlit.objects + plan.backupMemcpy.objects,
+    backupBytes: plan.backupBlit.bytes + plan.backupMemcpy.bytes,
+  };
+}
+
+/** The same of a resume. Its image, if it has one, has been checked before. */
+export async function rehearseResume(
+  parts: Parts,
+  sleepState: SleepState | undefined,
+): Promise<TransitionResource> {
+  const { count } = await remainingBackups(parts.memory, 0);
+  return { ...rehearsed(parts), kind: "RESUME", sleepState, dState: "D0", restoredObjects: count };
+}
+
+function rehearsed(parts: Parts): Omit<TransitionResource, "kind" | "sleepState" | "dState"> {
+  return {
+    id: "",
+    state: "SUCCEEDED",
+    alreadyInState: false,
+    startTimeNs: parts.clock.wallNs(),
+    endTimeNs: undefined,
+    phases: [],
+    evictedObjects: 0,
+    evictedBytes: 0,
+    backupObjects: 0,
+    backupBytes: 0,
+    restoredObjects: 0,
+    restoredBytes: 0,
+    wedged: false,
+    recovered: false,
+    error: undefined,
+  };
+}

@@ -1,0 +1,91 @@
+/** The sequence of resume, phase by phase, and the way back to a new device. */
+import { toDeviceError } from "../errors.ts";
+import type { Parts, ResumeProgress } from "./parts.ts";
+import { recoverRegions, requireNoBackups, restoreRegions } from "./restore.ts";
+import { allowSwap, timed } from "./suspend-sequence.ts";
+import type { PhaseCounts, Transition } from "./transition.ts";
+import { type Checksums, compareChecksums } from "./verify.ts";
+
+/** What a resume is from. */
+export interface ResumeSource {
+  /** Only the engines were stopped (runtime D3hot): firmware and memory are as they were. */
+  readonly kept: boolean;
+  /** Rules of image/compatibility.ts whose differences are accepted. */
+  readonly allowDifferences: readonly string[];
+  /** What the bytes are compared with at the end, when that is known. */
+  checksums(): Checksums | undefined;
+}
+
+/** Runs the phases from `image` or `power_on` to `release`. Backups that were not restored stay attached. */
+export async function runResume(
+  parts: Parts,
+  transition: Transition,
+  source: ResumeSource,
+  progress: ResumeProgress,
+): Promise<void> {
+  const { memory, gt, hibernation, clock, faultKnobs } = parts;
+  const { failpoints } = memory;
+  if (hibernation.hasToLoad) {
+    await transition.phase("image", (counts) =>
+      hibernation.load(transition, counts, source.allowDifferences),
+    );
+  }
+  await transition.phase("power_on", async () => {
+    await failpoints.pass("powerOn.before");
+    progress.powerOn = true;
+  });
+  if (!source.kept) {
+    await transition.phase("restore_early", async (counts) => {
+      if (faultKnobs.skipRestoreEarly === true) return;
+      await timed(clock, counts, () =>
+        restoreRegions(memory, counts.restored, "early", () => transition.check()),
+      );
+    });
+    await transition.phase("firmware_start", () =>
+      orByCpu(parts, () =>
+        gt.startFirmware(failpoints.fires("firmware.load") ? "failpoint firmware.load says so" : undefined),
+      ),
+    );
+  }
+  await transition.phase("engine_start", () =>
+    orByCpu(parts, async () => {
+      // With the firmware not running there is nothing that could schedule on them.
+      if (gt.wedged && parts.policy.gtResumeFailure === "memcpy_restore") return;
+      await failpoints.pass("engine.start");
+      await gt.startEngines();
+    }),
+  );
+  if (!source.kept) {
+    await transition.phase("restore_late", (counts) => restoreLate(parts, transition, counts));
+    const checksums = source.checksums();
+    if (checksums !== undefined) {
+      progress.compared = true;
+      await transition.phase("verify", () => compareChecksums(memory, checksums));
+    }
+  }
+  await transition.phase("release", async () => {
+    await requireNoBackups(memory);
+    // Every byte is back: from here on the image is the past.
+    await hibernation.consume();
+    allowSwap(memory);
+  });
+}
+
+async function restoreLate(parts: Parts, transition: Transition, counts: PhaseCounts): Promise<void> {
+  const { memory, clock, faultKnobs } = parts;
+  if (faultKnobs.skipRestoreLate === true) await recoverRegions(memory);
+  else
+    await timed(clock, counts, () =>
+      restoreRegions(memory, counts.restored, "late", () => transition.check()),
+    );
+}
+
+/** Starts a part of the GT; by policy (drm/i915 6.1) the device goes on without it, wedged, and the CPU copies. */
+async function orByCpu(parts: Parts, start: () => Promise<void>): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    if (parts.policy.gtResumeFailure !== "memcpy_restore") throw error;
+    await parts.gt.setWedged(toDeviceError(error).message.replace(/\.$/, ""));
+  }
+}

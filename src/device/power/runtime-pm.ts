@@ -1,0 +1,219 @@
+/**
+ * Runtime PM: a device that nobody uses suspends itself after a while, and wakes when somebody needs it
+ * (drm/xe xe_pm.c). D3hot stops the engines and keeps local memory; D3cold, entered when little of it is used, runs the
+ * whole backup. powerState stays ACTIVE throughout: who waits for a wake-up sees only that the call takes longer.
+ */
+import { type Clock, elapsedMs, type Timer } from "../clock.ts";
+import type { UpdateRuntimePm } from "../command.ts";
+import { DeviceError } from "../errors.ts";
+import { formatBytes } from "../format.ts";
+import {
+  AUTOSUSPEND_DELAY_DEFAULT_MS,
+  AUTOSUSPEND_DELAY_MAX_MS,
+  AUTOSUSPEND_DELAY_MIN_MS,
+  D3COLD_THRESHOLD_DEFAULT_BYTES,
+  MIB,
+} from "../limits.ts";
+import type { Memory } from "../memory/memory.ts";
+import { roundUp } from "../memory/region.ts";
+import type { RuntimePmResource } from "../resource.ts";
+import type { Gt } from "../submission/gt.ts";
+import type { CommandGate } from "./command-gate.ts";
+
+export interface RuntimePmSettings {
+  readonly enabled: boolean;
+  readonly autosuspendDelayMs: number;
+  /** D3cold is entered when less local memory than this is used; 0 is never. At most the size of local memory. */
+  readonly d3coldThresholdBytes: number;
+}
+
+export interface RuntimePmOptions {
+  readonly settings: RuntimePmSettings | undefined;
+  readonly memory: Memory;
+  readonly gt: Gt;
+  readonly gate: CommandGate;
+  readonly clock: Clock;
+  /** Whether the state of the device lets it suspend itself now. */
+  readonly maySuspend: () => boolean;
+  /** Runs the transition; answers whether the device is suspended after it. Never rejects. */
+  readonly suspend: (dState: "D3HOT" | "D3COLD") => Promise<boolean>;
+  /** Asks a running suspend to stop. */
+  readonly cancelSuspend: () => void;
+  /** Runs the transition back to D0; answers whether the device can be used. Never rejects. */
+  readonly resume: () => Promise<boolean>;
+}
+
+export class RuntimePm {
+  readonly #options: RuntimePmOptions;
+  #settings: RuntimePmSettings;
+  #status: RuntimePmResource["status"] = "ACTIVE";
+  #timer: Timer | undefined;
+  #lastUseNs: bigint;
+  #suspendedSinceNs = 0n;
+  #suspendedNs = 0n;
+  #suspends = 0;
+  #suspending: Promise<void> | undefined;
+  #waking: Promise<void> | undefined;
+  #closed = false;
+
+  /** @throws DeviceError INVALID_REQUEST for settings that make no sense. */
+  constructor(options: RuntimePmOptions) {
+    this.#options = options;
+    this.#lastUseNs = options.clock.monotonicNs();
+    const total = localBytes(options.memory);
+    this.#settings = options.settings ?? {
+      enabled: false,
+      autosuspendDelayMs: AUTOSUSPEND_DELAY_DEFAULT_MS,
+      d3coldThresholdBytes: Math.min(D3COLD_THRESHOLD_DEFAULT_BYTES, total),
+    };
+    checkSettings(this.#settings, total);
+    options.gate.onIdle = () => this.noteIdle();
+  }
+
+  get status(): RuntimePmResource["status"] {
+    return this.#status;
+  }
+
+  describe(): RuntimePmResource {
+    const { gate, gt, clock } = this.#options;
+    const suspended = this.#status === "SUSPENDED" || this.#status === "RESUMING";
+    return {
+      ...this.#settings,
+      status: this.#status,
+      usageCount: gate.inside + (gt.idle ? 0 : 1),
+      suspendedNs: this.#suspendedNs + (suspended ? clock.monotonicNs() - this.#suspendedSinceNs : 0n),
+      suspends: this.#suspends,
+    };
+  }
+
+  /** Changes what is given; a device that may no longer sleep is woken. @throws DeviceError INVALID_REQUEST. */
+  async update(command: UpdateRuntimePm): Promise<RuntimePmResource> {
+    const { enabled, autosuspendDelayMs, d3coldThresholdBytes } = command;
+    const settings = {
+      enabled: enabled ?? this.#settings.enabled,
+      autosuspendDelayMs: autosuspendDelayMs ?? this.#settings.autosuspendDelayMs,
+      d3coldThresholdBytes: d3coldThresholdBytes ?? this.#settings.d3coldThresholdBytes,
+    };
+    checkSettings(settings, localBytes(this.#options.memory));
+    this.#settings = settings;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (settings.enabled) this.noteIdle();
+    else await this.wake();
+    return this.describe();
+  }
+
+  /** The device may have become idle: it will suspend itself unless somebody uses it before the delay is over. */
+  noteIdle(): void {
+    if (!this.#settings.enabled || this.#status !== "ACTIVE" || this.#closed) return;
+    this.#lastUseNs = this.#options.clock.monotonicNs();
+    this.#startTimer(this.#settings.autosuspendDelayMs);
+  }
+
+  /** Resolves when the device is in D0, or could not be brought there. */
+  wake(): Promise<void> {
+    if (this.#status === "ACTIVE") return Promise.resolve();
+    this.#waking ??= this.#wake().finally(() => {
+      this.#waking = undefined;
+    });
+    return this.#waking;
+  }
+
+  /** The device is in D0 by other means: a reset. */
+  noteReset(): void {
+    this.#leaveSuspended();
+    this.#status = "ACTIVE";
+  }
+
+  /** Never suspends again. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #startTimer(delayMs: number): void {
+    this.#timer ??= this.#options.clock.startTimer(delayMs, () => {
+      this.#timer = undefined;
+      this.#expired();
+    });
+  }
+
+  /** The delay is over since the timer was started, which need not be the last use. */
+  #expired(): void {
+    const { gate, gt, clock, maySuspend } = this.#options;
+    if (!this.#settings.enabled || this.#status !== "ACTIVE" || this.#closed || !maySuspend()) return;
+    // Whoever is inside tells when he leaves, and so does work when it ends.
+    if (gate.inside > 0) return;
+    if (!gt.idle) {
+      gt.scheduler.whenIdle(() => this.noteIdle());
+      return;
+    }
+    const leftMs = this.#settings.autosuspendDelayMs - elapsedMs(this.#lastUseNs, clock.monotonicNs());
+    if (leftMs > 0) {
+      this.#startTimer(leftMs);
+      return;
+    }
+    this.#suspending = this.#suspend().finally(() => {
+      this.#suspending = undefined;
+    });
+  }
+
+  async #suspend(): Promise<void> {
+    this.#status = "SUSPENDING";
+    const isSuspended = await this.#options.suspend(this.#target());
+    if (!isSuspended) {
+      this.#status = "ACTIVE";
+      return;
+    }
+    this.#status = "SUSPENDED";
+    this.#suspends++;
+    this.#suspendedSinceNs = this.#options.clock.monotonicNs();
+  }
+
+  async #wake(): Promise<void> {
+    if (this.#suspending !== undefined) {
+      this.#options.cancelSuspend();
+      await this.#suspending;
+    }
+    if (this.#status !== "SUSPENDED") return;
+    this.#status = "RESUMING";
+    const isAwake = await this.#options.resume();
+    if (isAwake) this.noteReset();
+    else this.#status = "SUSPENDED";
+  }
+
+  #leaveSuspended(): void {
+    if (this.#status !== "SUSPENDED" && this.#status !== "RESUMING") return;
+    this.#suspendedNs += this.#options.clock.monotonicNs() - this.#suspendedSinceNs;
+  }
+
+  /** xe_pm_d3cold_allowed_toggle: each region counts in whole MiB. */
+  #target(): "D3HOT" | "D3COLD" {
+    const used = this.#options.memory.localRegions.reduce(
+      (sum, region) => sum + roundUp(region.sizeBytes - region.freeBytes, MIB),
+      0,
+    );
+    return used < this.#settings.d3coldThresholdBytes ? "D3COLD" : "D3HOT";
+  }
+}
+
+function localBytes(memory: Memory): number {
+  return memory.localRegions.reduce((sum, region) => sum + region.sizeBytes, 0);
+}
+
+function checkSettings(settings: RuntimePmSettings, localBytesTotal: number): void {
+  const { autosuspendDelayMs, d3coldThresholdBytes } = settings;
+  if (!(autosuspendDelayMs >= AUTOSUSPEND_DELAY_MIN_MS && autosuspendDelayMs <= AUTOSUSPEND_DELAY_MAX_MS)) {
+    throw new DeviceError(
+      "INVALID_REQUEST",
+      `Autosuspend delay (${autosuspendDelayMs} ms) is not between ${AUTOSUSPEND_DELAY_MIN_MS} and ${AUTOSUSPEND_DELAY_MAX_MS} ms.`,
+    );
+  }
+  const isSize = Number.isSafeInteger(d3coldThresholdBytes) && d3coldThresholdBytes >= 0;
+  if (isSize && d3coldThresholdBytes <= localBytesTotal) return;
+  throw new DeviceError(
+    "INVALID_REQUEST",
+    `D3cold threshold (${d3coldThresholdBytes} bytes) is not between 0 and the size of local memory (${formatBytes(localBytesTotal)}).`,
+  );
+}

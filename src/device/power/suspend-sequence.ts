@@ -1,0 +1,209 @@
+/**
+ * The sequences of suspend and of its undoing, phase by phase. Why each stands where it does is told by the hardware:
+ * it reads firmware, page table and contexts from the memory whose power is at stake.
+ */
+import { type Clock, elapsedMs, settledWithin } from "../clock.ts";
+import { DeviceError, toDeviceError } from "../errors.ts";
+import { PREPARE_DRAIN_TIMEOUT_MS } from "../limits.ts";
+import type { Memory } from "../memory/memory.ts";
+import { backUpRegions, dropPreallocated, evictRegions, preallocateBackups } from "./backup.ts";
+import type { Parts, SuspendProgress, SuspendTarget } from "./parts.ts";
+import { recoverRegions, requireNoBackups } from "./restore.ts";
+import type { PhaseCounts, Transition } from "./transition.ts";
+import { takeChecksums } from "./verify.ts";
+
+/** Runs the phases from `prepare` to `power_off`. Throws what stopped it; `progress` says where. */
+export async function runSuspend(
+  parts: Parts,
+  transition: Transition,
+  target: SuspendTarget,
+  progress: SuspendProgress,
+): Promise<void> {
+  const { memory, gt, hibernation } = parts;
+  const { failpoints } = memory;
+  await transition.phase("prepare", (counts) => prepare(parts, transition, target, progress, counts));
+  if (target.copies) {
+    await transition.phase("evict", async (counts) => {
+      await failpoints.pass("evict.before");
+      // Where the kernel forbids I/O for memory (pm_restrict_gfp_mask), it does so until the device is resumed.
+      if (memory.swap !== undefined) memory.swap.allowed = target.swaps;
+      await forgiving(parts, transition, () => stepOne(parts, transition, target, counts));
+      await failpoints.pass("evict.after");
+    });
+  }
+  await transition.phase("idle", () => idle(parts, transition, target));
+  if (target.copies) {
+    await transition.phase("evict_pinned", async (counts) => {
+      await failpoints.pass("evictPinned.before");
+      await forgiving(parts, transition, async () => {
+        await evictRegions(memory, transition, counts, "evictPinned.object");
+        await timed(parts.clock, counts, () =>
+          backUpRegions(memory, transition, counts, "pinned", progress.preallocated),
+        );
+      });
+    });
+    await transition.phase("memcpy", async (counts) => {
+      gt.withdrawBlitter();
+      await timed(parts.clock, counts, () =>
+        backUpRegions(memory, transition, counts, "remaining", progress.preallocated),
+      );
+      dropPreallocated(memory, progress.preallocated);
+    });
+    await transition.phase("firmware_stop", async () => {
+      await failpoints.pass("firmware.stop");
+      progress.firmwareStopped = true;
+      gt.stopFirmware();
+      if (!target.image) await failpoints.pass("powerOff.before");
+    });
+  }
+  if (target.image) {
+    await transition.phase("image", async (counts) => {
+      await hibernation.write(transition, counts, {
+        hybrid: !target.losesSystem,
+        checksums: progress.checksums,
+      });
+      await failpoints.pass("powerOff.before");
+    });
+  }
+  transition.check();
+  transition.commit();
+  progress.powerOffBegun = true;
+  await transition.phase("power_off", () => powerOff(parts, target));
+}
+
+/** Undoes a suspend that did not reach `power_off`: every byte is where it was or has been evicted, none is lost. */
+export async function runRecover(
+  parts: Parts,
+  transition: Transition,
+  progress: SuspendProgress,
+): Promise<void> {
+  const { memory, hibernation } = parts;
+  await transition.phase("recover", async () => {
+    allowSwap(memory);
+    // First of all: a device that runs on while a sealed image says otherwise could lose what it does from now on.
+    await hibernation.consume();
+    dropPreallocated(memory, progress.preallocated);
+    await recoverRegions(memory);
+    await restartGt(parts, progress);
+  });
+}
+
+/** Starts what a suspend had stopped. @throws DeviceError FIRMWARE_LOAD_FAILED, ENGINE_HUNG; the GT is wedged then. */
+export async function restartGt({ gt }: Parts, progress: SuspendProgress): Promise<void> {
+  if (progress.firmwareStopped && !gt.wedged) {
+    await gt.startFirmware();
+    await gt.startEngines();
+  }
+  gt.giveBlitter();
+}
+
+/** Lets objects be swapped out again. */
+export function allowSwap(memory: Memory): void {
+  if (memory.swap !== undefined) memory.swap.allowed = true;
+}
+
+/** Times what a phase spends on backups or restores alone. */
+export async function timed(clock: Clock, counts: PhaseCounts, work: () => Promise<void>): Promise<void> {
+  const startNs = clock.monotonicNs();
+  try {
+    await work();
+  } finally {
+    counts.backupNs += clock.monotonicNs() - startNs;
+  }
+}
+
+async function prepare(
+  parts: Parts,
+  transition: Transition,
+  target: SuspendTarget,
+  progress: SuspendProgress,
+  counts: PhaseCounts,
+): Promise<void> {
+  const { memory, gate, clock, policy } = parts;
+  const drained = Promise.race([gate.drained(), cancelled(transition)]);
+  const inTime = await settledWithin(clock, drained, PREPARE_DRAIN_TIMEOUT_MS);
+  transition.check();
+  if (!inTime) {
+    throw new DeviceError(
+      "IDLE_TIMEOUT",
+      `Commands in progress did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms, so the device was not suspended.`,
+    );
+  }
+  await requireNoBackups(memory);
+  if (target.verify) progress.checksums = await takeChecksums(memory);
+  if (!target.copies) return;
+  if (policy.notifier === "opportunistic") {
+    await forgiven(parts, transition, () => evictRegions(memory, transition, counts, "evict.object"));
+  }
+  if (policy.preallocateBackups) {
+    await forgiven(parts, transition, () => preallocateBackups(memory, progress.preallocated));
+  }
+}
+
+async function stepOne(
+  parts: Parts,
+  transition: Transition,
+  target: SuspendTarget,
+  counts: PhaseCounts,
+): Promise<void> {
+  const { memory, gt, clock, policy } = parts;
+  const evict = (): Promise<boolean> => evictRegions(memory, transition, counts, "evict.object");
+  const startNs = clock.monotonicNs();
+  let someActive = await evict();
+  // Each leaves as soon as the work that uses it has ended; one that never ends keeps nobody else here.
+  while (policy.step1 === "chain" && someActive) {
+    const leftMs = target.idleTimeoutMs - elapsedMs(startNs, clock.monotonicNs());
+    if (leftMs <= 0) return;
+    const retired = new Promise<boolean>((resolve) => gt.scheduler.onNextRetired(() => resolve(true)));
+    await settledWithin(clock, Promise.race([retired, cancelled(transition)]), leftMs);
+    someActive = await evict();
+  }
+}
+
+/** Does the work of step 1 or 2; by policy its failure is the next step's to make good. */
+function forgiving(parts: Parts, transition: Transition, work: () => Promise<void>): Promise<void> {
+  return parts.policy.failure === "continue" ? forgiven(parts, transition, work) : work();
+}
+
+/** Does what may fail: all but the end of the transition itself is told and forgiven. */
+async function forgiven(parts: Parts, transition: Transition, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    transition.check();
+    const { reason, message } = toDeviceError(error);
+    parts.memory.emit({ type: "phaseForgiven", transition: transition.describe(), reason, message });
+  }
+}
+
+/** Resolves when a cancel is asked for. */
+function cancelled(transition: Transition): Promise<boolean> {
+  return new Promise((resolve) => transition.onCancel(() => resolve(true)));
+}
+
+async function idle(parts: Parts, transition: Transition, target: SuspendTarget): Promise<void> {
+  const { idleTimeoutMs, onIdleTimeout } = target;
+  const isIdle = await Promise.race([parts.gt.waitForIdle(idleTimeoutMs), cancelled(transition)]);
+  transition.check();
+  if (isIdle && !parts.memory.failpoints.fires("idle.timeout")) return;
+  if (onIdleTimeout === "ABORT") {
+    throw new DeviceError(
+      "IDLE_TIMEOUT",
+      `The GT was not idle after ${idleTimeoutMs} ms, so the suspend was aborted.`,
+    );
+  }
+  await parts.gt.setWedged(`the GT was not idle after ${idleTimeoutMs} ms`);
+}
+
+async function powerOff(parts: Parts, target: SuspendTarget): Promise<void> {
+  const { memory, gt, rail } = parts;
+  await gt.haltEngines();
+  if (target.dState === "D3COLD") {
+    const pattern = await rail.cut(target.losesSystem ? "all" : "local");
+    for (const region of memory.regions) {
+      if (target.losesSystem || region !== memory.system) region.forgetCleared();
+    }
+    if (target.losesSystem) await memory.swap?.poison(pattern);
+  }
+  await memory.failpoints.pass("powerOff.after");
+}

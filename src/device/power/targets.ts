@@ -1,0 +1,50 @@
+/** What is asked for, made into what a suspend does: where it leads, under which policy. */
+import type { Suspend } from "../command.ts";
+import { DeviceError } from "../errors.ts";
+import { IDLE_TIMEOUT_DEFAULT_MS, IDLE_TIMEOUT_MAX_MS } from "../limits.ts";
+import type { SuspendTarget } from "./parts.ts";
+import type { PowerPolicy } from "./policy.ts";
+
+/** @throws DeviceError INVALID_REQUEST for what no device could do. */
+export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {
+  const { state, hybrid = false, idleTimeoutMs = IDLE_TIMEOUT_DEFAULT_MS } = command;
+  if (!(idleTimeoutMs >= 0 && idleTimeoutMs <= IDLE_TIMEOUT_MAX_MS)) {
+    throw new DeviceError(
+      "INVALID_REQUEST",
+      `Idle timeout (${idleTimeoutMs} ms) is not between 0 and ${IDLE_TIMEOUT_MAX_MS} ms.`,
+    );
+  }
+  if (hybrid && state !== "S3") {
+    throw new DeviceError(
+      "INVALID_REQUEST",
+      `Hybrid sleep is S3 with a hibernation image; it does not go with ${state}.`,
+    );
+  }
+  return {
+    sleepState: state,
+    dState: state === "S2IDLE" && policy.s2idleKeepsLmem ? "D3HOT" : "D3COLD",
+    copies: true,
+    image: hybrid || state === "S4",
+    losesSystem: state === "S4",
+    swaps: policy.swapAllowed.includes(state),
+    idleTimeoutMs,
+    onIdleTimeout: command.onIdleTimeout ?? "WEDGE",
+    verify: command.verify === true,
+  };
+}
+
+/** What a device does that suspends itself: what is still busy keeps it awake, and nobody asked for checksums. */
+export function runtimeTarget(dState: "D3HOT" | "D3COLD"): SuspendTarget {
+  return {
+    sleepState: undefined,
+    dState,
+    copies: dState === "D3COLD",
+    image: false,
+    losesSystem: false,
+    // Nobody froze the host: it may do I/O for memory.
+    swaps: true,
+    idleTimeoutMs: IDLE_TIMEOUT_DEFAULT_MS,
+    onIdleTimeout: "ABORT",
+    verify: false,
+  };
+}

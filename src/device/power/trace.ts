@@ -1,0 +1,93 @@
+/**
+ * What one transition did and when: its phases, the copies of each engine and of the CPU, and what happened to it. Only
+ * collected here; trace-json.ts makes a file of it.
+ */
+import type { Clock } from "../clock.ts";
+import { TRACE_EVENTS_MAX } from "../limits.ts";
+import type { CopyRecord } from "../memory/copy-watch.ts";
+import type { Memory } from "../memory/memory.ts";
+import type { PhaseName, PhaseRecord } from "../resource.ts";
+import type { Gt } from "../submission/gt.ts";
+
+export interface TracePhase {
+  readonly name: PhaseName;
+  readonly startNs: bigint;
+  /** Undefined while it runs. */
+  record: PhaseRecord | undefined;
+}
+
+/** Something that happened at one moment. */
+export interface TraceInstant {
+  readonly name: string;
+  readonly timeNs: bigint;
+  readonly details: Readonly<Record<string, string>>;
+}
+
+export class Trace {
+  /** All times are monotonic. Nanoseconds. */
+  readonly startNs: bigint;
+  readonly phases: TracePhase[] = [];
+  readonly #clock: Clock;
+  #copies: CopyRecord[] = [];
+  readonly #instants: TraceInstant[] = [];
+  #dropped = 0;
+  #detach: () => void = () => {};
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.startNs = clock.monotonicNs();
+  }
+
+  get copies(): readonly CopyRecord[] {
+    return this.#copies;
+  }
+
+  get instants(): readonly TraceInstant[] {
+    return this.#instants;
+  }
+
+  /** Copies and moments that it had no room for, or was told to forget. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Listens to copies and to the GT until `detach`. */
+  attach(memory: Memory, gt: Gt): void {
+    const { copies } = memory;
+    copies.listener = (copy) => this.#keep(this.#copies, copy);
+    gt.onWedged = (why) => this.happened("wedged", { why });
+    this.#detach = () => {
+      copies.listener = undefined;
+      gt.onWedged = () => {};
+    };
+  }
+
+  detach(): void {
+    this.#detach();
+    this.#detach = () => {};
+  }
+
+  phaseBegan(name: PhaseName): void {
+    this.phases.push({ name, startNs: this.#clock.monotonicNs(), record: undefined });
+  }
+
+  phaseEnded(record: PhaseRecord): void {
+    const running = this.phases.at(-1);
+    if (running !== undefined) running.record = record;
+  }
+
+  happened(name: string, details: Readonly<Record<string, string>> = {}): void {
+    this.#keep(this.#instants, { name, timeNs: this.#clock.monotonicNs(), details });
+  }
+
+  /** Gives up the copies, which are nearly all of it: for transitions that are long past. */
+  forgetCopies(): void {
+    this.#dropped += this.#copies.length;
+    this.#copies = [];
+  }
+
+  #keep<T>(events: T[], event: T): void {
+    if (this.#copies.length + this.#instants.length < TRACE_EVENTS_MAX) events.push(event);
+    else this.#dropped++;
+  }
+}

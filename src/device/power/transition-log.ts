@@ -1,0 +1,120 @@
+/** The transitions of a device: the one that runs, the one that led to the present state, and those that are kept. */
+import type { Clock } from "../clock.ts";
+import type { ListTransitions } from "../command.ts";
+import { DeviceError } from "../errors.ts";
+import type { EventSink } from "../events.ts";
+import { PAGE_SIZE_MAX, TRACES_KEPT_MAX, TRANSITIONS_KEPT_MAX } from "../limits.ts";
+import type { Memory } from "../memory/memory.ts";
+import type { DState, SleepState, TransitionKind, TransitionResource } from "../resource.ts";
+import type { Gt } from "../submission/gt.ts";
+import { Transition } from "./transition.ts";
+
+export interface TransitionLogOptions {
+  readonly memory: Memory;
+  readonly gt: Gt;
+  readonly clock: Clock;
+  readonly emit: EventSink;
+}
+
+/** What a transition is before it begins. */
+export interface TransitionStart {
+  readonly kind: TransitionKind;
+  /** Undefined for runtime PM. */
+  readonly sleepState: SleepState | undefined;
+  readonly dState: DState;
+}
+
+export class TransitionLog {
+  /** Oldest first. */
+  readonly #transitions: Transition[] = [];
+  readonly #options: TransitionLogOptions;
+  /** Number of the next transition. */
+  nextId = 1;
+  #running: Transition | undefined;
+  #latest: Transition;
+
+  constructor(options: TransitionLogOptions) {
+    this.#options = options;
+    // Boot brought the device to ACTIVE: that is what a resume of a fresh device is answered with.
+    this.#latest = this.#atBoot({ kind: "RESUME", sleepState: "S3", dState: "D0" });
+  }
+
+  get running(): Transition | undefined {
+    return this.#running;
+  }
+
+  /** The transition that led to the present state; one that failed led nowhere. */
+  get latest(): Transition {
+    return this.#latest;
+  }
+
+  /** Id of the running transition or of the last one; empty before the first. */
+  get lastId(): string {
+    return this.#transitions.at(-1)?.id ?? "";
+  }
+
+  /** The device boots suspended: that is what a suspend to the same state is answered with. */
+  bootedSuspended(sleepState: SleepState): void {
+    this.#latest = this.#atBoot({ kind: "SUSPEND", sleepState, dState: "D3COLD" });
+  }
+
+  /** Begins a transition. Legal when none is running. */
+  begin(start: TransitionStart): Transition {
+    const { memory, gt, clock, emit } = this.#options;
+    const transition = new Transition({ ...start, id: String(this.nextId++), clock, emit });
+    this.#transitions.push(transition);
+    if (this.#transitions.length > TRANSITIONS_KEPT_MAX) this.#transitions.shift();
+    this.#transitions.at(-1 - TRACES_KEPT_MAX)?.trace.forgetCopies();
+    transition.trace.attach(memory, gt);
+    this.#running = transition;
+    emit({ type: "transitionStarted", transition: transition.describe() });
+    return transition;
+  }
+
+  /** Ends the running transition; without a failure it succeeded. */
+  finish(transition: Transition, failure: DeviceError | undefined): void {
+    this.#running = undefined;
+    if (failure !== undefined) {
+      transition.end(failure.reason === "TRANSITION_CANCELLED" ? "CANCELLED" : "FAILED", failure);
+      return;
+    }
+    // Runtime PM leads nowhere that a client could have asked for.
+    if (transition.kind === "SUSPEND" || transition.kind === "RESUME") this.#latest = transition;
+    transition.end("SUCCEEDED");
+  }
+
+  /** @throws DeviceError TRANSITION_NOT_FOUND. */
+  find(id: string): Transition {
+    if (id === this.#latest.id) return this.#latest;
+    const transition = this.#transitions.find((each) => each.id === id);
+    if (transition !== undefined) return transition;
+    throw new DeviceError("TRANSITION_NOT_FOUND", `Transition ${id} does not exist, or no longer.`, {
+      transition: id,
+    });
+  }
+
+  /** Newest first. */
+  list(command: ListTransitions): {
+    readonly transitions: readonly TransitionResource[];
+    readonly nextBeforeId: string;
+  } {
+    if (!Number.isInteger(command.limit) || command.limit < 1 || command.limit > PAGE_SIZE_MAX) {
+      throw new DeviceError(
+        "INVALID_REQUEST",
+        `A page of ${command.limit} transitions is not between 1 and ${PAGE_SIZE_MAX}.`,
+      );
+    }
+    const before = command.beforeId === "" ? Number.POSITIVE_INFINITY : Number(command.beforeId);
+    const older = this.#transitions.filter((transition) => Number(transition.id) < before).toReversed();
+    const transitions = older.slice(0, command.limit).map((transition) => transition.describe());
+    const more = older.length > command.limit;
+    return { transitions, nextBeforeId: more ? (transitions.at(-1)?.id ?? "") : "" };
+  }
+
+  /** How the device came to be as it boots: none of its transitions, but what calls that change nothing answer. */
+  #atBoot(start: TransitionStart): Transition {
+    const transition = new Transition({ ...start, id: "0", clock: this.#options.clock, emit: () => {} });
+    transition.end("SUCCEEDED");
+    return transition;
+  }
+}

@@ -1,0 +1,111 @@
+/** An image that is being written to the image directory, and one that is read from it. */
+import { DeviceError, type ImageDraft, type ImageFile } from "../device/mod.ts";
+import type { ImageErrors, ImageObserver } from "./image-errors.ts";
+import type { DurableFile } from "./image-file-system.ts";
+import { type PositionedFile, readFully, writeFully } from "./positioned-file.ts";
+
+/** What both need besides their file. */
+export interface ImageFileDeps {
+  readonly path: string;
+  readonly errors: ImageErrors;
+  readonly observer: ImageObserver;
+}
+
+/** The steps that concern the directory and not the file alone. */
+export interface DraftDirectory {
+  /** Makes the closed, durable file a sealed image. Answers where it is then, also when what follows fails. */
+  seal(id: string, moved: (path: string) => void): Promise<void>;
+  /** Removes the file, and what was set aside for it. */
+  abandon(id: string, path: string): Promise<void>;
+}
+
+export class DirectoryDraft implements ImageDraft {
+  readonly id: string;
+  readonly #file: DurableFile;
+  readonly #deps: ImageFileDeps;
+  readonly #directory: DraftDirectory;
+  #path: string;
+  #endBytes = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(id: string, file: DurableFile, deps: ImageFileDeps, directory: DraftDirectory) {
+    this.id = id;
+    this.#file = file;
+    this.#deps = deps;
+    this.#directory = directory;
+    this.#path = deps.path;
+  }
+
+  /** How far it has been written. */
+  get endBytes(): number {
+    return this.#endBytes;
+  }
+
+  async write(offsetBytes: number, bytes: Uint8Array): Promise<void> {
+    const { errors, observer } = this.#deps;
+    await errors.guard(this.#path, "written", () => writeFully(this.#file, offsetBytes, bytes));
+    this.#endBytes = Math.max(this.#endBytes, offsetBytes + bytes.length);
+    observer.onWrite?.(bytes.length);
+  }
+
+  read(offsetBytes: number, into: Uint8Array): Promise<void> {
+    return readWhole(this.#file, this.#deps, offsetBytes, into);
+  }
+
+  sync(): Promise<void> {
+    return this.#deps.errors.guard(this.#path, "made durable", () => this.#file.datasync());
+  }
+
+  async seal(): Promise<void> {
+    await this.sync();
+    await this.close();
+    await this.#directory.seal(this.id, (path) => {
+      this.#path = path;
+    });
+  }
+
+  async abandon(): Promise<void> {
+    // Its bytes are not wanted, so that it does not matter whether they got there.
+    await this.close().catch(() => {});
+    await this.#directory.abandon(this.id, this.#path);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#deps.errors.guard(this.#path, "closed", () => this.#file.close());
+    return this.#closed;
+  }
+}
+
+export class DirectoryImage implements ImageFile {
+  readonly sizeBytes: number;
+  readonly #file: PositionedFile;
+  readonly #deps: ImageFileDeps;
+
+  constructor(file: PositionedFile & { readonly sizeBytes: number }, deps: ImageFileDeps) {
+    this.sizeBytes = file.sizeBytes;
+    this.#file = file;
+    this.#deps = deps;
+  }
+
+  read(offsetBytes: number, into: Uint8Array): Promise<void> {
+    return readWhole(this.#file, this.#deps, offsetBytes, into);
+  }
+
+  close(): Promise<void> {
+    return this.#deps.errors.guard(this.#deps.path, "closed", () => this.#file.close());
+  }
+}
+
+async function readWhole(
+  file: PositionedFile,
+  { path, errors, observer }: ImageFileDeps,
+  offsetBytes: number,
+  into: Uint8Array,
+): Promise<void> {
+  const doneBytes = await errors.guard(path, "read", () => readFully(file, offsetBytes, into));
+  observer.onRead?.(doneBytes);
+  if (doneBytes === into.length) return;
+  const wantedBytes = offsetBytes + into.length;
+  const message = `Image ${path} ends at offset ${offsetBytes + doneBytes}, and should have ${wantedBytes} bytes at least.`;
+  throw errors.told(new DeviceError("IMAGE_CORRUPT", message, { path }));
+}

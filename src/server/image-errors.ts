@@ -1,0 +1,48 @@
+/** What goes wrong with the files of images, as errors for callers, each told to who counts them. */
+import { DeviceError, type ErrorReason } from "../device/mod.ts";
+import { codeOf } from "./image-file-system.ts";
+
+/** What the image directory tells, for metrics. Observers must not throw. */
+export interface ImageObserver {
+  onWrite?(bytes: number): void;
+  onRead?(bytes: number): void;
+  onError?(reason: ErrorReason): void;
+}
+
+/** Codes that say that there is no room: of the disk, of a quota, of a file. */
+const FULL = ["ENOSPC", "EDQUOT", "EFBIG"];
+
+export class ImageErrors {
+  readonly #observer: ImageObserver;
+
+  constructor(observer: ImageObserver) {
+    this.#observer = observer;
+  }
+
+  /** Tells of an error and gives it back, to be thrown. */
+  told(error: DeviceError): DeviceError {
+    this.#observer.onError?.(error.reason);
+    return error;
+  }
+
+  notFound(image: string): DeviceError {
+    return new DeviceError("IMAGE_NOT_FOUND", `There is no image ${image}.`, { image });
+  }
+
+  /** Of what the system said of a path: IMAGE_STORE_FULL or COPY_FAILED. `done` is such as "written". */
+  ofPath(path: string, done: string, why: unknown): DeviceError {
+    const reason = FULL.includes(codeOf(why)) ? "IMAGE_STORE_FULL" : "COPY_FAILED";
+    const text = why instanceof Error ? why.message : String(why);
+    const message = `${path} could not be ${done}: ${text.replace(/\.$/, "")}.`;
+    return this.told(new DeviceError(reason, message, { path }, { cause: why }));
+  }
+
+  /** Runs `action` and turns what it throws into the error of a path. */
+  async guard<T>(path: string, done: string, action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      throw error instanceof DeviceError ? error : this.ofPath(path, done, error);
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** Hibernation images: how many, how large, and what goes to and from them. Only a daemon with a data directory has these. */
+import { Counter, Gauge, type OpenMetricsContentType, type Registry } from "prom-client";
+import type { ErrorReason } from "../../device/errors.ts";
+import type { ImageUsage } from "../image-directory.ts";
+import type { ImageObserver } from "../image-errors.ts";
+
+/** What the store usually fails with; others appear when they occur. */
+const REASONS: readonly ErrorReason[] = ["IMAGE_STORE_FULL", "IMAGE_CORRUPT", "COPY_FAILED"];
+
+/** The only store that there is. */
+const LABELS = { store: "directory" } as const;
+
+export class ImageMetrics {
+  /** What the store is handed. */
+  readonly observer: ImageObserver;
+  readonly #gauges;
+  #probe: (() => Promise<ImageUsage>) | undefined;
+
+  constructor(registry: Registry<OpenMetricsContentType>) {
+    const registers = [registry];
+    const gauge = (name: string, help: string) => new Gauge({ name, help, labelNames: ["store"], registers });
+    const counter = (name: string, help: string) =>
+      new Counter({ name, help, labelNames: ["store"], registers });
+    this.#gauges = {
+      images: gauge("torpor_images", "Hibernation images, sealed or consumed."),
+      bytes: gauge("torpor_image_bytes", "Bytes that hibernation images take."),
+      free: gauge("torpor_image_store_free_bytes", "Bytes that new hibernation images can take."),
+    };
+    const written = counter("torpor_image_write_bytes_total", "Bytes written to hibernation images.");
+    const read = counter("torpor_image_read_bytes_total", "Bytes read from hibernation images.");
+    const errors = new Counter({
+      name: "torpor_image_errors_total",
+      help: "Failures of the store of hibernation images.",
+      labelNames: ["store", "reason"],
+      registers,
+    });
+    written.inc(LABELS, 0);
+    read.inc(LABELS, 0);
+    for (const reason of REASONS) errors.inc({ ...LABELS, reason }, 0);
+    this.observer = {
+      onWrite: (bytes) => written.inc(LABELS, bytes),
+      onRead: (bytes) => read.inc(LABELS, bytes),
+      onError: (reason) => errors.inc({ ...LABELS, reason }),
+    };
+  }
+
+  /** Shows the state of a store at each scrape from now on. */
+  watch(probe: () => Promise<ImageUsage>): void {
+    this.#probe = probe;
+  }
+
+  /** Fills the gauges anew. A store that does not answer has no series in this scrape. */
+  async refresh(): Promise<void> {
+    for (const gauge of Object.values(this.#gauges)) gauge.reset();
+    const usage = await this.#probe?.().catch(() => undefined);
+    if (usage === undefined) return;
+    this.#gauges.images.set(LABELS, usage.images);
+    this.#gauges.bytes.set(LABELS, usage.bytes);
+    if (usage.freeBytes !== undefined) this.#gauges.free.set(LABELS, usage.freeBytes);
+  }
+}

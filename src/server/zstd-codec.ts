@@ -1,0 +1,21 @@
+/** Frames of hibernation images by Zstandard, on the threads of Node's pool. */
+import { promisify } from "node:util";
+import { constants, zstdCompress, zstdDecompress } from "node:zlib";
+import type { FrameCodec } from "../device/mod.ts";
+
+/** Of 1 to 22: an image is written while everybody waits, and higher ones cost more than the disk would. */
+const LEVEL = 1;
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+export const zstdCodec: FrameCodec = {
+  id: 1,
+  compress: (bytes) => compress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } }),
+  async decompress(bytes, lengthBytes) {
+    // An image that lies must not fill the memory; 0 would be no limit.
+    const plain = await decompress(bytes, { maxOutputLength: Math.max(1, lengthBytes) });
+    if (plain.length === lengthBytes) return plain;
+    throw new Error(`The frame holds ${plain.length} bytes and should hold ${lengthBytes}`);
+  },
+};

@@ -1,0 +1,136 @@
+/** `verify` and `validateOnly`: what is promised about bytes and about calls, before and after. */
+import { describe, expect, test } from "vitest";
+import { bootFaulty, ERROR_ONCE, type FaultyDevice } from "../support/faulty-device.ts";
+import { MemoryImageStore } from "../support/image-store.ts";
+import {
+  bytesInPlace,
+  hashOf,
+  MIB,
+  patternOf,
+  reasonOf,
+  type VirtualDevice,
+} from "../support/test-device.ts";
+
+describe("verify", () => {
+  test.each([0, 1])(
+    "gives up what is not what it was, by name, whether evicted or pinned (object %i): the rest is right",
+    async (after) => {
+      const { gpu, failpoints } = await boot();
+      const { hashes, ids } = await populate(gpu);
+      await gpu.execute({ type: "suspend", state: "S3", verify: true });
+      failpoints.arm("verify.mismatch", { ...ERROR_ONCE, after });
+      const lost = ids[after];
+      await expect(gpu.execute({ type: "resume" })).rejects.toMatchObject({
+        reason: "CHECKSUM_MISMATCH",
+        metadata: { objects: lost, count: "1" },
+      });
+      expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("FAILED");
+      expect(await gpu.execute({ type: "getObject", object: lost })).toMatchObject({
+        state: "UNKNOWN",
+        region: "",
+        pinCount: 0,
+      });
+      expect((await gpu.execute({ type: "resume" })).state).toBe("SUCCEEDED");
+      gpu.device.checkInvariants();
+      expect(await reasonOf(gpu.download(lost))).toBe("CONTENT_UNKNOWN");
+      expect(await reasonOf(gpu.execute({ type: "pinObject", object: lost }))).toBe("CONTENT_UNKNOWN");
+      hashes.delete(lost);
+      for (const [id, hash] of hashes) expect(hashOf(await gpu.download(id))).toBe(hash);
+      await gpu.execute({ type: "suspend", state: "S3", verify: true });
+      await gpu.execute({ type: "resume", verify: true });
+      await gpu.execute({ type: "deleteObject", object: lost });
+      gpu.device.checkInvariants();
+    },
+  );
+
+  test("finds a single bit that changed in system memory while the device slept", async () => {
+    const { gpu } = await boot();
+    const { ids } = await populate(gpu);
+    await gpu.execute({ type: "suspend", state: "S3", verify: true });
+    const [evicted] = ids;
+    const { memory } = gpu.device;
+    const slot = memory.findObject(evicted);
+    const [extent] = memory.system.extents(memory.table.resource[slot]);
+    expect(bytesInPlace(gpu, evicted).length).toBe(MIB);
+    memory.system.bank.bytes[extent.offsetBytes + 12_345] ^= 1;
+    await expect(gpu.execute({ type: "resume" })).rejects.toMatchObject({ metadata: { objects: evicted } });
+  });
+
+  test("cannot be asked of a resume whose suspend took no checksums", async () => {
+    const { gpu } = await boot();
+    await gpu.execute({ type: "suspend", state: "S3" });
+    expect(await reasonOf(gpu.execute({ type: "resume", verify: true }))).toBe("INVALID_REQUEST");
+    expect((await gpu.execute({ type: "resume" })).state).toBe("SUCCEEDED");
+  });
+});
+
+describe("validateOnly", () => {
+  test("of a suspend answers what it would be, and runs nothing", async () => {
+    const { gpu } = await boot();
+    await populate(gpu);
+    const rehearsed = await gpu.execute({ type: "suspend", state: "S3", validateOnly: true });
+    expect(rehearsed).toMatchObject({
+      id: "",
+      kind: "SUSPEND",
+      sleepState: "S3",
+      dState: "D3COLD",
+      phases: [],
+    });
+    expect((await gpu.execute({ type: "listTransitions", beforeId: "", limit: 1 })).transitions).toEqual([]);
+    expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("ACTIVE");
+    const real = await gpu.execute({ type: "suspend", state: "S3" });
+    const { evictedObjects, evictedBytes, backupObjects, backupBytes } = rehearsed;
+    expect(real).toMatchObject({ evictedObjects, evictedBytes, backupObjects, backupBytes });
+    const back = await gpu.execute({ type: "resume", validateOnly: true });
+    expect(back).toMatchObject({ id: "", kind: "RESUME", restoredObjects: backupObjects });
+    expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("SUSPENDED");
+  });
+
+  test("answers the error that the call would: of the request, of the state, of the room", async () => {
+    const { gpu } = await boot(4 * MIB);
+    const suspend = { type: "suspend", state: "S3", validateOnly: true } as const;
+    expect(await reasonOf(gpu.execute({ ...suspend, idleTimeoutMs: -1 }))).toBe("INVALID_REQUEST");
+    expect(await reasonOf(gpu.execute({ ...suspend, state: "S2IDLE", hybrid: true }))).toBe(
+      "INVALID_REQUEST",
+    );
+    for (let seed = 0; seed < 6; seed++) await gpu.upload(patternOf(seed, MIB));
+    expect(await reasonOf(gpu.execute(suspend))).toBe("SYSTEM_MEMORY_EXHAUSTED");
+    expect(await reasonOf(gpu.execute({ ...suspend, validateOnly: false }))).toBe("SYSTEM_MEMORY_EXHAUSTED");
+    await gpu.execute({ type: "resetDevice", scope: "FACTORY" });
+    await gpu.execute({ type: "suspend", state: "S3" });
+    expect(await reasonOf(gpu.execute({ ...suspend, state: "S2IDLE" }))).toBe("DEVICE_SUSPENDED");
+    expect(await gpu.execute(suspend)).toMatchObject({ alreadyInState: true });
+  });
+
+  test("of S4 finds out whether the store has room, and leaves nothing there", async () => {
+    const small = new MemoryImageStore(MIB);
+    const { gpu } = await boot(64 * MIB, small);
+    await populate(gpu);
+    const suspend = { type: "suspend", state: "S4", validateOnly: true } as const;
+    expect(await reasonOf(gpu.execute(suspend))).toBe("IMAGE_STORE_FULL");
+    expect(small.images.size).toBe(0);
+    const large = new MemoryImageStore();
+    const { gpu: other } = await boot(64 * MIB, large);
+    await populate(other);
+    expect(await other.execute(suspend)).toMatchObject({ kind: "SUSPEND", sleepState: "S4" });
+    expect(large.images.size).toBe(0);
+    const { gpu: none } = await boot();
+    expect(await reasonOf(none.execute(suspend))).toBe("INVALID_REQUEST");
+  });
+});
+
+function boot(smemBytes = 64 * MIB, images?: MemoryImageStore): Promise<FaultyDevice> {
+  return bootFaulty({ smem: { sizeBytes: smemBytes }, ...(images === undefined ? {} : { images }) });
+}
+
+/** An object that will be evicted, and one that is pinned. */
+async function populate(gpu: VirtualDevice): Promise<{ hashes: Map<string, string>; ids: string[] }> {
+  const hashes = new Map<string, string>();
+  for (let seed = 0; seed < 2; seed++) {
+    const bytes = patternOf(seed, MIB);
+    hashes.set(await gpu.upload(bytes), hashOf(bytes));
+  }
+  const ids = [...hashes.keys()];
+  await gpu.execute({ type: "pinObject", object: ids[1] });
+  return { hashes, ids };
+}
