@@ -1,6 +1,7 @@
 /**
- * Writes everything that is generated: TypeScript of the proto, the descriptor set, the OpenAPI document, and the
- * microcode. With --check nothing is written; the exit code says whether what is committed is what would be written.
+ * Writes everything that is generated: TypeScript of the proto, the descriptor set, the OpenAPI document, the
+ * microcode and the dashboards. With --check nothing is written; the exit code says whether what is committed is what
+ * would be written.
  *
  * Needs nothing but node_modules: buf and ts-proto come as packages whose install scripts are not run.
  */
@@ -15,7 +16,8 @@ import { buildOpenApi } from "./openapi/document.ts";
 
 const ROOT = dirname(import.meta.dirname);
 const GEN = "src/server/gen";
-const MICROCODE_SCRIPT = join(ROOT, "scripts/build-microcode.ts");
+/** Each writes what it makes, or checks it, by the same rule as this one. */
+const OTHER_SCRIPTS = ["scripts/build-microcode.ts", "scripts/build-dashboards.ts"];
 const NOTICE = "// Written by scripts/generate.ts. DO NOT EDIT.\n";
 
 /** ts-proto writes a file for every import; these are only annotations, which nothing reads as TypeScript. */
@@ -36,11 +38,10 @@ try {
 } finally {
   rmSync(temporary, { recursive: true, force: true });
 }
-if (existsSync(MICROCODE_SCRIPT)) {
-  const result = spawnSync(process.execPath, [MICROCODE_SCRIPT, ...process.argv.slice(2)], {
-    stdio: "inherit",
-  });
-  if (result.status !== 0) fail("scripts/build-microcode.ts failed; its output is above.");
+for (const script of OTHER_SCRIPTS) {
+  const path = join(ROOT, script);
+  const result = spawnSync(process.execPath, [path, ...process.argv.slice(2)], { stdio: "inherit" });
+  if (result.status !== 0) fail(`${script} failed; its output is above.`);
 }
 
 /** Generates into `directory` and answers the path of what corresponds to src/server/gen. */

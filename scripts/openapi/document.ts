@@ -5,7 +5,15 @@
 import type { FileRegistry } from "@bufbuild/protobuf";
 import { type Binding, type PathSegment, readBindings } from "../../src/server/http/bindings.ts";
 import { commentOf } from "./comments.ts";
-import { contentOperation, ERROR_RESPONSE, ERROR_SCHEMA, MONITORING_PATHS } from "./handwritten.ts";
+import { BODY_EXAMPLES, PATH_EXAMPLES } from "./examples.ts";
+import {
+  contentOperation,
+  ERROR_RESPONSE,
+  ERROR_SCHEMA,
+  eventsOperation,
+  HEADERS,
+  MONITORING_PATHS,
+} from "./handwritten.ts";
 import { type Json, SchemaSet } from "./schema.ts";
 
 const DESCRIPTION = `A discrete GPU whose power you can cut, over REST. The gRPC package torpor.v1 is the same contract.
@@ -70,14 +78,20 @@ function operation(binding: Binding, schemas: SchemaSet): Json {
     in: "path",
     required: true,
     schema: { type: "string" },
+    example: PATH_EXAMPLES[segment.parameter] ?? null,
   }));
+  if (method.name === "WatchEvents") {
+    const query = schemas.queryParameters(method.input, []);
+    return { ...common, ...eventsOperation(query, schemas.reference(method.output)) };
+  }
   if (method.methodKind !== "unary") {
     if (method.methodKind === "client_streaming") schemas.reference(method.output);
     return { ...common, ...contentOperation(method, pathParameters) };
   }
   const bound = [binding.variable?.fieldPath[0], binding.body];
   const query = binding.body === "*" ? [] : schemas.queryParameters(method.input, bound);
-  const parameters = [...pathParameters, ...query];
+  const headers = HEADERS.filter(({ field }) => method.input.fields.some(({ name }) => name === field));
+  const parameters = [...pathParameters, ...query, ...headers.map(({ parameter }) => parameter)];
   return {
     ...common,
     ...(parameters.length === 0 ? {} : { parameters }),
@@ -93,7 +107,8 @@ function requestBody(binding: Binding, schemas: SchemaSet): Json {
     resource === undefined
       ? schemas.reference(input, binding.variable?.fieldPath[0])
       : schemas.reference(resource);
-  return { required: false, content: { "application/json": { schema } } };
+  const example = BODY_EXAMPLES[binding.rpc] ?? null;
+  return { required: false, content: { "application/json": { schema, example } } };
 }
 
 function responses(binding: Binding, schemas: SchemaSet): Json {

@@ -1,4 +1,4 @@
-/** What the OpenAPI document says of the routes that do not carry JSON messages: content, health, metrics, errors. */
+/** What the OpenAPI document says of the routes that do not carry JSON messages: content, events, health, metrics, errors. */
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Json } from "./schema.ts";
 
@@ -9,6 +9,27 @@ const HOLD: Json = {
   description: "Wait for the end of a running transition instead of failing.",
   schema: { type: "boolean" },
 };
+/** Headers that stand for a field, where there is that field. */
+export const HEADERS: readonly { readonly field: string; readonly parameter: Json }[] = [
+  {
+    field: "request_id",
+    parameter: {
+      name: "Idempotency-Key",
+      in: "header",
+      description: "Stands for requestId.",
+      schema: { type: "string", format: "uuid" },
+    },
+  },
+  {
+    field: "etag",
+    parameter: {
+      name: "If-Match",
+      in: "header",
+      description: "Stands for etag; an asterisk means any.",
+      schema: { type: "string" },
+    },
+  },
+];
 const ERROR_REFERENCE: Json = { $ref: "#/components/responses/Error" };
 
 /** The parameters and answers of ReadObject (GET) and WriteObject (PUT). */
@@ -51,6 +72,26 @@ function upload(pathParameters: readonly Json[]): { readonly [key: string]: Json
       200: {
         description: "How much was written.",
         content: { "application/json": { schema: { $ref: "#/components/schemas/WriteObjectResponse" } } },
+      },
+      default: ERROR_REFERENCE,
+    },
+  };
+}
+
+/** The parameters and answers of WatchEvents. @param query those of the proto; @param event a reference to the message */
+export function eventsOperation(query: readonly Json[], event: Json): { readonly [key: string]: Json } {
+  const lastEventId = {
+    name: "Last-Event-ID",
+    in: "header",
+    description: "Stands for afterSequence: what a browser sends when it connects again.",
+    schema: { type: "string" },
+  };
+  return {
+    parameters: [...query, lastEventId],
+    responses: {
+      200: {
+        description: "Server-sent events without end; the data of each is an Event as JSON.",
+        content: { "text/event-stream": { schema: event } },
       },
       default: ERROR_REFERENCE,
     },

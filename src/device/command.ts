@@ -43,6 +43,14 @@ export type Hold = "refuse" | "transition" | "until-active";
 interface Holdable {
   /** @default "refuse" */
   readonly hold?: Hold;
+  /** Aborted when nobody waits for the answer any more: what has not begun by then never does (CALL_CANCELLED). */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A precondition (AIP-154): the object is as the caller last saw it. */
+interface Conditional {
+  /** The etag that the object must have, looked at under its lock; undefined means any. Error: ETAG_MISMATCH. */
+  readonly etag?: string;
 }
 
 export interface GetDevice {
@@ -86,27 +94,27 @@ export interface ListObjects {
   readonly filter?: { readonly region?: string; readonly state?: string; readonly label?: string };
 }
 /** Errors: OBJECT_NOT_FOUND, OBJECT_PINNED. */
-export interface DeleteObject extends Holdable {
+export interface DeleteObject extends Holdable, Conditional {
   readonly type: "deleteObject";
   readonly object: string;
 }
 /** Makes the object resident in `region` (or its first) and fixes its extents; counted. */
-export interface PinObject extends Holdable {
+export interface PinObject extends Holdable, Conditional {
   readonly type: "pinObject";
   readonly object: string;
   readonly region?: string;
 }
-export interface UnpinObject extends Holdable {
+export interface UnpinObject extends Holdable, Conditional {
   readonly type: "unpinObject";
   readonly object: string;
 }
-export interface MoveObject extends Holdable {
+export interface MoveObject extends Holdable, Conditional {
   readonly type: "moveObject";
   readonly object: string;
   readonly region: string;
 }
 /** What the client still needs of the content; the answer says whether it is still there. */
-export interface AdviseObject extends Holdable {
+export interface AdviseObject extends Holdable, Conditional {
   readonly type: "adviseObject";
   readonly object: string;
   readonly advice: Advice;

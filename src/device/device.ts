@@ -27,9 +27,10 @@ import { DEFAULT_RATES } from "./hardware/rates.ts";
 import { ThreadedEngine } from "./hardware/threaded-engine.ts";
 import { PAGE_BYTES } from "./limits.ts";
 import { batchCreate, batchDelete, batchPin, batchUnpin } from "./memory/batch.ts";
+import type { ChangeSource } from "./memory/changes.ts";
 import { checksumContent, readContent, writeContent } from "./memory/content.ts";
 import { CpuCopier } from "./memory/cpu-copier.ts";
-import { describeObject, getObject, listObjects } from "./memory/describe.ts";
+import { changeSource, describeObject, getObject, listObjects } from "./memory/describe.ts";
 import { checkMemoryInvariants } from "./memory/invariants.ts";
 import { Memory } from "./memory/memory.ts";
 import { ObjectTable } from "./memory/object-table.ts";
@@ -59,6 +60,8 @@ export interface Device {
   readonly name: string;
   /** Does what a client asks. Legality by state is in ACCESS; errors are DeviceErrors. */
   execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
+  /** What becomes of objects, for events: for one taker. */
+  readonly changes: ChangeSource;
   /** Ends the engines' threads. No command may follow. */
   close(): Promise<void>;
   /** Asserts what must always be true. Legal when no command is in progress. */
@@ -86,6 +89,7 @@ export class AssembledDevice implements Device {
   readonly name: string;
   readonly memory: Memory;
   readonly gt: Gt;
+  readonly changes: ChangeSource;
   readonly #options: DeviceOptions;
   readonly #policy: PowerPolicy;
   readonly #power: Power;
@@ -132,8 +136,13 @@ export class AssembledDevice implements Device {
       failpoints: options.failpoints ?? NO_FAILPOINTS,
       swap: options.swap === undefined ? undefined : new Swap(options.swap, clock),
       deviceUid: options.uid,
+      changesPendingMax: options.changesPendingMax,
     });
-    this.memory.reservations.onIdle = (slot) => destroyWhenIdle(this.memory, slot);
+    this.changes = changeSource(this.memory);
+    this.memory.reservations.onIdle = (slot) => {
+      this.memory.changes.noteChanged(slot);
+      destroyWhenIdle(this.memory, slot);
+    };
     this.gt = new Gt({ memory: this.memory, engines, clock, emit });
     this.#gate = new CommandGate(clock);
     const rail = new PowerRail({ banks, microcodes, clock, random: options.random });
@@ -182,12 +191,17 @@ export class AssembledDevice implements Device {
     // submitWork goes through the gate by itself, and is out again before it waits for the work to end.
     if (ACCESS[command.type] !== "access" || command.type === "submitWork") return handler(command);
     const hold = "hold" in command ? command.hold : undefined;
-    return this.#throughGate(hold, () => handler(command));
+    const signal = "signal" in command ? command.signal : undefined;
+    return this.#throughGate(hold, signal, () => handler(command));
   }
 
-  async #throughGate<T>(hold: Hold | undefined, work: () => T | Promise<T>): Promise<T> {
+  async #throughGate<T>(
+    hold: Hold | undefined,
+    signal: AbortSignal | undefined,
+    work: () => T | Promise<T>,
+  ): Promise<T> {
     const unsaid = this.#policy.producers === "blocked" ? "transition" : "refuse";
-    await this.#gate.enter(hold ?? unsaid, this.#power.transitionRunning);
+    await this.#gate.enter(hold ?? unsaid, this.#power.transitionRunning, signal);
     try {
       return await work();
     } finally {
@@ -196,7 +210,8 @@ export class AssembledDevice implements Device {
   }
 
   async #submitWork(command: SubmitWork): Promise<FenceResource> {
-    const request = await this.#throughGate(command.hold, () => this.gt.submit(command));
+    const { hold, signal } = command;
+    const request = await this.#throughGate(hold, signal, () => this.gt.submit(command));
     if (command.waitMs !== undefined && command.waitMs > 0) {
       const settled = new Promise<void>((resolve) => request.fence.onSettled(resolve));
       await settledWithin(this.#options.clock, settled, command.waitMs);
@@ -225,13 +240,11 @@ export class AssembledDevice implements Device {
       createObject: (command) => describeObject(memory, createObject(memory, command)),
       getObject: ({ object }) => getObject(memory, object),
       listObjects: (command) => listObjects(memory, command),
-      deleteObject: async ({ object }) => void (await deleteObject(memory, object)),
-      pinObject: async ({ object, region }) =>
-        describeObject(memory, await pinObject(memory, object, region)),
-      unpinObject: async ({ object }) => describeObject(memory, await unpinObject(memory, object)),
-      moveObject: async ({ object, region }) =>
-        describeObject(memory, await moveObject(memory, object, region)),
-      adviseObject: async ({ object, advice }) => ({ retained: await adviseObject(memory, object, advice) }),
+      deleteObject: async (command) => void (await deleteObject(memory, command)),
+      pinObject: async (command) => describeObject(memory, await pinObject(memory, command)),
+      unpinObject: async (command) => describeObject(memory, await unpinObject(memory, command)),
+      moveObject: async (command) => describeObject(memory, await moveObject(memory, command)),
+      adviseObject: async (command) => ({ retained: await adviseObject(memory, command) }),
       batchCreateObjects: ({ template, count }) => ({
         objects: batchCreate(memory, { type: "createObject", ...template }, count),
       }),
@@ -276,6 +289,7 @@ export class AssembledDevice implements Device {
 
   #describe(): DeviceResource {
     const power = this.#power;
+    const { swap } = this.memory;
     return {
       name: this.name,
       uid: this.memory.deviceUid,
@@ -288,10 +302,26 @@ export class AssembledDevice implements Device {
       suspendCount: power.suspendCount,
       transition: power.transitionId,
       regions: this.#regions().map((region) => region.id),
+      swap: swap && { sizeBytes: swap.sizeBytes, usedBytes: swap.usedBytes },
       engines: this.#options.engines,
       image: this.#hibernation.image,
-      etag: `"${power.stateSinceNs.toString(16)}-${this.gt.wedged ? 1 : 0}"`,
+      etag: this.#etag(),
     };
+  }
+
+  /** Another one whenever anything of the description is. */
+  #etag(): string {
+    const { stateSinceNs, dState, suspendCount, transitionId } = this.#power;
+    const wedged = this.gt.wedged ? 1 : 0;
+    const parts = [
+      stateSinceNs.toString(16),
+      dState,
+      wedged,
+      suspendCount,
+      transitionId,
+      this.#hibernation.image,
+    ];
+    return `"${parts.join("-")}"`;
   }
 
   /** The device as hibernation images are made of it and restored to it. */

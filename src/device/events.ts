@@ -54,8 +54,18 @@ export type DeviceEvent =
     }
   | { readonly type: "imageSealed"; readonly image: string }
   | { readonly type: "imageConsumed"; readonly image: string }
-  | { readonly type: "jobEnded"; readonly engine: string; readonly completed: boolean }
+  | {
+      readonly type: "jobEnded";
+      readonly engine: string;
+      readonly completed: boolean;
+      /** From its acceptance until it went into its context's ring; undefined when it ended before that. */
+      readonly waitNs: bigint | undefined;
+    }
   | { readonly type: "engineReset"; readonly engine: string; readonly why: string; readonly context: string }
+  | { readonly type: "contextCreated"; readonly context: string }
+  /** It hung its engine once more. */
+  | { readonly type: "contextChanged"; readonly context: string }
+  | { readonly type: "contextDeleted"; readonly context: string }
   | { readonly type: "wedged"; readonly wedged: boolean; readonly why: string };
 
 export type EventSink = (event: DeviceEvent) => void;

@@ -48,6 +48,9 @@ export const FAILPOINTS = {
   "recover.object": "before each backup that recover drops",
   "swap.write": "before an object is written to swap",
   "swap.read": "before an object is read from swap",
+  "ecc.error":
+    "ERROR: a memory error that cannot be corrected is found when a client reads an object in local memory, whose content is lost by it",
+  "watch.slowConsumer": "ERROR: a watcher counts as too slow before it gets the next event",
 } as const satisfies Record<string, string>;
 
 export type FailpointName = keyof typeof FAILPOINTS;
@@ -86,8 +89,8 @@ export interface FailpointsOptions {
   readonly clock: Clock;
   /** Ends the process as a power cut would: nothing is flushed. */
   readonly crash: () => never;
-  /** Told each time one fires. */
-  readonly onHit?: (name: FailpointName) => void;
+  /** Told each time one fires, and on which device. */
+  readonly onHit?: (name: FailpointName, device: string) => void;
 }
 
 interface Armed {
@@ -112,6 +115,8 @@ const ERROR_ONLY: readonly FailpointName[] = [
   "image.short",
   "firmware.load",
   "verify.mismatch",
+  "ecc.error",
+  "watch.slowConsumer",
 ];
 
 export class Failpoints {
@@ -208,7 +213,7 @@ export class Failpoints {
     if (armed.random / 2 ** 32 >= arming.probability) return undefined;
     armed.fired++;
     this.#hits.set(name, (this.#hits.get(name) ?? 0) + 1);
-    this.#options.onHit?.(name);
+    this.#options.onHit?.(name, device);
     return armed;
   }
 }

@@ -47,6 +47,8 @@ export const WALK_SLICE_OBJECTS = 8192;
 
 /** Entries of a hibernation image that are looked at or made before a yield: 4 ms at 4 µs each. */
 export const IMAGE_SLICE_OBJECTS = 1024;
+/** Changes of objects that wait to become events; beyond it they are forgotten, and whoever watches begins anew. */
+export const CHANGES_PENDING_MAX = 2 * OBJECTS_MAX;
 
 /** Largest piece of one blit: preemption granularity of the migrate engine (drm/i915 intel_migrate.c CHUNK_SZ). */
 export const BLIT_CHUNK_BYTES = 8 * MIB;

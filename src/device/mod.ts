@@ -16,6 +16,7 @@ export {
 } from "./failpoints.ts";
 export { formatBytes } from "./format.ts";
 export { DEFAULT_RATES, type RateLimits, type Rates } from "./hardware/rates.ts";
+export type { ChangeSource, ObjectChanges } from "./memory/changes.ts";
 export type { HashFactory } from "./memory/memory.ts";
 export type { ByteStore } from "./memory/swap.ts";
 export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";

@@ -71,6 +71,8 @@ export interface DeviceOptions {
   readonly failpoints?: DeviceFailpoints;
   /** Brakes on copies; threaded engines only. @default none */
   readonly rateLimits?: RateLimits;
+  /** Changes of objects that may wait to become events. @default CHANGES_PENDING_MAX */
+  readonly changesPendingMax?: number;
   /** For tests of the tests. */
   readonly faultKnobs?: FaultKnobs;
 }

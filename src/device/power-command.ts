@@ -8,7 +8,7 @@ export interface Suspend {
   readonly idleTimeoutMs?: number;
   /** @default "WEDGE" */
   readonly onIdleTimeout?: "WEDGE" | "ABORT";
-  /** Take a CRC-32C of every object before `evict` and compare after resume. @default false */
+  /** Take a CRC-32C of every object, before `evict` or when its work has ended, and compare after resume. @default false */
   readonly verify?: boolean;
   /** S3 with a hibernation image too, from which a daemon that dies meanwhile comes back. Legal with S3. @default false */
   readonly hybrid?: boolean;

@@ -24,6 +24,8 @@ export interface DeviceResource {
   readonly transition: string;
   /** Region ids, `smem` last. */
   readonly regions: readonly string[];
+  /** Where system memory swaps to; undefined when it does not. */
+  readonly swap: { readonly sizeBytes: number; readonly usedBytes: number } | undefined;
   readonly engines: readonly string[];
   /** Id of the sealed hibernation image that holds its state, from the seal until it is consumed; else empty. */
   readonly image: string;

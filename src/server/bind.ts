@@ -1,9 +1,13 @@
 /** Puts a built server on its address, and says which address that became. */
-import { lstat, unlink } from "node:fs/promises";
+import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
+import { Server as TlsServer } from "node:tls";
 import { type Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { FastifyInstance } from "fastify";
 import { formatListenAddress, type ListenAddress } from "./listen.ts";
+
+/** Whoever runs the daemon may connect to its sockets, and nobody else. */
+const SOCKET_MODE = 0o600;
 
 /** @throws Error with a whole sentence when the address cannot be had. */
 export async function bindHttp(app: FastifyInstance, address: ListenAddress): Promise<ListenAddress> {
@@ -11,27 +15,39 @@ export async function bindHttp(app: FastifyInstance, address: ListenAddress): Pr
     if (address.kind === "unix") {
       await removeStaleSocket(address.path);
       await app.listen({ path: address.path });
+      await chmod(address.path, SOCKET_MODE);
       return address;
     }
-    await app.listen({ host: address.host, port: address.port });
+    const listenTextResolver = (url: string) => `Server listening at ${withScheme(app, url)}`;
+    await app.listen({ host: address.host, port: address.port, listenTextResolver });
     const bound = app.server.address();
     return { ...address, port: bound === null || typeof bound === "string" ? address.port : bound.port };
   });
 }
 
 /** @throws Error with a whole sentence when the address cannot be had. */
-export function bindGrpc(server: GrpcServer, address: ListenAddress): Promise<ListenAddress> {
+export function bindGrpc(
+  server: GrpcServer,
+  address: ListenAddress,
+  credentials: ServerCredentials = ServerCredentials.createInsecure(),
+): Promise<ListenAddress> {
   return named("gRPC", address, async () => {
     if (address.kind === "unix") await removeStaleSocket(address.path);
     const port = await new Promise<number>((resolve, reject) => {
       const target = formatListenAddress(address);
-      server.bindAsync(target, ServerCredentials.createInsecure(), (error, bound) => {
+      server.bindAsync(target, credentials, (error, bound) => {
         if (error === null) resolve(bound);
         else reject(error);
       });
     });
+    if (address.kind === "unix") await chmod(address.path, SOCKET_MODE);
     return address.kind === "unix" ? address : { ...address, port };
   });
+}
+
+/** Fastify takes a server that it did not make itself for one without TLS. */
+function withScheme(app: FastifyInstance, url: string): string {
+  return app.server instanceof TlsServer ? url.replace(/^http:/, "https:") : url;
 }
 
 async function named<T>(wire: string, address: ListenAddress, bind: () => Promise<T>): Promise<T> {

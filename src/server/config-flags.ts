@@ -1,5 +1,7 @@
-/** The command line: its flags, what it asks for, and the page of --help. */
+/** The command line: its flags and what it asks for. */
 import { Command, CommanderError, Option } from "commander";
+import { NAME_LENGTH_MAX } from "./auth/limits.ts";
+import { ROLES, type Role } from "./auth/role.ts";
 import { ConfigError } from "./config-error.ts";
 import { CONFIG_KEYS, flagName, OPTIONS, printSetting } from "./config-options.ts";
 import { type ConfigKey, SETTINGS } from "./config-schema.ts";
@@ -18,8 +20,18 @@ export interface Answer {
   readonly text: string;
 }
 
+/** `token NAME ROLE`: a token to make. */
+export interface TokenOrder {
+  readonly action: "token";
+  readonly name: string;
+  readonly role: Role;
+}
+
 /** @throws ConfigError when the command line makes no sense. */
-export function parseCommandLine(words: readonly string[], version: string): CommandLine | Answer {
+export function parseCommandLine(
+  words: readonly string[],
+  version: string,
+): CommandLine | Answer | TokenOrder {
   let text = "";
   const program = buildProgram(version).configureOutput({
     writeOut: (part) => {
@@ -36,16 +48,29 @@ export function parseCommandLine(words: readonly string[], version: string): Com
     throw new ConfigError(sentence(error.message), { cause: error });
   }
   const values: Readonly<Record<string, unknown>> = program.opts();
-  const [action] = program.args;
-  if (action !== undefined && action !== "healthcheck") {
-    throw new ConfigError(`There is no command ${action}; the only one is healthcheck.`);
+  const [command, ...rest] = program.args;
+  if (command === "token") return readTokenOrder(rest);
+  if (command !== undefined && command !== "healthcheck") {
+    throw new ConfigError(`There is no command ${command}; there are healthcheck and token.`);
   }
+  if (rest.length > 0) throw new ConfigError(`Command ${command} takes no words, and got ${rest.join(" ")}.`);
   const printConfig = values.printConfig === true;
   return {
-    action: printConfig ? "print-config" : action === "healthcheck" ? "healthcheck" : "run",
+    action: printConfig ? "print-config" : command === "healthcheck" ? "healthcheck" : "run",
     configFile: typeof values.config === "string" ? values.config : undefined,
     flags: readFlags(values),
   };
+}
+
+function readTokenOrder(words: readonly string[]): TokenOrder {
+  const [name = "", roleName, ...rest] = words;
+  const role = ROLES.find((known) => known === roleName);
+  const isNamed = name !== "" && name.length <= NAME_LENGTH_MAX;
+  if (isNamed && role !== undefined && rest.length === 0) return { action: "token", name, role };
+  throw new ConfigError(
+    `Command token takes a name of at most ${NAME_LENGTH_MAX} characters and a role, ${ROLES.join(", ")}, ` +
+      `and got "${words.join(" ")}".`,
+  );
 }
 
 function readFlags(values: Readonly<Record<string, unknown>>): FoundValues {
@@ -59,15 +84,14 @@ function readFlags(values: Readonly<Record<string, unknown>>): FoundValues {
 
 function buildProgram(version: string): Command {
   const program = new Command("torpord")
-    .description("Serves virtual GPUs; with healthcheck, asks a running daemon if it is ready.")
-    .usage("[OPTIONS] [healthcheck]")
-    .argument("[healthcheck]")
+    .description("Serves virtual GPUs; or asks a daemon if it is ready; or makes a token.")
+    .usage("[OPTIONS] [healthcheck | token NAME ROLE]")
+    .argument("[words...]")
     // Hidden: whoever sees the page knows it, and a screen has 24 lines.
     .addHelpOption(new Option("--help").hideHelp())
     .version(version, "--version", "show the version")
     .configureHelp({ helpWidth: 80, visibleArguments: () => [] })
     .exitOverride()
-    .allowExcessArguments(false)
     .addOption(new Option("--config <FILE>", "YAML file; flags and TORPOR_… variables win"));
   for (const key of CONFIG_KEYS) program.addOption(buildOption(key));
   return program.addOption(new Option("--print-config", "show all settings; see docs/configuration.md"));

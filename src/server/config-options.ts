@@ -59,6 +59,7 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     value: "NAMES",
     repeatable: true,
     help: "more Host names to answer to",
+    rare: true,
     print: (names) => names,
   },
   insecureListen: {
@@ -67,11 +68,44 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     help: "allow addresses that others can reach",
     print: (value) => value,
   },
+  tokens: {
+    value: "FILE",
+    repeatable: false,
+    help: "who may call; see docs/security.md",
+    print: (path) => path,
+  },
+  tlsCert: {
+    value: "FILE",
+    repeatable: false,
+    help: "certificate: both wires speak TLS",
+    print: (path) => path,
+  },
+  tlsKey: {
+    value: "FILE",
+    repeatable: false,
+    help: "its key",
+    print: (path) => path,
+  },
+  tlsClientCa: {
+    value: "FILE",
+    repeatable: false,
+    help: "CA of the certificates that clients need then",
+    rare: true,
+    print: (path) => path,
+  },
+  callRate: {
+    value: "N",
+    repeatable: false,
+    help: "most calls a second of a client",
+    rare: true,
+    print: String,
+  },
   dataDir: { value: "DIR", repeatable: false, help: "where images and swap are", print: (path) => path },
   restore: {
     value: "WHEN",
     repeatable: false,
     help: "resume images at start: auto, never",
+    rare: true,
     print: (mode) => mode,
   },
   onShutdown: {

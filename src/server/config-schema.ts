@@ -19,6 +19,7 @@ import {
   MIN_PAGE_BYTES_MAX,
   SWAP_BYTES_MAX,
 } from "./daemon-limits.ts";
+import { CALL_RATE_MAX } from "./gate/limits.ts";
 import { DURATION_MS_MAX } from "./limits.ts";
 import { parseListenAddress } from "./listen.ts";
 
@@ -67,7 +68,12 @@ export const SETTINGS = z
       0,
     ).default([]),
     insecureListen: flag().default(false),
-    dataDir: path().default(""),
+    tokens: path("file").default(""),
+    tlsCert: path("file").default(""),
+    tlsKey: path("file").default(""),
+    tlsClientCa: path("file").default(""),
+    callRate: count(CALL_RATE_MAX, "number of calls a second").default(0),
+    dataDir: path("directory").default(""),
     restore: oneOf(RESTORE_MODES).default("auto"),
     onShutdown: oneOf(SHUTDOWN_MODES).default("none"),
     imageCodec: oneOf(IMAGE_CODECS).default("none"),
@@ -107,6 +113,14 @@ export const SETTINGS = z
     for (const [index, { name }] of settings.policy.entries()) {
       const at = settings.policy.findIndex((other) => other.name === name);
       if (at < index) refuse(["policy", index], `sets ${name} twice.`);
+    }
+    if ((settings.tlsCert === "") !== (settings.tlsKey === "")) {
+      const [there, missing] =
+        settings.tlsCert === "" ? (["tlsKey", "tlsCert"] as const) : (["tlsCert", "tlsKey"] as const);
+      refuse([there], `needs ${missing} too: a certificate and its key belong together.`);
+    }
+    if (settings.tlsClientCa !== "" && settings.tlsCert === "") {
+      refuse(["tlsClientCa"], "needs tlsCert and tlsKey: clients show certificates only over TLS.");
     }
     const [first, second] = settings.rateLimit;
     if (first !== undefined && first.path === second?.path)
@@ -167,8 +181,8 @@ function sizeOrAll() {
 }
 
 /** A path; empty is none. */
-function path() {
-  const problem = "is not the path of a directory.";
+function path(what: "file" | "directory") {
+  const problem = `is not the path of a ${what}.`;
   return z.string({ error: problem }).refine((text) => !text.includes("\0"), { error: problem });
 }
 
@@ -212,11 +226,11 @@ function duration() {
   });
 }
 
-function count(countMax: number) {
+function count(countMax: number, what = "number") {
   return z.unknown().transform((value, context) => {
     const text = typeof value === "number" || typeof value === "string" ? String(value) : "";
     if (/^\d{1,15}$/.test(text) && Number(text) <= countMax) return Number(text);
-    context.addIssue({ code: "custom", message: `is not a number from 0 to ${countMax}.` });
+    context.addIssue({ code: "custom", message: `is not a ${what} from 0 to ${countMax}.` });
     return z.NEVER;
   });
 }

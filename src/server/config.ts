@@ -7,6 +7,7 @@ import { Document } from "yaml";
 import type { z } from "zod";
 import type { RateLimits, RuntimePmSettings } from "../device/mod.ts";
 import { DEFAULT_POLICY, type PowerPolicy } from "../device/power/policy.ts";
+import type { TlsPaths } from "./auth/tls-material.ts";
 import {
   CONFIG_FILE_VARIABLE,
   type Environment,
@@ -44,6 +45,12 @@ export interface Config {
   /** Names that a Host header may have besides those of loopback and of the bound address. */
   readonly allowedHosts: readonly string[];
   readonly insecureListen: boolean;
+  /** File that says who may call; undefined for none. */
+  readonly tokensFile: string | undefined;
+  /** Undefined for plain HTTP and gRPC. */
+  readonly tls: TlsPaths | undefined;
+  /** Most calls a second of one client; undefined for no limit. */
+  readonly callsPerSecond: number | undefined;
   /** Where files of the daemon are; undefined when it keeps none. */
   readonly dataDirectory: string | undefined;
   /** Whether devices resume from their sealed images at start. */
@@ -148,6 +155,9 @@ function toConfig(settings: Settings): Config {
     grpc: settings.grpc,
     allowedHosts: settings.allowedHosts,
     insecureListen: settings.insecureListen,
+    tokensFile: settings.tokens === "" ? undefined : settings.tokens,
+    tls: toTlsPaths(settings),
+    callsPerSecond: settings.callRate === 0 ? undefined : settings.callRate,
     dataDirectory: settings.dataDir === "" ? undefined : settings.dataDir,
     restore: settings.restore,
     onShutdown: settings.onShutdown,
@@ -179,6 +189,11 @@ function toRuntimePm(settings: Settings): RuntimePmSettings {
     // A device takes none above its size, and the default is made for large ones.
     d3coldThresholdBytes: Math.min(settings.d3coldThreshold, localBytes),
   };
+}
+
+function toTlsPaths({ tlsCert, tlsKey, tlsClientCa }: Settings): TlsPaths | undefined {
+  if (tlsCert === "") return undefined;
+  return { certificate: tlsCert, key: tlsKey, clientCa: tlsClientCa === "" ? undefined : tlsClientCa };
 }
 
 function print(settings: Settings, found: FoundValues): string {

@@ -2,31 +2,32 @@
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { settledWithin } from "../device/clock.ts";
-import { type Device, describeImage, Failpoints, failpointNames } from "../device/mod.ts";
-import { bindGrpc, bindHttp } from "./bind.ts";
+import { type Device, describeImage } from "../device/mod.ts";
+import { openSecurity, refuseOpenAddresses } from "./auth/security.ts";
 import { type BuildInfo, readBuildInfo } from "./build-info.ts";
 import type { Config } from "./config.ts";
-import { ConfigError } from "./config-error.ts";
+import { makeFailpoints } from "./daemon-failpoints.ts";
 import { SHUTDOWN_DRAIN_MS, SHUTDOWN_FILES_MS, SHUTDOWN_HIBERNATE_MS } from "./daemon-limits.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { boot } from "./device-boot.ts";
 import type { DeviceRegistry } from "./devices.ts";
-import { buildGrpc } from "./grpc/build.ts";
+import { EventHub } from "./events/event-hub.ts";
+import { watchEventLoop } from "./gate/loop-probe.ts";
 import { hibernateDevices } from "./hibernate.ts";
-import { buildHttp } from "./http/build.ts";
 import { ImageDirectory } from "./image-directory.ts";
-import { type ListenAddress, loopbackRefusal } from "./listen.ts";
 import { probeDevice } from "./metrics/device-state.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { restoreDevices } from "./restore.ts";
-import { closeDevices, drain, type Servers } from "./shutdown.ts";
+import { closeDevices, drain } from "./shutdown.ts";
 import { systemClock } from "./system-clock.ts";
+import { type Addresses, buildWires, listen } from "./wires.ts";
 
 export interface RunningDaemon {
-  /** Where it listens, with the ports that the system chose. */
-  readonly addresses: { readonly http: ListenAddress; readonly grpc: ListenAddress };
+  readonly addresses: Addresses;
   /** By name. */
   readonly devices: ReadonlyMap<string, Device>;
+  /** Looks now whether tokens or certificates have changed; by itself it does so every few seconds. Never rejects. */
+  reload(): Promise<void>;
   /** Lets running calls finish, hibernates the devices if that is configured, and closes them. */
   stop(): Promise<StopOutcome>;
 }
@@ -59,12 +60,25 @@ export interface DaemonOptions {
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<RunningDaemon> {
   refuseOpenAddresses(config);
   const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
+  const security = await openSecurity(config, log);
   const metrics = new Metrics(build);
   const devices = new Map<string, Device>();
-  const failpoints = config.enableFaults ? makeFailpoints(config, log, metrics) : undefined;
+  const failpoints = config.enableFaults
+    ? makeFailpoints(config, { log, metrics, tell: (hit, device) => events.failpointHit(hit, device) })
+    : undefined;
+  // A thousand a millisecond: more than a run can tell, so that the next one begins above it.
+  const baseSequence = Date.now() * 1000;
+  const events = new EventHub({ clock: systemClock, failpoints, observer: metrics.events, baseSequence });
   const { dataDirectory } = config;
-  const directory = dataDirectory === undefined ? undefined : await DataDirectory.open(dataDirectory);
+  const directory = await openDirectory(dataDirectory).catch((error: unknown) => {
+    security.close();
+    throw error;
+  });
+  const loop = watchEventLoop();
   const end = async () => {
+    events.close();
+    security.close();
+    loop.stop();
     await closeDevices(devices, log);
     if (directory !== undefined) await closeDirectory(directory, log);
   };
@@ -77,31 +91,30 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     const registry: DeviceRegistry = Object.assign(devices, { failpoints, images });
     const swap = hasSwap ? await directory?.openSwap(config.devices, config.swapBytes) : undefined;
     for (const [index, name] of config.devices.entries()) {
-      const deps = { log, metrics, engineForm, failpoints, images };
+      const deps = { log, metrics, engineForm, failpoints, images, tell: events.sinkOf(name) };
       const device = await boot(name, config, { ...deps, swap: swap?.[index] });
       devices.set(name, device);
+      events.addDevice(device);
       metrics.watchDevice(() => probeDevice(device));
     }
-    const servers: Servers = {
-      app: buildHttp({
-        devices: registry,
-        logger: log,
-        version: build.version,
-        allowedHosts: config.allowedHosts,
-        isReady: () => ready,
-        metrics: (accept) => metrics.scrape(accept),
-        observer: metrics.calls,
-      }),
-      grpc: buildGrpc({ devices: registry, logger: log, observer: metrics.calls }),
-    };
-    servers.grpc.setServing(false);
-    const addresses = await listen(servers, config);
+    const servers = buildWires(config, {
+      devices: registry,
+      events,
+      security,
+      loop,
+      log,
+      metrics,
+      version: build.version,
+      isReady: () => ready,
+    });
+    const addresses = await listen(servers, config, security);
     await restoreDevices(devices.values(), log);
     ready = true;
     servers.grpc.setServing(true);
     let stopped: Promise<StopOutcome> | undefined;
     const stop = async () => {
       ready = false;
+      events.close();
       // What hangs at one would keep the daemon from stopping.
       failpoints?.reset();
       const deadlineMs = options.drainMs ?? SHUTDOWN_DRAIN_MS;
@@ -114,6 +127,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     return {
       addresses,
       devices,
+      reload: () => security.reload(),
       stop() {
         stopped ??= stop();
         return stopped;
@@ -123,37 +137,6 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     await end();
     throw error;
   }
-}
-
-function refuseOpenAddresses(config: Config): void {
-  if (config.insecureListen) return;
-  for (const key of ["http", "grpc"] as const) {
-    const refusal = loopbackRefusal(key, config[key]);
-    if (refusal !== undefined) throw new ConfigError(refusal);
-  }
-}
-
-function makeFailpoints(config: Config, log: Logger, metrics: Metrics): Failpoints {
-  log.warn("faults are enabled: clients can make devices fail and end this daemon");
-  const count = metrics.countFailpoints(failpointNames());
-  const failpoints = new Failpoints({
-    clock: systemClock,
-    crash,
-    onHit: (failpoint) => {
-      count(failpoint);
-      log.warn({ failpoint }, "a failpoint fired");
-    },
-  });
-  for (const { text, name, arming } of config.failpoints) {
-    failpoints.arm(name, arming);
-    log.warn({ failpoint: name, entry: text }, "a failpoint is armed from the start");
-  }
-  return failpoints;
-}
-
-/** Ends the process as the kernel would for want of memory: nothing is flushed. */
-function crash(): never {
-  for (;;) process.kill(process.pid, "SIGKILL");
 }
 
 interface Tellers {
@@ -183,21 +166,14 @@ async function openImages(
   return images;
 }
 
+async function openDirectory(path: string | undefined): Promise<DataDirectory | undefined> {
+  return path === undefined ? undefined : DataDirectory.open(path);
+}
+
 async function closeDirectory(directory: DataDirectory, log: Logger): Promise<void> {
   const closing = directory
     .close()
     .catch((error: unknown) => log.warn({ err: error }, "the data directory could not be given up"));
   if (await settledWithin(systemClock, closing, SHUTDOWN_FILES_MS)) return;
   log.warn({ deadlineMs: SHUTDOWN_FILES_MS }, "the data directory was not given up by the deadline");
-}
-
-async function listen(servers: Servers, config: Config): Promise<RunningDaemon["addresses"]> {
-  try {
-    const http = await bindHttp(servers.app, config.http);
-    return { http, grpc: await bindGrpc(servers.grpc.server, config.grpc) };
-  } catch (error) {
-    await servers.app.close();
-    servers.grpc.server.forceShutdown();
-    throw error;
-  }
 }

@@ -25,6 +25,8 @@ export interface BootDeps {
   readonly failpoints: Failpoints | undefined;
   /** Undefined where there is no data directory. */
   readonly images: ImageDirectory | undefined;
+  /** Where events come from. */
+  readonly tell: EventSink;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface BootDeps {
  * @throws ConfigError when no device can be made of the configuration.
  */
 export async function boot(name: string, config: Config, deps: BootDeps): Promise<Device> {
-  const { log, metrics, engineForm, swap, failpoints, images } = deps;
+  const { log, metrics, engineForm, swap, failpoints, images, tell } = deps;
   const { minPageBytes, visibleBytes = Number.POSITIVE_INFINITY } = config;
   const memories = [...config.lmemSizesBytes.map((_, index) => `lmem${index}`), "smem"];
   const count = metrics.countDevice(name, memories, config.engines);
@@ -40,6 +42,7 @@ export async function boot(name: string, config: Config, deps: BootDeps): Promis
   const emit: EventSink = (event) => {
     count(event);
     record(event);
+    tell(event);
   };
   const resumeFrom = config.restore === "auto" ? await images?.findSealed(name) : undefined;
   try {

@@ -56,7 +56,7 @@ function logEvent(log: Logger, event: DeviceEvent): void {
       log.warn({ why: event.reason }, "an object could not be swapped out and stays in system memory");
       break;
     case "contentLost":
-      log.error({ object: event.object, bytes: event.bytes }, "content was damaged in swap and is lost");
+      log.error({ object: event.object, bytes: event.bytes }, "content is not what it was and is lost");
       break;
     case "engineReset":
       log.warn({ engine: event.engine, why: event.why, context: event.context }, "engine reset");
@@ -73,6 +73,9 @@ function logEvent(log: Logger, event: DeviceEvent): void {
     case "swappedIn":
     case "allocated":
     case "allocationFailed":
+    case "contextCreated":
+    case "contextChanged":
+    case "contextDeleted":
       break;
     default:
       event satisfies never;

@@ -4,18 +4,23 @@
  */
 import { type ErrorKind, type ErrorReason, REASONS, toDeviceError } from "../device/errors.ts";
 import { Code } from "./gen/google/rpc/code.ts";
-import { ERROR_METADATA_ENTRIES_MAX, ERROR_METADATA_LENGTH_MAX, ERROR_TEXT_LENGTH_MAX } from "./limits.ts";
+import { ERROR_METADATA_BYTES_MAX, ERROR_METADATA_ENTRIES_MAX, ERROR_TEXT_BYTES_MAX } from "./limits.ts";
 
 /** Kinds of failure that no device knows. */
-export type WireKind = ErrorKind | "denied";
+export type WireKind = ErrorKind | "denied" | "out-of-range" | "unauthenticated";
 
 /** Reasons that only a wire gives. docs/errors.md lists them beside the device's. */
 export const WIRE_REASONS = {
   INVALID_PAGE_TOKEN: "invalid",
+  REQUEST_ID_REUSED: "invalid",
+  EVENTS_EXPIRED: "out-of-range",
+  SLOW_CONSUMER: "exhausted",
   ROUTE_NOT_FOUND: "not-found",
   FAILPOINT_NOT_FOUND: "not-found",
   FAULTS_DISABLED: "denied",
   PERMISSION_DENIED: "denied",
+  UNAUTHENTICATED: "unauthenticated",
+  OVERLOADED: "unavailable",
 } as const satisfies Record<string, WireKind>;
 
 export type WireReason = ErrorReason | keyof typeof WIRE_REASONS;
@@ -26,6 +31,7 @@ export const ERROR_DOMAIN = "torpor";
 /** Code and HTTP status of each kind. The names are those of google.rpc.Code. */
 export const KINDS = {
   invalid: { status: "INVALID_ARGUMENT", httpStatus: 400 },
+  "out-of-range": { status: "OUT_OF_RANGE", httpStatus: 400 },
   "not-found": { status: "NOT_FOUND", httpStatus: 404 },
   "wrong-state": { status: "FAILED_PRECONDITION", httpStatus: 400 },
   exhausted: { status: "RESOURCE_EXHAUSTED", httpStatus: 429 },
@@ -33,6 +39,7 @@ export const KINDS = {
   unavailable: { status: "UNAVAILABLE", httpStatus: 503 },
   cancelled: { status: "CANCELLED", httpStatus: 499 },
   deadline: { status: "DEADLINE_EXCEEDED", httpStatus: 504 },
+  unauthenticated: { status: "UNAUTHENTICATED", httpStatus: 401 },
   denied: { status: "PERMISSION_DENIED", httpStatus: 403 },
   "data-loss": { status: "DATA_LOSS", httpStatus: 500 },
   internal: { status: "INTERNAL", httpStatus: 500 },
@@ -74,6 +81,9 @@ export interface Failure {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+const ELLIPSIS = "…";
+const ELLIPSIS_BYTES = Buffer.byteLength(ELLIPSIS);
+
 /** Turns anything thrown into a Failure; what is neither the device's nor ours becomes INTERNAL. */
 export function toFailure(error: unknown): Failure {
   const known = error instanceof WireError ? error : toDeviceError(error);
@@ -85,7 +95,7 @@ export function toFailure(error: unknown): Failure {
     status,
     code: Code[status],
     httpStatus: (known instanceof WireError ? known.httpStatus : undefined) ?? httpStatus,
-    message: clip(known.message, ERROR_TEXT_LENGTH_MAX),
+    message: clip(known.message, ERROR_TEXT_BYTES_MAX),
     metadata: clipMetadata(known.metadata),
   };
 }
@@ -97,9 +107,15 @@ export function kindOf(reason: WireReason): WireKind {
 
 function clipMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
   const entries = Object.entries(metadata).slice(0, ERROR_METADATA_ENTRIES_MAX);
-  return Object.fromEntries(entries.map(([key, value]) => [key, clip(value, ERROR_METADATA_LENGTH_MAX)]));
+  return Object.fromEntries(entries.map(([key, value]) => [key, clip(value, ERROR_METADATA_BYTES_MAX)]));
 }
 
-function clip(text: string, lengthMax: number): string {
-  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
+/** By bytes, between two characters. Well-formed also where a caller's text was not: gRPC throws on half a pair. */
+function clip(text: string, bytesMax: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.byteLength <= bytesMax) return bytes.toString();
+  // A stream keeps back a character that is not whole yet.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const beginning = bytes.subarray(0, bytesMax - ELLIPSIS_BYTES);
+  return `${decoder.decode(beginning, { stream: true })}${ELLIPSIS}`;
 }

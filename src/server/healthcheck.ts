@@ -1,34 +1,67 @@
 /** Asks a running daemon whether it is ready, for container engines without curl. */
-import { request } from "node:http";
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
+import { request as requestTls } from "node:https";
+import { TLSSocket } from "node:tls";
+import type { TlsPaths } from "./auth/tls-material.ts";
 import { HEALTH_ANSWER_TIMEOUT_MS } from "./daemon-limits.ts";
 import { formatListenAddress, type ListenAddress } from "./listen.ts";
 
 /** What the daemon said: `ready`, or why it counts as not ready, as a whole sentence. */
 export type Health = { readonly ready: true } | { readonly ready: false; readonly why: string };
 
-/** Asks `/readyz` of the daemon whose configured HTTP address is `address`. Never rejects. */
-export function askHealth(address: ListenAddress): Promise<Health> {
+/** Asks `/readyz` of the daemon whose configured HTTP address is `address`. @param tls its configured certificate. Never rejects. */
+export async function askHealth(address: ListenAddress, tls?: TlsPaths): Promise<Health> {
   const shown = formatListenAddress(address);
+  const no = (why: string): Health => ({ ready: false, why });
   if (address.kind === "tcp" && address.port === 0) {
-    const why = "The port of http is 0, so the daemon's port is known only to its ready line.";
-    return Promise.resolve({ ready: false, why });
+    return no("The port of http is 0, so the daemon's port is known only to its ready line.");
   }
-  return new Promise((resolve) => {
-    const no = (why: string) => resolve({ ready: false, why });
-    // The guard of the daemon knows localhost by name, wherever it listens.
-    const headers = { host: "localhost" };
-    const call = request({ ...target(address), path: "/readyz", headers, agent: false }, (response) => {
+  try {
+    const certificate = tls === undefined ? undefined : new X509Certificate(await readFile(tls.certificate));
+    const status = await askStatus(address, certificate);
+    if (status === 200) return { ready: true };
+    return no(`The daemon at ${shown} answers /readyz with status ${status}.`);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return no(`The daemon at ${shown} cannot be asked: ${why}.`);
+  }
+}
+
+function askStatus(address: ListenAddress, certificate: X509Certificate | undefined): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const call = send(address, certificate, (response) => {
       response.resume();
-      if (response.statusCode === 200) resolve({ ready: true });
-      else no(`The daemon at ${shown} answers /readyz with status ${response.statusCode}.`);
+      resolve(response.statusCode ?? 0);
     });
     call.setTimeout(HEALTH_ANSWER_TIMEOUT_MS, () => {
-      no(`The daemon at ${shown} did not answer within ${HEALTH_ANSWER_TIMEOUT_MS} ms.`);
-      call.destroy();
+      call.destroy(new Error(`there was no answer within ${HEALTH_ANSWER_TIMEOUT_MS} ms`));
     });
-    call.on("error", (error) => no(`The daemon at ${shown} cannot be asked: ${error.message}.`));
+    call.on("error", reject);
     call.end();
   });
+}
+
+function send(
+  address: ListenAddress,
+  certificate: X509Certificate | undefined,
+  onResponse: (response: IncomingMessage) => void,
+): ClientRequest {
+  // The guard of the daemon knows localhost by name, wherever it listens.
+  const headers = { host: "localhost" };
+  const options: RequestOptions = { ...target(address), path: "/readyz", headers, agent: false };
+  if (certificate === undefined) return request(options, onResponse);
+  // The daemon's own file says who it must be: no name and no CA could say it better.
+  const call = requestTls({ ...options, rejectUnauthorized: false }, onResponse);
+  call.on("socket", (socket) => {
+    socket.once("secureConnect", () => {
+      const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+      if (shown?.fingerprint256 === certificate.fingerprint256) return;
+      call.destroy(new Error("it shows another certificate than the configured one"));
+    });
+  });
+  return call;
 }
 
 /** Where to connect: a daemon that listens on every address is asked on loopback. */

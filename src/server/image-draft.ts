@@ -62,6 +62,7 @@ export class DirectoryDraft implements ImageDraft {
     await this.#directory.seal(this.id, (path) => {
       this.#path = path;
     });
+    this.#deps.observer.onSeal?.(this.#endBytes);
   }
 
   async abandon(): Promise<void> {

@@ -6,6 +6,8 @@ import { codeOf } from "./image-file-system.ts";
 export interface ImageObserver {
   onWrite?(bytes: number): void;
   onRead?(bytes: number): void;
+  /** An image is sealed; `bytes` is the size of its file. */
+  onSeal?(bytes: number): void;
   onError?(reason: ErrorReason): void;
 }
 

@@ -20,6 +20,13 @@ export const GRPC_FLOW_CONTROL_WINDOW_BYTES = 8 * MIB;
 /** Calls under way on one gRPC connection; further ones wait in the client. */
 export const GRPC_STREAMS_MAX = 1000;
 
+/**
+ * How long a gRPC connection may be silent before it is asked whether it is still there, and how long the answer may
+ * take: a client that vanished holds its streams no longer. Units: milliseconds.
+ */
+export const GRPC_KEEPALIVE_MS = 60_000;
+export const GRPC_KEEPALIVE_TIMEOUT_MS = 20_000;
+
 /** Largest body of a REST request, content excepted (api.md). Unit: bytes. */
 export const HTTP_BODY_BYTES_MAX = MIB;
 
@@ -60,12 +67,62 @@ export const RETRY_DELAY_MS = 250;
 
 /**
  * Longest text that an error repeats of what a caller sent: gRPC carries errors in trailers, and many clients refuse
- * more than 8 KiB of those. Unit: characters.
+ * more than 8 KiB of those. The message is there twice, once with three characters for each byte that is not ASCII. Unit:
+ * bytes of UTF-8.
  */
-export const ERROR_TEXT_LENGTH_MAX = 1024;
-/** Most entries of the metadata of an error, and the longest of each. Unit of the second: characters. */
+export const ERROR_TEXT_BYTES_MAX = 1024;
+/** Most entries of the metadata of an error, and the longest of each. Unit of the second: bytes of UTF-8. */
 export const ERROR_METADATA_ENTRIES_MAX = 16;
-export const ERROR_METADATA_LENGTH_MAX = 256;
+export const ERROR_METADATA_BYTES_MAX = 256;
+
+/**
+ * Objects of one event, fewer than the 1,000 of the contract: over REST it is made JSON for each watcher, which takes some
+ * 4 ms at this number.
+ */
+export const EVENT_OBJECTS_MAX = 250;
+/** Extents at which an event takes no further object. */
+export const EVENT_EXTENTS_MAX = 4096;
+
+/** What the log of events keeps, for watchers that were cut off. Unit of the second: bytes. */
+export const EVENT_LOG_EVENTS_MAX = 16_384;
+export const EVENT_LOG_BYTES_MAX = 64 * MIB;
+/** How long it is kept when nobody watches any more. Unit: milliseconds. */
+export const EVENT_LOG_KEPT_MS = 600_000;
+
+/** What may wait for one watcher: half of the log, so that one that was too slow can go on. Unit of the second: bytes. */
+export const WATCH_BACKLOG_EVENTS_MAX = EVENT_LOG_EVENTS_MAX / 2;
+export const WATCH_BACKLOG_BYTES_MAX = EVENT_LOG_BYTES_MAX / 2;
+
+/** Watchers at a time: each new event wakes all of them. */
+export const WATCHERS_MAX = 256;
+
+/** Longest silence of a stream of events: below the idle timeouts of common proxies. Unit: milliseconds. */
+export const BOOKMARK_INTERVAL_MS = 15_000;
+
+/** How often a stream of events looks whether its caller would still be let in. */
+export const WATCH_RECHECK_MS = 2000;
+
+/** How long changes of objects gather, so that what changes often is told once. Unit: milliseconds. */
+export const EVENT_GATHER_MS = 10;
+
+/** What devices told and is not in the log yet; beyond it watchers must begin anew. */
+export const EVENTS_PENDING_MAX = 65_536;
+
+/** Bytes of events that a watcher is given before other work gets its turn: some 4 ms of making JSON. */
+export const WATCH_SLICE_BYTES = 32 * KIB;
+
+/** When a browser should open a stream of events again that was cut off. Unit: milliseconds. */
+export const EVENT_RETRY_MS = 1_000;
+
+/**
+ * Calls with a request id that have ended and are remembered: how many, how many bytes they take with their answers, and
+ * for how long. Units of the others: bytes, milliseconds.
+ */
+export const REQUESTS_REMEMBERED_MAX = 16_384;
+export const REQUESTS_REMEMBERED_BYTES_MAX = 32 * MIB;
+export const REQUESTS_REMEMBERED_MS = 600_000;
+/** What a remembered call takes besides its answer, or with its error. Unit: bytes. */
+export const REQUEST_OVERHEAD_BYTES = KIB;
 
 /** Requests on one reflection stream; a tool asks a few dozen. */
 export const REFLECTION_REQUESTS_MAX = 10_000;

@@ -59,13 +59,13 @@ export function isLoopback(address: ListenAddress): boolean {
   return LOOPBACK.check(host, version === 6 ? "ipv6" : "ipv4");
 }
 
-/** Why the daemon will not start on `address`; undefined when it may. */
+/** Why the daemon will not start on `address` without authentication; undefined when it may. */
 export function loopbackRefusal(key: "http" | "grpc", address: ListenAddress): string | undefined {
   if (isLoopback(address)) return undefined;
   return (
-    `Address ${formatListenAddress(address)} of ${key} is not a loopback address, and torpord has no authentication: ` +
-    "everyone who can reach it could drive the devices. " +
-    "Listen on 127.0.0.1, [::1] or unix:PATH, or say --insecure-listen (TORPOR_INSECURE_LISTEN=true) to allow it."
+    `Address ${formatListenAddress(address)} of ${key} is not a loopback address, and callers are not authenticated: ` +
+    "everyone who can reach it could drive the devices. Name a file with --tokens or --tls-client-ca, " +
+    "listen on 127.0.0.1, [::1] or unix:PATH, or say --insecure-listen (TORPOR_INSECURE_LISTEN=true) to allow it."
   );
 }
 

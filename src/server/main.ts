@@ -2,17 +2,20 @@
 /** torpord: does what its command line asks for. The only file that knows the process: its words, signals and end. */
 import { constants } from "node:os";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { newToken } from "./auth/new-token.ts";
 import { type BuildInfo, readBuildInfo } from "./build-info.ts";
-import { type LoadedConfig, loadConfig } from "./config.ts";
+import { type Config, type LoadedConfig, loadConfig } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { parseCommandLine } from "./config-flags.ts";
 import type { LogLevel } from "./config-schema.ts";
 import type { RunningDaemon } from "./daemon.ts";
 import { askHealth } from "./healthcheck.ts";
-import { formatListenAddress } from "./listen.ts";
+import { formatListenAddress, type ListenAddress } from "./listen.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
+/** Nobody but the owner reads what the daemon writes, or connects to its sockets. */
+const PRIVATE_UMASK = 0o077;
 /** A process that a signal ended, as shells count. */
 const EXIT_SIGNAL_BASE = 128;
 
@@ -30,6 +33,12 @@ async function main(build: BuildInfo): Promise<void> {
     process.stdout.write(commandLine.text);
     return;
   }
+  if (commandLine.action === "token") {
+    const { token, line } = newToken(commandLine.name, commandLine.role);
+    process.stdout.write(`The token, shown only now:\n${token}\n`);
+    process.stdout.write(`Its line for the list "tokens" of the file:\n${line}\n`);
+    return;
+  }
   const loaded = loadConfig(commandLine, process.env);
   const { action } = commandLine;
   switch (action) {
@@ -37,7 +46,7 @@ async function main(build: BuildInfo): Promise<void> {
       process.stdout.write(loaded.printed);
       return;
     case "healthcheck": {
-      const health = await askHealth(loaded.config.http);
+      const health = await askHealth(loaded.config.http, loaded.config.tls);
       if (health.ready) return;
       process.stderr.write(`torpord: ${health.why}\n`);
       process.exitCode = EXIT_FAILED;
@@ -63,8 +72,11 @@ async function run({ config, warnings }: LoadedConfig, build: BuildInfo): Promis
   ]);
   // Only its errors come here, unless GRPC_VERBOSITY says otherwise; it would write them past the log.
   setLogger({ error: (text: unknown) => log.warn({ grpc: String(text) }, "a message of the gRPC library") });
+  // Sockets are made with the mode that this leaves them.
+  process.umask(PRIVATE_UMASK);
   const daemon = await startOrExit(() => startDaemon(config, { log, build }), log);
-  announce(log, daemon);
+  if (config.tokensFile !== undefined || config.tls !== undefined) reloadOnSighup(daemon, log);
+  announce(log, daemon, config);
   log.info({ signal: await firstSignal }, "stopping");
   const { drained, hibernated } = await daemon.stop();
   log.info({ drained, hibernated }, "stopped");
@@ -82,10 +94,25 @@ async function startOrExit(start: () => Promise<RunningDaemon>, log: Logger): Pr
 }
 
 /** The line that says where the daemon listens. Printed at any log level, because programs wait for it. */
-function announce(log: Logger, { addresses }: RunningDaemon): void {
+function announce(log: Logger, { addresses }: RunningDaemon, { tls }: Config): void {
   const http = formatListenAddress(addresses.http);
   const grpc = formatListenAddress(addresses.grpc);
-  log.child({}, { level: "info" }).info({ http, grpc }, "ready");
+  const shown = tls === undefined ? { http, grpc } : { http: secure(addresses.http), grpc, tls: true };
+  log.child({}, { level: "info" }).info(shown, "ready");
+}
+
+/** A unix socket has no URL that people would know. */
+function secure(address: ListenAddress): string {
+  const text = formatListenAddress(address);
+  return address.kind === "tcp" ? `https://${text}` : text;
+}
+
+/** Where nothing can be reloaded, SIGHUP ends the daemon, as it does any program whose terminal goes away. */
+function reloadOnSighup(daemon: RunningDaemon, log: Logger): void {
+  process.on("SIGHUP", () => {
+    log.info("looking for changed tokens and certificates");
+    void daemon.reload();
+  });
 }
 
 /** Resolves to the name of the first signal that asks the process to end; a second one ends it at once. */

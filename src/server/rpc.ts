@@ -20,15 +20,25 @@ import { regionHandlers } from "./handlers/region-handlers.ts";
 import { runtimePmHandlers } from "./handlers/runtime-pm-handlers.ts";
 import { usageHandlers } from "./handlers/usage-handlers.ts";
 import { workHandlers } from "./handlers/work-handlers.ts";
+import type { RequestLedger } from "./idempotency.ts";
 
 export interface UnaryRpc {
   /** `/torpor.v1.DeviceService/GetDevice`. */
   readonly path: string;
-  call(request: Buffer): Promise<Buffer>;
+  call(request: Buffer, origin?: CallOrigin): Promise<Buffer>;
 }
 
-/** All unary RPCs by path. */
-export function unaryRpcs(devices: DeviceRegistry): ReadonlyMap<string, UnaryRpc> {
+/** Who waits for the answer of a call. */
+export interface CallOrigin {
+  /** Aborted when the caller has gone away. */
+  readonly signal?: AbortSignal;
+  /** Who the gate found it to be; undefined where callers are not told apart. */
+  readonly caller?: string | undefined;
+}
+
+/** All unary RPCs by path. @param ledger the daemon's, for both wires */
+export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): ReadonlyMap<string, UnaryRpc> {
+  const bind = binder(ledger);
   const device = deviceHandlers(devices);
   const region = regionHandlers(devices);
   const object = objectHandlers(devices);
@@ -110,18 +120,34 @@ interface UnaryDefinition<Request, Response> {
   readonly requestStream: false;
   readonly responseStream: false;
   readonly requestDeserialize: (bytes: Buffer) => Request;
+  readonly requestSerialize: (request: Request) => Buffer;
   readonly responseSerialize: (response: Response) => Buffer;
 }
 
-function bind<Request, Response>(
+/** Puts a handler behind its method: bytes in, bytes out, and once for each request id. */
+type Bind = <Request, Response>(
   definition: UnaryDefinition<Request, Response>,
-  handler: (request: Request) => Promise<Response>,
-): UnaryRpc {
-  return {
+  handler: (request: Request, signal?: AbortSignal) => Promise<Response>,
+) => UnaryRpc;
+
+function binder(ledger: RequestLedger): Bind {
+  return (definition, handler) => ({
     path: definition.path,
-    async call(request) {
+    async call(request, { signal, caller } = {}) {
+      if (signal?.aborted === true)
+        throw new WireError("CALL_CANCELLED", "The client has gone away already.");
       const message = decodeMessage(definition.requestDeserialize, request);
-      return definition.responseSerialize(await handler(message));
+      const work = async (gone?: AbortSignal) => definition.responseSerialize(await handler(message, gone));
+      const requestId = requestIdOf(message);
+      if (requestId === "") return work(signal);
+      const body = definition.requestSerialize({ ...message, requestId: "" });
+      return ledger.run({ caller, method: definition.path, requestId, body }, work, signal);
     },
-  };
+  });
+}
+
+/** Methods that change nothing have no request id. */
+function requestIdOf(message: unknown): string {
+  if (typeof message !== "object" || message === null || !("requestId" in message)) return "";
+  return typeof message.requestId === "string" ? message.requestId : "";
 }

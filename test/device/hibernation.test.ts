@@ -98,6 +98,20 @@ describe("S4", () => {
   });
 });
 
+describe("a resume that is only rehearsed", () => {
+  test.each([
+    { state: "S4" as const, hybrid: false },
+    { state: "S3" as const, hybrid: true },
+  ])("by the device that wrote the image ($state) finds its own objects in nobody's way", async (how) => {
+    const { gpu } = await boot({ smem: { sizeBytes: 16 * MIB } });
+    const state = await populate(gpu);
+    await gpu.execute({ type: "suspend", ...how });
+    expect(await gpu.execute({ type: "resume", validateOnly: true })).toMatchObject({ kind: "RESUME" });
+    await gpu.execute({ type: "resume" });
+    await expectState(gpu, state);
+  });
+});
+
 describe("hybrid sleep", () => {
   test("keeps system memory too: a wake-up reads no image, and consumes it", async () => {
     const { gpu, images } = await boot({ smem: { sizeBytes: 16 * MIB } });

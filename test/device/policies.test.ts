@@ -204,6 +204,38 @@ describe("when the GT does not start", () => {
   );
 });
 
+describe("a GT that does not start, with memcpy_restore,", () => {
+  test("and with what the CPU cannot reach leaves the device FAILED; the next resume starts it again", async () => {
+    const { gpu, failpoints } = await boot(
+      { gtResumeFailure: "memcpy_restore" },
+      { lmem: [{ sizeBytes: 16 * MIB, visibleBytes: 4 * MIB }] },
+    );
+    const hashes = new Map<string, string>();
+    for (let seed = 1; seed < 6; seed++) {
+      const bytes = patternOf(seed, 2 * MIB);
+      const id = await gpu.upload(bytes, { regions: ["lmem0"] });
+      hashes.set(id, hashOf(bytes));
+    }
+    for (const object of hashes.keys()) await gpu.execute({ type: "pinObject", object });
+    await gpu.execute({ type: "suspend", state: "S3" });
+    failpoints.arm("engine.start", ERROR_ONCE);
+    expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("COPY_FAILED");
+    expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("FAILED");
+    expect(await gpu.execute({ type: "resume" })).toMatchObject({ state: "SUCCEEDED", wedged: false });
+    for (const object of hashes.keys()) await gpu.execute({ type: "unpinObject", object });
+    await expectBytes(gpu, hashes);
+  });
+
+  test("does not keep a device that was wedged before its suspend from being well after it", async () => {
+    const { gpu } = await boot({ gtResumeFailure: "memcpy_restore" });
+    const hashes = await fill(gpu);
+    await gpu.clock.run(gpu.device.gt.setWedged("a test said so"));
+    await gpu.execute({ type: "suspend", state: "S3" });
+    expect(await gpu.execute({ type: "resume" })).toMatchObject({ state: "SUCCEEDED", wedged: false });
+    await expectBytes(gpu, hashes);
+  });
+});
+
 describe("S2idle", () => {
   test.each([
     [true, "D3HOT"],

@@ -72,6 +72,35 @@ describe.each(FORMS)("S3 with $form engines", ({ boot }) => {
 });
 
 /** Fills LMEM past its size with pinned and unpinned objects and remembers the hash of each. */
+describe("S3", () => {
+  test.each([0, 0.5])("loses power each time, also when every random number is %s", async (constant) => {
+    const gpu = await bootVirtual({ random: () => constant });
+    const { hashes } = await fill(gpu);
+    for (let cycle = 0; cycle < 3; cycle++) {
+      await gpu.execute({ type: "suspend", state: "S3" });
+      await gpu.execute({ type: "resume" });
+    }
+    expect(await wrongObjects(gpu, hashes)).toEqual([]);
+  });
+
+  test("gives the device another etag at each change of what it shows", async () => {
+    const runtimePm = { enabled: true, autosuspendDelayMs: 1000, d3coldThresholdBytes: 0 };
+    const gpu = await bootVirtual({ runtimePm });
+    const etags: string[] = [];
+    const note = async () => void etags.push((await gpu.execute({ type: "getDevice" })).etag);
+    await note();
+    await gpu.clock.advance(3000);
+    await note();
+    await gpu.execute({ type: "suspend", state: "S3" });
+    await note();
+    await gpu.execute({ type: "resume" });
+    await note();
+    expect(new Set(etags).size).toBe(4);
+    await note();
+    expect(etags[4]).toBe(etags[3]);
+  });
+});
+
 async function fill(gpu: TestDevice): Promise<{ hashes: Map<string, string>; pinned: string[] }> {
   const hashes = new Map<string, string>();
   const pinned: string[] = [];

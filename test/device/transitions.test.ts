@@ -84,6 +84,23 @@ describe("transitions", () => {
     );
   });
 
+  test("show the phase that runs, with what it has done so far", async () => {
+    const gpu = await bootVirtual();
+    await half(gpu);
+    const { id } = await gpu.execute({ type: "suspend", state: "S3", waitMs: 0 });
+    const seen: number[] = [];
+    for (let state = "RUNNING"; state === "RUNNING"; ) {
+      await gpu.clock.advance(0.1);
+      const transition = await gpu.execute({ type: "getTransition", transition: id });
+      state = transition.state;
+      seen.push(transition.evictedBytes + transition.backupBytes);
+      const names = transition.phases.map((each) => each.phase);
+      expect(new Set(names).size).toBe(names.length);
+    }
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+    expect(new Set(seen).size).toBeGreaterThan(3);
+  });
+
   test("count exactly the bytes that they move, by path", async () => {
     const gpu = await bootVirtual();
     await half(gpu);

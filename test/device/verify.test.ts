@@ -1,5 +1,6 @@
 /** `verify` and `validateOnly`: what is promised about bytes and about calls, before and after. */
 import { describe, expect, test } from "vitest";
+import type { WorkCommand } from "../../src/device/mod.ts";
 import { bootFaulty, ERROR_ONCE, type FaultyDevice } from "../support/faulty-device.ts";
 import { MemoryImageStore } from "../support/image-store.ts";
 import {
@@ -54,6 +55,20 @@ describe("verify", () => {
     expect(bytesInPlace(gpu, evicted).length).toBe(MIB);
     memory.system.bank.bytes[extent.offsetBytes + 12_345] ^= 1;
     await expect(gpu.execute({ type: "resume" })).rejects.toMatchObject({ metadata: { objects: evicted } });
+  });
+
+  test("takes the checksum of what work still uses when that work has ended", async () => {
+    const { gpu } = await boot();
+    const object = await gpu.upload(patternOf(1, MIB));
+    const { id: context } = await gpu.execute({ type: "createContext", engine: "bcs0", priority: "NORMAL" });
+    const changes: WorkCommand[] = [
+      { op: "spin", durationMs: 5 },
+      { op: "fill", object, offsetBytes: 0, lengthBytes: MIB, pattern: 7 },
+    ];
+    await gpu.execute({ type: "submitWork", context, commands: changes, waitFences: [] });
+    await gpu.execute({ type: "suspend", state: "S3", verify: true });
+    expect((await gpu.execute({ type: "resume", verify: true })).state).toBe("SUCCEEDED");
+    expect(new Uint32Array((await gpu.download(object)).buffer).every((word) => word === 7)).toBe(true);
   });
 
   test("cannot be asked of a resume whose suspend took no checksums", async () => {

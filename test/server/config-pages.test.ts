@@ -21,7 +21,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 function load(words: readonly string[], environment: Environment = {}) {
   const line = parseCommandLine(words, "1.2.3");
-  if (line.action === "answer") throw new Error(`The command line answers by itself: ${line.text}`);
+  if (!("flags" in line)) throw new Error(`The command line asks for no daemon: ${JSON.stringify(line)}`);
   return loadConfig(line, environment);
 }
 

@@ -14,7 +14,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 function load(words: readonly string[], environment: Environment = {}) {
   const line = parseCommandLine(words, "1.2.3");
-  if (line.action === "answer") throw new Error(`The command line answers by itself: ${line.text}`);
+  if (!("flags" in line)) throw new Error(`The command line asks for no daemon: ${JSON.stringify(line)}`);
   return loadConfig(line, environment);
 }
 
@@ -60,6 +60,9 @@ describe("precedence", () => {
       insecureListen: false,
       enableFaults: false,
       failpoints: [],
+      tokensFile: undefined,
+      tls: undefined,
+      callsPerSecond: undefined,
       dataDirectory: undefined,
       restore: "auto",
       onShutdown: "none",
@@ -259,6 +262,17 @@ describe("errors", () => {
     ],
     ["dataDir: /d\nswap: 100KiB\n", "2:7: swap (100KiB) is not a multiple of 64KiB."],
     ["dataDir: /d\nswap: 2TiB\n", "2:7: swap (2TiB) is more than the 1TiB that swap of a device can have."],
+    [
+      "tlsCert: c.pem\n",
+      "1:10: tlsCert (c.pem) needs tlsKey too: a certificate and its key belong together.",
+    ],
+    ["tlsKey: k.pem\n", "1:9: tlsKey (k.pem) needs tlsCert too: a certificate and its key belong together."],
+    [
+      "tlsClientCa: ca.pem\n",
+      "1:14: tlsClientCa (ca.pem) needs tlsCert and tlsKey: clients show certificates only over TLS.",
+    ],
+    ["callRate: fast\n", "1:11: callRate (fast) is not a number of calls a second from 0 to 1000000."],
+    ["callRate: 0.5\n", "1:11: callRate (0.5) is not a number of calls a second from 0 to 1000000."],
     ["dataDir: 7\n", "1:10: dataDir (7) is not the path of a directory."],
     ["dataDir: [a, b]\n", '1:10: dataDir (["a","b"]) is not the path of a directory.'],
     [
@@ -335,8 +349,8 @@ describe("errors", () => {
     [["--min-page", "4"], {}, "--min-page: minPage (4) is not from 4KiB to 2MiB."],
     [["--lmme", "1"], {}, "Unknown option '--lmme' (Did you mean --lmem?)."],
     [["--lmem"], {}, "Option '--lmem <SIZE>' argument missing."],
-    [["dance"], {}, "There is no command dance; the only one is healthcheck."],
-    [["healthcheck", "twice"], {}, "Too many arguments. Expected 1 argument but got 2: healthcheck, twice."],
+    [["dance"], {}, "There is no command dance; there are healthcheck and token."],
+    [["healthcheck", "twice"], {}, "Command healthcheck takes no words, and got twice."],
     [["--config", "/absent.yaml"], {}, "The configuration file /absent.yaml cannot be read: ENOENT: "],
   ])("names the flag or variable in %j %j", (words, environment, message) => {
     expect(() => load(words, environment)).toThrow(message);

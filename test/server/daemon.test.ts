@@ -237,7 +237,7 @@ describe("metrics of a daemon", () => {
     expect(text.value("torpor_transitions_total", { kind: "suspend", target: "S3" })).toBe(1);
     expect(text.value("torpor_transitions_total", { kind: "resume", target: "S3" })).toBe(1);
     expect(text.sum("torpor_transition_failures_total")).toBe(0);
-    expect(text.value("torpor_transition_duration_seconds_count", { kind: "suspend" })).toBe(1);
+    expect(text.value("torpor_transition_duration_seconds_count", { kind: "suspend", target: "S3" })).toBe(1);
     const phases = text.samples.filter((sample) => sample.name === "torpor_phase_duration_seconds_count");
     expect(phases.every((sample) => sample.value === 1)).toBe(true);
     const names = [suspended, resumed].flatMap((transition) => Object(transition.phases).map(phaseName));

@@ -70,4 +70,20 @@ describe("a failure", () => {
     expect(JSON.stringify(failure).length).toBeLessThan(8192);
     expect(failure.message.endsWith("…")).toBe(true);
   });
+
+  it("is text that a trailer can carry, whatever a caller sent and wherever it is cut", () => {
+    for (const text of ["\ud800", `a${"\u{1f4a9}".repeat(5_000)}`, "\u{1f4a9}".repeat(5_000)]) {
+      const { message, metadata } = toFailure(new WireError("INVALID_REQUEST", text, { text }));
+      expect([message, metadata.text].map((said) => said?.isWellFormed())).toEqual([true, true]);
+    }
+  });
+
+  it("fits a trailer also where each character takes many bytes, which gRPC writes as three times as many", () => {
+    const { message, metadata } = toFailure(
+      new WireError("INVALID_REQUEST", "語".repeat(10_000), { name: "語".repeat(10_000) }),
+    );
+    const inDetails = Buffer.byteLength(message + metadata.name);
+    expect(encodeURI(message).length + (inDetails * 4) / 3).toBeLessThan(8192);
+    expect(message).toMatch(/^語+…$/);
+  });
 });

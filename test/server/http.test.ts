@@ -91,6 +91,13 @@ describe("a request that cannot be read", () => {
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(errorOf(answer)).toMatchObject({ code: status, details: [info("INVALID_REQUEST")] });
   });
+
+  it("HEAD is answered without a body, also where it cannot be read", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    const text = `HEAD /${"x".repeat(100_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    const answer = await sendRaw(wires.baseUrl, text);
+    expect(answer).toMatch(/^HTTP\/1\.1 431 .*\r\n\r\n$/s);
+  });
 });
 
 describe("a failure of the device", () => {

@@ -1,11 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type {
-  DeviceResource,
-  PhaseRecord,
-  RegionResource,
-  TransitionResource,
-} from "../../src/device/resource.ts";
+import type { PhaseRecord, TransitionResource } from "../../src/device/resource.ts";
 import { Metrics } from "../../src/server/metrics/metrics.ts";
 import { parseMetrics } from "../support/metrics-text.ts";
 
@@ -159,6 +154,7 @@ describe("counters", () => {
     images.observer.onWrite?.(300);
     images.observer.onRead?.(100);
     images.observer.onError?.("IMAGE_STORE_FULL");
+    images.observer.onSeal?.(2 * 2 ** 20);
     const text = await scrape();
     const store = "directory";
     expect(text.value("torpor_images", { store })).toBe(2);
@@ -167,6 +163,8 @@ describe("counters", () => {
     expect(text.value("torpor_image_write_bytes_total", { store })).toBe(300);
     expect(text.value("torpor_image_read_bytes_total", { store })).toBe(100);
     expect(text.value("torpor_image_errors_total", { store, reason: "IMAGE_STORE_FULL" })).toBe(1);
+    expect(text.value("torpor_image_size_bytes_bucket", { store, le: String(2 ** 20) })).toBe(0);
+    expect(text.value("torpor_image_size_bytes_bucket", { store, le: String(2 ** 22) })).toBe(1);
     freeBytes = undefined;
     const silent = await scrape();
     expect(silent.samples.some(({ name }) => name === "torpor_image_store_free_bytes")).toBe(false);
@@ -190,6 +188,20 @@ describe("counters", () => {
     expect(text.value("torpor_transitions_total", { kind: "suspend", target: "S4" })).toBe(0);
   });
 
+  it("counts how long requests waited, but not those that never began", async () => {
+    const { metrics, sink, scrape } = buildMetrics();
+    const other = metrics.countDevice("card1", ["lmem0"], ["bcs0"]);
+    expect((await scrape()).value("torpor_job_wait_seconds_count", { engine: "bcs0" })).toBe(0);
+    sink({ type: "jobEnded", engine: "bcs0", completed: true, waitNs: 2_000_000n });
+    metrics.countDevice("card2", ["lmem0"], ["bcs0"]);
+    other({ type: "jobEnded", engine: "bcs0", completed: false, waitNs: undefined });
+    const text = await scrape();
+    expect(text.value("torpor_job_wait_seconds_count", { engine: "bcs0" })).toBe(1);
+    expect(text.value("torpor_job_wait_seconds_bucket", { le: "0.001" })).toBe(0);
+    expect(text.value("torpor_job_wait_seconds_bucket", { le: "0.003" })).toBe(1);
+    expect(text.value("torpor_jobs_failed_total", { device: "card1", engine: "bcs0" })).toBe(1);
+  });
+
   it("counts calls over both wires", async () => {
     const { metrics, scrape } = buildMetrics();
     metrics.calls.onCallEnd({
@@ -205,83 +217,6 @@ describe("counters", () => {
     expect(text.value("grpc_server_handling_seconds_count", method)).toBe(1);
     const request = { route: "/v1/devices", method: "GET", code: "200" };
     expect(text.value("http_request_duration_seconds_sum", request)).toBe(0.002);
-  });
-});
-
-describe("gauges of state", () => {
-  const device: DeviceResource = {
-    name: "card0",
-    uid: "a-b-c",
-    model: "Torpor",
-    powerState: "SUSPENDING",
-    sleepState: "S3",
-    dState: "D0",
-    stateSinceNs: 1_700_000_000_500_000_000n,
-    wedged: false,
-    suspendCount: 0,
-    transition: "1",
-    regions: ["lmem0", "smem"],
-    engines: [],
-    image: "",
-    etag: "1",
-  };
-  const lmem: RegionResource = {
-    id: "lmem0",
-    kind: "LOCAL",
-    sizeBytes: 1000,
-    usedBytes: 600,
-    availableBytes: 400,
-    pinnedBytes: 200,
-    visibleBytes: 500,
-    visibleAvailableBytes: 100,
-    largestFreeBytes: 300,
-    backupBytes: 0,
-    pinnedObjectCount: 2,
-    objectCount: 5,
-    minPageBytes: 4,
-  };
-
-  it("are asked of the device at each scrape", async () => {
-    const { metrics, scrape } = buildMetrics();
-    let powerState: DeviceResource["powerState"] = "SUSPENDING";
-    const smem: RegionResource = {
-      ...lmem,
-      id: "smem",
-      kind: "SYSTEM",
-      backupBytes: 70,
-      pinnedObjectCount: 0,
-    };
-    metrics.watchDevice(async () => ({ device: { ...device, powerState }, regions: [lmem, smem] }));
-    const first = await scrape();
-    expect(first.value("torpor_device_power_state", { state: "SUSPENDING" })).toBe(1);
-    expect(first.sum("torpor_device_power_state")).toBe(1);
-    expect(first.value("torpor_transitions_in_progress", { kind: "suspend" })).toBe(1);
-    expect(first.value("torpor_device_power_target", { target: "S3" })).toBe(1);
-    expect(first.value("torpor_device_info", { uuid: "a-b-c", model: "Torpor" })).toBe(1);
-    expect(first.value("torpor_device_state_since_timestamp_seconds")).toBeCloseTo(1_700_000_000.5, 3);
-    expect(first.value("torpor_memory_size_bytes", { device: "card0", memory: "lmem0" })).toBe(1000);
-    const memory = "lmem0";
-    expect(first.value("torpor_memory_used_bytes", { memory })).toBe(600);
-    expect(first.value("torpor_memory_pinned_bytes", { memory })).toBe(200);
-    expect(first.value("torpor_memory_largest_free_bytes", { memory })).toBe(300);
-    expect(first.value("torpor_memory_visible_bytes", { memory })).toBe(500);
-    expect(first.value("torpor_memory_visible_available_bytes", { memory })).toBe(100);
-    expect(first.value("torpor_objects", { memory, pinned: "true" })).toBe(2);
-    expect(first.value("torpor_objects", { memory, pinned: "false" })).toBe(3);
-    expect(first.value("torpor_objects", { memory: "smem", pinned: "true" })).toBe(0);
-    expect(first.value("torpor_backup_held_bytes", { device: "card0" })).toBe(70);
-    powerState = "SUSPENDED";
-    const second = await scrape();
-    expect(second.value("torpor_device_power_state", { state: "SUSPENDED" })).toBe(1);
-    expect(second.sum("torpor_transitions_in_progress")).toBe(0);
-  });
-
-  it("are absent, not zero, for a device that does not answer", async () => {
-    const { metrics, scrape } = buildMetrics();
-    metrics.watchDevice(() => Promise.reject(new Error("The device is closed.")));
-    const text = await scrape();
-    expect(text.samples.filter((sample) => sample.name === "torpor_device_power_state")).toEqual([]);
-    expect(text.value("torpor_evictions_total", { cause: "pressure", path: "blitter" })).toBe(0);
   });
 });
 
@@ -322,16 +257,47 @@ describe("formats", () => {
     expect(new Set(scrapes).size).toBe(1);
   });
 
-  it("renders a hundred devices within the budget of a scrape", async () => {
+  it("keeps the number of series whatever transitions, objects and times there have been", async () => {
+    const { metrics, sink } = buildMetrics();
+    const images = metrics.countImages();
+    const happen = (id: number) => {
+      const each = { ...transition, id: String(id) };
+      sink({ type: "phaseEnded", transition: each, phase: { ...phase, durationNs: BigInt(id) } });
+      sink({ type: "transitionEnded", transition: each });
+      sink({ type: "verifyFailed", objects: [String(id)] });
+      sink({ type: "contentLost", object: String(id), bytes: id });
+      sink({ type: "jobEnded", engine: "bcs0", completed: true, waitNs: BigInt(id) });
+      sink({ type: "engineReset", engine: "bcs0", why: `hang ${id}`, context: String(id) });
+      sink({ type: "swapFailed", reason: `why ${id}` });
+      images.observer.onSeal?.(id);
+    };
+    happen(1);
+    const first = parseMetrics((await metrics.scrape(undefined)).body).samples.map(seriesOf);
+    for (let id = 2; id < 1000; id++) happen(id);
+    const last = parseMetrics((await metrics.scrape(undefined)).body).samples.map(seriesOf);
+    const own = (series: readonly string[]) => series.filter((each) => !each.startsWith("nodejs_"));
+    expect(own(last)).toEqual(own(first));
+  });
+
+  it("has at most 250 series for each device, and only labels that are few", async () => {
     const { metrics } = buildMetrics();
-    for (let index = 1; index < 100; index++) metrics.countDevice(`card${index}`, ["lmem0", "smem"]);
-    await metrics.scrape(undefined);
-    const start = performance.now();
-    await metrics.scrape(undefined);
-    // The budget is 20 ms on a quiet machine; tests share theirs.
-    expect(performance.now() - start).toBeLessThan(200);
+    const before = parseMetrics((await metrics.scrape(undefined)).body).samples.length;
+    for (let index = 1; index <= 10; index++) {
+      metrics.countDevice(`card${index}`, ["lmem0", "smem"], ["rcs0", "bcs0"]);
+    }
+    const { samples } = parseMetrics((await metrics.scrape(undefined)).body);
+    expect((samples.length - before) / 10).toBeLessThan(250);
+    const labels = new Set(samples.flatMap((sample) => Object.keys(sample.labels)));
+    for (const unbounded of ["object", "transition", "context", "fence", "image"]) {
+      expect(labels).not.toContain(unbounded);
+    }
   });
 });
+
+/** What identifies a series. */
+function seriesOf({ name, labels }: { name: string; labels: Readonly<Record<string, string>> }): string {
+  return `${name}${JSON.stringify(labels)}`;
+}
 
 describe("docs/metrics.md", () => {
   it("lists every metric with its kind and labels, and no other", () => {

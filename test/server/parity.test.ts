@@ -1,12 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { commentOf } from "../../scripts/openapi/comments.ts";
 import { openApiPath } from "../../scripts/openapi/document.ts";
+import { BODY_EXAMPLES, PATH_EXAMPLES } from "../../scripts/openapi/examples.ts";
 import { REGISTRY } from "../../src/server/descriptors.ts";
 import { OPENAPI } from "../../src/server/gen/openapi.ts";
 import { readBindings } from "../../src/server/http/bindings.ts";
 import { HAND_WRITTEN } from "../../src/server/http/hand-written.ts";
+import { encodeRequest } from "../../src/server/http/request-message.ts";
 import { fastifyPath } from "../../src/server/http/route-path.ts";
+import { RequestLedger } from "../../src/server/idempotency.ts";
 import { unaryRpcs } from "../../src/server/rpc.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
 import { FakeDevice } from "../support/fake-device.ts";
 import { startWires } from "../support/wires.ts";
 
@@ -24,7 +28,9 @@ describe("the two wires", () => {
 
   it("call the same handler for every unary method", () => {
     const unary = bindings.filter((binding) => binding.method.methodKind === "unary");
-    expect([...unaryRpcs(new Map()).keys()].sort()).toEqual(unary.map((binding) => `/${binding.rpc}`).sort());
+    expect([...unaryRpcs(new Map(), new RequestLedger(systemClock)).keys()].sort()).toEqual(
+      unary.map((binding) => `/${binding.rpc}`).sort(),
+    );
   });
 
   it("know every streaming method as a hand-written route", () => {
@@ -46,6 +52,28 @@ describe("the two wires", () => {
       const url = handWritten?.path ?? fastifyPath(binding);
       expect(wires.app.hasRoute({ method: binding.httpMethod, url }), binding.rpc).toBe(true);
     }
+  });
+});
+
+describe("the examples of the OpenAPI", () => {
+  const unary = bindings.filter((binding) => binding.method.methodKind === "unary");
+
+  it.each(unary.map((binding) => [binding.rpc, binding] as const))(
+    "of %s is a request that is understood",
+    (rpc, binding) => {
+      const parameters: Record<string, string> = {};
+      for (const segment of binding.segments) {
+        if ("parameter" in segment) parameters[segment.parameter] = PATH_EXAMPLES[segment.parameter];
+      }
+      expect(Object.values(parameters)).not.toContain(undefined);
+      expect(Object.hasOwn(BODY_EXAMPLES, rpc)).toBe(binding.body !== "");
+      expect(() => encodeRequest(binding, { parameters, query: {}, body: BODY_EXAMPLES[rpc] })).not.toThrow();
+    },
+  );
+
+  it("are of RPCs that exist", () => {
+    const known = unary.map((binding) => binding.rpc);
+    expect(Object.keys(BODY_EXAMPLES).filter((rpc) => !known.includes(rpc))).toEqual([]);
   });
 });
 

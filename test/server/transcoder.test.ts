@@ -158,10 +158,11 @@ describe("a body", () => {
 
   it("tells an unset optional field from a zero", async () => {
     await call("POST", "/v1/devices/card0/regions/lmem0:evict", '{"bytes":"0"}');
-    expect(command()).toEqual({ type: "evictRegion", region: "lmem0", bytes: 0 });
+    const evict = { type: "evictRegion", region: "lmem0", signal: expect.any(AbortSignal) };
+    expect(command()).toEqual({ ...evict, bytes: 0 });
     device.commands.length = 0;
     await call("POST", "/v1/devices/card0/regions/lmem0:evict", "{}");
-    expect(command()).toEqual({ type: "evictRegion", region: "lmem0" });
+    expect(command()).toEqual(evict);
   });
 
   it("may repeat the name that the path gives, and no other", async () => {

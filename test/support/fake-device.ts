@@ -154,6 +154,7 @@ export class FakeDevice implements DeviceHandle {
       suspendCount: 0,
       transition: this.#transitions.at(-1)?.id ?? "",
       regions: ["lmem0", "smem"],
+      swap: undefined,
       engines: ["bcs0"],
       image: "",
       etag: "e1",

@@ -1,20 +1,32 @@
 /** Both wires on real sockets over given devices, for tests. */
 import assert from "node:assert/strict";
 import { fromBinary, fromJson, type JsonObject, toBinary, toJson } from "@bufbuild/protobuf";
-import { type ChannelCredentials, type Client, credentials, ServerCredentials } from "@grpc/grpc-js";
+import {
+  type ChannelCredentials,
+  type Client,
+  credentials,
+  Metadata,
+  ServerCredentials,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import type { Failpoints } from "../../src/device/mod.ts";
+import { Authenticator } from "../../src/server/auth/authenticator.ts";
 import { REGISTRY } from "../../src/server/descriptors.ts";
 import type { DeviceHandle, DeviceRegistry } from "../../src/server/devices.ts";
+import { EventHub } from "../../src/server/events/event-hub.ts";
+import { Gate, type GateOptions } from "../../src/server/gate/gate.ts";
 import { DeviceServiceClient } from "../../src/server/gen/torpor/v1/device.ts";
 import { MemoryServiceClient } from "../../src/server/gen/torpor/v1/memory.ts";
 import { PowerServiceClient } from "../../src/server/gen/torpor/v1/power.ts";
 import { buildGrpc, type GrpcWire } from "../../src/server/grpc/build.ts";
 import { type Binding, readBindings } from "../../src/server/http/bindings.ts";
 import { buildHttp, type HttpDeps } from "../../src/server/http/build.ts";
+import { RequestLedger } from "../../src/server/idempotency.ts";
 import type { ImageCatalogue } from "../../src/server/images.ts";
 import type { CallEnd, HttpEnd } from "../../src/server/observer.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
 import { type DecodedStatus, statusOf } from "./grpc-errors.ts";
 
 /**
@@ -71,12 +83,23 @@ type WiresOptions = Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts
   readonly failpoints?: Failpoints;
   /** @default none: as without a data directory */
   readonly images?: ImageCatalogue;
+  /** @default open to everybody, without limits */
+  readonly gate?: Partial<GateOptions>;
+  /** @default one that no device tells anything */
+  readonly events?: EventHub;
 };
 
 /** Starts both wires on ports of the system's choice. */
 export async function startWires(
   handles: readonly DeviceHandle[],
-  { host = "127.0.0.1", failpoints, images, ...options }: WiresOptions = {},
+  {
+    host = "127.0.0.1",
+    failpoints,
+    images,
+    gate: gateOptions,
+    events = new EventHub({ clock: systemClock }),
+    ...options
+  }: WiresOptions = {},
 ): Promise<Wires> {
   const byName = new Map(handles.map((device) => [device.name, device]));
   const devices: DeviceRegistry = Object.assign(byName, { failpoints, images });
@@ -88,8 +111,13 @@ export async function startWires(
     onCallEnd: (call: CallEnd) => void calls.push(call),
     onHttpEnd: (request: HttpEnd) => void requests.push(request),
   };
+  const gate = new Gate({ authenticator: new Authenticator(), log: logger, ...gateOptions });
+  const ledger = new RequestLedger(systemClock);
   const app = buildHttp({
     devices,
+    gate,
+    events,
+    ledger,
     logger,
     observer,
     version: "0.0.0-test",
@@ -98,7 +126,7 @@ export async function startWires(
     ...options,
   });
   const baseUrl = await app.listen({ host, port: 0 });
-  const grpcWire = buildGrpc({ devices, logger, observer });
+  const grpcWire = buildGrpc({ devices, gate, events, ledger, logger, observer });
   const port = await bind(grpcWire, ServerCredentials.createInsecure());
   const grpcAddress = `127.0.0.1:${port}`;
   const insecure: ChannelCredentials = credentials.createInsecure();
@@ -120,6 +148,7 @@ export async function startWires(
     log,
     async [Symbol.asyncDispose]() {
       for (const client of Object.values(clients)) client.close();
+      events.close();
       grpcWire.server.forceShutdown();
       app.server.closeAllConnections();
       await app.close();
@@ -143,9 +172,24 @@ export async function callRest(baseUrl: string, method: string, request: JsonObj
   const response = await fetch(url, init);
   const json = (await response.json()) as JsonObject;
   if (response.ok) return json;
+  throw refusedByBody(json);
+}
+
+/** What the body of a refused request says. */
+export function refusedByBody(json: JsonObject): RefusedCall {
   const { error } = json as unknown as { error: { status: string; message: string; details: RestDetail[] } };
   const infos = error.details.filter((detail) => detail["@type"].endsWith(".ErrorInfo"));
-  throw new RefusedCall(error.status, error.message, infos);
+  return new RefusedCall(error.status, error.message, infos);
+}
+
+/** What an error of a gRPC call says; the error itself when it carries no details. */
+export function failureFrom(error: unknown): unknown {
+  const hasDetails =
+    error instanceof Error &&
+    "metadata" in error &&
+    error.metadata instanceof Metadata &&
+    error.metadata.get("grpc-status-details-bin").length > 0;
+  return hasDetails ? fromStatus(statusOf(error as ServiceError)) : error;
 }
 
 function toCamel(name: string): string {

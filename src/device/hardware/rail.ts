@@ -34,9 +34,9 @@ export class PowerRail {
    */
   async cut(what: "local" | "all" = "local"): Promise<number> {
     const { banks, microcodes, clock, random } = this.#options;
-    const previous = this.#pattern;
-    do this.#pattern = Math.floor(random() * 0xffff_ffff) >>> 0;
-    while (this.#pattern === previous || this.#pattern === 0);
+    const drawn = Math.floor(random() * 0xffff_ffff) >>> 0;
+    const isNew = drawn !== 0 && drawn !== this.#pattern;
+    this.#pattern = isNew ? drawn : (this.#pattern % 0xffff_ffff) + 1;
     for (const bank of banks) {
       if (bank.index === SYSTEM_BANK && what === "local") continue;
       for (const range of bank.touchedRanges(CPU_SLICE_BYTES)) {

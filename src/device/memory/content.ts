@@ -10,7 +10,7 @@ import { runsOf } from "./object-runs.ts";
 import { FLAG, NONE } from "./object-table.ts";
 import { makeVisible, populate } from "./placement.ts";
 import type { Usage } from "./reservations.ts";
-import { relist } from "./residency.ts";
+import { loseContent, relist } from "./residency.ts";
 
 /** Reads one chunk; the answer is a copy. @throws DeviceError OBJECT_NOT_FOUND, INVALID_RANGE, or no room. */
 export async function readContent(
@@ -101,10 +101,20 @@ async function withContent<T>(
     if (memory.table.resource[slot] === NONE) await populate(memory, slot, "cpu");
     else relist(memory, slot);
     await makeVisible(memory, slot);
+    if (usage === "read") findMemoryError(memory, slot);
     return await work();
   } finally {
     memory.locks.unlock(slot);
   }
+}
+
+/** Memory of the device may turn out to be broken when it is read (failpoint ecc.error). @throws DeviceError CONTENT_UNKNOWN. */
+function findMemoryError(memory: Memory, slot: number): void {
+  const isLocal = memory.region(memory.table.region[slot]).kind === "LOCAL";
+  // Bytes that an engine reads just now are let be: they cannot be taken from it.
+  if (!isLocal || memory.reservations.isActive(slot) || !memory.failpoints.fires("ecc.error")) return;
+  loseContent(memory, slot);
+  requireUsable(memory, slot);
 }
 
 /** The error of a client's attempt to change or read what belongs to the device. */

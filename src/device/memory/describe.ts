@@ -3,6 +3,7 @@ import type { ListObjects } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { PAGE_SIZE_MAX } from "../limits.ts";
 import type { BackingState, ObjectResource } from "../resource.ts";
+import type { ChangeSource } from "./changes.ts";
 import { STATE_NAMES } from "./lifecycle.ts";
 import { type Memory, objectNotFound } from "./memory.ts";
 import { FLAG, NONE } from "./object-table.ts";
@@ -36,7 +37,29 @@ export function describeObject(memory: Memory, slot: number): ObjectResource {
     hasBackup: table.backup[slot] !== NONE,
     madvise: table.dontNeed[slot] === 1 ? "DONT_NEED" : "WILL_NEED",
     createTimeNs: table.createTimeNs[slot],
-    etag: `"${table.version[slot].toString(16)}"`,
+    etag: etagOf(memory, slot),
+  };
+}
+
+/** Changes whenever placement, pins, state or backup of the object do. */
+export function etagOf(memory: Memory, slot: number): string {
+  return `"${memory.table.version[slot].toString(16)}"`;
+}
+
+/** What becomes of clients' objects, as clients see them. */
+export function changeSource(memory: Memory): ChangeSource {
+  const { changes } = memory;
+  const describe = (slot: number) => describeObject(memory, slot);
+  return {
+    get pendingCount() {
+      return changes.pendingCount;
+    },
+    open: (onPending) => changes.open(onPending),
+    close: () => changes.close(),
+    take(objectsMax) {
+      const taken = changes.take(objectsMax);
+      return { ...taken, created: taken.created.map(describe), changed: taken.changed.map(describe) };
+    },
   };
 }
 

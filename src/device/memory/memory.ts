@@ -10,6 +10,7 @@ import type { EventSink } from "../events.ts";
 import type { DeviceFailpoints } from "../failpoints.ts";
 import type { MicrocodeSet } from "../hardware/microcode-set.ts";
 import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
+import { ChangeFeed } from "./changes.ts";
 import type { Copier } from "./copier.ts";
 import { CopyWatch } from "./copy-watch.ts";
 import { ObjectLocks } from "./object-lock.ts";
@@ -35,6 +36,8 @@ export interface MemoryOptions {
   readonly failpoints: DeviceFailpoints;
   /** Base of the objects' uids. */
   readonly deviceUid: string;
+  /** @default CHANGES_PENDING_MAX */
+  readonly changesPendingMax?: number | undefined;
 }
 
 /** What a new object is, before it has a slot. */
@@ -69,6 +72,7 @@ export class Memory {
   readonly copies: CopyWatch;
   /** Base of the objects' uids; a device that takes over an image takes over its uid. */
   deviceUid: string;
+  readonly changes: ChangeFeed;
   /** Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on. */
   blitter: Copier | undefined;
 
@@ -95,6 +99,7 @@ export class Memory {
     this.deviceUid = options.deviceUid;
     this.locks = new ObjectLocks(options.table);
     this.reservations = new Reservations(options.clock);
+    this.changes = new ChangeFeed(options.table, options.changesPendingMax);
   }
 
   /** Objects of clients. */
@@ -151,6 +156,7 @@ export class Memory {
       table.id[slot] = number ?? this.#nextId++;
       this.#clients.set(table.id[slot], slot);
       table.appendToOrder(slot);
+      this.changes.noteCreated(slot);
     }
     return slot;
   }
@@ -168,6 +174,7 @@ export class Memory {
     if (this.table.has(slot, FLAG.KERNEL)) {
       this.#owned.delete(id);
     } else {
+      this.changes.noteDeleted(slot);
       this.#clients.delete(id);
       this.table.removeFromOrder(slot);
     }
@@ -242,6 +249,7 @@ export class Memory {
   /** Marks that what a client would see of the object has changed. */
   touch(slot: number): void {
     this.table.version[slot]++;
+    this.changes.noteChanged(slot);
   }
 
   #internPlacement(regions: readonly number[]): number {

@@ -2,11 +2,18 @@
  * What clients do with objects: create, delete, pin, unpin, move, evict a region. Each holds the object's lock while
  * it works, and leaves everything as it was when it fails.
  */
-import type { CreateObject } from "../command.ts";
+import type {
+  AdviseObject,
+  CreateObject,
+  DeleteObject,
+  MoveObject,
+  PinObject,
+  UnpinObject,
+} from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { OBJECTS_MAX } from "../limits.ts";
-import type { Advice } from "../resource.ts";
 import { ownedByDevice } from "./content.ts";
+import { etagOf } from "./describe.ts";
 import { collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts";
 import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
@@ -25,25 +32,26 @@ export function createObject(memory: Memory, command: CreateObject): number {
   });
 }
 
-/** Deletes an object and frees its bytes. @throws DeviceError OBJECT_NOT_FOUND, OBJECT_PINNED. */
-export async function deleteObject(memory: Memory, id: string): Promise<void> {
-  await withObject(memory, id, (slot) => {
+/** Deletes an object and frees its bytes. @throws DeviceError OBJECT_NOT_FOUND, OBJECT_PINNED, ETAG_MISMATCH. */
+export async function deleteObject(memory: Memory, command: DeleteObject): Promise<void> {
+  await withObject(memory, command, (slot) => {
     if (memory.table.pinCount[slot] > 0) throw objectPinned(memory, slot, "be deleted");
     removeLocked(memory, slot);
   });
 }
 
-/** Makes an object resident in `regionId` or its first region and fixes its extents; counted. */
-export async function pinObject(memory: Memory, id: string, regionId: string | undefined): Promise<number> {
-  return withIdleObject(memory, id, async (slot) => {
-    await pinLocked(memory, slot, regionId);
+/** Makes an object resident in the region that is named, or its first, and fixes its extents; counted. */
+export async function pinObject(memory: Memory, command: PinObject): Promise<number> {
+  return withIdleObject(memory, command, async (slot) => {
+    await pinLocked(memory, slot, command.region);
     return slot;
   });
 }
 
 /** Takes one pin back; after the last the object can be evicted again. @throws DeviceError OBJECT_NOT_PINNED. */
-export async function unpinObject(memory: Memory, id: string): Promise<number> {
-  return withObject(memory, id, (slot) => {
+export async function unpinObject(memory: Memory, command: UnpinObject): Promise<number> {
+  return withObject(memory, command, (slot) => {
+    const id = command.object;
     if (memory.table.pinCount[slot] === 0) {
       throw new DeviceError("OBJECT_NOT_PINNED", `Object ${id} is not pinned.`, { object: id });
     }
@@ -107,9 +115,9 @@ export function unpinLocked(memory: Memory, slot: number): void {
 }
 
 /** Moves an unpinned object to one of its allowed regions (drm/i915 i915_gem_object_migrate). */
-export async function moveObject(memory: Memory, id: string, regionId: string): Promise<number> {
-  return withIdleObject(memory, id, async (slot) => {
-    const region = allowedRegion(memory, slot, regionId);
+export async function moveObject(memory: Memory, command: MoveObject): Promise<number> {
+  return withIdleObject(memory, command, async (slot) => {
+    const region = allowedRegion(memory, slot, command.region);
     requireUsable(memory, slot);
     if (memory.table.pinCount[slot] > 0 && memory.table.region[slot] !== region.index) {
       throw objectPinned(memory, slot, `be moved to ${region.id}`);
@@ -124,9 +132,10 @@ export async function moveObject(memory: Memory, id: string, regionId: string): 
  * Takes a client's word on whether it still needs the content (i915 madvise). DONT_NEED lets it be thrown away when
  * room is needed, at once when it has no bytes in memory; WILL_NEED takes that back. Answers whether it is still there.
  */
-export async function adviseObject(memory: Memory, id: string, advice: Advice): Promise<boolean> {
-  return withObject(memory, id, (slot) => {
+export async function adviseObject(memory: Memory, command: AdviseObject): Promise<boolean> {
+  return withObject(memory, command, (slot) => {
     const { table } = memory;
+    const { advice } = command;
     if (table.state[slot] === PURGED || table.state[slot] === UNKNOWN) return false;
     table.dontNeed[slot] = advice === "DONT_NEED" ? 1 : 0;
     memory.touch(slot);
@@ -177,20 +186,30 @@ export async function evictRegion(
   }
 }
 
-function withObject<T>(memory: Memory, id: string, work: (slot: number) => T | Promise<T>): Promise<T> {
-  return whileLocked(memory, memory.lockObject(id), work);
+/** The object that a command is about, and what must be true of it. */
+interface Target {
+  readonly object: string;
+  readonly etag?: string;
+}
+
+type Work<T> = (slot: number) => T | Promise<T>;
+
+function withObject<T>(memory: Memory, target: Target, work: Work<T>): Promise<T> {
+  return whileLocked(memory, memory.lockObject(target.object), (slot) => {
+    requireEtag(memory, slot, target);
+    return work(slot);
+  });
 }
 
 /** The same once no work uses the object, so that it may move. */
-function withIdleObject<T>(memory: Memory, id: string, work: (slot: number) => T | Promise<T>): Promise<T> {
-  return whileLocked(memory, memory.lockIdle(id, "write"), work);
+function withIdleObject<T>(memory: Memory, target: Target, work: Work<T>): Promise<T> {
+  return whileLocked(memory, memory.lockIdle(target.object, "write"), (slot) => {
+    requireEtag(memory, slot, target);
+    return work(slot);
+  });
 }
 
-async function whileLocked<T>(
-  memory: Memory,
-  locked: Promise<number>,
-  work: (slot: number) => T | Promise<T>,
-): Promise<T> {
+async function whileLocked<T>(memory: Memory, locked: Promise<number>, work: Work<T>): Promise<T> {
   const slot = await locked;
   try {
     requireClientObject(memory, slot);
@@ -198,6 +217,17 @@ async function whileLocked<T>(
   } finally {
     memory.locks.unlock(slot);
   }
+}
+
+/** Checks the etag under the lock: what the caller saw before may have changed while it waited. */
+function requireEtag(memory: Memory, slot: number, { object, etag }: Target): void {
+  const current = etagOf(memory, slot);
+  if (etag === undefined || etag === current) return;
+  throw new DeviceError(
+    "ETAG_MISMATCH",
+    `Object ${object} has etag ${current}, not ${etag}: it has changed since it was looked at.`,
+    { object, etag: current },
+  );
 }
 
 /** @throws DeviceError INVALID_REQUEST for an object of the device's own. */

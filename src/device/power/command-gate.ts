@@ -32,12 +32,16 @@ export class CommandGate {
     return this.#inside;
   }
 
-  /** Resolves when the command may run; `leave` must follow. Rejects when it is refused or was held too long. */
-  async enter(hold: Hold, transitionRunning: boolean): Promise<void> {
+  /**
+   * Resolves when the command may run; `leave` must follow. Rejects when it is refused, was held too long, or nobody waits
+   * for it any more, which `signal` says.
+   */
+  async enter(hold: Hold, transitionRunning: boolean, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted === true) throw cancelled();
     if (this.#closedBecause !== undefined) {
       const mayWait = hold === "until-active" || (hold === "transition" && transitionRunning);
       if (!mayWait && this.#wake === undefined) throw this.#closedBecause();
-      const admitted = this.#wait();
+      const admitted = this.#wait(signal);
       this.#wake?.();
       return admitted;
     }
@@ -83,7 +87,7 @@ export class CommandGate {
     if (this.#inside === 0) this.onIdle();
   }
 
-  #wait(): Promise<void> {
+  #wait(signal: AbortSignal | undefined): Promise<void> {
     if (this.#held.size >= HELD_COMMANDS_MAX) {
       throw new DeviceError(
         "LIMIT_EXCEEDED",
@@ -91,14 +95,17 @@ export class CommandGate {
       );
     }
     return new Promise((resolve, reject) => {
+      const onAbort = () => held.refuse(cancelled());
       const held: Held = {
         admit: () => {
           timer.cancel();
+          signal?.removeEventListener("abort", onAbort);
           this.#inside++;
           resolve();
         },
         refuse: (error) => {
           timer.cancel();
+          signal?.removeEventListener("abort", onAbort);
           this.#held.delete(held);
           reject(error);
         },
@@ -107,6 +114,11 @@ export class CommandGate {
         if (this.#closedBecause !== undefined) held.refuse(this.#closedBecause());
       });
       this.#held.add(held);
+      signal?.addEventListener("abort", onAbort);
     });
   }
+}
+
+function cancelled(): DeviceError {
+  return new DeviceError("CALL_CANCELLED", "Nobody waits for the call any more; it was not begun.");
 }

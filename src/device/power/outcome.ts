@@ -62,8 +62,18 @@ export async function resumeOrKeep(
   } catch (error) {
     const failure = await withRemaining(parts, toDeviceError(error));
     transition.wedged = parts.gt.wedged;
+    if (progress.powerOn && parts.gt.wedged) await renewGt(parts);
     return { ...progress, failure };
   }
+}
+
+/**
+ * Firmware and page table as they were saved did not serve, and where the CPU reaches only a part of local memory nothing
+ * else can bring the rest back: the next resume finds them as they are at boot.
+ */
+async function renewGt({ gt }: Parts): Promise<void> {
+  await gt.haltEngines();
+  gt.rewriteKernelObjects();
 }
 
 async function recover(parts: Parts, transition: Transition, progress: SuspendProgress): Promise<void> {

@@ -25,6 +25,8 @@ export async function runResume(
 ): Promise<void> {
   const { memory, gt, hibernation, clock, faultKnobs } = parts;
   const { failpoints } = memory;
+  // Whether the GT was wedged before says nothing: that is what a resume mends.
+  let firmwareRuns = true;
   if (hibernation.hasToLoad) {
     await transition.phase("image", (counts) =>
       hibernation.load(transition, counts, source.allowDifferences),
@@ -41,20 +43,19 @@ export async function runResume(
         restoreRegions(memory, counts.restored, "early", () => transition.check()),
       );
     });
-    await transition.phase("firmware_start", () =>
-      orByCpu(parts, () =>
-        gt.startFirmware(failpoints.fires("firmware.load") ? "failpoint firmware.load says so" : undefined),
-      ),
-    );
+    await transition.phase("firmware_start", async () => {
+      const defect = failpoints.fires("firmware.load") ? "failpoint firmware.load says so" : undefined;
+      firmwareRuns = await orByCpu(parts, () => gt.startFirmware(defect));
+    });
   }
-  await transition.phase("engine_start", () =>
-    orByCpu(parts, async () => {
-      // With the firmware not running there is nothing that could schedule on them.
-      if (gt.wedged && parts.policy.gtResumeFailure === "memcpy_restore") return;
+  await transition.phase("engine_start", async () => {
+    // Without firmware there is nothing that could schedule on them.
+    if (!firmwareRuns) return;
+    await orByCpu(parts, async () => {
       await failpoints.pass("engine.start");
       await gt.startEngines();
-    }),
-  );
+    });
+  });
   if (!source.kept) {
     await transition.phase("restore_late", (counts) => restoreLate(parts, transition, counts));
     const checksums = source.checksums();
@@ -80,12 +81,17 @@ async function restoreLate(parts: Parts, transition: Transition, counts: PhaseCo
     );
 }
 
-/** Starts a part of the GT; by policy (drm/i915 6.1) the device goes on without it, wedged, and the CPU copies. */
-async function orByCpu(parts: Parts, start: () => Promise<void>): Promise<void> {
+/**
+ * Starts a part of the GT, and answers whether it runs: by policy (drm/i915 6.1) the device goes on without it, wedged,
+ * and the CPU copies.
+ */
+async function orByCpu(parts: Parts, start: () => Promise<void>): Promise<boolean> {
   try {
     await start();
+    return true;
   } catch (error) {
     if (parts.policy.gtResumeFailure !== "memcpy_restore") throw error;
     await parts.gt.setWedged(toDeviceError(error).message.replace(/\.$/, ""));
+    return false;
   }
 }

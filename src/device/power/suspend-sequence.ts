@@ -10,7 +10,7 @@ import { backUpRegions, dropPreallocated, evictRegions, preallocateBackups } fro
 import type { Parts, SuspendProgress, SuspendTarget } from "./parts.ts";
 import { recoverRegions, requireNoBackups } from "./restore.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
-import { takeChecksums } from "./verify.ts";
+import { addChecksums, takeChecksums } from "./verify.ts";
 
 /** Runs the phases from `prepare` to `power_off`. Throws what stopped it; `progress` says where. */
 export async function runSuspend(
@@ -31,7 +31,12 @@ export async function runSuspend(
       await failpoints.pass("evict.after");
     });
   }
-  await transition.phase("idle", () => idle(parts, transition, target));
+  await transition.phase("idle", async () => {
+    await idle(parts, transition, target);
+    if (progress.checksums !== undefined) {
+      progress.checksums = await addChecksums(memory, progress.checksums);
+    }
+  });
   if (target.copies) {
     await transition.phase("evict_pinned", async (counts) => {
       await failpoints.pass("evictPinned.before");

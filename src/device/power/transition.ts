@@ -30,6 +30,13 @@ export interface PhaseCounts {
   backupNs: bigint;
 }
 
+interface RunningPhase {
+  readonly name: PhaseName;
+  readonly counts: PhaseCounts;
+  readonly startTimeNs: bigint;
+  readonly startNs: bigint;
+}
+
 export interface TransitionOptions {
   readonly id: string;
   readonly kind: TransitionKind;
@@ -59,6 +66,7 @@ export class Transition {
   readonly #evicted = emptyTally();
   readonly #backedUp = emptyTally();
   readonly #restored = emptyTally();
+  #phase: RunningPhase | undefined;
   #state: TransitionState = "RUNNING";
   #endTimeNs: bigint | undefined;
   #error: DeviceError | undefined;
@@ -101,13 +109,22 @@ export class Transition {
       backupNs: 0n,
     };
     this.trace.phaseBegan(name);
-    const startTimeNs = this.#clock.wallNs();
-    const startNs = this.#clock.monotonicNs();
+    const running = {
+      name,
+      counts,
+      startTimeNs: this.#clock.wallNs(),
+      startNs: this.#clock.monotonicNs(),
+    };
+    this.#phase = running;
     try {
       await work(counts);
     } finally {
-      const durationNs = this.#clock.monotonicNs() - startNs;
-      const phase = this.#record(name, counts, startTimeNs, durationNs);
+      const phase = this.#recordOf(running);
+      this.#phase = undefined;
+      this.#phases.push(phase);
+      addObjectsAndBytes(this.#evicted, counts.evicted);
+      addObjectsAndBytes(this.#backedUp, counts.backedUp);
+      addObjectsAndBytes(this.#restored, counts.restored);
       this.trace.phaseEnded(phase);
       this.#emitCopies(name, counts);
       this.#emit({ type: "phaseEnded", transition: this.describe(), phase });
@@ -179,7 +196,10 @@ export class Transition {
     });
   }
 
+  /** The transition as it stands, the phase that runs with what it has done so far. */
   describe(alreadyInState = false): TransitionResource {
+    const running = this.#phase;
+    const counts = running?.counts;
     return {
       id: this.id,
       kind: this.kind,
@@ -189,38 +209,34 @@ export class Transition {
       alreadyInState,
       startTimeNs: this.#startTimeNs,
       endTimeNs: this.#endTimeNs,
-      phases: [...this.#phases],
-      evictedObjects: this.#evicted.objects,
-      evictedBytes: this.#evicted.bytes,
-      backupObjects: this.#backedUp.objects,
-      backupBytes: this.#backedUp.bytes,
-      restoredObjects: this.#restored.objects,
-      restoredBytes: this.#restored.bytes,
+      phases: running === undefined ? [...this.#phases] : [...this.#phases, this.#recordOf(running)],
+      evictedObjects: this.#evicted.objects + (counts?.evicted.objects ?? 0),
+      evictedBytes: this.#evicted.bytes + (counts?.evicted.bytes ?? 0),
+      backupObjects: this.#backedUp.objects + (counts?.backedUp.objects ?? 0),
+      backupBytes: this.#backedUp.bytes + (counts?.backedUp.bytes ?? 0),
+      restoredObjects: this.#restored.objects + (counts?.restored.objects ?? 0),
+      restoredBytes: this.#restored.bytes + (counts?.restored.bytes ?? 0),
       wedged: this.wedged,
       recovered: this.recovered,
       error: this.#error && { reason: this.#error.reason, message: this.#error.message },
     };
   }
 
-  #record(phase: PhaseName, counts: PhaseCounts, startTimeNs: bigint, durationNs: bigint): PhaseRecord {
+  /** A phase as it stands: while it runs, what it has done so far. */
+  #recordOf({ name, counts, startTimeNs, startNs }: RunningPhase): PhaseRecord {
     const tallies = [counts.evicted, counts.backedUp, counts.restored, counts.imaged];
     const sum = (pick: (tally: Tally) => number): number =>
       tallies.reduce((total, each) => total + pick(each), 0);
-    const record: PhaseRecord = {
-      phase,
+    return {
+      phase: name,
       startTimeNs,
-      durationNs,
+      durationNs: this.#clock.monotonicNs() - startNs,
       objects: sum((tally) => tally.objects),
       bytes: sum((tally) => tally.bytes),
       blitterBytes: sum((tally) => tally.blitterBytes),
       memcpyBytes: sum((tally) => tally.memcpyBytes),
       skippedVolatile: counts.skippedVolatile,
     };
-    this.#phases.push(record);
-    addObjectsAndBytes(this.#evicted, counts.evicted);
-    addObjectsAndBytes(this.#backedUp, counts.backedUp);
-    addObjectsAndBytes(this.#restored, counts.restored);
-    return record;
   }
 
   /** Backups and restores are told per phase and path, the time shared out by bytes: bytes over seconds is a rate. */

@@ -1,5 +1,6 @@
 /**
- * Verification: a CRC-32C of every client object taken before `evict`, compared wherever its bytes are after resume.
+ * Verification: a CRC-32C of every client object, taken before `evict` or, of what work still uses, when that has ended,
+ * and compared wherever its bytes are after resume.
  */
 import { DeviceError } from "../errors.ts";
 import { OBJECTS_NAMED_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
@@ -11,18 +12,36 @@ import { loseContent } from "../memory/residency.ts";
 /** Checksums by slot. Valid while no object is created or deleted, which a suspended device guarantees. */
 export type Checksums = ReadonlyMap<number, number>;
 
-/** Checksums of everything whose content a suspend must keep. */
+/**
+ * Checksums of everything whose content a suspend must keep, but for what work still uses: that may change until the GT
+ * is idle, and is left to `addChecksums`.
+ */
 export async function takeChecksums(memory: Memory): Promise<Checksums> {
-  const { table } = memory;
   const checksums = new Map<number, number>();
+  await visitContent(memory, async (slot) => {
+    if (!memory.reservations.isActive(slot)) checksums.set(slot, await crcOfObject(memory, slot));
+  });
+  return checksums;
+}
+
+/** The same checksums with those that were left out. Legal when the GT is idle. */
+export async function addChecksums(memory: Memory, taken: Checksums): Promise<Checksums> {
+  const checksums = new Map(taken);
+  await visitContent(memory, async (slot) => {
+    if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot));
+  });
+  return checksums;
+}
+
+async function visitContent(memory: Memory, visit: (slot: number) => Promise<void>): Promise<void> {
+  const { table } = memory;
   let looked = 0;
   for (let slot = table.orderHead; slot !== NONE; slot = table.orderNext[slot]) {
     if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
     if (table.resource[slot] === NONE) continue;
     if (table.pinCount[slot] > 0 && table.has(slot, FLAG.PM_VOLATILE)) continue;
-    checksums.set(slot, await crcOfObject(memory, slot));
+    await visit(slot);
   }
-  return checksums;
 }
 
 /**

@@ -76,6 +76,7 @@ export class Contexts {
       saved,
     });
     this.#byId.set(context.id, context);
+    memory.emit({ type: "contextCreated", context: context.id });
     return context;
   }
 
@@ -132,6 +133,7 @@ export class Contexts {
   #forget(context: ClientContext): void {
     this.#byId.delete(context.id);
     context.deleted = true;
+    this.#options.memory.emit({ type: "contextDeleted", context: context.id });
     if (!context.feeding) context.retire();
   }
 

@@ -94,7 +94,7 @@ export class Gt {
     this.scheduler = new Scheduler({
       memory,
       refusal: () => (this.wedged ? deviceWedged() : undefined),
-      onRetired: (request) => this.#count(request.engine, request.fence.state === "SIGNALED"),
+      onRetired: (request) => this.#count(request),
     });
     for (const unit of this.units) unit.engine.onEvent = () => this.#onEvent(unit);
   }
@@ -298,6 +298,7 @@ export class Gt {
   #blame(context: ClientContext, why: string): void {
     context.hangs++;
     if (context.hangs >= HANGS_BEFORE_BAN) context.banned = true;
+    this.#options.emit({ type: "contextChanged", context: context.id });
     context.ring.skipGuilty(engineHung(`engine ${context.engine} was reset because ${why}`));
     if (!context.banned) return;
     const banned = new DeviceError(
@@ -347,11 +348,12 @@ export class Gt {
     ];
   }
 
-  #count(engine: string, completed: boolean): void {
+  #count({ engine, fence, waitNs }: Request): void {
     const unit = this.unit(engine);
+    const completed = fence.state === "SIGNALED";
     if (completed) unit.completedJobs++;
     else unit.failedJobs++;
-    this.#options.emit({ type: "jobEnded", engine, completed });
+    this.#options.emit({ type: "jobEnded", engine, completed, waitNs });
   }
 
   #onEvent(unit: EngineUnit): void {

@@ -12,6 +12,7 @@ export interface RequestOptions {
   readonly engine: string;
   readonly context: string;
   readonly seqno: number;
+  readonly acceptedAtNs: bigint;
   readonly commands: readonly WorkCommand[];
   readonly uses: ObjectUses;
   /** Slot of each object by the name that the commands use. */
@@ -27,6 +28,9 @@ export class Request {
   readonly engine: string;
   readonly context: string;
   readonly fence = new Fence();
+  readonly acceptedAtNs: bigint;
+  /** When it went into its context's ring; undefined until then. */
+  startedAtNs: bigint | undefined;
   /** When the fence settled, for how long it is kept. */
   settledAtNs: bigint | undefined;
   readonly seqno: number;
@@ -42,6 +46,7 @@ export class Request {
     this.engine = options.engine;
     this.context = options.context;
     this.seqno = options.seqno;
+    this.acceptedAtNs = options.acceptedAtNs;
     this.commands = options.commands;
     this.uses = options.uses;
     this.slots = options.slots;
@@ -52,6 +57,11 @@ export class Request {
       this.#waitFor = [];
       this.#after = [];
     });
+  }
+
+  /** How long it waited to be put into its context's ring; undefined when it never was. */
+  get waitNs(): bigint | undefined {
+    return this.startedAtNs === undefined ? undefined : this.startedAtNs - this.acceptedAtNs;
   }
 
   /** Resolves when the request may run, or has been failed meanwhile. Rejects when a fence that it waits for failed. */

@@ -76,6 +76,7 @@ export class Scheduler {
       engine: context.engine,
       context: context.id,
       seqno: ++context.seqno,
+      acceptedAtNs: memory.clock.monotonicNs(),
       commands: command.commands,
       uses,
       slots: slotsByName(memory, command),
@@ -83,7 +84,10 @@ export class Scheduler {
       after: [...after],
     });
     this.fences.add(request);
-    for (const [slot, usage] of uses) memory.reservations.add(slot, usage, request.fence);
+    for (const [slot, usage] of uses) {
+      memory.reservations.add(slot, usage, request.fence);
+      memory.changes.noteChanged(slot);
+    }
     this.#unfinished.add(request);
     request.fence.onSettled(() => this.#retired(request));
     context.queue.push(request);
@@ -141,15 +145,22 @@ export class Scheduler {
       const refused = refusal() ?? banned(context);
       if (refused !== undefined) throw refused;
       if (request.fence.state !== "PENDING") return;
-      for (const slot of slots) memory.table.active[slot]++;
+      for (const slot of slots) {
+        memory.table.active[slot]++;
+        memory.changes.noteChanged(slot);
+      }
     } finally {
       for (const slot of locked) memory.locks.unlock(slot);
     }
     context.queue.shift();
     context.inFlight.push(request);
+    request.startedAtNs = memory.clock.monotonicNs();
     const done = context.ring.submit(new RequestWork(memory, request.commands, request.slots));
     done.onSettled(() => {
-      for (const slot of slots) memory.table.active[slot]--;
+      for (const slot of slots) {
+        memory.table.active[slot]--;
+        memory.changes.noteChanged(slot);
+      }
       context.inFlight.splice(context.inFlight.indexOf(request), 1);
       if (done.error === undefined) request.fence.signal();
       else request.fence.fail(done.error);

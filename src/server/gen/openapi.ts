@@ -13,6 +13,10 @@ export const OPENAPI = {
   },
   "tags": [
     {
+      "name": "PowerService",
+      "description": "Puts devices to sleep and wakes them."
+    },
+    {
       "name": "DeviceService",
       "description": "Shows and resets the devices that this daemon hosts."
     },
@@ -29,1688 +33,11 @@ export const OPENAPI = {
       "description": "Allocates, places, reads and writes memory objects.\n\nMethods that touch content or placement need an ACTIVE device. While it is suspended they answer\nFAILED_PRECONDITION (DEVICE_SUSPENDED) at once; while a transition runs, UNAVAILABLE (DEVICE_TRANSITION) with\nRetryInfo, or, with hold_during_transition, they wait for its end and run once."
     },
     {
-      "name": "PowerService",
-      "description": "Puts devices to sleep and wakes them."
-    },
-    {
       "name": "Monitoring",
       "description": "Health and metrics of the daemon."
     }
   ],
   "paths": {
-    "/v1/devices": {
-      "get": {
-        "operationId": "DeviceService_ListDevices",
-        "tags": [
-          "DeviceService"
-        ],
-        "summary": "Lists every device that this daemon hosts, by name",
-        "description": "Lists every device that this daemon hosts, by name.\n\nNeeds: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. The\nlist is short (devices are configuration) and comes whole, without pages. Failure: none of its own.",
-        "responses": {
-          "200": {
-            "description": "Every device of the daemon.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/ListDevicesResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}": {
-      "get": {
-        "operationId": "DeviceService_GetDevice",
-        "tags": [
-          "DeviceService"
-        ],
-        "summary": "Shows one device: its power state, how often it slept, its regions and engines",
-        "description": "Shows one device: its power state, how often it slept, its regions and engines.\n\nNeeds: nothing; legal in every power state, never waits and never wakes the device. Success: changes nothing.\nFailure: NOT_FOUND (DEVICE_NOT_FOUND) when the daemon hosts no device of that name.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "A virtual discrete GPU.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Device"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}:reset": {
-      "post": {
-        "operationId": "DeviceService_ResetDevice",
-        "tags": [
-          "DeviceService"
-        ],
-        "summary": "Resets a device: its engines, or everything",
-        "description": "Resets a device: its engines, or everything.\n\nWith scope GT (the default) the engines and their microcontroller stop and start anew: work that waits or runs has\nFAILED (ENGINE_HUNG), `wedged` is cleared, memory and contexts stay. With scope FACTORY every object and context of\nclients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and\nFAILED is cleared: a clean device, in milliseconds.\n\nNeeds: for GT an ACTIVE device, wedged or not, or a FAILED one, whose next Resume may then get further; for FACTORY\nnothing: a running transition is cancelled or waited for. Success: the device is not wedged, and ACTIVE unless GT was\nasked of a FAILED one, which stays FAILED with its backups. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED),\nABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the\ndevice does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in\nprogress do not end.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/ResetDeviceRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "A virtual discrete GPU.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Device"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/engines": {
-      "get": {
-        "operationId": "EngineService_ListEngines",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Lists the engines of a device: what each is doing, and how its work has ended so far",
-        "description": "Lists the engines of a device: what each is doing, and how its work has ended so far.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. The list is short (engines are\nconfiguration) and comes whole. Failure: NOT_FOUND (DEVICE_NOT_FOUND).",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "The engines of a device.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/ListEnginesResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/engines/{engine}": {
-      "get": {
-        "operationId": "EngineService_GetEngine",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Shows one engine",
-        "description": "Shows one engine.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (ENGINE_NOT_FOUND).",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "engine",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "A part of the device that executes commands, one context at a time.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Engine"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/engines/{engine}:reset": {
-      "post": {
-        "operationId": "EngineService_ResetEngine",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Resets an engine that hangs, without waiting for its heartbeat to find out",
-        "description": "Resets an engine that hangs, without waiting for its heartbeat to find out.\n\nNeeds: an ACTIVE device; an engine that is already being reset, or a wedged one, is left as it is. Success: the\nrequest that the engine worked on has FAILED (ENGINE_HUNG) and its context has one hang more, which bans it at the\nthird; whatever was behind it runs again and loses nothing. Was it the device's own work, or did the engine not come\nback, then the device is wedged. Failure: NOT_FOUND (ENGINE_NOT_FOUND); nothing changes.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "engine",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/ResetEngineRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "A part of the device that executes commands, one context at a time.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Engine"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/contexts": {
-      "post": {
-        "operationId": "EngineService_CreateContext",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Makes a context on an engine",
-        "description": "Makes a context on an engine.\n\nNeeds: an ACTIVE device that is not wedged. Success: a new context; its image and its ring are objects of the\ndevice's own, which take local memory at the first work. Failure: NOT_FOUND (ENGINE_NOT_FOUND),\nRESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 1024 contexts, INTERNAL (DEVICE_WEDGED); nothing is made.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/CreateContextRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "A client's place on an engine: sixteen registers and a ring, in which its requests run one after the other.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Context"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      },
-      "get": {
-        "operationId": "EngineService_ListContexts",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Lists the contexts of a device by ascending id",
-        "description": "Lists the contexts of a device by ascending id.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Contexts made or deleted between two pages may\nor may not be listed; all others are listed once. Failure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token of\nanother listing.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "pageSize",
-            "in": "query",
-            "description": "Most contexts to answer; 0 means 100, more than 1000 means 1000.",
-            "schema": {
-              "type": "integer",
-              "format": "int32"
-            }
-          },
-          {
-            "name": "pageToken",
-            "in": "query",
-            "description": "next_page_token of the page before; empty for the first page.",
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "A page of the contexts of a device.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/ListContextsResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/contexts/{context}": {
-      "get": {
-        "operationId": "EngineService_GetContext",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Shows one context: its registers, what it has to do, and how often it hung",
-        "description": "Shows one context: its registers, what it has to do, and how often it hung.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (CONTEXT_NOT_FOUND).",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "context",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "A client's place on an engine: sixteen registers and a ring, in which its requests run one after the other.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Context"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      },
-      "delete": {
-        "operationId": "EngineService_DeleteContext",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Deletes a context that has nothing to do, with its image and its ring",
-        "description": "Deletes a context that has nothing to do, with its image and its ring.\n\nNeeds: an ACTIVE device, a context without pending requests. Success: the context is gone; fences of its work can\nstill be asked for. Failure: NOT_FOUND (CONTEXT_NOT_FOUND), FAILED_PRECONDITION (CONTEXT_ACTIVE); nothing changes.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "context",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "holdDuringTransition",
-            "in": "query",
-            "description": "Wait for the end of a running transition instead of failing.",
-            "schema": {
-              "type": "boolean"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "Done.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "type": "object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/contexts/{context}:submit": {
-      "post": {
-        "operationId": "EngineService_SubmitWork",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Submits commands as one request, and answers its fence",
-        "description": "Submits commands as one request, and answers its fence.\n\nAll commands are checked before anything happens; one that is invalid refuses the request whole. The request runs\nafter those before it in its context, after `wait_fences`, and after those anywhere that use its objects in its way;\nobjects that were evicted are brought back first. Over REST 10000 commands fit the body of 1 MiB when each takes at most\n100 bytes of JSON, such as a storeDword with a bare id; longer ones go over gRPC, where any 10000 fit, or as several\nrequests.\n\nNeeds: an ACTIVE device that is not wedged, a context that is not banned. Success: a fence, PENDING unless the work has\nended within `wait`. What happens later is told by the fence and not by this method: a request that fails is an answer\nwith state FAILED. Failure: INVALID_ARGUMENT (INVALID_RANGE) for a command that cannot be executed, named in\nErrorInfo.metadata.command by its place from 0; INVALID_ARGUMENT (INVALID_REQUEST) for no or more than 10000\ncommands, for more than 256 fences to wait for, and for a command that says nothing or names something of another\ndevice; NOT_FOUND (CONTEXT_NOT_FOUND, OBJECT_NOT_FOUND, FENCE_NOT_FOUND); FAILED_PRECONDITION (CONTEXT_BANNED,\nOBJECT_PURGED); DATA_LOSS (CONTENT_UNKNOWN); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 1024 pending requests of the\ncontext; INTERNAL (DEVICE_WEDGED). Nothing was submitted then.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "context",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/SubmitWorkRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "Stands for one request from the moment it is accepted, and says how it ended.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Fence"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/fences/{fence}": {
-      "get": {
-        "operationId": "EngineService_GetFence",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Shows one fence",
-        "description": "Shows one fence.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (FENCE_NOT_FOUND) when it\nnever was, or settled so long ago that it is no longer kept: the newest 16384 at least are.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "fence",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "Stands for one request from the moment it is accepted, and says how it ended.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Fence"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/fences/{fence}:wait": {
-      "post": {
-        "operationId": "EngineService_WaitFence",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Waits until a fence has settled",
-        "description": "Waits until a fence has settled.\n\nNeeds: nothing; legal in every power state, never wakes the device and never holds up a transition. Success: changes\nnothing; a fence that has settled, SIGNALED or FAILED. Failure: NOT_FOUND (FENCE_NOT_FOUND), DEADLINE_EXCEEDED when\nit is still PENDING after `timeout`, INVALID_ARGUMENT (INVALID_REQUEST) for a timeout beyond 3600s; the work goes on.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "fence",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/WaitFenceRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "Stands for one request from the moment it is accepted, and says how it ended.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Fence"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/failpoints": {
-      "get": {
-        "operationId": "FaultService_ListFailpoints",
-        "tags": [
-          "FaultService"
-        ],
-        "summary": "Lists every failpoint, armed or not, in the order in which a suspend and a resume meet them",
-        "description": "Lists every failpoint, armed or not, in the order in which a suspend and a resume meet them.\n\nNeeds: --enable-faults. Success: changes nothing; the list is short and comes whole. Failure: PERMISSION_DENIED\n(FAULTS_DISABLED).",
-        "responses": {
-          "200": {
-            "description": "The failpoints.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/ListFailpointsResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/failpoints/{failpoint}": {
-      "put": {
-        "operationId": "FaultService_ArmFailpoint",
-        "tags": [
-          "FaultService"
-        ],
-        "summary": "Arms a failpoint, in place of what was armed there",
-        "description": "Arms a failpoint, in place of what was armed there.\n\nNeeds: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its\nhits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT\n(INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a\nprobability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or\nimage.consumed, where nothing can fail any more; what was armed stays.",
-        "parameters": [
-          {
-            "name": "failpoint",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/ArmFailpointRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "A named place where things can be made to go wrong.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Failpoint"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      },
-      "delete": {
-        "operationId": "FaultService_DisarmFailpoint",
-        "tags": [
-          "FaultService"
-        ],
-        "summary": "Disarms a failpoint and lets go of what hangs at it",
-        "description": "Disarms a failpoint and lets go of what hangs at it.\n\nNeeds: --enable-faults; legal in every power state, also when nothing is armed there. Success: the failpoint,\ndisarmed, with its hits. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND); nothing changes.",
-        "parameters": [
-          {
-            "name": "failpoint",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "A named place where things can be made to go wrong.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Failpoint"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/failpoints:reset": {
-      "post": {
-        "operationId": "FaultService_ResetFailpoints",
-        "tags": [
-          "FaultService"
-        ],
-        "summary": "Disarms every failpoint, lets go of what hangs, and sets all hits to 0",
-        "description": "Disarms every failpoint, lets go of what hangs, and sets all hits to 0.\n\nNeeds: --enable-faults; legal in every power state. Success: nothing is armed; the metric\ntorpor_failpoint_hits_total goes on counting. Failure: PERMISSION_DENIED (FAULTS_DISABLED).",
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/ResetFailpointsRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "Done.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "type": "object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/regions": {
-      "get": {
-        "operationId": "MemoryService_ListRegions",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Lists the memory regions of a device, local ones first",
-        "description": "Lists the memory regions of a device, local ones first.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. The list is short and comes whole. Failure:\nNOT_FOUND (DEVICE_NOT_FOUND).",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "The regions of a device.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/ListRegionsResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/regions/{region}": {
-      "get": {
-        "operationId": "MemoryService_GetRegion",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Shows one region: its size, and how much of it is used, pinned and free",
-        "description": "Shows one region: its size, and how much of it is used, pinned and free.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (REGION_NOT_FOUND).",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "region",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "A region of a device's memory. All sizes are in bytes.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Region"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/regions/{region}:evict": {
-      "post": {
-        "operationId": "MemoryService_EvictRegion",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Moves unpinned objects out of a local region, least recently used first",
-        "description": "Moves unpinned objects out of a local region, least recently used first.\n\nNeeds: an ACTIVE device, a LOCAL region. Success: at least `bytes` left the region if that much is evictable, or\neverything evictable; contents are kept, but for objects advised DONT_NEED, which are thrown away. Failure:\nRESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no room for the next object; those already moved stay\nmoved.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "region",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/EvictRegionRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "What left the region.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/EvictRegionResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects": {
-      "post": {
-        "operationId": "MemoryService_CreateObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Makes an object. It takes no memory until it is first used",
-        "description": "Makes an object. It takes no memory until it is first used.\n\nNeeds: an ACTIVE device. Success: a new UNPOPULATED object with an id never used before. Failure: INVALID_ARGUMENT\n(INVALID_SIZE, INVALID_REGION, INVALID_FLAGS), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED); nothing is made.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/CreateObjectRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "A memory object: bytes with a name, and a place that may change.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      },
-      "get": {
-        "operationId": "MemoryService_ListObjects",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Lists the objects of a device by ascending id",
-        "description": "Lists the objects of a device by ascending id.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Objects made or deleted between two pages\nmay or may not be listed; all others are listed once. Failure: INVALID_ARGUMENT (INVALID_REQUEST) for a filter\nthat cannot be read, INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token of another listing.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "pageSize",
-            "in": "query",
-            "description": "Most objects to answer; 0 means 100, more than 1000 means 1000.",
-            "schema": {
-              "type": "integer",
-              "format": "int32"
-            }
-          },
-          {
-            "name": "pageToken",
-            "in": "query",
-            "description": "next_page_token of the page before; empty for the first page.",
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "filter",
-            "in": "query",
-            "description": "Which objects: terms `region = lmem0`, `state = RESIDENT`, `label = \"weights\"`, joined by AND (AIP-160).",
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "showDeviceOwned",
-            "in": "query",
-            "description": "Also list the objects that the device itself owns (k1, k2…).",
-            "schema": {
-              "type": "boolean"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "A page of the objects of a device.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/ListObjectsResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects/{object}": {
-      "get": {
-        "operationId": "MemoryService_GetObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Shows one object: where it is, in which state, and who holds it",
-        "description": "Shows one object: where it is, in which state, and who holds it.\n\nNeeds: nothing; legal in every power state. Success: changes nothing, not even its place in the LRU. Failure:\nNOT_FOUND (OBJECT_NOT_FOUND).",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "object",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "A memory object: bytes with a name, and a place that may change.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      },
-      "delete": {
-        "operationId": "MemoryService_DeleteObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Deletes an object; its memory is free once no copy uses it",
-        "description": "Deletes an object; its memory is free once no copy uses it.\n\nNeeds: an ACTIVE device, an object that is not pinned. Success: the name is gone for ever. Failure: NOT_FOUND\n(OBJECT_NOT_FOUND), FAILED_PRECONDITION (OBJECT_PINNED); the object stays as it was.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "object",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "holdDuringTransition",
-            "in": "query",
-            "description": "Wait for the end of a running transition instead of failing.",
-            "schema": {
-              "type": "boolean"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "Done.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "type": "object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects/{object}:pin": {
-      "post": {
-        "operationId": "MemoryService_PinObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Makes an object resident and fixes its extents until it is unpinned as often",
-        "description": "Makes an object resident and fixes its extents until it is unpinned as often.\n\nNeeds: an ACTIVE device. Success: RESIDENT in `region` or in the first of its regions, pin_count one higher.\nFailure: RESOURCE_EXHAUSTED (REGION_FULL) when nothing more can be evicted, INVALID_ARGUMENT (INVALID_REGION),\nDATA_LOSS (CONTENT_UNKNOWN); pin_count stays.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "object",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/PinObjectRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "A memory object: bytes with a name, and a place that may change.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects/{object}:unpin": {
-      "post": {
-        "operationId": "MemoryService_UnpinObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Takes one pin back",
-        "description": "Takes one pin back.\n\nNeeds: an ACTIVE device, a pinned object. Success: pin_count one lower; at 0 the object may be evicted. Failure:\nFAILED_PRECONDITION (OBJECT_NOT_PINNED); nothing changes.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "object",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/UnpinObjectRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "A memory object: bytes with a name, and a place that may change.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects/{object}:move": {
-      "post": {
-        "operationId": "MemoryService_MoveObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Moves an object with its bytes to another of its regions",
-        "description": "Moves an object with its bytes to another of its regions.\n\nNeeds: an ACTIVE device, an object that is not pinned, a region that it allows. Success: RESIDENT there. Failure:\nFAILED_PRECONDITION (OBJECT_PINNED), INVALID_ARGUMENT (INVALID_REGION), RESOURCE_EXHAUSTED (REGION_FULL); the\nobject stays where it was.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "object",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/MoveObjectRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "A memory object: bytes with a name, and a place that may change.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects/{object}:advise": {
-      "post": {
-        "operationId": "MemoryService_AdviseObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Tells what is still needed of the content of an object, so that room can be made without copying it",
-        "description": "Tells what is still needed of the content of an object, so that room can be made without copying it.\n\nNeeds: an ACTIVE device. Success: the advice holds until the next one. After DONT_NEED the object cannot be used, and\nits content may be thrown away whenever room is needed, at once when it is in no region; after WILL_NEED it can be\nused again if `retained` says that the content is still there. Failure: NOT_FOUND (OBJECT_NOT_FOUND),\nINVALID_ARGUMENT (INVALID_REQUEST) without an advice; nothing changes.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "object",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/AdviseObjectRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "Whether the content is still there.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/AdviseObjectResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects:batchCreate": {
-      "post": {
-        "operationId": "MemoryService_BatchCreateObjects",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Makes many objects like one template, all or none",
-        "description": "Makes many objects like one template, all or none.\n\nNeeds: an ACTIVE device, a count from 1 to 10000. Success: `count` new UNPOPULATED objects. The answer names them and\nno more: 10000 whole objects would not fit the 4 MiB of one message; ListObjects shows them. Failure: as\nCreateObject, and INVALID_ARGUMENT (INVALID_REQUEST) for a count out of range; nothing is made.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/BatchCreateObjectsRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "The objects that were made.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/BatchCreateObjectsResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects:batchPin": {
-      "post": {
-        "operationId": "MemoryService_BatchPinObjects",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Pins many objects, all or none",
-        "description": "Pins many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different objects of it. Success: as PinObject for each. Failure: as PinObject for\none of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another device; no pin_count\nchanges, though some objects may have moved meanwhile.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/BatchPinObjectsRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "All of them were pinned.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/BatchPinObjectsResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects:batchUnpin": {
-      "post": {
-        "operationId": "MemoryService_BatchUnpinObjects",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Takes one pin back from each of many objects, all or none",
-        "description": "Takes one pin back from each of many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different pinned objects of it. Success: as UnpinObject for each. Failure:\nFAILED_PRECONDITION (OBJECT_NOT_PINNED) when one is not pinned, INVALID_ARGUMENT (INVALID_REQUEST) for an object\nnamed twice or of another device; nothing changes.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/BatchUnpinObjectsRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "All of them were unpinned.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/BatchUnpinObjectsResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects:batchDelete": {
-      "post": {
-        "operationId": "MemoryService_BatchDeleteObjects",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Deletes many objects, all or none",
-        "description": "Deletes many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different objects of it, none of them pinned. Success: as DeleteObject for each.\nFailure: as DeleteObject for one of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another\ndevice; nothing is deleted.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/BatchDeleteObjectsRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "Done.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "type": "object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/usage": {
-      "get": {
-        "operationId": "MemoryService_GetUsage",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Shows what the objects of clients take, by label",
-        "description": "Shows what the objects of clients take, by label.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Objects that change while they are counted\ncount as they were or as they are. Failure: NOT_FOUND (DEVICE_NOT_FOUND).",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "What the objects of clients take.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Usage"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects/{object}:checksum": {
-      "post": {
-        "operationId": "MemoryService_ChecksumObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Takes the CRC-32C and the SHA-256 of the present content",
-        "description": "Takes the CRC-32C and the SHA-256 of the present content.\n\nNeeds: an ACTIVE device. Success: changes nothing but the object's place in the LRU. Failure: DATA_LOSS\n(CONTENT_UNKNOWN), FAILED_PRECONDITION (OBJECT_PURGED).",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "object",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/ChecksumObjectRequest"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "The checksums of an object.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/ChecksumObjectResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
-    "/v1/devices/{device}/objects/{object}/content": {
-      "get": {
-        "operationId": "MemoryService_ReadObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Streams the content of an object, or a range of it",
-        "description": "Streams the content of an object, or a range of it.\n\nOver REST this is GET with Range, answered as application/octet-stream. Needs: an ACTIVE device; once the stream is\nopen it pauses between chunks while the device sleeps. Success: changes nothing but the object's place in the LRU.\nA write at the same time may show in some chunks and not in others. Failure: INVALID_ARGUMENT (INVALID_RANGE),\nDATA_LOSS (CONTENT_UNKNOWN), FAILED_PRECONDITION (OBJECT_PURGED).",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "object",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "holdDuringTransition",
-            "in": "query",
-            "description": "Wait for the end of a running transition instead of failing.",
-            "schema": {
-              "type": "boolean"
-            }
-          },
-          {
-            "name": "Range",
-            "in": "header",
-            "description": "One range of bytes.",
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "The whole content.",
-            "content": {
-              "application/octet-stream": {
-                "schema": {
-                  "type": "string",
-                  "format": "binary"
-                }
-              }
-            }
-          },
-          "206": {
-            "description": "The range that was asked for; Content-Range says which.",
-            "content": {
-              "application/octet-stream": {
-                "schema": {
-                  "type": "string",
-                  "format": "binary"
-                }
-              }
-            }
-          },
-          "416": {
-            "description": "No byte of the object is in the range.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Error"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      },
-      "put": {
-        "operationId": "MemoryService_WriteObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Writes a stream of bytes into an object",
-        "description": "Writes a stream of bytes into an object.\n\nOver REST this is PUT of application/octet-stream, with Content-Range for a part. Needs: an ACTIVE device; once the\nstream is open it pauses between chunks while the device sleeps. Success: exactly the declared bytes were written.\nFailure: INVALID_ARGUMENT (INVALID_RANGE) before the first byte when the declared size does not fit. A stream that\nbreaks later keeps the bytes that arrived, and ErrorInfo.metadata.bytesWritten says how many; no lock and no pin\nstays behind.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "object",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            }
-          },
-          {
-            "name": "holdDuringTransition",
-            "in": "query",
-            "description": "Wait for the end of a running transition instead of failing.",
-            "schema": {
-              "type": "boolean"
-            }
-          },
-          {
-            "name": "Content-Range",
-            "in": "header",
-            "description": "Where the bytes go, as bytes 0-99/*; without it they go to the start.",
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": true,
-          "content": {
-            "application/octet-stream": {
-              "schema": {
-                "type": "string",
-                "format": "binary"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "How much was written.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/WriteObjectResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      }
-    },
     "/v1/devices/{device}:planSuspend": {
       "post": {
         "operationId": "PowerService_PlanSuspend",
@@ -1726,7 +53,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "card0"
           }
         ],
         "requestBody": {
@@ -1735,7 +63,8 @@ export const OPENAPI = {
             "application/json": {
               "schema": {
                 "$ref": "#/components/schemas/PlanSuspendRequest"
-              }
+              },
+              "example": {}
             }
           }
         },
@@ -1771,6 +100,16 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
             }
           }
         ],
@@ -1780,6 +119,12 @@ export const OPENAPI = {
             "application/json": {
               "schema": {
                 "$ref": "#/components/schemas/SuspendRequest"
+              },
+              "example": {
+                "state": "S3",
+                "idleTimeout": "0.5s",
+                "onIdleTimeout": "WEDGE",
+                "verify": true
               }
             }
           }
@@ -1834,6 +179,16 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
             }
           }
         ],
@@ -1843,6 +198,10 @@ export const OPENAPI = {
             "application/json": {
               "schema": {
                 "$ref": "#/components/schemas/ResumeRequest"
+              },
+              "example": {
+                "verify": true,
+                "wait": "30s"
               }
             }
           }
@@ -1897,7 +256,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "card0"
           },
           {
             "name": "transition",
@@ -1905,7 +265,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "1"
           }
         ],
         "responses": {
@@ -1940,7 +301,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "card0"
           },
           {
             "name": "pageSize",
@@ -1992,7 +354,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "card0"
           },
           {
             "name": "transition",
@@ -2000,6 +363,16 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
             }
           }
         ],
@@ -2009,7 +382,8 @@ export const OPENAPI = {
             "application/json": {
               "schema": {
                 "$ref": "#/components/schemas/CancelTransitionRequest"
-              }
+              },
+              "example": {}
             }
           }
         },
@@ -2063,7 +437,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "card0"
           },
           {
             "name": "transition",
@@ -2071,7 +446,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "1"
           }
         ],
         "responses": {
@@ -2104,7 +480,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "card0"
           }
         ],
         "responses": {
@@ -2137,7 +514,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "card0"
           },
           {
             "name": "updateMask",
@@ -2149,6 +527,23 @@ export const OPENAPI = {
                 "enabled,autosuspendDelay"
               ]
             }
+          },
+          {
+            "name": "requestId",
+            "in": "query",
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
           }
         ],
         "requestBody": {
@@ -2157,6 +552,10 @@ export const OPENAPI = {
             "application/json": {
               "schema": {
                 "$ref": "#/components/schemas/RuntimePm"
+              },
+              "example": {
+                "enabled": true,
+                "autosuspendDelay": "1s"
               }
             }
           }
@@ -2237,7 +636,8 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
-            }
+            },
+            "example": "card0-20260101t120000000z-1f2e3d4c"
           }
         ],
         "responses": {
@@ -2270,6 +670,24 @@ export const OPENAPI = {
             "required": true,
             "schema": {
               "type": "string"
+            },
+            "example": "card0-20260101t120000000z-1f2e3d4c"
+          },
+          {
+            "name": "requestId",
+            "in": "query",
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
             }
           }
         ],
@@ -2280,6 +698,2154 @@ export const OPENAPI = {
               "application/json": {
                 "schema": {
                   "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices": {
+      "get": {
+        "operationId": "DeviceService_ListDevices",
+        "tags": [
+          "DeviceService"
+        ],
+        "summary": "Lists every device that this daemon hosts, by name",
+        "description": "Lists every device that this daemon hosts, by name.\n\nNeeds: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. The\nlist is short (devices are configuration) and comes whole, without pages. Failure: none of its own.",
+        "responses": {
+          "200": {
+            "description": "Every device of the daemon.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListDevicesResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}": {
+      "get": {
+        "operationId": "DeviceService_GetDevice",
+        "tags": [
+          "DeviceService"
+        ],
+        "summary": "Shows one device: its power state, how often it slept, its regions and engines",
+        "description": "Shows one device: its power state, how often it slept, its regions and engines.\n\nNeeds: nothing; legal in every power state, never waits and never wakes the device. Success: changes nothing.\nFailure: NOT_FOUND (DEVICE_NOT_FOUND) when the daemon hosts no device of that name.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A virtual discrete GPU.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Device"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}:reset": {
+      "post": {
+        "operationId": "DeviceService_ResetDevice",
+        "tags": [
+          "DeviceService"
+        ],
+        "summary": "Resets a device: its engines, or everything",
+        "description": "Resets a device: its engines, or everything.\n\nWith scope GT (the default) the engines and their microcontroller stop and start anew: work that waits or runs has\nFAILED (ENGINE_HUNG), `wedged` is cleared, memory and contexts stay. With scope FACTORY every object and context of\nclients, every fence and every backup is dropped, failpoints that are armed for this device alone are disarmed, and\nFAILED is cleared: a clean device, in milliseconds.\n\nNeeds: for GT an ACTIVE device, wedged or not, or a FAILED one, whose next Resume may then get further; for FACTORY\nnothing: a running transition is cancelled or waited for. Success: the device is not wedged, and ACTIVE unless GT was\nasked of a FAILED one, which stays FAILED with its backups. Failure: of GT FAILED_PRECONDITION (DEVICE_SUSPENDED),\nABORTED (TRANSITION_IN_PROGRESS), and nothing changes; of both INTERNAL (FIRMWARE_LOAD_FAILED, ENGINE_HUNG) when the\ndevice does not start again, and it is wedged then; of FACTORY DEADLINE_EXCEEDED (IDLE_TIMEOUT) when calls in\nprogress do not end.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ResetDeviceRequest"
+              },
+              "example": {
+                "scope": "FACTORY"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A virtual discrete GPU.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Device"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/events": {
+      "get": {
+        "operationId": "DeviceService_WatchEvents",
+        "tags": [
+          "DeviceService"
+        ],
+        "summary": "Tells what happens to devices, as it happens. It ends only when the client or the daemon does",
+        "description": "Tells what happens to devices, as it happens. It ends only when the client or the daemon does.\n\nWithout `after_sequence` the stream begins with the present state, told as if it came about now: a DEVICE_CHANGED of\neach device, and OBJECTS_CREATED and CONTEXT_CREATED of what there is. These events have sequence 0. A BOOKMARK ends\nthem; from its sequence on the events are live. Every event carries things as they are when it is told, whole, so\nwhoever keeps the last it heard of each thing, and forgets what is deleted, has the state of the devices. What\nchanges again before it is told is told once; an event may repeat what the present state said already, and\nOBJECTS_DELETED may name objects that were never told.\n\nWith `after_sequence` the stream begins with the events after that one, none left out and none told twice, and a\nBOOKMARK ends them: this is how a client goes on where it was cut off. The log is bounded, and it is kept while\nsomebody watches and for ten minutes after; sequences begin anew when the daemon does. Bookmarks also come whenever\nnothing else was to be told for 15 seconds.\n\nOver REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.\nThe header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose\ndata is the body that a failed request has, and the stream ends.\n\nNeeds: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:\nNOT_FOUND (DEVICE_NOT_FOUND); OUT_OF_RANGE (EVENTS_EXPIRED) when events after `after_sequence` are no longer kept, or\nit is none of this run of the daemon: begin without it; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 256 watchers;\nRESOURCE_EXHAUSTED (SLOW_CONSUMER) when the client reads so slowly that half of the log waits for it:\nErrorInfo.metadata.afterSequence says where to go on; UNAVAILABLE (SHUTTING_DOWN) when the daemon stops.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "query",
+            "description": "Resource name or id of the only device to tell of; empty is all.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "types",
+            "in": "query",
+            "description": "The only types to tell; none is all. Bookmarks always come.",
+            "schema": {
+              "type": "array",
+              "items": {
+                "type": "string",
+                "enum": [
+                  "TYPE_UNSPECIFIED",
+                  "BOOKMARK",
+                  "DEVICE_CHANGED",
+                  "TRANSITION_STARTED",
+                  "PHASE_ENDED",
+                  "TRANSITION_ENDED",
+                  "OBJECTS_CREATED",
+                  "OBJECTS_CHANGED",
+                  "OBJECTS_DELETED",
+                  "CONTEXT_CREATED",
+                  "CONTEXT_CHANGED",
+                  "CONTEXT_DELETED",
+                  "ENGINE_RESET",
+                  "EVICTED",
+                  "FAILPOINT_HIT",
+                  "IMAGE_SEALED",
+                  "IMAGE_CONSUMED"
+                ]
+              }
+            }
+          },
+          {
+            "name": "afterSequence",
+            "in": "query",
+            "description": "Sequence of the last event that the client has; unset begins with the present state.",
+            "schema": {
+              "type": "string",
+              "format": "int64"
+            }
+          },
+          {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "Stands for afterSequence: what a browser sends when it connects again.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Server-sent events without end; the data of each is an Event as JSON.",
+            "content": {
+              "text/event-stream": {
+                "schema": {
+                  "$ref": "#/components/schemas/Event"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/engines": {
+      "get": {
+        "operationId": "EngineService_ListEngines",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Lists the engines of a device: what each is doing, and how its work has ended so far",
+        "description": "Lists the engines of a device: what each is doing, and how its work has ended so far.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. The list is short (engines are\nconfiguration) and comes whole. Failure: NOT_FOUND (DEVICE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The engines of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListEnginesResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/engines/{engine}": {
+      "get": {
+        "operationId": "EngineService_GetEngine",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Shows one engine",
+        "description": "Shows one engine.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (ENGINE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "engine",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "rcs0"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A part of the device that executes commands, one context at a time.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Engine"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/engines/{engine}:reset": {
+      "post": {
+        "operationId": "EngineService_ResetEngine",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Resets an engine that hangs, without waiting for its heartbeat to find out",
+        "description": "Resets an engine that hangs, without waiting for its heartbeat to find out.\n\nNeeds: an ACTIVE device; an engine that is already being reset, or a wedged one, is left as it is. Success: the\nrequest that the engine worked on has FAILED (ENGINE_HUNG) and its context has one hang more, which bans it at the\nthird; whatever was behind it runs again and loses nothing. Was it the device's own work, or did the engine not come\nback, then the device is wedged. Failure: NOT_FOUND (ENGINE_NOT_FOUND); nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "engine",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "rcs0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ResetEngineRequest"
+              },
+              "example": {}
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A part of the device that executes commands, one context at a time.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Engine"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/contexts": {
+      "post": {
+        "operationId": "EngineService_CreateContext",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Makes a context on an engine",
+        "description": "Makes a context on an engine.\n\nNeeds: an ACTIVE device that is not wedged. Success: a new context; its image and its ring are objects of the\ndevice's own, which take local memory at the first work. Failure: NOT_FOUND (ENGINE_NOT_FOUND),\nRESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 1024 contexts, INTERNAL (DEVICE_WEDGED); nothing is made.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/CreateContextRequest"
+              },
+              "example": {
+                "engine": "rcs0",
+                "priority": "NORMAL"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A client's place on an engine: sixteen registers and a ring, in which its requests run one after the other.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Context"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "get": {
+        "operationId": "EngineService_ListContexts",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Lists the contexts of a device by ascending id",
+        "description": "Lists the contexts of a device by ascending id.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Contexts made or deleted between two pages may\nor may not be listed; all others are listed once. Failure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token of\nanother listing.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "pageSize",
+            "in": "query",
+            "description": "Most contexts to answer; 0 means 100, more than 1000 means 1000.",
+            "schema": {
+              "type": "integer",
+              "format": "int32"
+            }
+          },
+          {
+            "name": "pageToken",
+            "in": "query",
+            "description": "next_page_token of the page before; empty for the first page.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page of the contexts of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListContextsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/contexts/{context}": {
+      "get": {
+        "operationId": "EngineService_GetContext",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Shows one context: its registers, what it has to do, and how often it hung",
+        "description": "Shows one context: its registers, what it has to do, and how often it hung.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (CONTEXT_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "context",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A client's place on an engine: sixteen registers and a ring, in which its requests run one after the other.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Context"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "delete": {
+        "operationId": "EngineService_DeleteContext",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Deletes a context that has nothing to do, with its image and its ring",
+        "description": "Deletes a context that has nothing to do, with its image and its ring.\n\nNeeds: an ACTIVE device, a context without pending requests. Success: the context is gone; fences of its work can\nstill be asked for. Failure: NOT_FOUND (CONTEXT_NOT_FOUND), FAILED_PRECONDITION (CONTEXT_ACTIVE); nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "context",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "holdDuringTransition",
+            "in": "query",
+            "description": "Wait for the end of a running transition instead of failing.",
+            "schema": {
+              "type": "boolean"
+            }
+          },
+          {
+            "name": "requestId",
+            "in": "query",
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/contexts/{context}:submit": {
+      "post": {
+        "operationId": "EngineService_SubmitWork",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Submits commands as one request, and answers its fence",
+        "description": "Submits commands as one request, and answers its fence.\n\nAll commands are checked before anything happens; one that is invalid refuses the request whole. The request runs\nafter those before it in its context, after `wait_fences`, and after those anywhere that use its objects in its way;\nobjects that were evicted are brought back first. Over REST 10000 commands fit the body of 1 MiB when each takes at most\n100 bytes of JSON, such as a storeDword with a bare id; longer ones go over gRPC, where any 10000 fit, or as several\nrequests.\n\nNeeds: an ACTIVE device that is not wedged, a context that is not banned. Success: a fence, PENDING unless the work has\nended within `wait`. What happens later is told by the fence and not by this method: a request that fails is an answer\nwith state FAILED. Failure: INVALID_ARGUMENT (INVALID_RANGE) for a command that cannot be executed, named in\nErrorInfo.metadata.command by its place from 0; INVALID_ARGUMENT (INVALID_REQUEST) for no or more than 10000\ncommands, for more than 256 fences to wait for, and for a command that says nothing or names something of another\ndevice; NOT_FOUND (CONTEXT_NOT_FOUND, OBJECT_NOT_FOUND, FENCE_NOT_FOUND); FAILED_PRECONDITION (CONTEXT_BANNED,\nOBJECT_PURGED); DATA_LOSS (CONTENT_UNKNOWN); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 1024 pending requests of the\ncontext; INTERNAL (DEVICE_WEDGED). Nothing was submitted then.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "context",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/SubmitWorkRequest"
+              },
+              "example": {
+                "commands": [
+                  {
+                    "fill": {
+                      "object": "1",
+                      "offset": "0",
+                      "length": "4096",
+                      "pattern": 3735928559
+                    }
+                  },
+                  {
+                    "checksum": {
+                      "object": "1",
+                      "offset": "0",
+                      "length": "4096",
+                      "destination": "2",
+                      "destinationOffset": "0"
+                    }
+                  }
+                ],
+                "wait": "5s"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Stands for one request from the moment it is accepted, and says how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Fence"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/fences/{fence}": {
+      "get": {
+        "operationId": "EngineService_GetFence",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Shows one fence",
+        "description": "Shows one fence.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (FENCE_NOT_FOUND) when it\nnever was, or settled so long ago that it is no longer kept: the newest 16384 at least are.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "fence",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Stands for one request from the moment it is accepted, and says how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Fence"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/fences/{fence}:wait": {
+      "post": {
+        "operationId": "EngineService_WaitFence",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Waits until a fence has settled",
+        "description": "Waits until a fence has settled.\n\nNeeds: nothing; legal in every power state, never wakes the device and never holds up a transition. Success: changes\nnothing; a fence that has settled, SIGNALED or FAILED. Failure: NOT_FOUND (FENCE_NOT_FOUND), DEADLINE_EXCEEDED when\nit is still PENDING after `timeout`, INVALID_ARGUMENT (INVALID_REQUEST) for a timeout beyond 3600s; the work goes on.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "fence",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/WaitFenceRequest"
+              },
+              "example": {
+                "timeout": "10s"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Stands for one request from the moment it is accepted, and says how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Fence"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/failpoints": {
+      "get": {
+        "operationId": "FaultService_ListFailpoints",
+        "tags": [
+          "FaultService"
+        ],
+        "summary": "Lists every failpoint, armed or not, in the order in which a suspend and a resume meet them",
+        "description": "Lists every failpoint, armed or not, in the order in which a suspend and a resume meet them.\n\nNeeds: --enable-faults. Success: changes nothing; the list is short and comes whole. Failure: PERMISSION_DENIED\n(FAULTS_DISABLED).",
+        "responses": {
+          "200": {
+            "description": "The failpoints.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListFailpointsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/failpoints/{failpoint}": {
+      "put": {
+        "operationId": "FaultService_ArmFailpoint",
+        "tags": [
+          "FaultService"
+        ],
+        "summary": "Arms a failpoint, in place of what was armed there",
+        "description": "Arms a failpoint, in place of what was armed there.\n\nNeeds: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its\nhits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT\n(INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a\nprobability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or\nimage.consumed, where nothing can fail any more; what was armed stays.",
+        "parameters": [
+          {
+            "name": "failpoint",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "evict.object"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ArmFailpointRequest"
+              },
+              "example": {
+                "action": "ERROR",
+                "reason": "COPY_FAILED",
+                "after": 2,
+                "count": 1
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A named place where things can be made to go wrong.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Failpoint"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "delete": {
+        "operationId": "FaultService_DisarmFailpoint",
+        "tags": [
+          "FaultService"
+        ],
+        "summary": "Disarms a failpoint and lets go of what hangs at it",
+        "description": "Disarms a failpoint and lets go of what hangs at it.\n\nNeeds: --enable-faults; legal in every power state, also when nothing is armed there. Success: the failpoint,\ndisarmed, with its hits. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND); nothing changes.",
+        "parameters": [
+          {
+            "name": "failpoint",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "evict.object"
+          },
+          {
+            "name": "requestId",
+            "in": "query",
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A named place where things can be made to go wrong.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Failpoint"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/failpoints:reset": {
+      "post": {
+        "operationId": "FaultService_ResetFailpoints",
+        "tags": [
+          "FaultService"
+        ],
+        "summary": "Disarms every failpoint, lets go of what hangs, and sets all hits to 0",
+        "description": "Disarms every failpoint, lets go of what hangs, and sets all hits to 0.\n\nNeeds: --enable-faults; legal in every power state. Success: nothing is armed; the metric\ntorpor_failpoint_hits_total goes on counting. Failure: PERMISSION_DENIED (FAULTS_DISABLED).",
+        "parameters": [
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ResetFailpointsRequest"
+              },
+              "example": {}
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/regions": {
+      "get": {
+        "operationId": "MemoryService_ListRegions",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Lists the memory regions of a device, local ones first",
+        "description": "Lists the memory regions of a device, local ones first.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. The list is short and comes whole. Failure:\nNOT_FOUND (DEVICE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The regions of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListRegionsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/regions/{region}": {
+      "get": {
+        "operationId": "MemoryService_GetRegion",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Shows one region: its size, and how much of it is used, pinned and free",
+        "description": "Shows one region: its size, and how much of it is used, pinned and free.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (REGION_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "region",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "lmem0"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A region of a device's memory. All sizes are in bytes.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Region"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/regions/{region}:evict": {
+      "post": {
+        "operationId": "MemoryService_EvictRegion",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Moves unpinned objects out of a local region, least recently used first",
+        "description": "Moves unpinned objects out of a local region, least recently used first.\n\nNeeds: an ACTIVE device, a LOCAL region. Success: at least `bytes` left the region if that much is evictable, or\neverything evictable; contents are kept, but for objects advised DONT_NEED, which are thrown away. Failure:\nRESOURCE_EXHAUSTED (SYSTEM_MEMORY_EXHAUSTED) when there is no room for the next object; those already moved stay\nmoved.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "region",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "lmem0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/EvictRegionRequest"
+              },
+              "example": {
+                "bytes": "67108864"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "What left the region.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/EvictRegionResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects": {
+      "post": {
+        "operationId": "MemoryService_CreateObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Makes an object. It takes no memory until it is first used",
+        "description": "Makes an object. It takes no memory until it is first used.\n\nNeeds: an ACTIVE device. Success: a new UNPOPULATED object with an id never used before. Failure: INVALID_ARGUMENT\n(INVALID_SIZE, INVALID_REGION, INVALID_FLAGS), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED); nothing is made.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/CreateObjectRequest"
+              },
+              "example": {
+                "size": "67108864",
+                "regions": [
+                  "lmem0",
+                  "smem"
+                ],
+                "label": "weights",
+                "requestId": "5f0c2f4e-8a4b-4f0e-9f60-2b1d5c7a9e31"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "get": {
+        "operationId": "MemoryService_ListObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Lists the objects of a device by ascending id",
+        "description": "Lists the objects of a device by ascending id.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Objects made or deleted between two pages\nmay or may not be listed; all others are listed once. Failure: INVALID_ARGUMENT (INVALID_REQUEST) for a filter\nthat cannot be read, INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token of another listing.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "pageSize",
+            "in": "query",
+            "description": "Most objects to answer; 0 means 100, more than 1000 means 1000.",
+            "schema": {
+              "type": "integer",
+              "format": "int32"
+            }
+          },
+          {
+            "name": "pageToken",
+            "in": "query",
+            "description": "next_page_token of the page before; empty for the first page.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "filter",
+            "in": "query",
+            "description": "Which objects: terms `region = lmem0`, `state = RESIDENT`, `label = \"weights\"`, joined by AND (AIP-160).",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "showDeviceOwned",
+            "in": "query",
+            "description": "Also list the objects that the device itself owns (k1, k2…).",
+            "schema": {
+              "type": "boolean"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page of the objects of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListObjectsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}": {
+      "get": {
+        "operationId": "MemoryService_GetObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Shows one object: where it is, in which state, and who holds it",
+        "description": "Shows one object: where it is, in which state, and who holds it.\n\nNeeds: nothing; legal in every power state. Success: changes nothing, not even its place in the LRU. Failure:\nNOT_FOUND (OBJECT_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "delete": {
+        "operationId": "MemoryService_DeleteObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Deletes an object; its memory is free once no copy uses it",
+        "description": "Deletes an object; its memory is free once no copy uses it.\n\nNeeds: an ACTIVE device, an object that is not pinned. Success: the name is gone for ever. Failure: NOT_FOUND\n(OBJECT_NOT_FOUND), FAILED_PRECONDITION (OBJECT_PINNED); the object stays as it was.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "holdDuringTransition",
+            "in": "query",
+            "description": "Wait for the end of a running transition instead of failing.",
+            "schema": {
+              "type": "boolean"
+            }
+          },
+          {
+            "name": "etag",
+            "in": "query",
+            "description": "The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "requestId",
+            "in": "query",
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          },
+          {
+            "name": "If-Match",
+            "in": "header",
+            "description": "Stands for etag; an asterisk means any.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:pin": {
+      "post": {
+        "operationId": "MemoryService_PinObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Makes an object resident and fixes its extents until it is unpinned as often",
+        "description": "Makes an object resident and fixes its extents until it is unpinned as often.\n\nNeeds: an ACTIVE device. Success: RESIDENT in `region` or in the first of its regions, pin_count one higher.\nFailure: RESOURCE_EXHAUSTED (REGION_FULL) when nothing more can be evicted, INVALID_ARGUMENT (INVALID_REGION),\nDATA_LOSS (CONTENT_UNKNOWN); pin_count stays.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          },
+          {
+            "name": "If-Match",
+            "in": "header",
+            "description": "Stands for etag; an asterisk means any.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/PinObjectRequest"
+              },
+              "example": {
+                "region": "lmem0"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:unpin": {
+      "post": {
+        "operationId": "MemoryService_UnpinObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Takes one pin back",
+        "description": "Takes one pin back.\n\nNeeds: an ACTIVE device, a pinned object. Success: pin_count one lower; at 0 the object may be evicted. Failure:\nFAILED_PRECONDITION (OBJECT_NOT_PINNED); nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          },
+          {
+            "name": "If-Match",
+            "in": "header",
+            "description": "Stands for etag; an asterisk means any.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/UnpinObjectRequest"
+              },
+              "example": {
+                "etag": "\"3\""
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:move": {
+      "post": {
+        "operationId": "MemoryService_MoveObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Moves an object with its bytes to another of its regions",
+        "description": "Moves an object with its bytes to another of its regions.\n\nNeeds: an ACTIVE device, an object that is not pinned, a region that it allows. Success: RESIDENT there. Failure:\nFAILED_PRECONDITION (OBJECT_PINNED), INVALID_ARGUMENT (INVALID_REGION), RESOURCE_EXHAUSTED (REGION_FULL); the\nobject stays where it was.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          },
+          {
+            "name": "If-Match",
+            "in": "header",
+            "description": "Stands for etag; an asterisk means any.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/MoveObjectRequest"
+              },
+              "example": {
+                "region": "smem"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:advise": {
+      "post": {
+        "operationId": "MemoryService_AdviseObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Tells what is still needed of the content of an object, so that room can be made without copying it",
+        "description": "Tells what is still needed of the content of an object, so that room can be made without copying it.\n\nNeeds: an ACTIVE device. Success: the advice holds until the next one. After DONT_NEED the object cannot be used, and\nits content may be thrown away whenever room is needed, at once when it is in no region; after WILL_NEED it can be\nused again if `retained` says that the content is still there. Failure: NOT_FOUND (OBJECT_NOT_FOUND),\nINVALID_ARGUMENT (INVALID_REQUEST) without an advice; nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          },
+          {
+            "name": "If-Match",
+            "in": "header",
+            "description": "Stands for etag; an asterisk means any.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/AdviseObjectRequest"
+              },
+              "example": {
+                "advice": "DONT_NEED"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Whether the content is still there.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/AdviseObjectResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects:batchCreate": {
+      "post": {
+        "operationId": "MemoryService_BatchCreateObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Makes many objects like one template, all or none",
+        "description": "Makes many objects like one template, all or none.\n\nNeeds: an ACTIVE device, a count from 1 to 10000. Success: `count` new UNPOPULATED objects. The answer names them and\nno more: 10000 whole objects would not fit the 4 MiB of one message; ListObjects shows them. Failure: as\nCreateObject, and INVALID_ARGUMENT (INVALID_REQUEST) for a count out of range; nothing is made.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/BatchCreateObjectsRequest"
+              },
+              "example": {
+                "template": {
+                  "size": "65536",
+                  "regions": [
+                    "lmem0",
+                    "smem"
+                  ],
+                  "label": "page"
+                },
+                "count": 1000
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "The objects that were made.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/BatchCreateObjectsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects:batchPin": {
+      "post": {
+        "operationId": "MemoryService_BatchPinObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Pins many objects, all or none",
+        "description": "Pins many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different objects of it. Success: as PinObject for each. Failure: as PinObject for\none of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another device; no pin_count\nchanges, though some objects may have moved meanwhile.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/BatchPinObjectsRequest"
+              },
+              "example": {
+                "names": [
+                  "devices/card0/objects/1",
+                  "devices/card0/objects/2"
+                ],
+                "region": "lmem0"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "All of them were pinned.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/BatchPinObjectsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects:batchUnpin": {
+      "post": {
+        "operationId": "MemoryService_BatchUnpinObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Takes one pin back from each of many objects, all or none",
+        "description": "Takes one pin back from each of many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different pinned objects of it. Success: as UnpinObject for each. Failure:\nFAILED_PRECONDITION (OBJECT_NOT_PINNED) when one is not pinned, INVALID_ARGUMENT (INVALID_REQUEST) for an object\nnamed twice or of another device; nothing changes.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/BatchUnpinObjectsRequest"
+              },
+              "example": {
+                "names": [
+                  "devices/card0/objects/1",
+                  "devices/card0/objects/2"
+                ]
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "All of them were unpinned.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/BatchUnpinObjectsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects:batchDelete": {
+      "post": {
+        "operationId": "MemoryService_BatchDeleteObjects",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Deletes many objects, all or none",
+        "description": "Deletes many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different objects of it, none of them pinned. Success: as DeleteObject for each.\nFailure: as DeleteObject for one of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another\ndevice; nothing is deleted.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/BatchDeleteObjectsRequest"
+              },
+              "example": {
+                "names": [
+                  "devices/card0/objects/1",
+                  "devices/card0/objects/2"
+                ]
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/usage": {
+      "get": {
+        "operationId": "MemoryService_GetUsage",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Shows what the objects of clients take, by label",
+        "description": "Shows what the objects of clients take, by label.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Objects that change while they are counted\ncount as they were or as they are. Failure: NOT_FOUND (DEVICE_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "What the objects of clients take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Usage"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}:checksum": {
+      "post": {
+        "operationId": "MemoryService_ChecksumObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Takes the CRC-32C and the SHA-256 of the present content",
+        "description": "Takes the CRC-32C and the SHA-256 of the present content.\n\nNeeds: an ACTIVE device. Success: changes nothing but the object's place in the LRU. Failure: DATA_LOSS\n(CONTENT_UNKNOWN), FAILED_PRECONDITION (OBJECT_PURGED).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/ChecksumObjectRequest"
+              },
+              "example": {
+                "holdDuringTransition": true
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "The checksums of an object.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ChecksumObjectResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}/objects/{object}/content": {
+      "get": {
+        "operationId": "MemoryService_ReadObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Streams the content of an object, or a range of it",
+        "description": "Streams the content of an object, or a range of it.\n\nOver REST this is GET with Range, answered as application/octet-stream. Needs: an ACTIVE device; once the stream is\nopen it pauses between chunks while the device sleeps. Success: changes nothing but the object's place in the LRU.\nA write at the same time may show in some chunks and not in others. Failure: INVALID_ARGUMENT (INVALID_RANGE),\nDATA_LOSS (CONTENT_UNKNOWN), FAILED_PRECONDITION (OBJECT_PURGED).",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "holdDuringTransition",
+            "in": "query",
+            "description": "Wait for the end of a running transition instead of failing.",
+            "schema": {
+              "type": "boolean"
+            }
+          },
+          {
+            "name": "Range",
+            "in": "header",
+            "description": "One range of bytes.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The whole content.",
+            "content": {
+              "application/octet-stream": {
+                "schema": {
+                  "type": "string",
+                  "format": "binary"
+                }
+              }
+            }
+          },
+          "206": {
+            "description": "The range that was asked for; Content-Range says which.",
+            "content": {
+              "application/octet-stream": {
+                "schema": {
+                  "type": "string",
+                  "format": "binary"
+                }
+              }
+            }
+          },
+          "416": {
+            "description": "No byte of the object is in the range.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Error"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "put": {
+        "operationId": "MemoryService_WriteObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Writes a stream of bytes into an object",
+        "description": "Writes a stream of bytes into an object.\n\nOver REST this is PUT of application/octet-stream, with Content-Range for a part. Needs: an ACTIVE device; once the\nstream is open it pauses between chunks while the device sleeps. Success: exactly the declared bytes were written.\nFailure: INVALID_ARGUMENT (INVALID_RANGE) before the first byte when the declared size does not fit. A stream that\nbreaks later keeps the bytes that arrived, and ErrorInfo.metadata.bytesWritten says how many; no lock and no pin\nstays behind.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "object",
+            "in": "path",
+            "required": true,
+            "schema": {
+              "type": "string"
+            },
+            "example": "1"
+          },
+          {
+            "name": "holdDuringTransition",
+            "in": "query",
+            "description": "Wait for the end of a running transition instead of failing.",
+            "schema": {
+              "type": "boolean"
+            }
+          },
+          {
+            "name": "Content-Range",
+            "in": "header",
+            "description": "Where the bytes go, as bytes 0-99/*; without it they go to the start.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/octet-stream": {
+              "schema": {
+                "type": "string",
+                "format": "binary"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "How much was written.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/WriteObjectResponse"
                 }
               }
             }
@@ -2434,6 +3000,14 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "etag": {
+            "description": "The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any.",
+            "type": "string"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -2500,6 +3074,10 @@ export const OPENAPI = {
             "type": "integer",
             "format": "uint32",
             "minimum": 0
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -2520,6 +3098,10 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -2552,6 +3134,10 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -2574,6 +3160,10 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -2598,6 +3188,10 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -2608,10 +3202,21 @@ export const OPENAPI = {
         "properties": {},
         "additionalProperties": false
       },
+      "Bookmark": {
+        "type": "object",
+        "description": "Nothing but the sequence.",
+        "properties": {},
+        "additionalProperties": false
+      },
       "CancelTransitionRequest": {
         "type": "object",
         "description": "Asks for the end of a running suspend.",
-        "properties": {},
+        "properties": {
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
+          }
+        },
         "additionalProperties": false
       },
       "ChecksumObjectRequest": {
@@ -2702,6 +3307,39 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "ContextChanged": {
+        "type": "object",
+        "description": "A context hung its engine.",
+        "properties": {
+          "context": {
+            "description": "The context as it is now.",
+            "$ref": "#/components/schemas/Context"
+          }
+        },
+        "additionalProperties": false
+      },
+      "ContextCreated": {
+        "type": "object",
+        "description": "A context was made.",
+        "properties": {
+          "context": {
+            "description": "The context as it is now. Its registers and pending requests change with its work, which is not told.",
+            "$ref": "#/components/schemas/Context"
+          }
+        },
+        "additionalProperties": false
+      },
+      "ContextDeleted": {
+        "type": "object",
+        "description": "A context is gone.",
+        "properties": {
+          "name": {
+            "description": "Resource name: devices/{device}/contexts/{context}.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
       "CreateContextRequest": {
         "type": "object",
         "description": "Asks for a new context.",
@@ -2723,6 +3361,10 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -2774,6 +3416,10 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -2865,6 +3511,17 @@ export const OPENAPI = {
           "image": {
             "description": "Resource name of the sealed hibernation image that holds its state: images/{image}. Empty when there is none.",
             "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "DeviceChanged": {
+        "type": "object",
+        "description": "The state of a device is another.",
+        "properties": {
+          "device": {
+            "description": "The device as it is now.",
+            "$ref": "#/components/schemas/Device"
           }
         },
         "additionalProperties": false
@@ -2968,6 +3625,133 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "EngineReset": {
+        "type": "object",
+        "description": "An engine had to be reset.",
+        "properties": {
+          "engine": {
+            "description": "Resource name: devices/{device}/engines/{engine}.",
+            "type": "string"
+          },
+          "why": {
+            "description": "Why it was reset.",
+            "type": "string"
+          },
+          "context": {
+            "description": "Resource name of the context whose work it was; empty for the device's own.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Event": {
+        "type": "object",
+        "description": "Something that happened.",
+        "properties": {
+          "sequence": {
+            "description": "Its place among all events. It rises by one in a run of the daemon, and the next run begins above the last. 0 in the\npresent state with which a stream may begin.",
+            "type": "string",
+            "format": "int64"
+          },
+          "time": {
+            "description": "When it was told.",
+            "type": "string",
+            "format": "date-time"
+          },
+          "device": {
+            "description": "Resource name of the device; empty in a bookmark.",
+            "type": "string"
+          },
+          "type": {
+            "description": "What happened: which of the following is set.",
+            "type": "string",
+            "enum": [
+              "TYPE_UNSPECIFIED",
+              "BOOKMARK",
+              "DEVICE_CHANGED",
+              "TRANSITION_STARTED",
+              "PHASE_ENDED",
+              "TRANSITION_ENDED",
+              "OBJECTS_CREATED",
+              "OBJECTS_CHANGED",
+              "OBJECTS_DELETED",
+              "CONTEXT_CREATED",
+              "CONTEXT_CHANGED",
+              "CONTEXT_DELETED",
+              "ENGINE_RESET",
+              "EVICTED",
+              "FAILPOINT_HIT",
+              "IMAGE_SEALED",
+              "IMAGE_CONSUMED"
+            ]
+          },
+          "bookmark": {
+            "description": "For BOOKMARK.",
+            "$ref": "#/components/schemas/Bookmark"
+          },
+          "deviceChanged": {
+            "description": "For DEVICE_CHANGED.",
+            "$ref": "#/components/schemas/DeviceChanged"
+          },
+          "transitionStarted": {
+            "description": "For TRANSITION_STARTED.",
+            "$ref": "#/components/schemas/TransitionStarted"
+          },
+          "phaseEnded": {
+            "description": "For PHASE_ENDED.",
+            "$ref": "#/components/schemas/PhaseEnded"
+          },
+          "transitionEnded": {
+            "description": "For TRANSITION_ENDED.",
+            "$ref": "#/components/schemas/TransitionEnded"
+          },
+          "objectsCreated": {
+            "description": "For OBJECTS_CREATED.",
+            "$ref": "#/components/schemas/ObjectsCreated"
+          },
+          "objectsChanged": {
+            "description": "For OBJECTS_CHANGED.",
+            "$ref": "#/components/schemas/ObjectsChanged"
+          },
+          "objectsDeleted": {
+            "description": "For OBJECTS_DELETED.",
+            "$ref": "#/components/schemas/ObjectsDeleted"
+          },
+          "contextCreated": {
+            "description": "For CONTEXT_CREATED.",
+            "$ref": "#/components/schemas/ContextCreated"
+          },
+          "contextChanged": {
+            "description": "For CONTEXT_CHANGED.",
+            "$ref": "#/components/schemas/ContextChanged"
+          },
+          "contextDeleted": {
+            "description": "For CONTEXT_DELETED.",
+            "$ref": "#/components/schemas/ContextDeleted"
+          },
+          "engineReset": {
+            "description": "For ENGINE_RESET.",
+            "$ref": "#/components/schemas/EngineReset"
+          },
+          "evicted": {
+            "description": "For EVICTED.",
+            "$ref": "#/components/schemas/Evicted"
+          },
+          "failpointHit": {
+            "description": "For FAILPOINT_HIT.",
+            "$ref": "#/components/schemas/FailpointHit"
+          },
+          "imageSealed": {
+            "description": "For IMAGE_SEALED.",
+            "$ref": "#/components/schemas/ImageSealed"
+          },
+          "imageConsumed": {
+            "description": "For IMAGE_CONSUMED.",
+            "$ref": "#/components/schemas/ImageConsumed"
+          }
+        },
+        "additionalProperties": false
+      },
       "EvictRegionRequest": {
         "type": "object",
         "description": "Asks for room in a local region.",
@@ -2980,6 +3764,10 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -2990,6 +3778,37 @@ export const OPENAPI = {
         "properties": {
           "objects": {
             "description": "Objects moved.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "bytes": {
+            "description": "Their bytes.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Evicted": {
+        "type": "object",
+        "description": "Objects left local memory, in one batch of copies.",
+        "properties": {
+          "cause": {
+            "description": "For whom room was made.",
+            "type": "string",
+            "enum": [
+              "CAUSE_UNSPECIFIED",
+              "PRESSURE",
+              "SUSPEND",
+              "REQUEST"
+            ]
+          },
+          "path": {
+            "description": "Who copied: blitter or memcpy, as in the metrics.",
+            "type": "string"
+          },
+          "objects": {
+            "description": "Objects, the device's own included.",
             "type": "integer",
             "format": "int32"
           },
@@ -3065,6 +3884,17 @@ export const OPENAPI = {
             "description": "How often it fired since the start of the daemon or the last reset.",
             "type": "string",
             "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "FailpointHit": {
+        "type": "object",
+        "description": "A failpoint fired.",
+        "properties": {
+          "failpoint": {
+            "description": "Resource name: failpoints/{failpoint}.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -3210,6 +4040,28 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "ImageConsumed": {
+        "type": "object",
+        "description": "A device has resumed from a hibernation image, and no other will.",
+        "properties": {
+          "image": {
+            "description": "Resource name: images/{image}.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
+      "ImageSealed": {
+        "type": "object",
+        "description": "A hibernation image is whole and durable: a device can resume from it.",
+        "properties": {
+          "image": {
+            "description": "Resource name: images/{image}.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
       "ListContextsResponse": {
         "type": "object",
         "description": "A page of the contexts of a device.",
@@ -3349,6 +4201,14 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "etag": {
+            "description": "The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any.",
+            "type": "string"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -3525,6 +4385,63 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "ObjectsChanged": {
+        "type": "object",
+        "description": "Objects are otherwise than before.",
+        "properties": {
+          "objects": {
+            "description": "The objects as they are now, at most 1000; those of clients only.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Object"
+            }
+          }
+        },
+        "additionalProperties": false
+      },
+      "ObjectsCreated": {
+        "type": "object",
+        "description": "Objects were made.",
+        "properties": {
+          "objects": {
+            "description": "The objects as they are now, at most 1000; those of clients only.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Object"
+            }
+          }
+        },
+        "additionalProperties": false
+      },
+      "ObjectsDeleted": {
+        "type": "object",
+        "description": "Objects are gone.",
+        "properties": {
+          "names": {
+            "description": "Resource names of the objects, at most 1000.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
+          }
+        },
+        "additionalProperties": false
+      },
+      "PhaseEnded": {
+        "type": "object",
+        "description": "A phase of a transition ended.",
+        "properties": {
+          "transition": {
+            "description": "Resource name: devices/{device}/transitions/{transition}.",
+            "type": "string"
+          },
+          "phase": {
+            "description": "The phase, with its time and its bytes.",
+            "$ref": "#/components/schemas/TransitionPhase"
+          }
+        },
+        "additionalProperties": false
+      },
       "PinObjectRequest": {
         "type": "object",
         "description": "Asks for a pin.",
@@ -3536,6 +4453,14 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "etag": {
+            "description": "The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any.",
+            "type": "string"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -3634,6 +4559,10 @@ export const OPENAPI = {
               "GT",
               "FACTORY"
             ]
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -3645,6 +4574,10 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -3652,7 +4585,12 @@ export const OPENAPI = {
       "ResetFailpointsRequest": {
         "type": "object",
         "description": "Asks for everything to be disarmed.",
-        "properties": {},
+        "properties": {
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
+          }
+        },
         "additionalProperties": false
       },
       "ResumeRequest": {
@@ -3685,6 +4623,10 @@ export const OPENAPI = {
           "validateOnly": {
             "description": "Run nothing: answer what the call would answer, or the error that can be known before.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -3775,6 +4717,10 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -3918,6 +4864,10 @@ export const OPENAPI = {
           "validateOnly": {
             "description": "Run nothing: answer what the call would answer, or the error that can be known before.",
             "type": "boolean"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -3977,7 +4927,7 @@ export const OPENAPI = {
             "format": "date-time"
           },
           "phases": {
-            "description": "Its phases in the order in which they ran.",
+            "description": "Its phases in the order in which they ran. While it runs the last one is under way, with what it has done so far.",
             "type": "array",
             "items": {
               "$ref": "#/components/schemas/TransitionPhase"
@@ -4034,6 +4984,17 @@ export const OPENAPI = {
               "D3HOT",
               "D3COLD"
             ]
+          }
+        },
+        "additionalProperties": false
+      },
+      "TransitionEnded": {
+        "type": "object",
+        "description": "A transition ended. All that it did to objects has been told before.",
+        "properties": {
+          "transition": {
+            "description": "The transition with all its phases.",
+            "$ref": "#/components/schemas/Transition"
           }
         },
         "additionalProperties": false
@@ -4125,6 +5086,17 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "TransitionStarted": {
+        "type": "object",
+        "description": "A suspend or a resume began.",
+        "properties": {
+          "transition": {
+            "description": "The transition, RUNNING.",
+            "$ref": "#/components/schemas/Transition"
+          }
+        },
+        "additionalProperties": false
+      },
       "UnpinObjectRequest": {
         "type": "object",
         "description": "Asks to take a pin back.",
@@ -4132,6 +5104,14 @@ export const OPENAPI = {
           "holdDuringTransition": {
             "description": "Wait for the end of a running transition instead of failing.",
             "type": "boolean"
+          },
+          "etag": {
+            "description": "The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any.",
+            "type": "string"
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false

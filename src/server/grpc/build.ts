@@ -5,9 +5,21 @@ import { type MethodDefinition, Server, type ServerOptions, type UntypedHandleCa
 import type { FastifyBaseLogger } from "fastify";
 import { REGISTRY } from "../descriptors.ts";
 import type { DeviceRegistry } from "../devices.ts";
-import { GRPC_FLOW_CONTROL_WINDOW_BYTES, GRPC_MESSAGE_BYTES_MAX, GRPC_STREAMS_MAX } from "../limits.ts";
+import type { EventHub } from "../events/event-hub.ts";
+import type { ToldEvent } from "../events/event-log.ts";
+import type { Gate } from "../gate/gate.ts";
+import { watchEvents } from "../handlers/watch-handler.ts";
+import type { RequestLedger } from "../idempotency.ts";
+import {
+  GRPC_FLOW_CONTROL_WINDOW_BYTES,
+  GRPC_KEEPALIVE_MS,
+  GRPC_KEEPALIVE_TIMEOUT_MS,
+  GRPC_MESSAGE_BYTES_MAX,
+  GRPC_STREAMS_MAX,
+} from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
+import { admitCalls } from "./admit-calls.ts";
 import { type CallContext, clientStream, duplexStream, serverStream, unary } from "./call.ts";
 import { readObject, writeObject } from "./content-streams.ts";
 import { explainStatus } from "./explain-status.ts";
@@ -16,6 +28,10 @@ import { REFLECTION_PATHS, reflect } from "./reflection.ts";
 
 export interface GrpcDeps {
   readonly devices: DeviceRegistry;
+  readonly gate: Gate;
+  readonly events: EventHub;
+  /** The daemon's, for both wires. */
+  readonly ledger: RequestLedger;
   readonly logger: FastifyBaseLogger;
   readonly observer?: WireObserver;
 }
@@ -31,14 +47,17 @@ const SERVED = /^(torpor\.v1|grpc\.reflection\.v1(alpha)?)\./;
 
 export function buildGrpc(deps: GrpcDeps): GrpcWire {
   const health = new Health();
+  const context: CallContext = { logger: deps.logger, observer: deps.observer };
   const server = new DrainingServer(health, {
     "grpc.max_receive_message_length": GRPC_MESSAGE_BYTES_MAX,
     "grpc.max_send_message_length": GRPC_MESSAGE_BYTES_MAX,
     "grpc.max_concurrent_streams": GRPC_STREAMS_MAX,
     "grpc-node.flow_control_window": GRPC_FLOW_CONTROL_WINDOW_BYTES,
-    interceptors: [explainStatus, health.interceptor],
+    "grpc.keepalive_time_ms": GRPC_KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": GRPC_KEEPALIVE_TIMEOUT_MS,
+    interceptors: [explainStatus, health.interceptor, admitCalls(deps.gate, context)],
   });
-  const handlers = handlersByPath(deps);
+  const handlers = handlersByPath(deps, context);
   const names = [""];
   for (const service of REGISTRY) {
     if (service.kind !== "service" || !SERVED.test(service.typeName)) continue;
@@ -77,21 +96,30 @@ class DrainingServer extends Server {
   }
 }
 
-function handlersByPath({ devices, logger, observer }: GrpcDeps): ReadonlyMap<string, UntypedHandleCall> {
-  const context: CallContext = { logger, observer };
+function handlersByPath(
+  { devices, events, ledger }: GrpcDeps,
+  context: CallContext,
+): ReadonlyMap<string, UntypedHandleCall> {
   const handlers = new Map<string, UntypedHandleCall>();
-  for (const [path, rpc] of unaryRpcs(devices)) handlers.set(path, unary(context, path, rpc.call));
+  for (const [path, rpc] of unaryRpcs(devices, ledger)) handlers.set(path, unary(context, path, rpc.call));
   const readPath = "/torpor.v1.MemoryService/ReadObject";
   handlers.set(
     readPath,
-    serverStream(context, readPath, (request) => readObject(devices, request)),
+    serverStream(context, readPath, (request, gone) => readObject(devices, request, gone)),
+  );
+  const watchPath = "/torpor.v1.DeviceService/WatchEvents";
+  handlers.set(
+    watchPath,
+    serverStream(context, watchPath, (request, signal, admission) =>
+      bytesOf(watchEvents({ devices, events }, request, { signal, recheck: admission?.recheck })),
+    ),
   );
   const writePath = "/torpor.v1.MemoryService/WriteObject";
   const onBroken = (bytesWritten: number, error: unknown) =>
-    logger.warn({ path: writePath, bytesWritten, err: error }, "An upload ended before its end.");
+    context.logger.warn({ path: writePath, bytesWritten, err: error }, "An upload ended before its end.");
   handlers.set(
     writePath,
-    clientStream(context, writePath, (requests) => writeObject(devices, requests, onBroken)),
+    clientStream(context, writePath, (requests, gone) => writeObject(requests, { devices, gone, onBroken })),
   );
   for (const path of REFLECTION_PATHS) {
     handlers.set(
@@ -100,6 +128,10 @@ function handlersByPath({ devices, logger, observer }: GrpcDeps): ReadonlyMap<st
     );
   }
   return handlers;
+}
+
+async function* bytesOf(told: AsyncIterable<ToldEvent>): AsyncGenerator<Buffer, void, undefined> {
+  for await (const { bytes } of told) yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** A method whose messages stay bytes: what reads and writes them is in the handlers. */

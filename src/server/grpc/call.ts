@@ -2,13 +2,14 @@
  * The one wrapper round every gRPC handler: errors become statuses with details, the end of the call is told to the
  * observer, and streams keep their backpressure. Handlers work on the bytes of messages; see `rpc.ts`.
  */
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import {
   type handleBidiStreamingCall,
   type handleClientStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
+  type Metadata,
   type ServerDuplexStream,
   type ServerReadableStream,
   type ServerWritableStream,
@@ -16,7 +17,10 @@ import {
 } from "@grpc/grpc-js";
 import type { FastifyBaseLogger } from "fastify";
 import { toFailure } from "../errors.ts";
+import type { Admission } from "../gate/admission.ts";
 import type { WireObserver } from "../observer.ts";
+import type { UnaryRpc } from "../rpc.ts";
+import { admissionOf } from "./admit-calls.ts";
 import { toStatus } from "./status.ts";
 
 export interface CallContext {
@@ -27,11 +31,15 @@ export interface CallContext {
 export function unary(
   context: CallContext,
   path: string,
-  handler: (request: Buffer) => Promise<Buffer>,
+  handler: UnaryRpc["call"],
 ): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
     const end = begin(context, path, call);
-    handler(call.request).then(
+    const admission = admissionOf(call);
+    const origin = { signal: goneOf(call), caller: admission?.identity };
+    const handle = (request: Buffer) => handler(request, origin);
+    const answer = admission === undefined ? handle(call.request) : admission.run(call.request, handle);
+    answer.then(
       (response) => {
         end();
         callback(null, response);
@@ -44,11 +52,11 @@ export function unary(
 export function clientStream(
   context: CallContext,
   path: string,
-  handler: (requests: AsyncIterable<Buffer>) => Promise<Buffer>,
+  handler: (requests: AsyncIterable<Buffer>, gone: AbortSignal) => Promise<Buffer>,
 ): handleClientStreamingCall<Buffer, Buffer> {
   return (call, callback) => {
     const end = begin(context, path, call);
-    handler(messagesOf(call)).then(
+    handler(messagesOf(call, admissionOf(call)), goneOf(call)).then(
       (response) => {
         end();
         callback(null, response);
@@ -61,9 +69,14 @@ export function clientStream(
 export function serverStream(
   context: CallContext,
   path: string,
-  handler: (request: Buffer) => AsyncIterable<Buffer>,
+  handler: (request: Buffer, gone: AbortSignal, admission: Admission | undefined) => AsyncIterable<Buffer>,
 ): handleServerStreamingCall<Buffer, Buffer> {
-  return (call) => send(context, path, call, handler(call.request));
+  return (call) =>
+    send(context, path, call, () => {
+      const admission = admissionOf(call);
+      admission?.examine(call.request);
+      return handler(call.request, goneOf(call), admission);
+    });
 }
 
 export function duplexStream(
@@ -71,7 +84,15 @@ export function duplexStream(
   path: string,
   handler: (requests: AsyncIterable<Buffer>) => AsyncIterable<Buffer>,
 ): handleBidiStreamingCall<Buffer, Buffer> {
-  return (call) => send(context, path, call, handler(messagesOf(call)));
+  return (call) => send(context, path, call, () => handler(messagesOf(call, admissionOf(call))));
+}
+
+/** Aborted when the client has gone away or its deadline has passed. */
+function goneOf(call: EventEmitter & { readonly cancelled: boolean }): AbortSignal {
+  const gone = new AbortController();
+  call.once("cancelled", () => gone.abort());
+  if (call.cancelled) gone.abort();
+  return gone.signal;
 }
 
 /** How many turns of the event loop a reset may come behind the end of the same stream. */
@@ -81,23 +102,31 @@ type ReadableCall = ServerReadableStream<Buffer, Buffer> | ServerDuplexStream<Bu
 type WritableCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
 /** Reads one message at a time; ends with an error when the client goes away. */
-async function* messagesOf(call: ReadableCall): AsyncGenerator<Buffer, void, undefined> {
+async function* messagesOf(
+  call: ReadableCall,
+  admission: Admission | undefined,
+): AsyncGenerator<Buffer, void, undefined> {
+  let isFirst = true;
   // A duplex call is still written to after its last message has been read.
-  for await (const message of call.iterator({ destroyOnReturn: false })) yield message;
+  for await (const message of call.iterator({ destroyOnReturn: false })) {
+    if (isFirst) admission?.examine(message);
+    isFirst = false;
+    yield message;
+  }
   // A client that cancels ends its stream first, as if it had finished, and resets it in the next frame.
   for (let turn = 0; turn < TURNS_UNTIL_RESET && !call.cancelled; turn++) await setImmediate();
   if (call.cancelled) throw new Error("The client went away.");
 }
 
-/** Writes all of `responses`, asking for the next only when the client has room for it. */
+/** Writes all that `open` brings, asking for the next only when the client has room for it. */
 function send(
   context: CallContext,
   path: string,
   call: WritableCall,
-  responses: AsyncIterable<Buffer>,
+  open: () => AsyncIterable<Buffer>,
 ): void {
   const end = begin(context, path, call);
-  writeAll(call, responses).then(
+  writeAll(call, open).then(
     () => {
       end();
       call.end();
@@ -110,10 +139,10 @@ function send(
   );
 }
 
-async function writeAll(call: WritableCall, responses: AsyncIterable<Buffer>): Promise<void> {
+async function writeAll(call: WritableCall, open: () => AsyncIterable<Buffer>): Promise<void> {
   const gone = new AbortController();
   call.once("close", () => gone.abort());
-  for await (const response of responses) {
+  for await (const response of open()) {
     if (call.cancelled) return;
     if (!call.write(response)) await once(call, "drain", { signal: gone.signal });
   }
@@ -123,19 +152,25 @@ async function writeAll(call: WritableCall, responses: AsyncIterable<Buffer>): P
 function begin(
   { logger, observer }: CallContext,
   path: string,
-  call: { readonly cancelled: boolean },
+  call: { readonly cancelled: boolean; readonly metadata: Metadata },
 ): (error?: unknown) => ReturnType<typeof toStatus> | null {
   const startMs = performance.now();
+  const admission = admissionOf(call);
   const [, service = "", method = ""] = path.split("/");
   return (...errors) => {
     const failure = errors.length === 0 ? undefined : toFailure(errors[0]);
     const seconds = (performance.now() - startMs) / 1000;
     const code = call.cancelled ? "CANCELLED" : (failure?.status ?? status[status.OK]);
     observer?.onCallEnd?.({ service, method, code, seconds });
-    if (failure === undefined) return null;
+    if (failure === undefined) {
+      admission?.succeeded();
+      return null;
+    }
+    admission?.failed(failure);
     const level =
       !call.cancelled && (failure.kind === "internal" || failure.kind === "data-loss") ? "error" : "debug";
-    logger[level]({ path, reason: failure.reason, err: errors[0] }, failure.message);
+    const requestId = admission?.requestId;
+    logger[level]({ path, reason: failure.reason, requestId, err: errors[0] }, failure.message);
     return toStatus(failure);
   };
 }

@@ -22,9 +22,10 @@ const DATA_TAG = 0x0a;
 export async function* readObject(
   devices: DeviceRegistry,
   bytes: Buffer,
+  gone: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
   const request = decodeMessage(ReadObjectRequest.decode, bytes);
-  const target = targetOf(devices, request);
+  const target = targetOf(devices, request, gone);
   const length = request.length === undefined ? undefined : toNumber(request.length, "length");
   const chunkBytes = request.chunkSize === 0 ? CONTENT_CHUNK_BYTES_DEFAULT : request.chunkSize;
   if (chunkBytes < 1 || chunkBytes > CONTENT_CHUNK_BYTES_MAX) {
@@ -40,17 +41,20 @@ export async function* readObject(
   for await (const chunk of readContent(target, span, chunkBytes)) yield encodeChunk(chunk);
 }
 
-/** @param log called with how much was written when the upload ended before its end. */
-export async function writeObject(
-  devices: DeviceRegistry,
-  requests: AsyncIterable<Buffer>,
-  log: (bytesWritten: number, error: unknown) => void,
-): Promise<Buffer> {
+export interface UploadDeps {
+  readonly devices: DeviceRegistry;
+  /** Aborted when the client has gone away. */
+  readonly gone: AbortSignal;
+  /** Called with how much was written when the upload ended before its end. */
+  readonly onBroken: (bytesWritten: number, error: unknown) => void;
+}
+
+export async function writeObject(requests: AsyncIterable<Buffer>, deps: UploadDeps): Promise<Buffer> {
   let upload: ContentUpload | undefined;
   try {
     for await (const bytes of requests) {
       const request = decodeMessage(WriteObjectRequest.decode, bytes);
-      if (upload === undefined) upload = await beginUpload(devices, request);
+      if (upload === undefined) upload = await beginUpload(deps, request);
       else refuseSecondHeader(request);
       await writeChunk(upload, request.data);
     }
@@ -59,15 +63,18 @@ export async function writeObject(
     upload.finish();
     return Buffer.from(WriteObjectResponse.encode({ bytesWritten: toInt64(upload.bytesWritten) }).finish());
   } catch (error) {
-    if (upload !== undefined) log(upload.bytesWritten, error);
+    if (upload !== undefined) deps.onBroken(upload.bytesWritten, error);
     throw error;
   }
 }
 
-async function beginUpload(devices: DeviceRegistry, request: WriteObjectRequest): Promise<ContentUpload> {
+async function beginUpload(
+  { devices, gone }: UploadDeps,
+  request: WriteObjectRequest,
+): Promise<ContentUpload> {
   const declaredBytes = request.size === undefined ? undefined : toNumber(request.size, "size");
   const upload = new ContentUpload(
-    targetOf(devices, request),
+    targetOf(devices, request, gone),
     toNumber(request.offset, "offset"),
     declaredBytes,
   );
@@ -94,9 +101,10 @@ function refuseSecondHeader({ name, offset, size }: WriteObjectRequest): void {
 function targetOf(
   devices: DeviceRegistry,
   request: { readonly name: string; readonly holdDuringTransition: boolean },
+  signal: AbortSignal,
 ): ContentTarget {
   const { device, id } = parseChildName(request.name, "objects");
-  return { device: requireDevice(devices, device), object: id, ...holdOf(request) };
+  return { device: requireDevice(devices, device), object: id, ...holdOf(request, signal) };
 }
 
 /** A ReadObjectResponse, by hand: the generated serializer would copy the bytes once more. */

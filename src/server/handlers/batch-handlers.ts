@@ -23,7 +23,10 @@ export function batchHandlers(devices: DeviceRegistry) {
   }
 
   return {
-    async batchCreateObjects(request: BatchCreateObjectsRequest): Promise<BatchCreateObjectsResponse> {
+    async batchCreateObjects(
+      request: BatchCreateObjectsRequest,
+      signal?: AbortSignal,
+    ): Promise<BatchCreateObjectsResponse> {
       const device = requireDevice(devices, parseDeviceName(request.parent));
       const { template, count } = request;
       if (template === undefined) {
@@ -33,32 +36,38 @@ export function batchHandlers(devices: DeviceRegistry) {
         type: "batchCreateObjects",
         template: objectSpecOf(template, "template."),
         count,
-        ...holdOf(request),
+        ...holdOf(request, signal),
       });
       return { names: objects.map((object) => childName(device.name, "objects", object)) };
     },
 
-    async batchPinObjects(request: BatchPinObjectsRequest): Promise<BatchPinObjectsResponse> {
+    async batchPinObjects(
+      request: BatchPinObjectsRequest,
+      signal?: AbortSignal,
+    ): Promise<BatchPinObjectsResponse> {
       const { device, objects } = locate(request);
       const { region } = request;
       await device.execute({
         type: "batchPinObjects",
         objects,
-        ...holdOf(request),
+        ...holdOf(request, signal),
         ...(region === "" ? {} : { region }),
       });
       return {};
     },
 
-    async batchUnpinObjects(request: BatchUnpinObjectsRequest): Promise<BatchUnpinObjectsResponse> {
+    async batchUnpinObjects(
+      request: BatchUnpinObjectsRequest,
+      signal?: AbortSignal,
+    ): Promise<BatchUnpinObjectsResponse> {
       const { device, objects } = locate(request);
-      await device.execute({ type: "batchUnpinObjects", objects, ...holdOf(request) });
+      await device.execute({ type: "batchUnpinObjects", objects, ...holdOf(request, signal) });
       return {};
     },
 
-    async batchDeleteObjects(request: BatchDeleteObjectsRequest): Promise<Empty> {
+    async batchDeleteObjects(request: BatchDeleteObjectsRequest, signal?: AbortSignal): Promise<Empty> {
       const { device, objects } = locate(request);
-      await device.execute({ type: "batchDeleteObjects", objects, ...holdOf(request) });
+      await device.execute({ type: "batchDeleteObjects", objects, ...holdOf(request, signal) });
       return {};
     },
   };

@@ -57,7 +57,8 @@ export async function* readContent(
       object,
       offsetBytes: at,
       lengthBytes: Math.min(chunkBytes, endBytes - at),
-      ...(at === offsetBytes ? wish : PAUSE),
+      ...wish,
+      ...(at === offsetBytes ? {} : PAUSE),
     });
   }
 }
@@ -89,7 +90,7 @@ export class ContentUpload {
     await this.#writeChunk(new Uint8Array(0), wish, this.#declaredBytes);
   }
 
-  /** Writes the next bytes. */
+  /** Writes the next bytes. Those that have arrived are kept, also when their client has gone away since. */
   async write(data: Uint8Array): Promise<void> {
     if (this.#declaredBytes !== undefined && this.#bytesWritten + data.byteLength > this.#declaredBytes) {
       throw this.#lengthError(`carries more than the declared ${this.#declaredBytes} bytes`);
@@ -108,7 +109,6 @@ export class ContentUpload {
   async #writeChunk(data: Uint8Array, wish: HoldWish, declaredBytes?: number): Promise<void> {
     const { device, object } = this.#target;
     const offsetBytes = this.#offsetBytes + this.#bytesWritten;
-    const declared = declaredBytes === undefined ? {} : { declaredBytes };
     try {
       const result = await device.execute({
         type: "writeObject",
@@ -116,7 +116,7 @@ export class ContentUpload {
         offsetBytes,
         data,
         ...wish,
-        ...declared,
+        ...(declaredBytes === undefined ? {} : { declaredBytes }),
       });
       this.#bytesWritten += result.bytesWritten;
     } catch (error) {

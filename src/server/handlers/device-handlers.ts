@@ -1,12 +1,12 @@
 /** DeviceService, for both wires. */
 import { type DeviceRegistry, requireDevice } from "../devices.ts";
 import type {
-  Device,
   GetDeviceRequest,
   ListDevicesRequest,
   ListDevicesResponse,
   ResetDeviceRequest,
 } from "../gen/torpor/v1/device.ts";
+import type { Device } from "../gen/torpor/v1/gpu.ts";
 import { encodeDevice } from "./encode.ts";
 import { resetScopeOf } from "./enums.ts";
 import { disarmDevice } from "./fault-handlers.ts";

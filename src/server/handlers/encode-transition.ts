@@ -36,7 +36,8 @@ export function encodeTransition(device: string, transition: TransitionResource)
   };
 }
 
-function encodePhase(phase: PhaseRecord): TransitionPhase {
+/** A phase that has ended. */
+export function encodePhase(phase: PhaseRecord): TransitionPhase {
   return {
     phase: phase.phase,
     startTime: toTimestamp(phase.startTimeNs),

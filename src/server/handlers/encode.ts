@@ -1,7 +1,7 @@
 /** What the device shows of itself, as messages of the wires. */
 import type { DeviceResource, ObjectResource, RegionResource, UsageResource } from "../../device/resource.ts";
 import { DState, SleepState } from "../gen/torpor/v1/common.ts";
-import { type Device, Device_PowerState } from "../gen/torpor/v1/device.ts";
+import { type Device, Device_PowerState } from "../gen/torpor/v1/gpu.ts";
 import type { Usage } from "../gen/torpor/v1/memory.ts";
 import {
   Object_Advice,

@@ -40,18 +40,18 @@ export function engineHandlers(devices: DeviceRegistry) {
       return encodeEngine(device.name, await device.execute({ type: "getEngine", engine: id }));
     },
 
-    async resetEngine(request: ResetEngineRequest): Promise<Engine> {
+    async resetEngine(request: ResetEngineRequest, signal?: AbortSignal): Promise<Engine> {
       const { device, id } = locate(request, "engines");
-      const reset = { type: "resetEngine", engine: id, ...holdOf(request) } as const;
+      const reset = { type: "resetEngine", engine: id, ...holdOf(request, signal) } as const;
       return encodeEngine(device.name, await device.execute(reset));
     },
 
-    async createContext(request: CreateContextRequest): Promise<Context> {
+    async createContext(request: CreateContextRequest, signal?: AbortSignal): Promise<Context> {
       const device = requireDevice(devices, parseDeviceName(request.parent));
       const engine = new ChildReader(device.name, "engines").find(request.engine);
       if (engine === undefined) throw noEngine(request.engine);
       const priority = contextPriorityOf(request.priority);
-      const create = { type: "createContext", engine, priority, ...holdOf(request) } as const;
+      const create = { type: "createContext", engine, priority, ...holdOf(request, signal) } as const;
       return encodeContext(device.name, await device.execute(create));
     },
 
@@ -74,9 +74,9 @@ export function engineHandlers(devices: DeviceRegistry) {
       };
     },
 
-    async deleteContext(request: DeleteContextRequest): Promise<Empty> {
+    async deleteContext(request: DeleteContextRequest, signal?: AbortSignal): Promise<Empty> {
       const { device, id } = locate(request, "contexts");
-      await device.execute({ type: "deleteContext", context: id, ...holdOf(request) });
+      await device.execute({ type: "deleteContext", context: id, ...holdOf(request, signal) });
       return {};
     },
   };

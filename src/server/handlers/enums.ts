@@ -11,6 +11,7 @@ import { WireError } from "../errors.ts";
 import { SleepState as SleepStateNumber } from "../gen/torpor/v1/common.ts";
 import { Context_Priority } from "../gen/torpor/v1/context.ts";
 import { ResetDeviceRequest_Scope } from "../gen/torpor/v1/device.ts";
+import { Event_Type } from "../gen/torpor/v1/event.ts";
 import { Failpoint_Action } from "../gen/torpor/v1/fault.ts";
 import { Object_Advice, Object_Flag } from "../gen/torpor/v1/object.ts";
 import { SuspendRequest_IdleTimeoutAction } from "../gen/torpor/v1/power.ts";
@@ -112,6 +113,12 @@ export function failpointActionOf(value: Failpoint_Action): FailpointAction {
     default:
       throw unknownValue("action", value);
   }
+}
+
+/** @throws WireError INVALID_REQUEST when there is none, or for a number that this version does not know */
+export function eventTypeOf(value: Event_Type): Event_Type {
+  if (value > 0 && Object.values(Event_Type).includes(value)) return value;
+  throw unknownValue("types", value);
 }
 
 function unknownValue(field: string, value: number): WireError {

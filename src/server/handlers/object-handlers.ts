@@ -32,10 +32,16 @@ export function objectHandlers(devices: DeviceRegistry) {
     return { device: requireDevice(devices, device), object: id };
   }
 
+  /** The same with what must be true of the object. */
+  function locateIf(request: { readonly name: string; readonly etag: string }) {
+    const { device, object } = locate(request);
+    return { device, target: request.etag === "" ? { object } : { object, etag: request.etag } };
+  }
+
   return {
-    async createObject(request: CreateObjectRequest): Promise<ObjectMessage> {
+    async createObject(request: CreateObjectRequest, signal?: AbortSignal): Promise<ObjectMessage> {
       const device = requireDevice(devices, parseDeviceName(request.parent));
-      const create = { type: "createObject", ...objectSpecOf(request), ...holdOf(request) } as const;
+      const create = { type: "createObject", ...objectSpecOf(request), ...holdOf(request, signal) } as const;
       return encodeObject(device.name, await device.execute(create));
     },
 
@@ -62,47 +68,55 @@ export function objectHandlers(devices: DeviceRegistry) {
       };
     },
 
-    async deleteObject(request: DeleteObjectRequest): Promise<Empty> {
-      const { device, object } = locate(request);
-      await device.execute({ type: "deleteObject", object, ...holdOf(request) });
+    async deleteObject(request: DeleteObjectRequest, signal?: AbortSignal): Promise<Empty> {
+      const { device, target } = locateIf(request);
+      await device.execute({ type: "deleteObject", ...target, ...holdOf(request, signal) });
       return {};
     },
 
-    async pinObject(request: PinObjectRequest): Promise<ObjectMessage> {
-      const { device, object } = locate(request);
+    async pinObject(request: PinObjectRequest, signal?: AbortSignal): Promise<ObjectMessage> {
+      const { device, target } = locateIf(request);
       const { region } = request;
       const pin = {
         type: "pinObject",
-        object,
-        ...holdOf(request),
+        ...target,
+        ...holdOf(request, signal),
         ...(region === "" ? {} : { region }),
       } as const;
       return encodeObject(device.name, await device.execute(pin));
     },
 
-    async unpinObject(request: UnpinObjectRequest): Promise<ObjectMessage> {
-      const { device, object } = locate(request);
+    async unpinObject(request: UnpinObjectRequest, signal?: AbortSignal): Promise<ObjectMessage> {
+      const { device, target } = locateIf(request);
       return encodeObject(
         device.name,
-        await device.execute({ type: "unpinObject", object, ...holdOf(request) }),
+        await device.execute({ type: "unpinObject", ...target, ...holdOf(request, signal) }),
       );
     },
 
-    async moveObject(request: MoveObjectRequest): Promise<ObjectMessage> {
-      const { device, object } = locate(request);
-      const move = { type: "moveObject", object, region: request.region, ...holdOf(request) } as const;
+    async moveObject(request: MoveObjectRequest, signal?: AbortSignal): Promise<ObjectMessage> {
+      const { device, target } = locateIf(request);
+      const move = {
+        type: "moveObject",
+        ...target,
+        region: request.region,
+        ...holdOf(request, signal),
+      } as const;
       return encodeObject(device.name, await device.execute(move));
     },
 
-    async adviseObject(request: AdviseObjectRequest): Promise<AdviseObjectResponse> {
-      const { device, object } = locate(request);
+    async adviseObject(request: AdviseObjectRequest, signal?: AbortSignal): Promise<AdviseObjectResponse> {
+      const { device, target } = locateIf(request);
       const advice = adviceOf(request.advice);
-      return device.execute({ type: "adviseObject", object, advice, ...holdOf(request) });
+      return device.execute({ type: "adviseObject", ...target, advice, ...holdOf(request, signal) });
     },
 
-    async checksumObject(request: ChecksumObjectRequest): Promise<ChecksumObjectResponse> {
+    async checksumObject(
+      request: ChecksumObjectRequest,
+      signal?: AbortSignal,
+    ): Promise<ChecksumObjectResponse> {
       const { device, object } = locate(request);
-      const sums = await device.execute({ type: "checksumObject", object, ...holdOf(request) });
+      const sums = await device.execute({ type: "checksumObject", object, ...holdOf(request, signal) });
       return { crc32c: sums.crc32c, sha256: sums.sha256Hex, size: toInt64(sums.sizeBytes) };
     },
   };

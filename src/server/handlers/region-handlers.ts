@@ -27,12 +27,12 @@ export function regionHandlers(devices: DeviceRegistry) {
       return encodeRegion(device.name, await device.execute({ type: "getRegion", region: id }));
     },
 
-    async evictRegion(request: EvictRegionRequest): Promise<EvictRegionResponse> {
+    async evictRegion(request: EvictRegionRequest, signal?: AbortSignal): Promise<EvictRegionResponse> {
       const { device: deviceId, id } = parseChildName(request.name, "regions");
       const evicted = await requireDevice(devices, deviceId).execute({
         type: "evictRegion",
         region: id,
-        ...holdOf(request),
+        ...holdOf(request, signal),
         ...(request.bytes === undefined ? {} : { bytes: toByteCount(request.bytes, "bytes") }),
       });
       return { objects: evicted.objects, bytes: toInt64(evicted.bytes) };

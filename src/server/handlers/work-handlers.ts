@@ -18,7 +18,7 @@ export function workHandlers(devices: DeviceRegistry) {
   }
 
   return {
-    async submitWork(request: SubmitWorkRequest): Promise<Fence> {
+    async submitWork(request: SubmitWorkRequest, signal?: AbortSignal): Promise<Fence> {
       const { device: deviceId, id: context } = parseChildName(request.name, "contexts");
       const device = requireDevice(devices, deviceId);
       const waitMs = toMs(request.wait, "wait");
@@ -27,7 +27,7 @@ export function workHandlers(devices: DeviceRegistry) {
         context,
         commands: workCommandsOf(device.name, request.commands),
         waitFences: fenceIdsOf(device.name, request.waitFences),
-        ...holdOf(request),
+        ...holdOf(request, signal),
         ...(waitMs === undefined ? {} : { waitMs }),
       });
       return encodeFence(device.name, fence);

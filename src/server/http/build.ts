@@ -1,7 +1,18 @@
 /** The REST server, built but not listening. */
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from "fastify";
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  fastify,
+  LogController,
+} from "fastify";
+import type { ServerTls } from "../auth/tls-material.ts";
 import type { DeviceRegistry } from "../devices.ts";
 import { WireError } from "../errors.ts";
+import type { EventHub } from "../events/event-hub.ts";
+import type { Gate } from "../gate/gate.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
+import type { RequestLedger } from "../idempotency.ts";
 import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
@@ -9,20 +20,29 @@ import { answerClientError } from "./client-error.ts";
 import { contentRoutes } from "./content-routes.ts";
 import { docsPage } from "./docs-page.ts";
 import { replyWithError } from "./error-reply.ts";
+import { eventRoutes } from "./event-routes.ts";
 import { deferContinue } from "./expect-continue.ts";
+import { guardCalls, nameRequests } from "./guard-calls.ts";
 import { type MetricsSource, monitoringRoutes } from "./monitoring-routes.ts";
 import { answerUnknownRoutes } from "./not-found.ts";
 import { guardOrigin } from "./origin-guard.ts";
 import { routeLabel } from "./route-path.ts";
+import { tlsServer } from "./tls-server.ts";
 import { transcodedRoutes } from "./transcoder.ts";
 
 export interface HttpDeps {
   readonly devices: DeviceRegistry;
+  readonly gate: Gate;
+  readonly events: EventHub;
+  /** The daemon's, for both wires. */
+  readonly ledger: RequestLedger;
   readonly logger: FastifyBaseLogger;
   /** Version of the daemon, for the documentation. */
   readonly version: string;
   /** Names, besides loopback and the bound address, under which the daemon may be called. */
   readonly allowedHosts: readonly string[];
+  /** @default none: plain HTTP */
+  readonly tls?: ServerTls | undefined;
   readonly isReady: () => boolean;
   /** What /metrics answers; without it there is no such route. */
   readonly metrics?: MetricsSource;
@@ -32,8 +52,10 @@ export interface HttpDeps {
 /** Builds the server: `await app.listen({ host, port })` starts it, `await app.close()` drains it. */
 export function buildHttp(deps: HttpDeps): FastifyInstance {
   const app: FastifyInstance = fastify({
+    ...serverOf(deps.tls),
     loggerInstance: deps.logger,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
+    genReqId: ({ headers }) => requestIdOf(headers[REQUEST_ID_HEADER]),
     bodyLimit: HTTP_BODY_BYTES_MAX,
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
     frameworkErrors: (error, request, reply) => void replyWithError(error, request, reply),
@@ -43,21 +65,28 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   });
   app.setErrorHandler(replyWithError);
   answerUnknownRoutes(app);
+  nameRequests(app);
   refuseWhileClosing(app);
   guardOrigin(app, deps.allowedHosts);
+  guardCalls(app, deps.gate);
   deferContinue(app);
   observe(app, deps.observer);
   monitoringRoutes(app, { isReady: deps.isReady, version: deps.version, metrics: deps.metrics });
   app.register((scope, _options, done) => {
-    transcodedRoutes(scope, unaryRpcs(deps.devices));
+    transcodedRoutes(scope, unaryRpcs(deps.devices, deps.ledger));
     done();
   });
   app.register((scope, _options, done) => {
     contentRoutes(scope, deps.devices);
     done();
   });
+  eventRoutes(app, deps);
   docsPage(app);
   return app;
+}
+
+function serverOf(tls: ServerTls | undefined): Pick<FastifyServerOptions, "serverFactory"> {
+  return tls === undefined ? {} : { serverFactory: (handler) => tlsServer(tls, handler) };
 }
 
 /** Requests on connections that were open before `close` was called. */

@@ -13,6 +13,7 @@ import {
 import { holdOf } from "../handlers/hold.ts";
 import { CONTENT_IDLE_TIMEOUT_MS } from "../limits.ts";
 import { parseContentRange, parseRange } from "./byte-range.ts";
+import { goneOf } from "./client-gone.ts";
 import { sendContinue } from "./expect-continue.ts";
 import { CONTENT_PATH } from "./hand-written.ts";
 
@@ -27,12 +28,12 @@ export function contentRoutes(app: FastifyInstance, devices: DeviceRegistry): vo
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
 
   app.head<ContentRequest>(CONTENT_PATH, async (request, reply) => {
-    const size = await contentSize(target(devices, request));
+    const size = await contentSize(target(devices, request, reply));
     return reply.headers(contentHeaders(size)).send();
   });
 
   app.get<ContentRequest>(CONTENT_PATH, { exposeHeadRoute: false }, async (request, reply) => {
-    const content = target(devices, request);
+    const content = target(devices, request, reply);
     const size = await contentSize(content);
     // There is no validator for content, so If-Range never holds.
     const range =
@@ -48,7 +49,11 @@ export function contentRoutes(app: FastifyInstance, devices: DeviceRegistry): vo
 
   app.put<ContentRequest>(CONTENT_PATH, { config: { streamsBody: true } }, async (request, reply) => {
     const declared = declaredSpan(request);
-    const upload = new ContentUpload(target(devices, request), declared.offsetBytes, declared.lengthBytes);
+    const upload = new ContentUpload(
+      target(devices, request, reply),
+      declared.offsetBytes,
+      declared.lengthBytes,
+    );
     request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
     try {
       await upload.begin();
@@ -68,7 +73,11 @@ export function contentRoutes(app: FastifyInstance, devices: DeviceRegistry): vo
   });
 }
 
-function target(devices: DeviceRegistry, request: FastifyRequest<ContentRequest>): ContentTarget {
+function target(
+  devices: DeviceRegistry,
+  request: FastifyRequest<ContentRequest>,
+  reply: FastifyReply,
+): ContentTarget {
   const { device, object } = request.params;
   for (const [key, value] of Object.entries(request.query)) {
     if (key !== "holdDuringTransition" || (value !== "true" && value !== "false")) {
@@ -81,7 +90,10 @@ function target(devices: DeviceRegistry, request: FastifyRequest<ContentRequest>
       );
     }
   }
-  const wish = holdOf({ holdDuringTransition: request.query.holdDuringTransition === "true" });
+  const wish = holdOf(
+    { holdDuringTransition: request.query.holdDuringTransition === "true" },
+    goneOf(reply.raw),
+  );
   return { device: requireDevice(devices, device), object, ...wish };
 }
 

@@ -31,8 +31,10 @@ export async function replyWithError(
   if (failure.kind === "internal" || failure.kind === "data-loss")
     request.log.error({ err: error }, failure.message);
   else request.log.debug({ reason: failure.reason }, failure.message);
+  request.admission?.failed(failure);
   discardBody(request);
   void reply.removeHeader("connection");
+  if (failure.kind === "unauthenticated") void reply.header("www-authenticate", "Bearer");
   if (failure.kind === "unavailable") void reply.header("retry-after", Math.ceil(RETRY_DELAY_MS / 1000));
   return reply.code(failure.httpStatus).type("application/json; charset=utf-8").send(errorBody(failure));
 }

@@ -1,9 +1,13 @@
-/** RPCs that the transcoder does not serve, because they carry bytes and not JSON. The parity test knows this list. */
+/** RPCs that the transcoder does not serve, because they are streams. The parity test knows this list. */
 
 /** Where content is, as fastify writes it. */
 export const CONTENT_PATH = "/v1/devices/:device/objects/:object/content";
 
+/** Where events are. */
+export const EVENTS_PATH = "/v1/events";
+
 export const HAND_WRITTEN = [
+  { rpc: "torpor.v1.DeviceService/WatchEvents", method: "GET", path: EVENTS_PATH },
   { rpc: "torpor.v1.MemoryService/ReadObject", method: "GET", path: CONTENT_PATH },
   { rpc: "torpor.v1.MemoryService/WriteObject", method: "PUT", path: CONTENT_PATH },
 ] as const;

@@ -15,7 +15,7 @@ export function monitoringRoutes(
   app: FastifyInstance,
   { isReady, version, metrics }: MonitoringOptions,
 ): void {
-  const config = { anyHost: true };
+  const config = { anyHost: true, anyCaller: true };
   app.get("/livez", { config }, async () => ({ status: "ok" }));
   for (const path of ["/readyz", "/healthz"]) {
     app.get(path, { config }, async (_request, reply) => {

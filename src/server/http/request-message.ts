@@ -18,12 +18,15 @@ export interface RequestParts {
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, unknown>>;
   readonly body: unknown;
+  /** Headers that stand for fields, by the field; undefined ones were not sent. */
+  readonly headers?: Readonly<Record<string, string | undefined>>;
 }
 
 /** @throws WireError INVALID_REQUEST */
 export function encodeRequest(binding: Binding, parts: RequestParts): Buffer {
   const desc = binding.method.input;
   const fields = { ...readBody(binding, parts.body), ...readQuery(binding, parts.query) };
+  addHeaders(desc, fields, parts.headers ?? {});
   const { variable } = binding;
   if (variable !== undefined) {
     putName(desc, fields, variable.fieldPath, expand(variable.segments, parts.parameters));
@@ -61,6 +64,31 @@ function fieldOf(desc: DescMessage, name: string): DescField {
   const field = desc.fields.find((candidate) => candidate.name === name);
   assert(field !== undefined, `${desc.typeName} has the field ${name} that an annotation names`);
   return field;
+}
+
+/** A header says what the field would; both may be there if they say the same. Where there is no such field it says nothing. */
+function addHeaders(
+  desc: DescMessage,
+  fields: Record<string, unknown>,
+  headers: Readonly<Record<string, string | undefined>>,
+): void {
+  for (const [name, value] of Object.entries(headers)) {
+    const field = desc.fields.find(({ jsonName }) => jsonName === name);
+    if (field === undefined || value === undefined) continue;
+    const given = fields[field.jsonName] ?? fields[field.name];
+    if (given === undefined || given === "") {
+      delete fields[field.name];
+      fields[field.jsonName] = value;
+    } else if (given !== value) {
+      throw new WireError(
+        "INVALID_REQUEST",
+        `Field ${name} is "${String(given)}", but a header says "${value}".`,
+        {
+          field: name,
+        },
+      );
+    }
+  }
 }
 
 function parse(desc: DescMessage, fields: JsonObject) {

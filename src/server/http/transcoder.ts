@@ -11,6 +11,7 @@ import { HttpBody } from "../gen/google/api/httpbody.ts";
 import { HTTP_BODY_BYTES_MAX } from "../limits.ts";
 import type { UnaryRpc } from "../rpc.ts";
 import { type Binding, readBindings } from "./bindings.ts";
+import { goneOf } from "./client-gone.ts";
 import { encodeRequest } from "./request-message.ts";
 import { fastifyPath } from "./route-path.ts";
 
@@ -40,7 +41,15 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
     url: fastifyPath(binding),
     async handler(request, reply) {
       const { params: parameters, query, body } = request;
-      const answer = await rpc.call(encodeRequest(binding, { parameters, query, body }));
+      const headers = {
+        requestId: unquoted(request.headers["idempotency-key"]),
+        etag: request.headers["if-match"] === "*" ? undefined : request.headers["if-match"],
+      };
+      const message = encodeRequest(binding, { parameters, query, body, headers });
+      const { admission } = request;
+      const origin = { signal: goneOf(reply.raw), caller: admission?.identity };
+      const call = (bytes: Buffer) => rpc.call(bytes, origin);
+      const answer = await (admission?.run(message, call) ?? call(message));
       if (output.typeName === HTTP_BODY) return sendHttpBody(reply, answer);
       const json = toJson(output, fromBinary(output, answer), {
         alwaysEmitImplicit: true,
@@ -57,6 +66,11 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
 function sendHttpBody(reply: FastifyReply, answer: Buffer): FastifyReply {
   const { contentType, data } = HttpBody.decode(answer);
   return reply.type(contentType).send(data);
+}
+
+/** The Idempotency-Key of the IETF draft is a string in quotes; most clients leave them out. */
+function unquoted(header: string | string[] | undefined): string | undefined {
+  return header === undefined ? undefined : String(header).replace(/^"(.*)"$/, "$1");
 }
 
 /** Where to look for a transition that a POST left running; undefined for every other answer. */

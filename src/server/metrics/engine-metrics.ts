@@ -1,10 +1,16 @@
 /** Work on the engines: how much was submitted, how it ended, and how often an engine had to be reset. */
-import { Counter, type OpenMetricsContentType, type Registry } from "prom-client";
+import { Counter, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
+import type { DeviceEvent } from "../../device/events.ts";
+import { secondsOf, WAIT_BUCKETS_SECONDS } from "./seconds.ts";
+
+type JobEnd = Extract<DeviceEvent, { type: "jobEnded" }>;
 
 export class EngineMetrics {
+  readonly #engines = new Set<string>();
   readonly #completed;
   readonly #failed;
   readonly #resets;
+  readonly #wait;
 
   constructor(registry: Registry<OpenMetricsContentType>) {
     const registers = [registry];
@@ -26,6 +32,13 @@ export class EngineMetrics {
       labelNames: ["device", "engine"],
       registers,
     });
+    this.#wait = new Histogram({
+      name: "torpor_job_wait_seconds",
+      help: "Time from the acceptance of a client's request until it went into its context's ring.",
+      labelNames: ["engine"],
+      buckets: WAIT_BUCKETS_SECONDS,
+      registers,
+    });
   }
 
   addDevice(device: string, engines: readonly string[]): void {
@@ -33,11 +46,15 @@ export class EngineMetrics {
       this.#completed.inc({ device, engine }, 0);
       this.#failed.inc({ device, engine }, 0);
       this.#resets.inc({ device, engine }, 0);
+      // Of all devices: what another has counted already stays.
+      if (!this.#engines.has(engine)) this.#wait.zero({ engine });
+      this.#engines.add(engine);
     }
   }
 
-  jobEnded(device: string, engine: string, completed: boolean): void {
+  jobEnded(device: string, { engine, completed, waitNs }: JobEnd): void {
     (completed ? this.#completed : this.#failed).inc({ device, engine });
+    if (waitNs !== undefined) this.#wait.observe({ engine }, secondsOf(waitNs));
   }
 
   engineReset(device: string, engine: string): void {

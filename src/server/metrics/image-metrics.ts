@@ -1,11 +1,14 @@
 /** Hibernation images: how many, how large, and what goes to and from them. Only a daemon with a data directory has these. */
-import { Counter, Gauge, type OpenMetricsContentType, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
 import type { ImageUsage } from "../image-directory.ts";
 import type { ImageObserver } from "../image-errors.ts";
 
 /** What the store usually fails with; others appear when they occur. */
 const REASONS: readonly ErrorReason[] = ["IMAGE_STORE_FULL", "IMAGE_CORRUPT", "COPY_FAILED"];
+
+/** From 1 MiB to 64 GiB and beyond. Unit: bytes. */
+const SIZE_BUCKETS_BYTES = [20, 22, 24, 26, 28, 30, 32, 34, 36].map((power) => 2 ** power);
 
 /** The only store that there is. */
 const LABELS = { store: "directory" } as const;
@@ -34,12 +37,21 @@ export class ImageMetrics {
       labelNames: ["store", "reason"],
       registers,
     });
+    const sizes = new Histogram({
+      name: "torpor_image_size_bytes",
+      help: "Sizes of the hibernation images that were sealed.",
+      labelNames: ["store"],
+      buckets: SIZE_BUCKETS_BYTES,
+      registers,
+    });
+    sizes.zero(LABELS);
     written.inc(LABELS, 0);
     read.inc(LABELS, 0);
     for (const reason of REASONS) errors.inc({ ...LABELS, reason }, 0);
     this.observer = {
       onWrite: (bytes) => written.inc(LABELS, bytes),
       onRead: (bytes) => read.inc(LABELS, bytes),
+      onSeal: (bytes) => sizes.observe(LABELS, bytes),
       onError: (reason) => errors.inc({ ...LABELS, reason }),
     };
   }

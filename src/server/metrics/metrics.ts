@@ -7,6 +7,7 @@ import { CallMetrics } from "./call-metrics.ts";
 import { CopyMetrics } from "./copy-metrics.ts";
 import { type DeviceProbe, DeviceState } from "./device-state.ts";
 import { EngineMetrics } from "./engine-metrics.ts";
+import { EventMetrics } from "./event-metrics.ts";
 import { Exposition, type Scrape } from "./exposition.ts";
 import { FaultMetrics } from "./fault-metrics.ts";
 import { ImageMetrics } from "./image-metrics.ts";
@@ -22,6 +23,7 @@ const MISNAMED_DEFAULTS = [
 
 export class Metrics {
   readonly calls: CallMetrics;
+  readonly events: EventMetrics;
   readonly registry = new Registry<OpenMetricsContentType>();
   readonly #allocations;
   readonly #copies;
@@ -44,6 +46,7 @@ export class Metrics {
     this.#pressure = new PressureMetrics(registry);
     this.#transitions = new TransitionMetrics(registry);
     this.calls = new CallMetrics(registry);
+    this.events = new EventMetrics(registry);
     collectDefaultMetrics({ register: registry });
     for (const name of MISNAMED_DEFAULTS) registry.removeSingleMetric(name);
     this.#exposition = new Exposition(registry, async () => {
@@ -132,7 +135,7 @@ export class Metrics {
         this.#pressure.contentLost(device);
         break;
       case "jobEnded":
-        this.#engines.jobEnded(device, event.engine, event.completed);
+        this.#engines.jobEnded(device, event);
         break;
       case "engineReset":
         this.#engines.engineReset(device, event.engine);
@@ -152,6 +155,9 @@ export class Metrics {
       case "powerState":
       case "transitionStarted":
       case "wedged":
+      case "contextCreated":
+      case "contextChanged":
+      case "contextDeleted":
         break;
       default:
         event satisfies never;

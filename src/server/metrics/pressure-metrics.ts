@@ -26,7 +26,7 @@ export class PressureMetrics {
     );
     this.#contentLosses = counter(
       "torpor_content_losses_total",
-      "Objects whose content came back from swap damaged and is lost; must stay 0.",
+      "Objects whose content is lost because it is not what it was; must stay 0.",
     );
   }
 

@@ -65,6 +65,7 @@ export class TransitionMetrics {
   readonly #phaseSeconds;
   readonly #transitionDuration;
   readonly #phaseDuration;
+  #hasDevices = false;
 
   constructor(registry: Registry<OpenMetricsContentType>) {
     const registers = [registry];
@@ -118,14 +119,20 @@ export class TransitionMetrics {
     });
   }
 
-  /** Puts the counters of a device at 0. The histograms get their children when something is observed. */
+  /**
+   * Puts the counters of a device at 0, and the histogram of transitions, so that the first suspend is an increase. That of
+   * phases gets its children when they are observed: all of them would be more lines than all else together.
+   */
   addDevice(device: string): void {
+    const isFirst = !this.#hasDevices;
+    this.#hasDevices = true;
     this.#recoveries.inc({ device }, 0);
     this.#recoveryFailures.inc({ device }, 0);
     for (const [name, { targets, phases, reasons }] of Object.entries(KINDS)) {
       const kind = name.toLowerCase();
       for (const phase of phases) this.#phaseSeconds.inc({ device, kind, phase }, 0);
       for (const target of targets) {
+        if (isFirst) this.#transitionDuration.zero({ kind, target });
         this.#transitions.inc({ device, kind, target }, 0);
         for (const reason of reasons) this.#failures.inc({ device, kind, target, reason }, 0);
       }

@@ -11,84 +11,23 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { DState, SleepState } from "./common.ts";
+import { Event, Event_Type } from "./event.ts";
+import { Device } from "./gpu.ts";
 
 export const protobufPackage = "torpor.v1";
 
 export const protobufFileName = "torpor/v1/device.proto";
 
 /** Devices: what the daemon hosts and the state each is in. */
-
-/** A virtual discrete GPU. */
-export interface Device {
-  /** Resource name: devices/{device}. */
-  name: string;
-  /** Unique to this device in this run of the daemon. */
-  uid: string;
-  /** What kind of device this is. */
-  model: string;
-  /** What the device as a whole is doing. */
-  powerState: Device_PowerState;
-  /** The sleep state that the device is in, or is moving to or from; unspecified while ACTIVE. */
-  sleepState: SleepState;
-  /** The power state on the bus. */
-  dState: DState;
-  /** When power_state last changed. */
-  stateSince:
-    | Timestamp
-    | undefined;
-  /** Whether the graphics engines are declared dead. A resume and ResetDevice clear it. */
-  wedged: boolean;
-  /** How many transitions reached power_off: how often the rail was cut. */
-  suspendCount: number;
-  /** Resource name of the running transition, or of the last one; empty before the first. */
-  transition: string;
-  /** Ids of the memory regions, local ones first: lmem0, smem. */
-  regions: string[];
-  /** Ids of the engines: rcs0, ccs0, bcs0, vcs0. */
-  engines: string[];
-  /** Changes whenever any of the others does. */
-  etag: string;
-  /** Resource name of the sealed hibernation image that holds its state: images/{image}. Empty when there is none. */
-  image: string;
-}
-
-/** What the device as a whole is doing. */
-export const Device_PowerState = {
-  /** UNSPECIFIED - Never sent. */
-  UNSPECIFIED: 0,
-  /** ACTIVE - Awake: every method is legal. */
-  ACTIVE: 1,
-  /** SUSPENDING - A suspend is running. */
-  SUSPENDING: 2,
-  /** SUSPENDED - Asleep: metadata can be read; content and placement cannot be touched. */
-  SUSPENDED: 3,
-  /** RESUMING - A resume is running. */
-  RESUMING: 4,
-  /** FAILED - A resume failed after power was on. Metadata reads and Resume are legal; backups are still attached. */
-  FAILED: 5,
-  UNRECOGNIZED: -1,
-} as const;
-
-export type Device_PowerState = typeof Device_PowerState[keyof typeof Device_PowerState];
-
-export namespace Device_PowerState {
-  export type UNSPECIFIED = typeof Device_PowerState.UNSPECIFIED;
-  export type ACTIVE = typeof Device_PowerState.ACTIVE;
-  export type SUSPENDING = typeof Device_PowerState.SUSPENDING;
-  export type SUSPENDED = typeof Device_PowerState.SUSPENDED;
-  export type RESUMING = typeof Device_PowerState.RESUMING;
-  export type FAILED = typeof Device_PowerState.FAILED;
-  export type UNRECOGNIZED = typeof Device_PowerState.UNRECOGNIZED;
-}
 
 /** Asks for every device. */
 export interface ListDevicesRequest {
@@ -112,6 +51,11 @@ export interface ResetDeviceRequest {
   name: string;
   /** How much to reset; unset means GT. */
   scope: ResetDeviceRequest_Scope;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** How much to reset. */
@@ -134,233 +78,15 @@ export namespace ResetDeviceRequest_Scope {
   export type UNRECOGNIZED = typeof ResetDeviceRequest_Scope.UNRECOGNIZED;
 }
 
-function createBaseDevice(): Device {
-  return {
-    name: "",
-    uid: "",
-    model: "",
-    powerState: 0,
-    sleepState: 0,
-    dState: 0,
-    stateSince: undefined,
-    wedged: false,
-    suspendCount: 0,
-    transition: "",
-    regions: [],
-    engines: [],
-    etag: "",
-    image: "",
-  };
+/** Asks to be told what happens. */
+export interface WatchEventsRequest {
+  /** Resource name or id of the only device to tell of; empty is all. */
+  device: string;
+  /** The only types to tell; none is all. Bookmarks always come. */
+  types: Event_Type[];
+  /** Sequence of the last event that the client has; unset begins with the present state. */
+  afterSequence?: bigint | undefined;
 }
-
-export const Device: MessageFns<Device> = {
-  encode(message: Device, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.name !== "") {
-      writer.uint32(10).string(message.name);
-    }
-    if (message.uid !== "") {
-      writer.uint32(18).string(message.uid);
-    }
-    if (message.model !== "") {
-      writer.uint32(26).string(message.model);
-    }
-    if (message.powerState !== 0) {
-      writer.uint32(32).int32(message.powerState);
-    }
-    if (message.sleepState !== 0) {
-      writer.uint32(40).int32(message.sleepState);
-    }
-    if (message.dState !== 0) {
-      writer.uint32(48).int32(message.dState);
-    }
-    if (message.stateSince !== undefined) {
-      Timestamp.encode(message.stateSince, writer.uint32(58).fork()).join();
-    }
-    if (message.wedged !== false) {
-      writer.uint32(64).bool(message.wedged);
-    }
-    if (message.suspendCount !== 0) {
-      writer.uint32(72).int32(message.suspendCount);
-    }
-    if (message.transition !== "") {
-      writer.uint32(82).string(message.transition);
-    }
-    for (const v of message.regions) {
-      writer.uint32(90).string(v!);
-    }
-    for (const v of message.engines) {
-      writer.uint32(98).string(v!);
-    }
-    if (message.etag !== "") {
-      writer.uint32(106).string(message.etag);
-    }
-    if (message.image !== "") {
-      writer.uint32(114).string(message.image);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): Device {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseDevice();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.name = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.uid = reader.string();
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.model = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
-            message.powerState = reader.int32() as any;
-            continue;
-          }
-          case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
-            message.sleepState = reader.int32() as any;
-            continue;
-          }
-          case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
-            message.dState = reader.int32() as any;
-            continue;
-          }
-          case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
-            message.stateSince = Timestamp.decode(reader, reader.uint32());
-            continue;
-          }
-          case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
-            message.wedged = reader.bool();
-            continue;
-          }
-          case 9: {
-            if (tag !== 72) {
-              break;
-            }
-
-            message.suspendCount = reader.int32();
-            continue;
-          }
-          case 10: {
-            if (tag !== 82) {
-              break;
-            }
-
-            message.transition = reader.string();
-            continue;
-          }
-          case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
-            message.regions.push(reader.string());
-            continue;
-          }
-          case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
-            message.engines.push(reader.string());
-            continue;
-          }
-          case 13: {
-            if (tag !== 106) {
-              break;
-            }
-
-            message.etag = reader.string();
-            continue;
-          }
-          case 14: {
-            if (tag !== 114) {
-              break;
-            }
-
-            message.image = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<Device>): Device {
-    return Device.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<Device>): Device {
-    const message = createBaseDevice();
-    message.name = object.name ?? "";
-    message.uid = object.uid ?? "";
-    message.model = object.model ?? "";
-    message.powerState = object.powerState ?? 0;
-    message.sleepState = object.sleepState ?? 0;
-    message.dState = object.dState ?? 0;
-    message.stateSince = (object.stateSince !== undefined && object.stateSince !== null)
-      ? Timestamp.fromPartial(object.stateSince)
-      : undefined;
-    message.wedged = object.wedged ?? false;
-    message.suspendCount = object.suspendCount ?? 0;
-    message.transition = object.transition ?? "";
-    message.regions = object.regions?.map((e) => e) || [];
-    message.engines = object.engines?.map((e) => e) || [];
-    message.etag = object.etag ?? "";
-    message.image = object.image ?? "";
-    return message;
-  },
-};
 
 function createBaseListDevicesRequest(): ListDevicesRequest {
   return {};
@@ -516,7 +242,7 @@ export const GetDeviceRequest: MessageFns<GetDeviceRequest> = {
 };
 
 function createBaseResetDeviceRequest(): ResetDeviceRequest {
-  return { name: "", scope: 0 };
+  return { name: "", scope: 0, requestId: "" };
 }
 
 export const ResetDeviceRequest: MessageFns<ResetDeviceRequest> = {
@@ -526,6 +252,9 @@ export const ResetDeviceRequest: MessageFns<ResetDeviceRequest> = {
     }
     if (message.scope !== 0) {
       writer.uint32(16).int32(message.scope);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -559,6 +288,14 @@ export const ResetDeviceRequest: MessageFns<ResetDeviceRequest> = {
             message.scope = reader.int32() as any;
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -578,6 +315,105 @@ export const ResetDeviceRequest: MessageFns<ResetDeviceRequest> = {
     const message = createBaseResetDeviceRequest();
     message.name = object.name ?? "";
     message.scope = object.scope ?? 0;
+    message.requestId = object.requestId ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchEventsRequest(): WatchEventsRequest {
+  return { device: "", types: [], afterSequence: undefined };
+}
+
+export const WatchEventsRequest: MessageFns<WatchEventsRequest> = {
+  encode(message: WatchEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.device !== "") {
+      writer.uint32(10).string(message.device);
+    }
+    if (message.types.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.types) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.afterSequence !== undefined) {
+      if (BigInt.asIntN(64, message.afterSequence) !== message.afterSequence) {
+        throw new globalThis.Error("value provided for field message.afterSequence of type int64 too large");
+      }
+      writer.uint32(24).int64(message.afterSequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.types.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.types.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.afterSequence = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchEventsRequest>): WatchEventsRequest {
+    return WatchEventsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchEventsRequest>): WatchEventsRequest {
+    const message = createBaseWatchEventsRequest();
+    message.device = object.device ?? "";
+    message.types = object.types?.map((e) => e) || [];
+    message.afterSequence = (object.afterSequence !== undefined && object.afterSequence !== null)
+      ? BigInt(object.afterSequence)
+      : undefined;
     return message;
   },
 };
@@ -639,6 +475,40 @@ export const DeviceServiceService = {
     responseSerialize: (value: Device): Buffer => Buffer.from(Device.encode(value).finish()),
     responseDeserialize: (value: Buffer): Device => Device.decode(value),
   },
+  /**
+   * Tells what happens to devices, as it happens. It ends only when the client or the daemon does.
+   *
+   * Without `after_sequence` the stream begins with the present state, told as if it came about now: a DEVICE_CHANGED of
+   * each device, and OBJECTS_CREATED and CONTEXT_CREATED of what there is. These events have sequence 0. A BOOKMARK ends
+   * them; from its sequence on the events are live. Every event carries things as they are when it is told, whole, so
+   * whoever keeps the last it heard of each thing, and forgets what is deleted, has the state of the devices. What
+   * changes again before it is told is told once; an event may repeat what the present state said already, and
+   * OBJECTS_DELETED may name objects that were never told.
+   *
+   * With `after_sequence` the stream begins with the events after that one, none left out and none told twice, and a
+   * BOOKMARK ends them: this is how a client goes on where it was cut off. The log is bounded, and it is kept while
+   * somebody watches and for ten minutes after; sequences begin anew when the daemon does. Bookmarks also come whenever
+   * nothing else was to be told for 15 seconds.
+   *
+   * Over REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.
+   * The header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose
+   * data is the body that a failed request has, and the stream ends.
+   *
+   * Needs: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:
+   * NOT_FOUND (DEVICE_NOT_FOUND); OUT_OF_RANGE (EVENTS_EXPIRED) when events after `after_sequence` are no longer kept, or
+   * it is none of this run of the daemon: begin without it; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 256 watchers;
+   * RESOURCE_EXHAUSTED (SLOW_CONSUMER) when the client reads so slowly that half of the log waits for it:
+   * ErrorInfo.metadata.afterSequence says where to go on; UNAVAILABLE (SHUTTING_DOWN) when the daemon stops.
+   */
+  watchEvents: {
+    path: "/torpor.v1.DeviceService/WatchEvents" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchEventsRequest): Buffer => Buffer.from(WatchEventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchEventsRequest => WatchEventsRequest.decode(value),
+    responseSerialize: (value: Event): Buffer => Buffer.from(Event.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Event => Event.decode(value),
+  },
 } as const;
 
 export interface DeviceServiceServer extends UntypedServiceImplementation {
@@ -672,6 +542,32 @@ export interface DeviceServiceServer extends UntypedServiceImplementation {
    * progress do not end.
    */
   resetDevice: handleUnaryCall<ResetDeviceRequest, Device>;
+  /**
+   * Tells what happens to devices, as it happens. It ends only when the client or the daemon does.
+   *
+   * Without `after_sequence` the stream begins with the present state, told as if it came about now: a DEVICE_CHANGED of
+   * each device, and OBJECTS_CREATED and CONTEXT_CREATED of what there is. These events have sequence 0. A BOOKMARK ends
+   * them; from its sequence on the events are live. Every event carries things as they are when it is told, whole, so
+   * whoever keeps the last it heard of each thing, and forgets what is deleted, has the state of the devices. What
+   * changes again before it is told is told once; an event may repeat what the present state said already, and
+   * OBJECTS_DELETED may name objects that were never told.
+   *
+   * With `after_sequence` the stream begins with the events after that one, none left out and none told twice, and a
+   * BOOKMARK ends them: this is how a client goes on where it was cut off. The log is bounded, and it is kept while
+   * somebody watches and for ten minutes after; sequences begin anew when the daemon does. Bookmarks also come whenever
+   * nothing else was to be told for 15 seconds.
+   *
+   * Over REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.
+   * The header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose
+   * data is the body that a failed request has, and the stream ends.
+   *
+   * Needs: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:
+   * NOT_FOUND (DEVICE_NOT_FOUND); OUT_OF_RANGE (EVENTS_EXPIRED) when events after `after_sequence` are no longer kept, or
+   * it is none of this run of the daemon: begin without it; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 256 watchers;
+   * RESOURCE_EXHAUSTED (SLOW_CONSUMER) when the client reads so slowly that half of the log waits for it:
+   * ErrorInfo.metadata.afterSequence says where to go on; UNAVAILABLE (SHUTTING_DOWN) when the daemon stops.
+   */
+  watchEvents: handleServerStreamingCall<WatchEventsRequest, Event>;
 }
 
 export interface DeviceServiceClient extends Client {
@@ -747,6 +643,37 @@ export interface DeviceServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Device) => void,
   ): ClientUnaryCall;
+  /**
+   * Tells what happens to devices, as it happens. It ends only when the client or the daemon does.
+   *
+   * Without `after_sequence` the stream begins with the present state, told as if it came about now: a DEVICE_CHANGED of
+   * each device, and OBJECTS_CREATED and CONTEXT_CREATED of what there is. These events have sequence 0. A BOOKMARK ends
+   * them; from its sequence on the events are live. Every event carries things as they are when it is told, whole, so
+   * whoever keeps the last it heard of each thing, and forgets what is deleted, has the state of the devices. What
+   * changes again before it is told is told once; an event may repeat what the present state said already, and
+   * OBJECTS_DELETED may name objects that were never told.
+   *
+   * With `after_sequence` the stream begins with the events after that one, none left out and none told twice, and a
+   * BOOKMARK ends them: this is how a client goes on where it was cut off. The log is bounded, and it is kept while
+   * somebody watches and for ten minutes after; sequences begin anew when the daemon does. Bookmarks also come whenever
+   * nothing else was to be told for 15 seconds.
+   *
+   * Over REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.
+   * The header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose
+   * data is the body that a failed request has, and the stream ends.
+   *
+   * Needs: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:
+   * NOT_FOUND (DEVICE_NOT_FOUND); OUT_OF_RANGE (EVENTS_EXPIRED) when events after `after_sequence` are no longer kept, or
+   * it is none of this run of the daemon: begin without it; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 256 watchers;
+   * RESOURCE_EXHAUSTED (SLOW_CONSUMER) when the client reads so slowly that half of the log waits for it:
+   * ErrorInfo.metadata.afterSequence says where to go on; UNAVAILABLE (SHUTTING_DOWN) when the daemon stops.
+   */
+  watchEvents(request: WatchEventsRequest, options?: Partial<CallOptions>): ClientReadableStream<Event>;
+  watchEvents(
+    request: WatchEventsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<Event>;
 }
 
 export const DeviceServiceClient = makeGenericClientConstructor(

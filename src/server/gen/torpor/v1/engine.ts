@@ -149,6 +149,11 @@ export interface ResetEngineRequest {
   name: string;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for a new context. */
@@ -161,6 +166,11 @@ export interface CreateContextRequest {
   priority: Context_Priority;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for one context. */
@@ -193,6 +203,11 @@ export interface DeleteContextRequest {
   name: string;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for work. */
@@ -209,6 +224,11 @@ export interface SubmitWorkRequest {
     | undefined;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for one fence. */
@@ -690,7 +710,7 @@ export const GetEngineRequest: MessageFns<GetEngineRequest> = {
 };
 
 function createBaseResetEngineRequest(): ResetEngineRequest {
-  return { name: "", holdDuringTransition: false };
+  return { name: "", holdDuringTransition: false, requestId: "" };
 }
 
 export const ResetEngineRequest: MessageFns<ResetEngineRequest> = {
@@ -700,6 +720,9 @@ export const ResetEngineRequest: MessageFns<ResetEngineRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(16).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -733,6 +756,14 @@ export const ResetEngineRequest: MessageFns<ResetEngineRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -752,12 +783,13 @@ export const ResetEngineRequest: MessageFns<ResetEngineRequest> = {
     const message = createBaseResetEngineRequest();
     message.name = object.name ?? "";
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
 
 function createBaseCreateContextRequest(): CreateContextRequest {
-  return { parent: "", engine: "", priority: 0, holdDuringTransition: false };
+  return { parent: "", engine: "", priority: 0, holdDuringTransition: false, requestId: "" };
 }
 
 export const CreateContextRequest: MessageFns<CreateContextRequest> = {
@@ -773,6 +805,9 @@ export const CreateContextRequest: MessageFns<CreateContextRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(32).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -822,6 +857,14 @@ export const CreateContextRequest: MessageFns<CreateContextRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -843,6 +886,7 @@ export const CreateContextRequest: MessageFns<CreateContextRequest> = {
     message.engine = object.engine ?? "";
     message.priority = object.priority ?? 0;
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1049,7 +1093,7 @@ export const ListContextsResponse: MessageFns<ListContextsResponse> = {
 };
 
 function createBaseDeleteContextRequest(): DeleteContextRequest {
-  return { name: "", holdDuringTransition: false };
+  return { name: "", holdDuringTransition: false, requestId: "" };
 }
 
 export const DeleteContextRequest: MessageFns<DeleteContextRequest> = {
@@ -1059,6 +1103,9 @@ export const DeleteContextRequest: MessageFns<DeleteContextRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(16).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1092,6 +1139,14 @@ export const DeleteContextRequest: MessageFns<DeleteContextRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1111,12 +1166,13 @@ export const DeleteContextRequest: MessageFns<DeleteContextRequest> = {
     const message = createBaseDeleteContextRequest();
     message.name = object.name ?? "";
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
 
 function createBaseSubmitWorkRequest(): SubmitWorkRequest {
-  return { name: "", commands: [], waitFences: [], wait: undefined, holdDuringTransition: false };
+  return { name: "", commands: [], waitFences: [], wait: undefined, holdDuringTransition: false, requestId: "" };
 }
 
 export const SubmitWorkRequest: MessageFns<SubmitWorkRequest> = {
@@ -1135,6 +1191,9 @@ export const SubmitWorkRequest: MessageFns<SubmitWorkRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(40).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1192,6 +1251,14 @@ export const SubmitWorkRequest: MessageFns<SubmitWorkRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1214,6 +1281,7 @@ export const SubmitWorkRequest: MessageFns<SubmitWorkRequest> = {
     message.waitFences = object.waitFences?.map((e) => e) || [];
     message.wait = (object.wait !== undefined && object.wait !== null) ? Duration.fromPartial(object.wait) : undefined;
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };

@@ -117,16 +117,31 @@ export interface ArmFailpointRequest {
   after: number;
   /** Where the sequence of random numbers begins. */
   seed: number;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for a failpoint to be disarmed. */
 export interface DisarmFailpointRequest {
   /** Resource name: failpoints/{failpoint}. */
   name: string;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for everything to be disarmed. */
 export interface ResetFailpointsRequest {
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 function createBaseFailpoint(): Failpoint {
@@ -430,6 +445,7 @@ function createBaseArmFailpointRequest(): ArmFailpointRequest {
     count: 0,
     after: 0,
     seed: 0,
+    requestId: "",
   };
 }
 
@@ -461,6 +477,9 @@ export const ArmFailpointRequest: MessageFns<ArmFailpointRequest> = {
     }
     if (message.seed !== 0) {
       writer.uint32(72).uint32(message.seed);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -550,6 +569,14 @@ export const ArmFailpointRequest: MessageFns<ArmFailpointRequest> = {
             message.seed = reader.uint32();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -578,18 +605,22 @@ export const ArmFailpointRequest: MessageFns<ArmFailpointRequest> = {
     message.count = object.count ?? 0;
     message.after = object.after ?? 0;
     message.seed = object.seed ?? 0;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
 
 function createBaseDisarmFailpointRequest(): DisarmFailpointRequest {
-  return { name: "" };
+  return { name: "", requestId: "" };
 }
 
 export const DisarmFailpointRequest: MessageFns<DisarmFailpointRequest> = {
   encode(message: DisarmFailpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -615,6 +646,14 @@ export const DisarmFailpointRequest: MessageFns<DisarmFailpointRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -633,16 +672,20 @@ export const DisarmFailpointRequest: MessageFns<DisarmFailpointRequest> = {
   fromPartial(object: DeepPartial<DisarmFailpointRequest>): DisarmFailpointRequest {
     const message = createBaseDisarmFailpointRequest();
     message.name = object.name ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
 
 function createBaseResetFailpointsRequest(): ResetFailpointsRequest {
-  return {};
+  return { requestId: "" };
 }
 
 export const ResetFailpointsRequest: MessageFns<ResetFailpointsRequest> = {
-  encode(_: ResetFailpointsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ResetFailpointsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
+    }
     return writer;
   },
 
@@ -659,6 +702,14 @@ export const ResetFailpointsRequest: MessageFns<ResetFailpointsRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -674,8 +725,9 @@ export const ResetFailpointsRequest: MessageFns<ResetFailpointsRequest> = {
   create(base?: DeepPartial<ResetFailpointsRequest>): ResetFailpointsRequest {
     return ResetFailpointsRequest.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ResetFailpointsRequest>): ResetFailpointsRequest {
+  fromPartial(object: DeepPartial<ResetFailpointsRequest>): ResetFailpointsRequest {
     const message = createBaseResetFailpointsRequest();
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };

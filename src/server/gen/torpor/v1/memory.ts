@@ -60,6 +60,11 @@ export interface EvictRegionRequest {
     | undefined;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** What left the region. */
@@ -86,6 +91,11 @@ export interface CreateObjectRequest {
   label: string;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for one object. */
@@ -122,6 +132,13 @@ export interface DeleteObjectRequest {
   name: string;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /** The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any. */
+  etag: string;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for a pin. */
@@ -132,6 +149,13 @@ export interface PinObjectRequest {
   region: string;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /** The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any. */
+  etag: string;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks to take a pin back. */
@@ -140,6 +164,13 @@ export interface UnpinObjectRequest {
   name: string;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /** The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any. */
+  etag: string;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for a move. */
@@ -150,6 +181,13 @@ export interface MoveObjectRequest {
   region: string;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /** The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any. */
+  etag: string;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Tells what is still needed. */
@@ -160,6 +198,13 @@ export interface AdviseObjectRequest {
   advice: Object_Advice;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /** The etag that the object must have; ABORTED (ETAG_MISMATCH) otherwise. Empty means any. */
+  etag: string;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Whether the content is still there. */
@@ -194,6 +239,11 @@ export interface BatchCreateObjectsRequest {
   count: number;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** The objects that were made. */
@@ -212,6 +262,11 @@ export interface BatchPinObjectsRequest {
   region: string;
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** All of them were pinned. */
@@ -226,6 +281,11 @@ export interface BatchUnpinObjectsRequest {
   names: string[];
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** All of them were unpinned. */
@@ -240,6 +300,11 @@ export interface BatchDeleteObjectsRequest {
   names: string[];
   /** Wait for the end of a running transition instead of failing. */
   holdDuringTransition: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks what objects take. */
@@ -500,7 +565,7 @@ export const GetRegionRequest: MessageFns<GetRegionRequest> = {
 };
 
 function createBaseEvictRegionRequest(): EvictRegionRequest {
-  return { name: "", bytes: undefined, holdDuringTransition: false };
+  return { name: "", bytes: undefined, holdDuringTransition: false, requestId: "" };
 }
 
 export const EvictRegionRequest: MessageFns<EvictRegionRequest> = {
@@ -516,6 +581,9 @@ export const EvictRegionRequest: MessageFns<EvictRegionRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(24).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -557,6 +625,14 @@ export const EvictRegionRequest: MessageFns<EvictRegionRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -577,6 +653,7 @@ export const EvictRegionRequest: MessageFns<EvictRegionRequest> = {
     message.name = object.name ?? "";
     message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : undefined;
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -652,7 +729,16 @@ export const EvictRegionResponse: MessageFns<EvictRegionResponse> = {
 };
 
 function createBaseCreateObjectRequest(): CreateObjectRequest {
-  return { parent: "", size: 0n, regions: [], flags: [], alignment: 0n, label: "", holdDuringTransition: false };
+  return {
+    parent: "",
+    size: 0n,
+    regions: [],
+    flags: [],
+    alignment: 0n,
+    label: "",
+    holdDuringTransition: false,
+    requestId: "",
+  };
 }
 
 export const CreateObjectRequest: MessageFns<CreateObjectRequest> = {
@@ -687,6 +773,9 @@ export const CreateObjectRequest: MessageFns<CreateObjectRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(56).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -770,6 +859,14 @@ export const CreateObjectRequest: MessageFns<CreateObjectRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -794,6 +891,7 @@ export const CreateObjectRequest: MessageFns<CreateObjectRequest> = {
     message.alignment = (object.alignment !== undefined && object.alignment !== null) ? BigInt(object.alignment) : 0n;
     message.label = object.label ?? "";
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1024,7 +1122,7 @@ export const ListObjectsResponse: MessageFns<ListObjectsResponse> = {
 };
 
 function createBaseDeleteObjectRequest(): DeleteObjectRequest {
-  return { name: "", holdDuringTransition: false };
+  return { name: "", holdDuringTransition: false, etag: "", requestId: "" };
 }
 
 export const DeleteObjectRequest: MessageFns<DeleteObjectRequest> = {
@@ -1034,6 +1132,12 @@ export const DeleteObjectRequest: MessageFns<DeleteObjectRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(16).bool(message.holdDuringTransition);
+    }
+    if (message.etag !== "") {
+      writer.uint32(114).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1067,6 +1171,22 @@ export const DeleteObjectRequest: MessageFns<DeleteObjectRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1086,12 +1206,14 @@ export const DeleteObjectRequest: MessageFns<DeleteObjectRequest> = {
     const message = createBaseDeleteObjectRequest();
     message.name = object.name ?? "";
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
 
 function createBasePinObjectRequest(): PinObjectRequest {
-  return { name: "", region: "", holdDuringTransition: false };
+  return { name: "", region: "", holdDuringTransition: false, etag: "", requestId: "" };
 }
 
 export const PinObjectRequest: MessageFns<PinObjectRequest> = {
@@ -1104,6 +1226,12 @@ export const PinObjectRequest: MessageFns<PinObjectRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(24).bool(message.holdDuringTransition);
+    }
+    if (message.etag !== "") {
+      writer.uint32(114).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1145,6 +1273,22 @@ export const PinObjectRequest: MessageFns<PinObjectRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1165,12 +1309,14 @@ export const PinObjectRequest: MessageFns<PinObjectRequest> = {
     message.name = object.name ?? "";
     message.region = object.region ?? "";
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
 
 function createBaseUnpinObjectRequest(): UnpinObjectRequest {
-  return { name: "", holdDuringTransition: false };
+  return { name: "", holdDuringTransition: false, etag: "", requestId: "" };
 }
 
 export const UnpinObjectRequest: MessageFns<UnpinObjectRequest> = {
@@ -1180,6 +1326,12 @@ export const UnpinObjectRequest: MessageFns<UnpinObjectRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(16).bool(message.holdDuringTransition);
+    }
+    if (message.etag !== "") {
+      writer.uint32(114).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1213,6 +1365,22 @@ export const UnpinObjectRequest: MessageFns<UnpinObjectRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1232,12 +1400,14 @@ export const UnpinObjectRequest: MessageFns<UnpinObjectRequest> = {
     const message = createBaseUnpinObjectRequest();
     message.name = object.name ?? "";
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
 
 function createBaseMoveObjectRequest(): MoveObjectRequest {
-  return { name: "", region: "", holdDuringTransition: false };
+  return { name: "", region: "", holdDuringTransition: false, etag: "", requestId: "" };
 }
 
 export const MoveObjectRequest: MessageFns<MoveObjectRequest> = {
@@ -1250,6 +1420,12 @@ export const MoveObjectRequest: MessageFns<MoveObjectRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(24).bool(message.holdDuringTransition);
+    }
+    if (message.etag !== "") {
+      writer.uint32(114).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1291,6 +1467,22 @@ export const MoveObjectRequest: MessageFns<MoveObjectRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1311,12 +1503,14 @@ export const MoveObjectRequest: MessageFns<MoveObjectRequest> = {
     message.name = object.name ?? "";
     message.region = object.region ?? "";
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
 
 function createBaseAdviseObjectRequest(): AdviseObjectRequest {
-  return { name: "", advice: 0, holdDuringTransition: false };
+  return { name: "", advice: 0, holdDuringTransition: false, etag: "", requestId: "" };
 }
 
 export const AdviseObjectRequest: MessageFns<AdviseObjectRequest> = {
@@ -1329,6 +1523,12 @@ export const AdviseObjectRequest: MessageFns<AdviseObjectRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(24).bool(message.holdDuringTransition);
+    }
+    if (message.etag !== "") {
+      writer.uint32(114).string(message.etag);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1370,6 +1570,22 @@ export const AdviseObjectRequest: MessageFns<AdviseObjectRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1390,6 +1606,8 @@ export const AdviseObjectRequest: MessageFns<AdviseObjectRequest> = {
     message.name = object.name ?? "";
     message.advice = object.advice ?? 0;
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.etag = object.etag ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1573,7 +1791,7 @@ export const ObjectTemplate: MessageFns<ObjectTemplate> = {
 };
 
 function createBaseBatchCreateObjectsRequest(): BatchCreateObjectsRequest {
-  return { parent: "", template: undefined, count: 0, holdDuringTransition: false };
+  return { parent: "", template: undefined, count: 0, holdDuringTransition: false, requestId: "" };
 }
 
 export const BatchCreateObjectsRequest: MessageFns<BatchCreateObjectsRequest> = {
@@ -1589,6 +1807,9 @@ export const BatchCreateObjectsRequest: MessageFns<BatchCreateObjectsRequest> = 
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(32).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1638,6 +1859,14 @@ export const BatchCreateObjectsRequest: MessageFns<BatchCreateObjectsRequest> = 
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1661,6 +1890,7 @@ export const BatchCreateObjectsRequest: MessageFns<BatchCreateObjectsRequest> = 
       : undefined;
     message.count = object.count ?? 0;
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1721,7 +1951,7 @@ export const BatchCreateObjectsResponse: MessageFns<BatchCreateObjectsResponse> 
 };
 
 function createBaseBatchPinObjectsRequest(): BatchPinObjectsRequest {
-  return { parent: "", names: [], region: "", holdDuringTransition: false };
+  return { parent: "", names: [], region: "", holdDuringTransition: false, requestId: "" };
 }
 
 export const BatchPinObjectsRequest: MessageFns<BatchPinObjectsRequest> = {
@@ -1737,6 +1967,9 @@ export const BatchPinObjectsRequest: MessageFns<BatchPinObjectsRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(32).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1786,6 +2019,14 @@ export const BatchPinObjectsRequest: MessageFns<BatchPinObjectsRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1807,6 +2048,7 @@ export const BatchPinObjectsRequest: MessageFns<BatchPinObjectsRequest> = {
     message.names = object.names?.map((e) => e) || [];
     message.region = object.region ?? "";
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1855,7 +2097,7 @@ export const BatchPinObjectsResponse: MessageFns<BatchPinObjectsResponse> = {
 };
 
 function createBaseBatchUnpinObjectsRequest(): BatchUnpinObjectsRequest {
-  return { parent: "", names: [], holdDuringTransition: false };
+  return { parent: "", names: [], holdDuringTransition: false, requestId: "" };
 }
 
 export const BatchUnpinObjectsRequest: MessageFns<BatchUnpinObjectsRequest> = {
@@ -1868,6 +2110,9 @@ export const BatchUnpinObjectsRequest: MessageFns<BatchUnpinObjectsRequest> = {
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(24).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1909,6 +2154,14 @@ export const BatchUnpinObjectsRequest: MessageFns<BatchUnpinObjectsRequest> = {
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1929,6 +2182,7 @@ export const BatchUnpinObjectsRequest: MessageFns<BatchUnpinObjectsRequest> = {
     message.parent = object.parent ?? "";
     message.names = object.names?.map((e) => e) || [];
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1977,7 +2231,7 @@ export const BatchUnpinObjectsResponse: MessageFns<BatchUnpinObjectsResponse> = 
 };
 
 function createBaseBatchDeleteObjectsRequest(): BatchDeleteObjectsRequest {
-  return { parent: "", names: [], holdDuringTransition: false };
+  return { parent: "", names: [], holdDuringTransition: false, requestId: "" };
 }
 
 export const BatchDeleteObjectsRequest: MessageFns<BatchDeleteObjectsRequest> = {
@@ -1990,6 +2244,9 @@ export const BatchDeleteObjectsRequest: MessageFns<BatchDeleteObjectsRequest> = 
     }
     if (message.holdDuringTransition !== false) {
       writer.uint32(24).bool(message.holdDuringTransition);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -2031,6 +2288,14 @@ export const BatchDeleteObjectsRequest: MessageFns<BatchDeleteObjectsRequest> = 
             message.holdDuringTransition = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2051,6 +2316,7 @@ export const BatchDeleteObjectsRequest: MessageFns<BatchDeleteObjectsRequest> = 
     message.parent = object.parent ?? "";
     message.names = object.names?.map((e) => e) || [];
     message.holdDuringTransition = object.holdDuringTransition ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };

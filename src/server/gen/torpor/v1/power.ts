@@ -104,7 +104,7 @@ export interface Transition {
   endTime:
     | Timestamp
     | undefined;
-  /** Its phases in the order in which they ran. */
+  /** Its phases in the order in which they ran. While it runs the last one is under way, with what it has done so far. */
   phases: TransitionPhase[];
   /** Objects moved out of local memory without a backup. */
   evictedObjects: number;
@@ -247,6 +247,11 @@ export interface SuspendRequest {
   hybrid: boolean;
   /** Run nothing: answer what the call would answer, or the error that can be known before. */
   validateOnly: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** What to do when the engines are still busy after idle_timeout. */
@@ -289,6 +294,11 @@ export interface ResumeRequest {
   allowDifferences: string[];
   /** Run nothing: answer what the call would answer, or the error that can be known before. */
   validateOnly: boolean;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for one transition. */
@@ -319,6 +329,11 @@ export interface ListTransitionsResponse {
 export interface CancelTransitionRequest {
   /** Resource name: devices/{device}/transitions/{transition}. */
   name: string;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for the trace of a transition. */
@@ -343,7 +358,14 @@ export interface UpdateRuntimePmRequest {
    * Which of enabled, autosuspend_delay and d3cold_threshold to set; `*` is all of them. Unset means those that are
    * given.
    */
-  updateMask: string[] | undefined;
+  updateMask:
+    | string[]
+    | undefined;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 /** Asks for a page of the images. */
@@ -372,6 +394,11 @@ export interface GetImageRequest {
 export interface DeleteImageRequest {
   /** Resource name: images/{image}. */
   name: string;
+  /**
+   * A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is
+   * answered as the first was (AIP-155). Empty means none.
+   */
+  requestId: string;
 }
 
 function createBaseSuspendPlan(): SuspendPlan {
@@ -1319,6 +1346,7 @@ function createBaseSuspendRequest(): SuspendRequest {
     wait: undefined,
     hybrid: false,
     validateOnly: false,
+    requestId: "",
   };
 }
 
@@ -1347,6 +1375,9 @@ export const SuspendRequest: MessageFns<SuspendRequest> = {
     }
     if (message.validateOnly !== false) {
       writer.uint32(64).bool(message.validateOnly);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1428,6 +1459,14 @@ export const SuspendRequest: MessageFns<SuspendRequest> = {
             message.validateOnly = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1455,12 +1494,21 @@ export const SuspendRequest: MessageFns<SuspendRequest> = {
     message.wait = (object.wait !== undefined && object.wait !== null) ? Duration.fromPartial(object.wait) : undefined;
     message.hybrid = object.hybrid ?? false;
     message.validateOnly = object.validateOnly ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
 
 function createBaseResumeRequest(): ResumeRequest {
-  return { name: "", verify: false, wait: undefined, image: "", allowDifferences: [], validateOnly: false };
+  return {
+    name: "",
+    verify: false,
+    wait: undefined,
+    image: "",
+    allowDifferences: [],
+    validateOnly: false,
+    requestId: "",
+  };
 }
 
 export const ResumeRequest: MessageFns<ResumeRequest> = {
@@ -1482,6 +1530,9 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     }
     if (message.validateOnly !== false) {
       writer.uint32(48).bool(message.validateOnly);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1547,6 +1598,14 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
             message.validateOnly = reader.bool();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1570,6 +1629,7 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     message.image = object.image ?? "";
     message.allowDifferences = object.allowDifferences?.map((e) => e) || [];
     message.validateOnly = object.validateOnly ?? false;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1776,13 +1836,16 @@ export const ListTransitionsResponse: MessageFns<ListTransitionsResponse> = {
 };
 
 function createBaseCancelTransitionRequest(): CancelTransitionRequest {
-  return { name: "" };
+  return { name: "", requestId: "" };
 }
 
 export const CancelTransitionRequest: MessageFns<CancelTransitionRequest> = {
   encode(message: CancelTransitionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1808,6 +1871,14 @@ export const CancelTransitionRequest: MessageFns<CancelTransitionRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1826,6 +1897,7 @@ export const CancelTransitionRequest: MessageFns<CancelTransitionRequest> = {
   fromPartial(object: DeepPartial<CancelTransitionRequest>): CancelTransitionRequest {
     const message = createBaseCancelTransitionRequest();
     message.name = object.name ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -1941,7 +2013,7 @@ export const GetRuntimePmRequest: MessageFns<GetRuntimePmRequest> = {
 };
 
 function createBaseUpdateRuntimePmRequest(): UpdateRuntimePmRequest {
-  return { runtimePm: undefined, updateMask: undefined };
+  return { runtimePm: undefined, updateMask: undefined, requestId: "" };
 }
 
 export const UpdateRuntimePmRequest: MessageFns<UpdateRuntimePmRequest> = {
@@ -1951,6 +2023,9 @@ export const UpdateRuntimePmRequest: MessageFns<UpdateRuntimePmRequest> = {
     }
     if (message.updateMask !== undefined) {
       FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(18).fork()).join();
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -1984,6 +2059,14 @@ export const UpdateRuntimePmRequest: MessageFns<UpdateRuntimePmRequest> = {
             message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2005,6 +2088,7 @@ export const UpdateRuntimePmRequest: MessageFns<UpdateRuntimePmRequest> = {
       ? RuntimePm.fromPartial(object.runtimePm)
       : undefined;
     message.updateMask = object.updateMask ?? undefined;
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };
@@ -2199,13 +2283,16 @@ export const GetImageRequest: MessageFns<GetImageRequest> = {
 };
 
 function createBaseDeleteImageRequest(): DeleteImageRequest {
-  return { name: "" };
+  return { name: "", requestId: "" };
 }
 
 export const DeleteImageRequest: MessageFns<DeleteImageRequest> = {
   encode(message: DeleteImageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(122).string(message.requestId);
     }
     return writer;
   },
@@ -2231,6 +2318,14 @@ export const DeleteImageRequest: MessageFns<DeleteImageRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2249,6 +2344,7 @@ export const DeleteImageRequest: MessageFns<DeleteImageRequest> = {
   fromPartial(object: DeepPartial<DeleteImageRequest>): DeleteImageRequest {
     const message = createBaseDeleteImageRequest();
     message.name = object.name ?? "";
+    message.requestId = object.requestId ?? "";
     return message;
   },
 };

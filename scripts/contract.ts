@@ -1,0 +1,53 @@
+/**
+ * Holds the proto to the contract that clients already have: `proto/landed.binpb`, an image that buf built at the last
+ * release. buf finds what would break messages and generated code; it does not look at REST paths, so those are compared
+ * here. With --land the present contract becomes the one that is held to. Needs no network.
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { REGISTRY } from "../src/server/descriptors.ts";
+import { type Binding, readBindings } from "../src/server/http/bindings.ts";
+
+const ROOT = dirname(import.meta.dirname);
+/** Our own files, with what they import; vendored files are not ours to keep. */
+const OURS = "proto/torpor";
+const LANDED = "proto/landed.binpb";
+
+if (process.argv.includes("--land")) {
+  // Comments would make it six times as large, and say nothing about compatibility.
+  buf("build", "--path", OURS, "--exclude-source-info", "-o", LANDED);
+} else {
+  buf("breaking", "--exclude-imports", "--against", LANDED);
+  const lost = lostRoutes();
+  if (lost.length > 0) fail(`The proto no longer serves what ${LANDED} does:\n${lost.join("\n")}`);
+}
+
+/** Routes of the landed contract that are gone, or serve another method now. */
+function lostRoutes(): string[] {
+  // An image of buf is a FileDescriptorSet with fields of its own.
+  const landed = fromBinary(FileDescriptorSetSchema, readFileSync(join(ROOT, LANDED)));
+  const present = new Set(readBindings(REGISTRY).map(routeOf));
+  return readBindings(createFileRegistry(landed))
+    .map(routeOf)
+    .filter((route) => !present.has(route));
+}
+
+function routeOf({ rpc, httpMethod, template, body }: Binding): string {
+  return `${httpMethod} ${template} (body: ${body || "none"}) for ${rpc}`;
+}
+
+/** Runs buf from its package, as `generate.ts` does. */
+function buf(...args: string[]): void {
+  const script = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
+  const { status } = spawnSync(process.execPath, [script, ...args], { cwd: ROOT, stdio: "inherit" });
+  if (status !== 0) fail(`buf ${args[0]} failed; its output is above.`);
+}
+
+function fail(sentence: string): never {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(1);
+}

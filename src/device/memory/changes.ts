@@ -1,0 +1,150 @@
+/**
+ * Which of clients' objects have changed since somebody last asked: what events are made of. Nothing is kept while
+ * nobody wants to know; then a change costs a look at one flag and, once for each object, one entry in a list.
+ *
+ * Whoever wants to know is told once that there is something, and takes it when it suits: the device never waits.
+ */
+import { CHANGES_PENDING_MAX } from "../limits.ts";
+import type { ObjectResource } from "../resource.ts";
+import { FLAG, type ObjectTable } from "./object-table.ts";
+
+/** What became of objects. An object that came and went between two takes is only among the deleted. */
+export interface ObjectChanges {
+  readonly created: readonly ObjectResource[];
+  readonly changed: readonly ObjectResource[];
+  /** Ids. */
+  readonly deleted: readonly string[];
+  /** Whether so much had gathered that some was forgotten: only the present state is to be believed. */
+  readonly lost: boolean;
+}
+
+/** The taker's side of it. */
+export interface ChangeSource {
+  /** Entries that wait to be taken, at least as many as objects. */
+  readonly pendingCount: number;
+  /** Gathers changes from now on. @param onPending called when there is something to take where there was nothing. */
+  open(onPending: () => void): void;
+  /** Gathers no more, and forgets what was not taken. */
+  close(): void;
+  /** The next changes, of `objectsMax` objects at most, as they are now; those that were noted first come first. */
+  take(objectsMax: number): ObjectChanges;
+}
+
+/** The same with slots where ObjectChanges has objects. */
+export interface SlotChanges extends Omit<ObjectChanges, "created" | "changed"> {
+  readonly created: readonly number[];
+  readonly changed: readonly number[];
+}
+
+const CLEAN = 0;
+const CHANGED = 1;
+const CREATED = 2;
+
+export class ChangeFeed {
+  readonly #table: ObjectTable;
+  readonly #pendingMax: number;
+  #onPending: (() => void) | undefined;
+  /** By slot. A slot whose mark is CLEAN may still be in the list: its object is gone. */
+  #marks = new Uint8Array(0);
+  /** Slots, and ids of deleted objects as negative numbers. */
+  #pending: number[] = [];
+  /** How far the list has been taken. */
+  #taken = 0;
+  #lost = false;
+
+  /** @param pendingMax most entries that wait to be taken. */
+  constructor(table: ObjectTable, pendingMax: number = CHANGES_PENDING_MAX) {
+    this.#table = table;
+    this.#pendingMax = pendingMax;
+  }
+
+  open(onPending: () => void): void {
+    this.#onPending = onPending;
+  }
+
+  close(): void {
+    this.#onPending = undefined;
+    this.#forget();
+    this.#lost = false;
+  }
+
+  get pendingCount(): number {
+    return this.#lost ? 1 : this.#pending.length - this.#taken;
+  }
+
+  /** What a client would see of the object is no longer the same. */
+  noteChanged(slot: number): void {
+    if (this.#onPending !== undefined) this.#note(slot, CHANGED);
+  }
+
+  noteCreated(slot: number): void {
+    if (this.#onPending !== undefined) this.#note(slot, CREATED);
+  }
+
+  /** The object is about to lose its id. */
+  noteDeleted(slot: number): void {
+    if (this.#onPending === undefined) return;
+    if (slot < this.#marks.length) this.#marks[slot] = CLEAN;
+    this.#append(-this.#table.id[slot]);
+  }
+
+  take(objectsMax: number): SlotChanges {
+    const lost = this.#lost;
+    this.#lost = false;
+    const created: number[] = [];
+    const changed: number[] = [];
+    const deleted: string[] = [];
+    for (let left = objectsMax; left > 0 && this.#taken < this.#pending.length; ) {
+      const entry = this.#pending[this.#taken++];
+      if (entry < 0) {
+        deleted.push(String(-entry));
+      } else {
+        const mark = this.#marks[entry];
+        if (mark === CLEAN) continue;
+        this.#marks[entry] = CLEAN;
+        (mark === CREATED ? created : changed).push(entry);
+      }
+      left--;
+    }
+    if (this.#taken === this.#pending.length) this.#empty();
+    return { created, changed, deleted, lost };
+  }
+
+  #note(slot: number, mark: number): void {
+    if (slot >= this.#marks.length) this.#grow();
+    if (this.#marks[slot] !== CLEAN) return;
+    // Clients do not see the device's own objects, nor backups and what is being destroyed.
+    if (this.#table.id[slot] <= 0 || this.#table.has(slot, FLAG.KERNEL)) return;
+    if (this.#append(slot)) this.#marks[slot] = mark;
+  }
+
+  /** Answers false when there is no room: then everything is forgotten. */
+  #append(entry: number): boolean {
+    if (this.#lost) return false;
+    if (this.#pending.length >= this.#pendingMax) {
+      this.#forget();
+      this.#lost = true;
+      return false;
+    }
+    const wasEmpty = this.#pending.length === 0;
+    this.#pending.push(entry);
+    if (wasEmpty) this.#onPending?.();
+    return true;
+  }
+
+  #forget(): void {
+    this.#marks.fill(CLEAN);
+    this.#empty();
+  }
+
+  #empty(): void {
+    this.#pending = [];
+    this.#taken = 0;
+  }
+
+  #grow(): void {
+    const marks = new Uint8Array(this.#table.capacity);
+    marks.set(this.#marks);
+    this.#marks = marks;
+  }
+}

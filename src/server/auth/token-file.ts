@@ -1,0 +1,142 @@
+/** The tokens file: who may come in, and with which role. YAML, of which JSON is a part. Tokens are in it as hashes. */
+import { isNode, LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { CLIENTS_MAX, NAME_LENGTH_MAX, TOKENS_MAX } from "./limits.ts";
+import { ROLES, type Role } from "./role.ts";
+
+export interface Token {
+  /** Who has it, for the audit log. */
+  readonly name: string;
+  readonly role: Role;
+  /** SHA-256 of the token as it is sent. */
+  readonly digest: Buffer;
+  /** End of its validity, in milliseconds since 1970; undefined for none. */
+  readonly expiresMs: number | undefined;
+}
+
+/** What a tokens file says. */
+export interface TokenTable {
+  readonly tokens: readonly Token[];
+  /** Roles of client certificates by the common name of their subject; undefined when the file has no such list. */
+  readonly clients: ReadonlyMap<string, Role> | undefined;
+}
+
+/** The file cannot be used. The message names line and column, and is a whole sentence. */
+export class TokenFileError extends Error {
+  override readonly name = "TokenFileError";
+}
+
+const ROLE = z.enum(ROLES, { error: `is not one of ${ROLES.join(", ")}.` });
+const NAME = z
+  .string({ error: "is not a name." })
+  .min(1, { error: "is empty." })
+  .max(NAME_LENGTH_MAX, { error: `is longer than ${NAME_LENGTH_MAX} characters.` });
+const DIGEST = z
+  .string({ error: "is not text; put it in quotes." })
+  .regex(/^[0-9a-fA-F]{64}$/, { error: "is not a SHA-256 in hexadecimal, which has 64 digits." });
+const TIME = z
+  .string({ error: "is not a time, such as 2030-01-31T12:00:00Z." })
+  .refine((text) => parseTime(text) !== undefined, {
+    error: "is not a time of RFC 3339, such as 2030-01-31T12:00:00Z.",
+  });
+
+const FILE = z.strictObject(
+  {
+    tokens: z
+      .array(z.strictObject({ name: NAME, role: ROLE, sha256: DIGEST, expires: TIME.optional() }), {
+        error: "is not a list.",
+      })
+      .max(TOKENS_MAX, { error: `has more than ${TOKENS_MAX} items.` })
+      .superRefine((tokens, context) => {
+        refuseTwice(
+          context,
+          "name",
+          tokens.map(({ name }) => name),
+        );
+        refuseTwice(
+          context,
+          "sha256",
+          tokens.map(({ sha256 }) => sha256.toLowerCase()),
+        );
+      })
+      .default([]),
+    clients: z
+      .array(z.strictObject({ commonName: NAME, role: ROLE }), { error: "is not a list." })
+      .max(CLIENTS_MAX, { error: `has more than ${CLIENTS_MAX} items.` })
+      .superRefine((clients, context) =>
+        refuseTwice(
+          context,
+          "commonName",
+          clients.map(({ commonName }) => commonName),
+        ),
+      )
+      .optional(),
+  },
+  { error: "is not a map with the lists tokens and clients." },
+);
+
+/**
+ * Reads the text of a tokens file.
+ * @param file its name as the user wrote it, for messages.
+ * @throws TokenFileError
+ */
+export function readTokenText(file: string, text: string): TokenTable {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const fail = (offset: number, problem: string) => {
+    const { line, col } = lines.linePos(offset);
+    return new TokenFileError(`${file}:${line}:${col}: ${problem}`);
+  };
+  const [syntax] = document.errors;
+  if (syntax !== undefined) throw fail(syntax.pos[0], `${syntax.message.replace(/\.?$/, "")}.`);
+  // What is empty was probably caught while somebody writes it. Whoever wants to let nobody in says so.
+  if (document.contents === null) throw fail(0, "The file is empty; write `tokens: []` to let nobody in.");
+  const result = FILE.safeParse(document.toJS());
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    const { path = [], message = "" } = issue ?? {};
+    const node = placeOf(document, path);
+    const what = issue?.code === "unrecognized_keys" ? `has no key ${issue.keys.join(", ")}.` : message;
+    throw fail(isNode(node) ? (node.range?.[0] ?? 0) : 0, `${nameOf(path)} ${what}`);
+  }
+  const { tokens, clients } = result.data;
+  return {
+    tokens: tokens.map(({ name, role, sha256, expires }) => ({
+      name,
+      role,
+      digest: Buffer.from(sha256, "hex"),
+      expiresMs: expires === undefined ? undefined : parseTime(expires),
+    })),
+    clients: clients && new Map(clients.map(({ commonName, role }) => [commonName, role])),
+  };
+}
+
+function refuseTwice(context: z.RefinementCtx, key: string, values: readonly string[]): void {
+  const index = values.findIndex((value, at) => values.indexOf(value) < at);
+  if (index !== -1) context.addIssue({ code: "custom", path: [index, key], message: "is there twice." });
+}
+
+/** The node at `path`, or the nearest one above it: what is missing has no place. */
+function placeOf(document: ReturnType<typeof parseDocument>, path: readonly PropertyKey[]): unknown {
+  for (let length = path.length; length > 0; length--) {
+    const node = document.getIn(path.slice(0, length), true);
+    if (isNode(node)) return node;
+  }
+  return document.contents;
+}
+
+/** `tokens[2].role`, or "The file". */
+function nameOf(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return "The file";
+  return path
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("")
+    .slice(1);
+}
+
+/** RFC 3339 with a zone, as milliseconds since 1970. */
+function parseTime(text: string): number | undefined {
+  if (!/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/.test(text)) return undefined;
+  const timeMs = Date.parse(text.toUpperCase());
+  return Number.isNaN(timeMs) ? undefined : timeMs;
+}

@@ -1,0 +1,181 @@
+/** Events of all devices of a daemon: where devices tell them, and where watchers come for them. */
+import type { Clock, Timer } from "../../device/clock.ts";
+import type { EventSink } from "../../device/events.ts";
+import type { Failpoints } from "../../device/failpoints.ts";
+import { WireError } from "../errors.ts";
+import {
+  EVENT_LOG_BYTES_MAX,
+  EVENT_LOG_EVENTS_MAX,
+  EVENT_LOG_KEPT_MS,
+  EVENTS_PENDING_MAX,
+  WATCH_BACKLOG_BYTES_MAX,
+  WATCH_BACKLOG_EVENTS_MAX,
+  WATCHERS_MAX,
+} from "../limits.ts";
+import { EventLog, type ToldEvent } from "./event-log.ts";
+import { Recorder, type WatchedDevice } from "./recorder.ts";
+import { expired, Watcher, type WatchOptions } from "./watcher.ts";
+
+export interface EventHubOptions {
+  readonly clock: Clock;
+  readonly failpoints?: Failpoints | undefined;
+  readonly observer?: EventObserver;
+  /**
+   * The sequence before that of the first event. Above all of earlier runs, so that nobody goes on in this one from a place
+   * in another. @default 0
+   */
+  readonly baseSequence?: number;
+  /** For tests. @default those of limits.ts */
+  readonly limits?: Partial<EventLimits>;
+}
+
+/** Hears of watchers. */
+export interface EventObserver {
+  /** Their number is another. */
+  onWatchers(count: number): void;
+  /** One read so slowly that its stream was ended. */
+  onDropped(): void;
+}
+
+export interface EventLimits {
+  readonly logEventsMax: number;
+  readonly logBytesMax: number;
+  readonly logKeptMs: number;
+  readonly backlogEventsMax: number;
+  readonly backlogBytesMax: number;
+  readonly pendingMax: number;
+  readonly watchersMax: number;
+}
+
+const LIMITS: EventLimits = {
+  logEventsMax: EVENT_LOG_EVENTS_MAX,
+  logBytesMax: EVENT_LOG_BYTES_MAX,
+  logKeptMs: EVENT_LOG_KEPT_MS,
+  backlogEventsMax: WATCH_BACKLOG_EVENTS_MAX,
+  backlogBytesMax: WATCH_BACKLOG_BYTES_MAX,
+  pendingMax: EVENTS_PENDING_MAX,
+  watchersMax: WATCHERS_MAX,
+};
+
+export class EventHub {
+  readonly #clock: Clock;
+  readonly #failpoints: Failpoints | undefined;
+  readonly #observer: EventObserver | undefined;
+  readonly #limits: EventLimits;
+  readonly #log: EventLog;
+  readonly #recorder: Recorder;
+  readonly #watchers = new Set<Watcher>();
+  /** Runs while nobody watches and the log is still kept. */
+  #forgetting: Timer | undefined;
+  #isClosed = false;
+
+  constructor({ clock, failpoints, observer, limits, baseSequence }: EventHubOptions) {
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#failpoints = failpoints;
+    this.#limits = { ...LIMITS, ...limits };
+    const { logEventsMax, logBytesMax, pendingMax } = this.#limits;
+    this.#log = new EventLog({ eventsMax: logEventsMax, bytesMax: logBytesMax }, baseSequence);
+    const onWritten = () => this.#onWritten();
+    this.#recorder = new Recorder({ clock, log: this.#log, onWritten, pendingMax });
+  }
+
+  /** Where a device tells what happens in it. What it tells before `addDevice` is dropped. */
+  sinkOf(device: string): EventSink {
+    return (event) => this.#recorder.tell(device, event);
+  }
+
+  /** Legal before the first watcher. */
+  addDevice(device: WatchedDevice): void {
+    this.#recorder.add(device);
+  }
+
+  failpointHit(failpoint: string, device: string): void {
+    this.#recorder.tell(device, { type: "failpointHit", failpoint });
+  }
+
+  /** A stream of events. @throws WireError LIMIT_EXCEEDED, EVENTS_EXPIRED, SHUTTING_DOWN; later SLOW_CONSUMER */
+  async *watch(options: WatchOptions): AsyncGenerator<ToldEvent, void, undefined> {
+    if (this.#isClosed) throw shuttingDown();
+    const { watchersMax, backlogEventsMax, backlogBytesMax } = this.#limits;
+    if (this.#watchers.size >= watchersMax) {
+      const sentence = `${watchersMax} watchers have their streams of events open, the most that can.`;
+      throw new WireError("LIMIT_EXCEEDED", sentence, { limit: String(watchersMax) });
+    }
+    const position = this.#positionFor(options.afterSequence);
+    const watcher = new Watcher(
+      {
+        clock: this.#clock,
+        log: this.#log,
+        failpoints: this.#failpoints,
+        backlogMax: { events: backlogEventsMax, bytes: backlogBytesMax },
+      },
+      options,
+      position,
+    );
+    this.#watchers.add(watcher);
+    this.#observer?.onWatchers(this.#watchers.size);
+    this.#forgetting?.cancel();
+    try {
+      yield* watcher.events();
+    } catch (error) {
+      if (error instanceof WireError && error.reason === "SLOW_CONSUMER") this.#drop(watcher);
+      throw error;
+    } finally {
+      this.#leave(watcher);
+      this.#forgetLater();
+    }
+  }
+
+  /** Ends every stream with SHUTTING_DOWN, and tells nothing more. */
+  close(): void {
+    this.#isClosed = true;
+    for (const watcher of this.#watchers) watcher.end(shuttingDown());
+    this.#forget();
+  }
+
+  /** Where in the log a watcher begins. @throws WireError EVENTS_EXPIRED */
+  #positionFor(afterSequence: number | undefined): number {
+    if (afterSequence !== undefined) {
+      if (this.#recorder.isOn && this.#log.isKept(afterSequence)) return afterSequence;
+      throw expired(afterSequence);
+    }
+    if (!this.#recorder.isOn) {
+      // What happened while nothing was written: nobody can go on from before.
+      this.#log.breakOff();
+      this.#recorder.start();
+    }
+    return this.#log.head;
+  }
+
+  #onWritten(): void {
+    for (const watcher of this.#watchers) if (!watcher.onWritten()) this.#drop(watcher);
+  }
+
+  /** It hears of its end only when it reads again, if ever, so it is counted as soon as it is known. */
+  #drop(watcher: Watcher): void {
+    if (this.#leave(watcher)) this.#observer?.onDropped();
+  }
+
+  #leave(watcher: Watcher): boolean {
+    const wasThere = this.#watchers.delete(watcher);
+    if (wasThere) this.#observer?.onWatchers(this.#watchers.size);
+    return wasThere;
+  }
+
+  #forgetLater(): void {
+    if (this.#watchers.size > 0 || this.#isClosed) return;
+    this.#forgetting?.cancel();
+    this.#forgetting = this.#clock.startTimer(this.#limits.logKeptMs, () => this.#forget());
+  }
+
+  #forget(): void {
+    this.#forgetting?.cancel();
+    this.#recorder.stop();
+    this.#log.breakOff();
+  }
+}
+
+function shuttingDown(): WireError {
+  return new WireError("SHUTTING_DOWN", "The daemon is shutting down.");
+}

@@ -1,0 +1,198 @@
+/** One watcher: a place in the log, and the stream of what comes after it. */
+import { type Clock, elapsedMs } from "../../device/clock.ts";
+import type { Failpoints } from "../../device/failpoints.ts";
+import { formatBytes } from "../../device/format.ts";
+import type { DeviceHandle } from "../devices.ts";
+import { WireError } from "../errors.ts";
+import type { Event_Type } from "../gen/torpor/v1/event.ts";
+import { BOOKMARK_INTERVAL_MS, WATCH_RECHECK_MS, WATCH_SLICE_BYTES } from "../limits.ts";
+import type { EventLog, ToldEvent } from "./event-log.ts";
+import { makeEvent } from "./event-message.ts";
+import { presentState } from "./present-state.ts";
+
+/** What a watcher wants. */
+export interface WatchOptions {
+  /** The devices to tell of. */
+  readonly devices: readonly DeviceHandle[];
+  /** Empty is all. */
+  readonly types: readonly Event_Type[];
+  /** The last event that the client has; undefined begins with the present state. */
+  readonly afterSequence: number | undefined;
+  /** Ends the stream: the client has gone away. */
+  readonly signal: AbortSignal;
+  /** Throws when the caller would not be let in any more, which ends the stream. @default never */
+  readonly recheck?: (() => void) | undefined;
+}
+
+export interface WatcherDeps {
+  readonly clock: Clock;
+  readonly log: EventLog;
+  readonly failpoints: Failpoints | undefined;
+  /** What may wait for it. */
+  readonly backlogMax: { readonly events: number; readonly bytes: number };
+}
+
+export class Watcher {
+  readonly #deps: WatcherDeps;
+  readonly #options: WatchOptions;
+  readonly #devices: ReadonlySet<string>;
+  readonly #types: ReadonlySet<Event_Type>;
+  /** Sequence of the last event that it was told or that it did not want. */
+  #position: number;
+  #ended: WireError | undefined;
+  #wake: (() => void) | undefined;
+  #givenBytes = 0;
+  #checkedNs: bigint;
+
+  /** @param position where in the log it begins. */
+  constructor(deps: WatcherDeps, options: WatchOptions, position: number) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#devices = new Set(options.devices.map((device) => device.name));
+    this.#types = new Set(options.types);
+    this.#position = position;
+    this.#checkedNs = deps.clock.monotonicNs();
+  }
+
+  /** Something was written. Answers whether the watcher is still served: one for which too much waits is not. */
+  onWritten(): boolean {
+    const { log, backlogMax } = this.#deps;
+    if (!log.isKept(this.#position)) {
+      this.end(expired(this.#position));
+    } else {
+      const { events, bytes } = log.backlog(this.#position);
+      if (events > backlogMax.events || bytes > backlogMax.bytes) {
+        this.end(this.#tooSlow(`${events} events (${formatBytes(bytes)}) wait for it`));
+      }
+    }
+    this.#wake?.();
+    return this.#ended === undefined;
+  }
+
+  /** Ends the stream with `error`. */
+  end(error: WireError): void {
+    this.#ended ??= error;
+    this.#wake?.();
+  }
+
+  /** The stream. @throws WireError that ended it; returns when the client has gone away */
+  async *events(): AsyncGenerator<ToldEvent, void, undefined> {
+    const { signal } = this.#options;
+    const onAbort = () => this.#wake?.();
+    signal.addEventListener("abort", onAbort);
+    try {
+      if (this.#options.afterSequence === undefined) yield* this.#presentState();
+      // What waits now is what the client missed; a bookmark says that it has it all.
+      const missedUntil = this.#deps.log.head;
+      yield* this.#logged(() => this.#position >= missedUntil);
+      yield this.#bookmark();
+      yield* this.#logged(() => false);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async *#presentState(): AsyncGenerator<ToldEvent, void, undefined> {
+    const { clock } = this.#deps;
+    for (const device of this.#options.devices) {
+      for await (const event of presentState(device, clock, (type) => this.#wants(type))) {
+        if (this.#isOver()) return;
+        yield event;
+        await this.#rest(event);
+      }
+    }
+  }
+
+  async *#logged(isDone: () => boolean): AsyncGenerator<ToldEvent, void, undefined> {
+    const { clock, log } = this.#deps;
+    let quietSinceNs = clock.monotonicNs();
+    while (!this.#isOver() && !isDone()) {
+      const event = log.next(this.#position);
+      if (event === undefined) {
+        const quietMs = elapsedMs(quietSinceNs, clock.monotonicNs());
+        if (quietMs < BOOKMARK_INTERVAL_MS) {
+          await this.#nextWake(Math.min(BOOKMARK_INTERVAL_MS - quietMs, WATCH_RECHECK_MS));
+        } else {
+          yield this.#bookmark();
+          quietSinceNs = clock.monotonicNs();
+        }
+        continue;
+      }
+      const wanted = this.#devices.has(event.device) && this.#wants(event.type);
+      if (wanted) this.#passFailpoint(event);
+      this.#position = event.sequence;
+      if (wanted) {
+        yield event;
+        quietSinceNs = clock.monotonicNs();
+      }
+      await this.#rest(event);
+    }
+  }
+
+  /** Whether the client has gone away. @throws WireError that ended the stream */
+  #isOver(): boolean {
+    if (this.#options.signal.aborted) return true;
+    if (this.#ended !== undefined) throw this.#ended;
+    this.#recheck();
+    return false;
+  }
+
+  /** At every event would be too often, as all tokens are looked at each time. */
+  #recheck(): void {
+    const nowNs = this.#deps.clock.monotonicNs();
+    if (elapsedMs(this.#checkedNs, nowNs) < WATCH_RECHECK_MS) return;
+    this.#checkedNs = nowNs;
+    this.#options.recheck?.();
+  }
+
+  #wants(type: Event_Type): boolean {
+    return this.#types.size === 0 || this.#types.has(type);
+  }
+
+  #bookmark(): ToldEvent {
+    const { clock } = this.#deps;
+    return makeEvent(this.#position, clock.wallNs(), "", { $case: "bookmark", value: {} });
+  }
+
+  #passFailpoint({ device }: ToldEvent): void {
+    if (this.#deps.failpoints?.forDevice(device).fires("watch.slowConsumer") !== true) return;
+    throw this.#tooSlow("failpoint watch.slowConsumer says so");
+  }
+
+  #tooSlow(why: string): WireError {
+    const afterSequence = String(this.#position);
+    return new WireError(
+      "SLOW_CONSUMER",
+      `The client reads its events too slowly: ${why}; it can go on after sequence ${afterSequence}.`,
+      { afterSequence },
+    );
+  }
+
+  async #nextWake(timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#deps.clock.startTimer(timeoutMs, resolve);
+      this.#wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+
+  /** Gives other work its turn now and then. */
+  async #rest({ bytes }: ToldEvent): Promise<void> {
+    this.#givenBytes += bytes.byteLength;
+    if (this.#givenBytes < WATCH_SLICE_BYTES) return;
+    this.#givenBytes = 0;
+    await this.#deps.clock.yield();
+  }
+}
+
+/** The error for who wants to go on after an event that is no longer kept, or that never was. */
+export function expired(sequence: number): WireError {
+  return new WireError(
+    "EVENTS_EXPIRED",
+    `The events after sequence ${sequence} are not kept, or it is none of this run of the daemon: begin without it.`,
+    { afterSequence: String(sequence) },
+  );
+}

@@ -1,0 +1,14 @@
+/** Credentials of the gRPC server, whose certificate can be changed while it runs. */
+import { ServerCredentials } from "@grpc/grpc-js";
+import { handshakeOptions, type ServerTls } from "../auth/tls-material.ts";
+
+export class TlsCredentials extends ServerCredentials {
+  constructor(tls: ServerTls) {
+    super(handshakeOptions(tls), tls.context.value);
+    tls.context.onChange((changed) => this.updateSecureContextOptions(changed));
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return other === this;
+  }
+}

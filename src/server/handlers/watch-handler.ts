@@ -1,0 +1,37 @@
+/** WatchEvents, for both wires. */
+import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import { WireError } from "../errors.ts";
+import type { EventHub } from "../events/event-hub.ts";
+import type { ToldEvent } from "../events/event-log.ts";
+import type { WatchOptions } from "../events/watcher.ts";
+import { WatchEventsRequest } from "../gen/torpor/v1/device.ts";
+import { decodeMessage } from "../rpc.ts";
+import { toNumber } from "./convert.ts";
+import { eventTypeOf } from "./enums.ts";
+import { parseDeviceName } from "./names.ts";
+
+/** The stream that a WatchEventsRequest asks for. */
+export async function* watchEvents(
+  { devices, events }: { readonly devices: DeviceRegistry; readonly events: EventHub },
+  bytes: Buffer,
+  who: Pick<WatchOptions, "signal" | "recheck">,
+): AsyncGenerator<ToldEvent, void, undefined> {
+  const request = decodeMessage(WatchEventsRequest.decode, bytes);
+  yield* events.watch({
+    devices: [...devicesOf(devices, request.device)],
+    types: request.types.map(eventTypeOf),
+    afterSequence: sequenceOf(request.afterSequence),
+    ...who,
+  });
+}
+
+function devicesOf(devices: DeviceRegistry, device: string) {
+  if (device === "") return devices.values();
+  return [requireDevice(devices, device.includes("/") ? parseDeviceName(device) : device)];
+}
+
+function sequenceOf(value: bigint | undefined): number | undefined {
+  if (value === undefined || value >= 0n)
+    return value === undefined ? undefined : toNumber(value, "afterSequence");
+  throw new WireError("INVALID_REQUEST", `Sequence ${value} is negative.`, { field: "afterSequence" });
+}

@@ -1,0 +1,90 @@
+/** Events over REST: server-sent events (HTML Living Standard, 9.2), which browsers and curl read line by line. */
+import assert from "node:assert/strict";
+import { Readable } from "node:stream";
+import { fromBinary, toJson } from "@bufbuild/protobuf";
+import type { FastifyInstance } from "fastify";
+import { REGISTRY } from "../descriptors.ts";
+import { type Failure, toFailure, WireError } from "../errors.ts";
+import type { ToldEvent } from "../events/event-log.ts";
+import { watchEvents } from "../handlers/watch-handler.ts";
+import { CONTENT_IDLE_TIMEOUT_MS, EVENT_RETRY_MS } from "../limits.ts";
+import { readBindings } from "./bindings.ts";
+import { goneOf } from "./client-gone.ts";
+import { errorBody } from "./error-reply.ts";
+import { EVENTS_PATH } from "./hand-written.ts";
+import { encodeRequest } from "./request-message.ts";
+
+const EVENT = messageOf("torpor.v1.Event");
+const TYPE_NAMES = new Map(
+  REGISTRY.getEnum("torpor.v1.Event.Type")?.values.map(({ number, name }) => [number, name]),
+);
+
+interface EventsRequest {
+  Querystring: Record<string, unknown>;
+}
+
+/** Adds the route. */
+export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchEvents>[0]): void {
+  const binding = readBindings(REGISTRY).find(({ rpc }) => rpc === "torpor.v1.DeviceService/WatchEvents");
+  assert(binding !== undefined, "WatchEvents has a binding");
+  app.get<EventsRequest>(EVENTS_PATH, { exposeHeadRoute: false }, async (request, reply) => {
+    const lastEventId = readLastEventId(request.headers["last-event-id"]);
+    const query = { ...request.query, ...(lastEventId === undefined ? {} : { afterSequence: lastEventId }) };
+    const bytes = encodeRequest(binding, { parameters: {}, query, body: undefined });
+    const events = watchEvents(deps, bytes, {
+      signal: goneOf(reply.raw),
+      recheck: request.admission?.recheck,
+    });
+    // The first is there at once; what is wrong with the request gets a status of its own.
+    const first = await events.next();
+    // Bookmarks come far more often: one that reads nothing for so long is dead.
+    request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
+    void reply.headers({
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    });
+    const onFailure = ({ reason, message }: Failure) => request.log.debug({ reason }, message);
+    const text = first.done === true ? [] : textOf(first.value, events, onFailure);
+    return reply.send(Readable.from(text, { objectMode: false }));
+  });
+}
+
+/** A browser that connects again says what it heard last; that is newer than what its URL says. */
+function readLastEventId(header: string | string[] | undefined): string | undefined {
+  if (header === undefined || header === "") return undefined;
+  if (typeof header === "string" && /^\d{1,16}$/.test(header)) return header;
+  throw new WireError("INVALID_REQUEST", `Last-Event-ID "${String(header)}" is no sequence of an event.`, {
+    header: "Last-Event-ID",
+  });
+}
+
+async function* textOf(
+  first: ToldEvent,
+  rest: AsyncGenerator<ToldEvent, void, undefined>,
+  onFailure: (failure: Failure) => void,
+): AsyncGenerator<string, void, undefined> {
+  try {
+    yield `retry: ${EVENT_RETRY_MS}\n\n${format(first)}`;
+    for await (const event of rest) yield format(event);
+  } catch (error) {
+    const failure = toFailure(error);
+    onFailure(failure);
+    yield `event: error\ndata: ${JSON.stringify(errorBody(failure))}\n\n`;
+  } finally {
+    await rest.return();
+  }
+}
+
+/** Events of the present state have no id, so that a client that is cut off there begins anew. */
+function format({ sequence, type, bytes }: ToldEvent): string {
+  const json = toJson(EVENT, fromBinary(EVENT, bytes), { alwaysEmitImplicit: true, registry: REGISTRY });
+  const id = sequence === 0 ? "" : `id: ${sequence}\n`;
+  return `${id}event: ${TYPE_NAMES.get(type) ?? ""}\ndata: ${JSON.stringify(json)}\n\n`;
+}
+
+function messageOf(name: string) {
+  const desc = REGISTRY.getMessage(name);
+  assert(desc !== undefined, `the contract has ${name}`);
+  return desc;
+}

@@ -1,0 +1,13 @@
+/** The HTTPS server under fastify, whose certificate can be changed while it runs. */
+import type { RequestListener, Server } from "node:http";
+import { createServer } from "node:https";
+import { handshakeOptions, type ServerTls } from "../auth/tls-material.ts";
+
+/** Connections that are open keep the certificate that they began with. */
+export function tlsServer(tls: ServerTls, handler: RequestListener): Server {
+  const { context } = tls;
+  const options = { ...context.value, ...handshakeOptions(tls), ALPNProtocols: ["http/1.1"] };
+  const server = createServer(options, handler);
+  context.onChange((changed) => server.setSecureContext(changed));
+  return server;
+}

@@ -1,0 +1,118 @@
+/** Preconditions over both wires: etags, and callers that go away while their call is held. */
+
+import { once } from "node:events";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { Metadata, status } from "@grpc/grpc-js";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { CreateObjectRequest } from "../../src/server/gen/torpor/v1/memory.ts";
+import { FakeDevice } from "../support/fake-device.ts";
+import { bootThreaded, type TestDevice } from "../support/test-device.ts";
+import { refusalOf, startWires, type Wires } from "../support/wires.ts";
+
+const DEVICE = "devices/card0";
+
+let gpu: TestDevice;
+let wires: Wires;
+
+beforeAll(async () => {
+  gpu = await bootThreaded({ engineForm: "in-process" });
+  wires = await startWires([gpu.device]);
+});
+afterAll(async () => {
+  await wires[Symbol.asyncDispose]();
+  await gpu.device.close();
+});
+beforeEach(() => gpu.execute({ type: "resetDevice", scope: "FACTORY" }));
+
+describe.each(["overRest", "overGrpc"] as const)("%s, an etag", (wire) => {
+  it("is looked at by every method that takes one", async () => {
+    const { name, etag } = await wires[wire]("CreateObject", { parent: DEVICE, size: "4096" });
+    const target = { name: String(name), etag: String(etag) };
+    const pinned = await wires[wire]("PinObject", target);
+    expect(pinned.etag).not.toBe(etag);
+    const calls: readonly (readonly [string, JsonObject])[] = [
+      ["PinObject", {}],
+      ["UnpinObject", {}],
+      ["MoveObject", { region: "smem" }],
+      ["AdviseObject", { advice: "DONT_NEED" }],
+      ["DeleteObject", {}],
+    ];
+    for (const [method, fields] of calls) {
+      expect(await refusalOf(wires[wire](method, { ...target, ...fields })), method).toMatchObject({
+        code: "ABORTED",
+        reason: "ETAG_MISMATCH",
+        metadata: { etag: pinned.etag },
+      });
+    }
+    await wires[wire]("UnpinObject", { name: String(name), etag: String(pinned.etag) });
+  });
+});
+
+describe("the header If-Match", () => {
+  it("stands for etag, and an asterisk for any", async () => {
+    const { name, etag } = await wires.overRest("CreateObject", { parent: DEVICE, size: "4096" });
+    const pin = (ifMatch: string) =>
+      fetch(`${wires.baseUrl}/v1/${name}:pin`, { method: "POST", headers: { "if-match": ifMatch } });
+    expect((await pin(String(etag))).status).toBe(200);
+    expect((await pin(String(etag))).status).toBe(409);
+    expect((await pin("*")).status).toBe(200);
+  });
+});
+
+describe("the device is told that nobody waits for a held call any more", () => {
+  const request = { parent: DEVICE, size: 4096n, holdDuringTransition: true };
+  let fake: FakeDevice;
+  let fakeWires: Wires;
+  /** Resolves when the command has come in and its caller has gone away. */
+  let left: Promise<unknown>;
+
+  beforeAll(async () => {
+    fake = new FakeDevice();
+    fakeWires = await startWires([fake]);
+  });
+  afterAll(() => fakeWires[Symbol.asyncDispose]());
+
+  /** Resolves when the next command that says who waits for it has come in. */
+  function nextCommand(): Promise<void> {
+    return new Promise((arrived) => {
+      fake.gate = (command) => {
+        const signal = "signal" in command ? command.signal : undefined;
+        if (signal === undefined) return undefined;
+        left = once(signal, "abort");
+        arrived();
+        return left.then(() => undefined);
+      };
+    });
+  }
+
+  it.each([
+    ["POST", "objects", JSON.stringify({ size: "4096", holdDuringTransition: true })],
+    ["GET", "objects/1/content?holdDuringTransition=true", null],
+    ["PUT", "objects/1/content?holdDuringTransition=true", "some bytes"],
+  ])("when a REST client goes away from a %s of %s", async (method, path, body) => {
+    await fakeWires.overRest("CreateObject", { parent: DEVICE, size: "4096" });
+    const arrived = nextCommand();
+    const gone = new AbortController();
+    const url = `${fakeWires.baseUrl}/v1/${DEVICE}/${path}`;
+    const failed = expect(fetch(url, { method, body, signal: gone.signal })).rejects.toThrow();
+    await arrived;
+    gone.abort();
+    await Promise.all([failed, left]);
+    fake.gate = () => undefined;
+  });
+
+  it.each(["goes away", "has waited until its deadline"])("when a gRPC client %s", async (how) => {
+    const arrived = nextCommand();
+    const message = CreateObjectRequest.create(request);
+    const options = how === "goes away" ? {} : { deadline: Date.now() + 300 };
+    const code = new Promise((resolve) => {
+      const call = fakeWires.memory.createObject(message, new Metadata(), options, (error) =>
+        resolve(error?.code),
+      );
+      if (how === "goes away") void arrived.then(() => call.cancel());
+    });
+    expect(await code).toBe(how === "goes away" ? status.CANCELLED : status.DEADLINE_EXCEEDED);
+    await arrived;
+    await left;
+  });
+});
