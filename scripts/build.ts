@@ -1,9 +1,9 @@
 /**
  * `npm run build`: compiles src to dist. Files of src that are neither TypeScript nor the sources of generated code are
- * copied beside what was compiled, because the compiler leaves them behind.
+ * copied beside what was compiled, because the compiler leaves them behind. Programs are made executable.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, rmSync, statSync } from "node:fs";
+import { chmodSync, cpSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -20,6 +20,11 @@ if (compilation.status === 0) {
     recursive: true,
     filter: (file) => statSync(file).isDirectory() || !/\.(ts|wat|md)$/.test(file),
   });
+  // npm does this when it installs; a symbolic link to what was built has to work too.
+  const manifest: { readonly bin: Record<string, string> } = JSON.parse(
+    readFileSync(join(ROOT, "package.json"), "utf8"),
+  );
+  for (const file of Object.values(manifest.bin)) chmodSync(join(ROOT, file), 0o755);
 } else {
   console.error("The build failed: the compiler's messages are above.");
   process.exitCode = 1;

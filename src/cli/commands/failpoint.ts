@@ -1,0 +1,138 @@
+/** torporctl failpoint. */
+import { type Command, Option } from "commander";
+import { type Failpoint, Failpoint_Action, TorporError, toDuration } from "../../client/mod.ts";
+import { enumArgument, enumName } from "../enums.ts";
+import { rootName, shortName } from "../names.ts";
+import { parseCount, parseDuration, parseProbability } from "../quantities.ts";
+import type { Act, Session } from "../session.ts";
+import { type Column, formatFields, formatTable } from "../table.ts";
+import { formatDuration } from "../times.ts";
+
+interface ArmOptions {
+  readonly only?: string;
+  readonly reason?: string;
+  readonly delay?: number;
+  readonly probability?: number;
+  readonly count?: number;
+  readonly after?: number;
+  readonly seed?: number;
+}
+
+export function addFailpointCommands(program: Command, act: Act): void {
+  const group = program
+    .command("failpoint")
+    .description("make things fail on purpose; needs a daemon with --enable-faults");
+  group
+    .command("list")
+    .description("list every failpoint")
+    .option("--armed", "only those that are armed")
+    .action(act(listFailpoints));
+  group
+    .command("get")
+    .description("show a failpoint")
+    .argument("<failpoint>", "name, or resource name")
+    .action(act(getFailpoint));
+  group
+    .command("arm")
+    .description("say what happens there from now on")
+    .argument("<failpoint>", "name, or resource name")
+    .addArgument(enumArgument("<action>", "what happens", Failpoint_Action))
+    .option("--only <DEVICE>", "of this device only")
+    .option("--reason <REASON>", "the reason of the error; unset: the failpoint's own")
+    .addOption(new Option("--delay <TIME>", "how long, for delay").argParser(parseDuration))
+    .addOption(new Option("--probability <P>", "how likely, from 0 to 1").argParser(parseProbability))
+    .addOption(new Option("--count <COUNT>", "how often; unset: always").argParser(parseCount))
+    .addOption(new Option("--after <COUNT>", "let so many pass first").argParser(parseCount))
+    .addOption(new Option("--seed <NUMBER>", "of its chance").argParser(parseCount))
+    .action(act(armFailpoint));
+  group
+    .command("disarm")
+    .description("let a failpoint do nothing again")
+    .argument("<failpoint>", "name, or resource name")
+    .action(
+      act(async (session, id: string) => {
+        const response = await session.client.disarmFailpoint({ name: rootName("failpoints", id) });
+        session.print("disarmFailpoint", response, formatFailpoint);
+      }),
+    );
+  group
+    .command("reset")
+    .description("disarm all, and count from 0")
+    .action(
+      act(async (session) => {
+        const response = await session.client.resetFailpoints();
+        session.print("resetFailpoints", response, () => "Disarmed every failpoint.\n");
+      }),
+    );
+}
+
+async function listFailpoints(
+  session: Session,
+  { armed = false }: { readonly armed?: boolean },
+): Promise<void> {
+  const { failpoints } = await session.client.listFailpoints();
+  const shown = armed ? failpoints.filter(({ action }) => action !== 0) : failpoints;
+  session.print("listFailpoints", { failpoints: shown }, () => formatTable(COLUMNS, shown));
+}
+
+/** There is no method for one: the list is short and comes whole. */
+async function getFailpoint(session: Session, id: string): Promise<void> {
+  const name = rootName("failpoints", id);
+  const { failpoints } = await session.client.listFailpoints();
+  const found = failpoints.find((failpoint) => failpoint.name === name);
+  if (found === undefined) {
+    const message = `There is no failpoint ${shortName(name)}.`;
+    throw new TorporError({
+      code: "NOT_FOUND",
+      reason: "FAILPOINT_NOT_FOUND",
+      message,
+      metadata: { failpoint: id },
+    });
+  }
+  // What is armed answers the same message.
+  session.print("armFailpoint", found, formatFailpoint);
+}
+
+async function armFailpoint(
+  session: Session,
+  id: string,
+  action: Failpoint_Action,
+  options: ArmOptions,
+): Promise<void> {
+  const { only: device = "", delay, ...rest } = options;
+  const name = rootName("failpoints", id);
+  const request = {
+    name,
+    action,
+    device,
+    ...rest,
+    delay: delay === undefined ? undefined : toDuration(delay),
+  };
+  session.print("armFailpoint", await session.client.armFailpoint(request), formatFailpoint);
+}
+
+function formatFailpoint(failpoint: Failpoint): string {
+  const { delay, probability, action } = failpoint;
+  const armed = action !== 0;
+  return formatFields([
+    ["Name", shortName(failpoint.name)],
+    ["Where", failpoint.description],
+    ["Action", armed ? enumName(Failpoint_Action, action) : "disarmed"],
+    ["Device", failpoint.device || (armed ? "all" : "")],
+    ["Reason", failpoint.reason],
+    ["Delay", delay === undefined ? "" : formatDuration(delay)],
+    ["Probability", probability ?? ""],
+    ["Count", armed ? failpoint.count || "always" : ""],
+    ["After", failpoint.after || ""],
+    ["Seed", failpoint.seed || ""],
+    ["Hits", String(failpoint.hits)],
+  ]);
+}
+
+const COLUMNS: readonly Column<Failpoint>[] = [
+  { head: "name", cell: ({ name }) => shortName(name) },
+  { head: "action", cell: ({ action }) => enumName(Failpoint_Action, action) },
+  { head: "device", cell: ({ device }) => device || "-" },
+  { head: "hits", align: "right", cell: ({ hits }) => String(hits) },
+  { head: "where", cell: ({ description }) => description },
+];

@@ -1,0 +1,131 @@
+/** torporctl plan, suspend and resume. */
+import { type Command, Option } from "commander";
+import {
+  SleepState,
+  type SuspendPlan,
+  type SuspendPlan_Share,
+  SuspendRequest_IdleTimeoutAction,
+  toDuration,
+} from "../../client/mod.ts";
+import { enumArgument, enumOption } from "../enums.ts";
+import { formatObjects, formatSize, parseDuration } from "../quantities.ts";
+import { runTransition, type WaitOptions } from "../run-transition.ts";
+import type { Act, Session } from "../session.ts";
+import { formatFields } from "../table.ts";
+import { formatDuration } from "../times.ts";
+import { formatTransition } from "../transition-view.ts";
+
+interface CommonOptions extends WaitOptions {
+  readonly verify?: boolean;
+  readonly validateOnly?: boolean;
+}
+
+interface SuspendOptions extends CommonOptions {
+  readonly idleTimeout?: number;
+  readonly onIdleTimeout?: SuspendRequest_IdleTimeoutAction;
+  readonly hybrid?: boolean;
+}
+
+interface ResumeOptions extends CommonOptions {
+  readonly image?: string;
+  readonly allowDifference?: string[];
+}
+
+export function addPowerCommands(program: Command, act: Act): void {
+  program
+    .command("plan")
+    .description("show what a suspend would do, without touching anything")
+    .action(
+      act(async (session) => {
+        const plan = await session.client.planSuspend({ name: session.device });
+        session.print("planSuspend", plan, formatPlan);
+      }),
+    );
+  addCommonOptions(program.command("suspend"))
+    .description("put the device to sleep, and wait until it does")
+    .addArgument(enumArgument("[state]", "how deep; unset: s3", SleepState))
+    .addOption(
+      new Option("--idle-timeout <TIME>", "how long to wait for the engines").argParser(parseDuration),
+    )
+    .addOption(
+      enumOption("--on-idle-timeout <ACTION>", "what then; unset: wedge", SuspendRequest_IdleTimeoutAction),
+    )
+    .option("--hybrid", "write an image too; with s3")
+    .action(act(suspend));
+  addCommonOptions(program.command("resume"))
+    .description("wake the device, and wait until it is awake")
+    .option("--image <IMAGE>", "id or resource name of the image to resume from")
+    .option("--allow-difference <NAME...>", "what may differ between the image's device and this one")
+    .action(act(resume));
+}
+
+function addCommonOptions(command: Command): Command {
+  return command
+    .option("--verify", "compare checksums of every object")
+    .addOption(new Option("--wait <TIME>", "wait this long only; 0s: do not wait").argParser(parseDuration))
+    .option("--validate-only", "run nothing: say what the call would answer");
+}
+
+async function suspend(
+  session: Session,
+  state: SleepState | undefined,
+  options: SuspendOptions,
+): Promise<void> {
+  const { client, device: name } = session;
+  const { verify, validateOnly, hybrid, idleTimeout: idleMs, onIdleTimeout } = options;
+  const idleTimeout = idleMs === undefined ? undefined : toDuration(idleMs);
+  const request = { name, state, verify, validateOnly, hybrid, idleTimeout, onIdleTimeout };
+  const transition = await runTransition(
+    session,
+    {
+      what: "suspend",
+      totalBytes: async () => {
+        const { evict, backupBlit, backupMemcpy } = await client.planSuspend({ name });
+        return [evict, backupBlit, backupMemcpy].reduce((sum, share) => sum + Number(share?.bytes ?? 0n), 0);
+      },
+      ask: (wait, timeoutMs) => client.suspend({ ...request, wait }, { timeoutMs }),
+    },
+    options,
+  );
+  session.print("suspend", transition, formatTransition);
+}
+
+async function resume(session: Session, options: ResumeOptions): Promise<void> {
+  const { client, device: name } = session;
+  const { verify, validateOnly, image, allowDifference: allowDifferences } = options;
+  const transition = await runTransition(
+    session,
+    {
+      what: "resume",
+      totalBytes: async () => {
+        // What the suspend backed up is what comes back; what it evicted stays where it is.
+        const { transition: last } = await client.getDevice({ name });
+        if (last === "") return 0;
+        return Number((await client.getTransition({ name: last })).backupBytes);
+      },
+      ask: (wait, timeoutMs) =>
+        client.resume({ name, verify, validateOnly, image, allowDifferences, wait }, { timeoutMs }),
+    },
+    options,
+  );
+  session.print("resume", transition, formatTransition);
+}
+
+function formatPlan(plan: SuspendPlan): string {
+  return formatFields([
+    ["Feasible", plan.feasible],
+    ...plan.blockers.map(({ reason, message }): [string, string] => ["Blocked", `${message} (${reason})`]),
+    ["Evicted", formatShare(plan.evict)],
+    ["Backed up by blitter", formatShare(plan.backupBlit)],
+    ["Backed up by CPU", formatShare(plan.backupMemcpy)],
+    ["Given up", formatShare(plan.discard)],
+    ["System memory needed", formatSize(plan.systemMemoryRequired)],
+    ["System memory free", formatSize(plan.systemMemoryAvailable)],
+    ["Image at most", formatSize(plan.imageBytesMax)],
+    ["Time, about", formatDuration(plan.estimatedDuration)],
+  ]);
+}
+
+function formatShare(share: SuspendPlan_Share | undefined): string {
+  return share === undefined ? "" : `${formatObjects(share.objects)}, ${formatSize(share.bytes)}`;
+}

@@ -1,0 +1,71 @@
+/** torporctl runtime-pm. */
+import { type Command, Option } from "commander";
+import { type RuntimePm, RuntimePm_Status, toDuration } from "../../client/mod.ts";
+import { enumName } from "../enums.ts";
+import { formatSize, parseDuration, parseSize } from "../quantities.ts";
+import type { Act, Session } from "../session.ts";
+import { formatFields } from "../table.ts";
+import { formatDuration } from "../times.ts";
+import { UsageError } from "../usage-error.ts";
+
+interface SetOptions {
+  readonly enabled?: "on" | "off";
+  readonly autosuspendDelay?: number;
+  readonly d3coldThreshold?: number;
+}
+
+export function addRuntimePmCommands(program: Command, act: Act): void {
+  const group = program.command("runtime-pm").description("sleep while nobody uses the device");
+  group
+    .command("get")
+    .description("show the settings, and how it stands")
+    .action(
+      act(async (session) => {
+        const response = await session.client.getRuntimePm({ name: nameOf(session) });
+        session.print("getRuntimePm", response, formatRuntimePm);
+      }),
+    );
+  group
+    .command("set")
+    .description("change the settings that are given")
+    .addOption(new Option("--enabled <WHETHER>", "whether the device suspends itself").choices(["on", "off"]))
+    .addOption(
+      new Option("--autosuspend-delay <TIME>", "how long unused before it does").argParser(parseDuration),
+    )
+    .addOption(
+      new Option("--d3cold-threshold <SIZE>", "less local memory in use than this loses power").argParser(
+        parseSize,
+      ),
+    )
+    .action(
+      act(async (session, { enabled, autosuspendDelay: delayMs, d3coldThreshold }: SetOptions) => {
+        if (enabled === undefined && delayMs === undefined && d3coldThreshold === undefined) {
+          throw new UsageError("Nothing is set: give --enabled, --autosuspend-delay or --d3cold-threshold.");
+        }
+        const runtimePm = {
+          name: nameOf(session),
+          enabled: enabled === undefined ? undefined : enabled === "on",
+          autosuspendDelay: delayMs === undefined ? undefined : toDuration(delayMs),
+          d3coldThreshold,
+        };
+        const response = await session.client.updateRuntimePm({ runtimePm });
+        session.print("updateRuntimePm", response, formatRuntimePm);
+      }),
+    );
+}
+
+function nameOf(session: Session): string {
+  return `${session.device}/runtimePm`;
+}
+
+function formatRuntimePm(runtimePm: RuntimePm): string {
+  return formatFields([
+    ["Enabled", runtimePm.enabled ?? false],
+    ["Autosuspend delay", formatDuration(runtimePm.autosuspendDelay)],
+    ["D3cold below", formatSize(runtimePm.d3coldThreshold ?? 0n)],
+    ["Status", enumName(RuntimePm_Status, runtimePm.status)],
+    ["In use by", runtimePm.usageCount],
+    ["Slept", formatDuration(runtimePm.suspendedDuration)],
+    ["Suspends", String(runtimePm.suspends)],
+  ]);
+}

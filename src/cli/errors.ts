@@ -1,0 +1,62 @@
+/** Errors as a person or a program reads them, and the exit code of each. */
+import { CommanderError } from "commander";
+import { TorporError } from "../client/mod.ts";
+import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.ts";
+import { printable } from "./table.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** What is told of an error; the JSON of -o json is exactly this. */
+interface Told {
+  readonly code: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface Explained {
+  readonly exitCode: ExitCode;
+  /** For stderr. */
+  readonly text: string;
+}
+
+/** @throws the error itself when it is a bug of ours */
+export function explain(error: unknown, asJson: boolean): Explained {
+  const { told, exitCode } = toTold(error);
+  if (asJson) return { exitCode, text: `${JSON.stringify({ error: told }, undefined, 2)}\n` };
+  const line = printable(told.message.replaceAll("\n", " "));
+  return {
+    exitCode,
+    text: `torporctl: ${line}${told.reason === "" ? "" : ` (${printable(told.reason)})`}\n`,
+  };
+}
+
+function toTold(error: unknown): { told: Told; exitCode: ExitCode } {
+  if (error instanceof TorporError) {
+    const { code, reason, message, metadata } = error;
+    return { told: { code, reason, message, metadata }, exitCode: exitCodeOf(code) };
+  }
+  if (error instanceof UsageError || error instanceof CommanderError) {
+    const message = error instanceof UsageError ? error.message : sentence(error.message);
+    return { told: { code: "INVALID_ARGUMENT", reason: "", message, metadata: {} }, exitCode: EXIT.USAGE };
+  }
+  if (isSystemError(error)) {
+    const told = { code: "UNKNOWN", reason: error.code, message: `${sentence(error.message)}`, metadata: {} };
+    return { told, exitCode: EXIT.FAILED };
+  }
+  throw error;
+}
+
+/** Files that cannot be read or written. */
+function isSystemError(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error;
+}
+
+/** Commander's messages ("error: unknown option '--x'"), as sentences. */
+function sentence(message: string): string {
+  const text = message
+    .replace(/^error: /, "")
+    .replaceAll("\n", " ")
+    .trim();
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?)]$/.test(capital) ? capital : `${capital}.`;
+}

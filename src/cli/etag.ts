@@ -1,0 +1,22 @@
+/** --etag, which every command has that changes one object. */
+import type { Command } from "commander";
+import { UsageError } from "./usage-error.ts";
+
+export interface EtagOption {
+  readonly etag?: string;
+}
+
+export function addEtagOption(command: Command): Command {
+  return command.option("--etag <ETAG>", "only if the object still has it, as object get shows it");
+}
+
+/** The field of the request. @throws UsageError when it says nothing, or there are several objects, which have one each */
+export function etagField({ etag }: EtagOption, names: readonly string[] = []): { etag: string } {
+  if (etag === undefined) return { etag: "" };
+  // On the wire nothing means any, which is what nobody wants who gives a variable that happens to be empty.
+  if (etag === "") throw new UsageError("The etag is empty: give that of the object, or no --etag.");
+  if (names.length < 2) return { etag };
+  throw new UsageError(
+    `An etag is of one object, and ${names.length} are named: name one, or give no --etag.`,
+  );
+}

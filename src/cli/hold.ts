@@ -1,0 +1,15 @@
+/** --hold, which every command has that a transition would refuse. */
+import type { Command } from "commander";
+
+export interface HoldOption {
+  readonly hold?: boolean;
+}
+
+export function addHoldOption(command: Command): Command {
+  return command.option("--hold", "wait for a running transition to end, instead of being refused");
+}
+
+/** The field of the request. */
+export function holdField({ hold = false }: HoldOption): { holdDuringTransition: boolean } {
+  return { holdDuringTransition: hold };
+}

@@ -1,0 +1,48 @@
+/** Listings: as many pages as are needed for as many items as are wanted. */
+import { type Command, Option } from "commander";
+import { parseCount } from "./quantities.ts";
+
+/** Items that a listing shows unless more are asked for. */
+const LIMIT_DEFAULT = 1000;
+/** Most items of a page; the daemon gives no more. */
+const PAGE_SIZE_MAX = 1000;
+
+export interface PageOptions {
+  /** Most items in all; 0 is all there are. */
+  readonly limit: number;
+  readonly pageToken?: string;
+}
+
+interface Page {
+  readonly nextPageToken: string;
+}
+
+export function addPageOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--limit <COUNT>", "most to list; 0 is all").argParser(parseCount).default(LIMIT_DEFAULT),
+    )
+    .addOption(new Option("--page-token <TOKEN>", "go on where a listing ended"));
+}
+
+/**
+ * Asks for pages until the limit or the end is reached, and answers them as one page.
+ * @param items the list in a page
+ */
+export async function collectPages<P extends Page, T>(
+  { limit, pageToken: first = "" }: PageOptions,
+  ask: (page: { pageSize: number; pageToken: string }) => Promise<P>,
+  items: (page: P) => T[],
+): Promise<P> {
+  const wanted = limit === 0 ? Number.POSITIVE_INFINITY : limit;
+  const whole = await ask({ pageSize: Math.min(wanted, PAGE_SIZE_MAX), pageToken: first });
+  const all = items(whole);
+  let { nextPageToken } = whole;
+  while (nextPageToken !== "" && all.length < wanted) {
+    const pageSize = Math.min(wanted - all.length, PAGE_SIZE_MAX);
+    const page = await ask({ pageSize, pageToken: nextPageToken });
+    for (const item of items(page)) all.push(item);
+    ({ nextPageToken } = page);
+  }
+  return { ...whole, nextPageToken };
+}

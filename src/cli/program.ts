@@ -1,0 +1,67 @@
+/** The tree of commands. */
+import { Argument, Command } from "commander";
+import { addContextCommands } from "./commands/context.ts";
+import { addDeviceCommands } from "./commands/device.ts";
+import { addEngineCommands } from "./commands/engine.ts";
+import { addFailpointCommands } from "./commands/failpoint.ts";
+import { addImageCommands } from "./commands/image.ts";
+import { addObjectCommands } from "./commands/object.ts";
+import { addObjectContentCommands } from "./commands/object-content.ts";
+import { addObjectPlacementCommands } from "./commands/object-placement.ts";
+import { addPowerCommands } from "./commands/power.ts";
+import { addRegionCommands } from "./commands/region.ts";
+import { addRuntimePmCommands } from "./commands/runtime-pm.ts";
+import { addTopCommand } from "./commands/top.ts";
+import { addTransitionCommands } from "./commands/transition.ts";
+import { addUsageCommand } from "./commands/usage.ts";
+import { addWatchCommand } from "./commands/watch.ts";
+import { addWorkCommands } from "./commands/work.ts";
+import { completionScript, SHELLS, type Shell } from "./completion.ts";
+import { addGlobalOptions } from "./globals.ts";
+import type { Io } from "./io.ts";
+import { actOn } from "./session.ts";
+
+const SHARED_OPTIONS = "\nOptions of every command (--server, --device, --output…): torporctl --help";
+
+/** Builds the program anew, because commander keeps what it parsed in it. */
+export function buildProgram(io: Io, version: string): Command {
+  const program = new Command("torporctl")
+    .description("Drives the virtual GPUs of a torpord.")
+    .usage("COMMAND [OPTIONS]")
+    .version(version, "--version", "show the version")
+    .helpOption("-h, --help", "show this page, or that of a command")
+    .configureHelp({ helpWidth: 100, subcommandTerm: (command) => command.name() })
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      // Commander's error carries the same message; run.ts prints it.
+      outputError: () => {},
+    })
+    .addHelpText("afterAll", ({ command }) => (command.parent === null ? "" : SHARED_OPTIONS))
+    .exitOverride();
+  addGlobalOptions(program);
+  const act = actOn(io);
+  addDeviceCommands(program, act);
+  addRegionCommands(program, act);
+  const object = program.command("object").description("memory objects");
+  addObjectCommands(object, act);
+  addObjectPlacementCommands(object, act);
+  addObjectContentCommands(object, act);
+  addUsageCommand(program, act);
+  addEngineCommands(program, act);
+  addContextCommands(program, act);
+  addWorkCommands(program, act);
+  addPowerCommands(program, act);
+  addTransitionCommands(program, act);
+  addRuntimePmCommands(program, act);
+  addImageCommands(program, act);
+  addFailpointCommands(program, act);
+  addTopCommand(program, act);
+  addWatchCommand(program, act);
+  program
+    .command("completion")
+    .description("write a script with which a shell completes command lines")
+    .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
+    .action((shell: Shell) => void io.stdout.write(completionScript(program, shell)));
+  return program;
+}

@@ -1,0 +1,92 @@
+/** What a command works with: the connection, the device that is meant, and where answers go. */
+import type { Command } from "commander";
+import { stringify } from "yaml";
+import { type JsonValue, responseToJson } from "../client/json.ts";
+import { connect, type ResponseOf, type TorporClient, type UnaryMethod } from "../client/mod.ts";
+import { connectOptions, type GlobalOptions } from "./globals.ts";
+import type { Io } from "./io.ts";
+import { type Collection, childName, deviceName } from "./names.ts";
+import { Progress } from "./progress.ts";
+
+export class Session implements Disposable {
+  readonly client: TorporClient;
+  readonly io: Io;
+  readonly options: GlobalOptions;
+
+  constructor(io: Io, options: GlobalOptions) {
+    this.io = io;
+    this.options = options;
+    this.client = connect(connectOptions(options, io.environment));
+  }
+
+  /** Resource name of the device of --device. */
+  get device(): string {
+    return deviceName(this.options.device);
+  }
+
+  /** Resource name of something of that device. */
+  child(collection: Collection, id: string): string {
+    return childName(this.options.device, collection, id);
+  }
+
+  /** Prints the answer of a method: as REST has it, or as `view` makes a text of it. */
+  print<M extends UnaryMethod>(
+    method: M,
+    response: ResponseOf<M>,
+    view: (response: ResponseOf<M>) => string,
+  ): void {
+    if (this.options.output === "table") this.write(view(response));
+    else this.#printJson(responseToJson(method, response));
+  }
+
+  /** Prints what is no answer of a single unary method: as JSON or YAML, or as `text`. */
+  printValue(value: JsonValue, text: string): void {
+    if (this.options.output === "table") this.write(text);
+    else this.#printJson(value);
+  }
+
+  /** Says that a listing has more than was printed. */
+  noteMore({ nextPageToken }: { readonly nextPageToken: string }): void {
+    if (nextPageToken === "") return;
+    this.note(`There are more: --limit 0 lists all, --page-token ${nextPageToken} goes on from here.`);
+  }
+
+  write(text: string): void {
+    this.io.stdout.write(text);
+  }
+
+  /** A remark for people, which programs that read the output do not see. */
+  note(sentence: string): void {
+    this.io.stderr.write(`torporctl: ${sentence}\n`);
+  }
+
+  /** @param what the word before the bar */
+  progress(what: string): Progress {
+    return new Progress(this.io.stderr, what, this.options.progress);
+  }
+
+  [Symbol.dispose](): void {
+    this.client.close();
+  }
+
+  #printJson(value: JsonValue): void {
+    const asYaml = this.options.output === "yaml";
+    this.write(asYaml ? stringify(value) : `${JSON.stringify(value, undefined, 2)}\n`);
+  }
+}
+
+/**
+ * Makes the action of a command: opens a session, does the work with the arguments and options that commander parsed, and
+ * closes it.
+ */
+export type Act = <A extends readonly unknown[]>(
+  work: (session: Session, ...args: A) => Promise<void>,
+) => (this: Command, ...args: A) => Promise<void>;
+
+export function actOn(io: Io): Act {
+  return (work) =>
+    async function (this: Command, ...args) {
+      using session = new Session(io, this.optsWithGlobals<GlobalOptions>());
+      await work(session, ...args);
+    };
+}

@@ -1,0 +1,210 @@
+/** One connection to a daemon: calls of any method, their deadlines, and their errors as TorporErrors. */
+import { randomUUID } from "node:crypto";
+import {
+  Client,
+  type ClientReadableStream,
+  type ClientWritableStream,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
+import { checkAddress, checkToken } from "./connect-check.ts";
+import { fromServiceError, type TorporError } from "./errors.ts";
+import {
+  CALL_TIMEOUT_MS,
+  FLOW_CONTROL_WINDOW_BYTES,
+  MESSAGE_BYTES_MAX,
+  RECONNECT_DELAY_MS,
+  RETRIES_MAX,
+  RETRY_DELAY_MS_MAX,
+} from "./limits.ts";
+import type { MethodCodec } from "./methods.ts";
+import { type RetryLimits, withRetries } from "./retry.ts";
+import { type TlsOptions, transportSecurity } from "./tls.ts";
+
+export interface ConnectOptions {
+  /** `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. */
+  readonly address: string;
+  /** Sent with every call as `Authorization: Bearer`. */
+  readonly token?: string | undefined;
+  /** @default none: the connection is not encrypted */
+  readonly tls?: TlsOptions | undefined;
+  /** How long a call may take, its retries included. Unit: milliseconds. @default CALL_TIMEOUT_MS */
+  readonly timeoutMs?: number | undefined;
+  /** How often a call is made again when the daemon says that it may be. @default RETRIES_MAX */
+  readonly retriesMax?: number | undefined;
+  /**
+   * Whether every call that changes something gets a request id of its own, if it has none: the daemon does it once, however
+   * often it arrives. @default false
+   */
+  readonly requestIds?: boolean | undefined;
+}
+
+export interface CallOptions {
+  /** How long this call may take, its retries included. Unit: milliseconds. */
+  readonly timeoutMs?: number | undefined;
+  /** How often this call is made again. */
+  readonly retriesMax?: number | undefined;
+  /** Ends the call with CANCELLED; what it asked for may still happen. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class Channel {
+  readonly #client: Client;
+  readonly #options: ConnectOptions;
+
+  /**
+   * Connects at the first call, and again whenever the connection was lost.
+   * @throws TorporError INVALID_ARGUMENT when address or token make no sense
+   */
+  constructor(options: ConnectOptions) {
+    checkAddress(options.address);
+    checkToken(options.token);
+    this.#options = options;
+    const { address, tls } = options;
+    const security = transportSecurity(address, tls);
+    this.#client = new Client(address, security.credentials, {
+      "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+      "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+      "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
+      // A proxy of the environment is meant for the web, and would hide a daemon on loopback.
+      "grpc.enable_http_proxy": 0,
+      // The library's own are a second and two minutes, in which a daemon that is back is not even tried.
+      "grpc.initial_reconnect_backoff_ms": RECONNECT_DELAY_MS,
+      "grpc.max_reconnect_backoff_ms": RETRY_DELAY_MS_MAX,
+      ...security.options,
+    });
+  }
+
+  /** The request with an id, where the options want one and the method takes one. Retries send the same. */
+  identify(request: unknown): unknown {
+    const { requestIds = false } = this.#options;
+    const isWithout =
+      typeof request === "object" && request !== null && "requestId" in request && request.requestId === "";
+    return requestIds && isWithout ? { ...request, requestId: randomUUID() } : request;
+  }
+
+  /** @throws TorporError */
+  unary<Request, Response>(
+    codec: MethodCodec<Request, Response>,
+    request: Request,
+    options: CallOptions,
+  ): Promise<Response> {
+    const limits = this.retryLimits(options);
+    return withRetries(() => this.#unaryOnce(codec, request, limits), limits);
+  }
+
+  /** A stream to the daemon and its answer. `answer` rejects with a TorporError; somebody must wait for it. */
+  clientStream<Request, Response>(
+    codec: MethodCodec<Request, Response>,
+    options: CallOptions,
+  ): { readonly call: ClientWritableStream<Request>; readonly answer: Promise<Response> } {
+    const { path, requestSerialize, responseDeserialize } = codec;
+    const { promise: answer, resolve, reject } = Promise.withResolvers<Response>();
+    const call = this.#client.makeClientStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      this.#metadata(),
+      deadlineOf(options.timeoutMs),
+      (error, response) => {
+        if (error === null && response !== undefined) resolve(response);
+        else reject(this.#explain(error));
+      },
+    );
+    cancelOn(options.signal, call);
+    return { call, answer };
+  }
+
+  /** A stream from the daemon. Its errors are for `toError`. */
+  serverStream<Request, Response>(
+    codec: MethodCodec<Request, Response>,
+    request: Request,
+    options: CallOptions,
+  ): ClientReadableStream<Response> {
+    const { path, requestSerialize, responseDeserialize } = codec;
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      this.#metadata(),
+      deadlineOf(options.timeoutMs),
+    );
+    cancelOn(options.signal, call);
+    return call;
+  }
+
+  /** What a stream failed with; what did not come from the wire stays as it is. */
+  toError(error: unknown): unknown {
+    return isServiceError(error) ? this.#explain(error) : error;
+  }
+
+  /** When a call with these options gives up, counted from now. */
+  retryLimits({ timeoutMs, retriesMax, signal }: CallOptions): RetryLimits {
+    const { timeoutMs: usualMs = CALL_TIMEOUT_MS, retriesMax: usually = RETRIES_MAX } = this.#options;
+    return {
+      retriesMax: retriesMax ?? usually,
+      deadlineMs: performance.now() + (timeoutMs ?? usualMs),
+      signal,
+    };
+  }
+
+  /** Ends calls under way, and the connection. */
+  close(): void {
+    this.#client.close();
+  }
+
+  #unaryOnce<Request, Response>(
+    { path, requestSerialize, responseDeserialize }: MethodCodec<Request, Response>,
+    request: Request,
+    { deadlineMs, signal }: RetryLimits,
+  ): Promise<Response> {
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const call = this.#client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      this.#metadata(),
+      deadlineOf(deadlineMs - performance.now()),
+      (error, response) => {
+        if (error === null && response !== undefined) resolve(response);
+        else reject(this.#explain(error));
+      },
+    );
+    cancelOn(signal, call);
+    return promise;
+  }
+
+  #metadata(): Metadata {
+    const metadata = new Metadata();
+    const { token } = this.#options;
+    if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
+    return metadata;
+  }
+
+  #explain(error: ServiceError | null): TorporError | Error {
+    if (error === null) return new Error("A call ended without an answer and without an error.");
+    return fromServiceError(error, this.#options.address);
+  }
+}
+
+function deadlineOf(timeoutMs: number | undefined): { deadline?: number } {
+  return timeoutMs === undefined ? {} : { deadline: Date.now() + Math.max(timeoutMs, 0) };
+}
+
+/** Cancels the call when the signal says so, and forgets the signal when the call has ended. */
+function cancelOn(
+  signal: AbortSignal | undefined,
+  call: { cancel(): void; on(event: "status", listener: () => void): unknown },
+): void {
+  if (signal === undefined) return;
+  const cancel = () => call.cancel();
+  if (signal.aborted) cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  call.on("status", () => signal.removeEventListener("abort", cancel));
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && "metadata" in error && "details" in error;
+}

@@ -1,0 +1,24 @@
+/** What a connection can be made with, checked before the gRPC library stumbles over it. */
+import { TorporError } from "./errors.ts";
+
+const ADDRESS = /^(?:unix:.+|\[[0-9a-fA-F:.%]+\]:\d{1,5}|[\w.-]+:\d{1,5})$/;
+/** What a header can carry, without spaces. */
+const TOKEN = /^[\x21-\x7e]+$/;
+
+/** @throws TorporError INVALID_ARGUMENT when it is neither of the three forms */
+export function checkAddress(address: string): void {
+  if (!ADDRESS.test(address)) {
+    throw refused(`Address "${address}" is not of the form HOST:PORT, [IPV6]:PORT or unix:PATH.`);
+  }
+}
+
+/** @throws TorporError INVALID_ARGUMENT, without the token in its message */
+export function checkToken(token: string | undefined): void {
+  if (token !== undefined && !TOKEN.test(token)) {
+    throw refused("The token is empty or has characters that no token has, such as a line break.");
+  }
+}
+
+function refused(message: string): TorporError {
+  return new TorporError({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST", message });
+}

@@ -1,0 +1,111 @@
+/** The error of every call, whatever failed: the daemon's own words, or why there are none. */
+import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { Code } from "../server/gen/google/rpc/code.ts";
+import { ErrorInfo, RetryInfo } from "../server/gen/google/rpc/error_details.ts";
+import { Status } from "../server/gen/google/rpc/status.ts";
+import { toMs } from "./durations.ts";
+
+/** Name of a google.rpc.Code, such as NOT_FOUND. */
+export type StatusCode = Exclude<keyof typeof Code, "OK" | "UNRECOGNIZED">;
+
+interface ErrorFacts {
+  readonly code: StatusCode;
+  readonly reason: string;
+  readonly message: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly retryDelayMs?: number | undefined;
+}
+
+/** What a call failed with. */
+export class TorporError extends Error {
+  override readonly name = "TorporError";
+  readonly code: StatusCode;
+  /**
+   * One of docs/errors.md. UNREACHABLE where no daemon answered or the connection broke, else the code, where the daemon
+   * gave no reason.
+   */
+  readonly reason: string;
+  /** What the message says, by key. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** After which time the same call may be made again; undefined when it may not be, blindly. Unit: milliseconds. */
+  readonly retryDelayMs: number | undefined;
+
+  constructor({ code, reason, message, metadata = {}, retryDelayMs }: ErrorFacts, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.reason = reason;
+    this.metadata = metadata;
+    this.retryDelayMs = retryDelayMs;
+  }
+}
+
+/** The reason of errors of the connection: nothing of docs/errors.md was said, because nobody answered. */
+export const UNREACHABLE = "UNREACHABLE";
+
+/** The name of a code as it is in messages and statuses; UNKNOWN for 0 and for numbers that no code has. */
+export function codeName(code: number): StatusCode {
+  return CODE_NAMES.get(code) ?? "UNKNOWN";
+}
+
+/** @param address what the call was made to, for the message when nobody answers. */
+export function fromServiceError(error: ServiceError, address: string): TorporError {
+  const code = codeName(error.code);
+  const told = readDetails(error);
+  if (told !== undefined) return new TorporError({ code, ...told }, { cause: error });
+  const reason = error.code === status.UNAVAILABLE ? UNREACHABLE : code;
+  const message =
+    reason === UNREACHABLE
+      ? `No daemon answers at ${address}: ${lastWords(error.details)}.`
+      : `The call failed with ${code}: ${lastWords(error.details)}.`;
+  return new TorporError({ code, reason, message }, { cause: error });
+}
+
+/** Whether a call ended without the daemon's word on it: the connection broke, or somebody on the way cut the stream off. */
+export function isCutOff({ code, cause }: TorporError): boolean {
+  if (!CUT_OFF_CODES.has(code) || !(cause instanceof Error && "metadata" in cause)) return false;
+  return cause.metadata instanceof Metadata && cause.metadata.get(DETAILS_KEY).length === 0;
+}
+
+/** What grpc-js and proxies call it. */
+const CUT_OFF_CODES: ReadonlySet<StatusCode> = new Set(["UNAVAILABLE", "CANCELLED", "INTERNAL", "UNKNOWN"]);
+
+const DETAILS_KEY = "grpc-status-details-bin";
+
+const CODE_NAMES: ReadonlyMap<number, StatusCode> = new Map(
+  Object.entries(Code).flatMap(([name, number]): [number, StatusCode][] =>
+    isStatusCode(name) ? [[number, name]] : [],
+  ),
+);
+
+function isStatusCode(name: string): name is StatusCode {
+  return name in Code && name !== "OK" && name !== "UNRECOGNIZED";
+}
+
+/** What `grpc-status-details-bin` says; undefined when there is none, or none that can be read. */
+function readDetails(error: ServiceError): Omit<ErrorFacts, "code"> | undefined {
+  const [bytes] = error.metadata.get(DETAILS_KEY);
+  if (!(bytes instanceof Uint8Array)) return undefined;
+  try {
+    const { message, details } = Status.decode(bytes);
+    const find = (type: string) => details.find(({ typeUrl }) => typeUrl.endsWith(`/google.rpc.${type}`));
+    const info = find("ErrorInfo");
+    if (info === undefined) return undefined;
+    const { reason, metadata } = ErrorInfo.decode(info.value);
+    const retry = find("RetryInfo");
+    const delay = retry === undefined ? undefined : RetryInfo.decode(retry.value).retryDelay;
+    const retryDelayMs = delay === undefined ? undefined : toMs(delay);
+    return { reason, message, metadata: Object.fromEntries(metadata), retryDelayMs };
+  } catch {
+    // A proxy may have put anything there: the status itself still says what happened.
+    return undefined;
+  }
+}
+
+/** What grpc-js says, without its notes on name resolution, times, line breaks and the full stop. */
+function lastWords(details: string): string {
+  const [, last = details] = /Last error: (?:Error: )?(.*?)\.?\s*Resolution note:/s.exec(details) ?? [];
+  const plain = last.replace(/\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "").replace(/\s+/g, " ");
+  const words = plain.replace(/[.\s]+$/, "");
+  // The library says null between two attempts.
+  return words === "" || words === "null" ? "it gave no reason" : words;
+}

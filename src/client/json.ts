@@ -1,0 +1,49 @@
+/** Messages as proto3 JSON, exactly as REST has them. Apart from the client, which needs no descriptors. */
+import assert from "node:assert/strict";
+import {
+  type DescMethod,
+  fromBinary,
+  fromJson,
+  type JsonObject,
+  type JsonValue,
+  toBinary,
+  toJson,
+} from "@bufbuild/protobuf";
+import { REGISTRY } from "../server/descriptors.ts";
+import { Event } from "../server/gen/torpor/v1/event.ts";
+import { type RequestOf, type ResponseOf, type UnaryMethod, unaryMethod } from "./methods.ts";
+
+export type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+
+/** The answer of a method as REST would give it. */
+export function responseToJson<M extends UnaryMethod>(method: M, response: ResponseOf<M>): JsonValue {
+  const { output } = descriptorOf(method);
+  const bytes = unaryMethod(method).responseSerialize(response);
+  return toJson(output, fromBinary(output, bytes), { alwaysEmitImplicit: true, registry: REGISTRY });
+}
+
+/** An event as REST would give it. */
+export function eventToJson(event: Event): JsonValue {
+  const descriptor = REGISTRY.getMessage("torpor.v1.Event");
+  assert(descriptor !== undefined, "torpor.v1.Event is in the descriptor set");
+  const bytes = Event.encode(event).finish();
+  return toJson(descriptor, fromBinary(descriptor, bytes), { alwaysEmitImplicit: true, registry: REGISTRY });
+}
+
+/**
+ * The request of a method from proto3 JSON.
+ * @throws Error that names the field, when the JSON is not of the request's type
+ */
+export function requestFromJson<M extends UnaryMethod>(method: M, json: JsonObject): RequestOf<M> {
+  const { input } = descriptorOf(method);
+  const bytes = Buffer.from(toBinary(input, fromJson(input, json, { registry: REGISTRY })));
+  // The codec is that of the method, so what it reads is the method's request.
+  return unaryMethod(method).requestDeserialize(bytes) as RequestOf<M>;
+}
+
+function descriptorOf(method: UnaryMethod): DescMethod {
+  const [, service = "", name = ""] = unaryMethod(method).path.split("/");
+  const descriptor = REGISTRY.getService(service)?.methods.find((candidate) => candidate.name === name);
+  assert(descriptor !== undefined, `${service}/${name} is in the descriptor set`);
+  return descriptor;
+}

@@ -1,0 +1,98 @@
+/** The methods of the contract, as generated: a method that is added to the proto is callable without a line here. */
+import assert from "node:assert/strict";
+import * as device from "../server/gen/torpor/v1/device.ts";
+import * as engine from "../server/gen/torpor/v1/engine.ts";
+import * as fault from "../server/gen/torpor/v1/fault.ts";
+import * as memory from "../server/gen/torpor/v1/memory.ts";
+import * as power from "../server/gen/torpor/v1/power.ts";
+
+/** Every service in one: no two of their methods have the same name. */
+const METHODS = {
+  ...device.DeviceServiceService,
+  ...memory.MemoryServiceService,
+  ...engine.EngineServiceService,
+  ...power.PowerServiceService,
+  ...fault.FaultServiceService,
+};
+
+/** The methods with their comments, which editors show where a method is called. */
+export type Methods = typeof METHODS;
+
+/** Name of a method with one request and one answer, such as createObject. */
+export type UnaryMethod = {
+  [M in keyof Methods]: Methods[M] extends UnaryShape ? M : never;
+}[keyof Methods];
+
+/** The request of a method, whole. */
+export type RequestOf<M extends UnaryMethod> = ReturnType<Methods[M]["requestDeserialize"]>;
+
+/** The answer of a method. */
+export type ResponseOf<M extends UnaryMethod> = ReturnType<Methods[M]["responseDeserialize"]>;
+
+/** What a caller gives: fields that are left out have their default, and 64-bit numbers may be numbers or strings. */
+export type RequestInput<M extends UnaryMethod> = Sparse<RequestOf<M>>;
+
+/** A message of which anything may be left out or undefined, at any depth. */
+type Sparse<T> = T extends bigint
+  ? bigint | number | string
+  : T extends boolean | number | string | Uint8Array
+    ? T
+    : T extends readonly (infer Item)[]
+      ? readonly Sparse<Item>[]
+      : T extends { readonly $case: infer Case; readonly value: infer Value }
+        ? { readonly $case: Case; readonly value: Sparse<Value> }
+        : { readonly [K in keyof T]?: Sparse<T[K]> | undefined };
+
+interface UnaryShape {
+  readonly requestStream: false;
+  readonly responseStream: false;
+}
+
+/** How the messages of a method become bytes and back. */
+export interface MethodCodec<Request, Response> {
+  /** `/torpor.v1.MemoryService/CreateObject`. */
+  readonly path: string;
+  requestSerialize(request: Request): Buffer;
+  requestDeserialize(bytes: Buffer): Request;
+  responseSerialize(response: Response): Buffer;
+  responseDeserialize(bytes: Buffer): Response;
+}
+
+/** A method by its name alone, of which `UnaryCalls` knows the types; ready to be called with what a caller gives. */
+export interface UnaryCodec extends MethodCodec<unknown, unknown> {
+  /** The request with everything that was left out. @throws what a number that is none throws */
+  complete(input: unknown): unknown;
+}
+
+/** The unary methods by their names. */
+export const UNARY_METHODS: ReadonlyMap<string, UnaryCodec> = new Map(
+  Object.entries(METHODS)
+    .filter(([, definition]) => !definition.requestStream && !definition.responseStream)
+    .map(([name, definition]) => [name, { ...definition, complete: completerOf(name) }]),
+);
+
+/** The stream of events, and what says whether there is such a device. */
+export const { watchEvents: WATCH_EVENTS, getDevice: GET_DEVICE } = device.DeviceServiceService;
+
+/** The two content streams. */
+export const { readObject: READ_OBJECT, writeObject: WRITE_OBJECT } = memory.MemoryServiceService;
+
+/** The codec of one method, known to be there because its name is. */
+export function unaryMethod(name: UnaryMethod): UnaryCodec {
+  const codec = UNARY_METHODS.get(name);
+  assert(codec !== undefined, `${name} is one of the unary methods`);
+  return codec;
+}
+
+/** The request of createObject is CreateObjectRequest: buf's linter holds the proto to it. */
+function completerOf(name: string): (input: unknown) => unknown {
+  const messageName = `${name.charAt(0).toUpperCase()}${name.slice(1)}Request`;
+  const modules: Readonly<Record<string, unknown>> = { ...device, ...memory, ...engine, ...power, ...fault };
+  const message = modules[messageName];
+  assert(isMessage(message), `${messageName} is a message`);
+  return message.fromPartial;
+}
+
+function isMessage(value: unknown): value is { fromPartial(input: unknown): unknown } {
+  return typeof value === "object" && value !== null && "fromPartial" in value;
+}
