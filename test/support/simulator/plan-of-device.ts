@@ -1,0 +1,59 @@
+/** Which device a seed gets: its policy, what it has, and whether it suspends itself. */
+import { DEFAULT_POLICY, type DeviceOptions, type PowerPolicy } from "../../../src/device/mod.ts";
+import { KIB, MIB, seededRandom } from "../test-device.ts";
+
+export interface DevicePlan {
+  readonly policy: PowerPolicy;
+  readonly swapBytes: number;
+  readonly options: Partial<DeviceOptions>;
+  /** Regions by id, as objects may name them. */
+  readonly placements: readonly (readonly string[])[];
+}
+
+const SMALL_WINDOW = [
+  { sizeBytes: 6 * MIB, visibleBytes: 3 * MIB },
+  { sizeBytes: 3 * MIB, visibleBytes: MIB, minPageBytes: 4 * KIB },
+];
+const WHOLE_WINDOW = SMALL_WINDOW.map(({ visibleBytes: _, ...region }) => region);
+
+/** The device of a seed. Half of them have a small window, most have swap, a third runtime PM. */
+export function deviceOf(seed: number): DevicePlan {
+  const random = seededRandom(seed ^ 0x5eed);
+  const chance = (probability: number): boolean => random() < probability;
+  const policy: PowerPolicy = {
+    notifier: chance(0.3) ? "opportunistic" : "off",
+    producers: chance(0.3) ? "blocked" : "frozen",
+    failure: chance(0.3) ? "continue" : "abort",
+    preallocateBackups: chance(0.3),
+    step1: chance(0.3) ? "chain" : "idle_only",
+    gtResumeFailure: chance(0.3) ? "memcpy_restore" : "keep_backups",
+    s2idleKeepsLmem: chance(0.6),
+    swapAllowed: chance(0.5) ? DEFAULT_POLICY.swapAllowed : ["S2IDLE", "S3", "S4"],
+  };
+  const swapBytes = chance(0.8) ? 6 * MIB : 0;
+  const runtimePm = chance(0.35)
+    ? { enabled: true, autosuspendDelayMs: 20, d3coldThresholdBytes: chance(0.5) ? 8 * MIB : 0 }
+    : undefined;
+  return {
+    policy,
+    swapBytes,
+    options: {
+      engines: ["rcs0", "ccs0", "bcs0", "bcs1"],
+      lmem: chance(0.5) ? SMALL_WINDOW : WHOLE_WINDOW,
+      smem: { sizeBytes: chance(0.3) ? 4 * MIB : 10 * MIB },
+      policy,
+      random: seededRandom(seed),
+      ...(chance(0.2) ? { stolenBytes: 256 * KIB } : {}),
+      ...(runtimePm === undefined ? {} : { runtimePm }),
+    },
+    placements: [
+      ["lmem0", "smem"],
+      ["lmem0", "smem"],
+      ["lmem0"],
+      ["lmem1", "lmem0", "smem"],
+      ["lmem1"],
+      ["smem"],
+      ["smem", "lmem1"],
+    ],
+  };
+}
