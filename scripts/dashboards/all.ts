@@ -1,0 +1,9 @@
+import { api } from "./api.ts";
+import { device } from "./device.ts";
+import { faults } from "./faults.ts";
+import { fleet } from "./fleet.ts";
+import type { Dashboard } from "./model.ts";
+import { suspend } from "./suspend.ts";
+
+/** Every dashboard, in the order of the links between them. */
+export const DASHBOARDS: readonly Dashboard[] = [fleet, suspend, device, api, faults];

@@ -1,0 +1,98 @@
+/** The shipped rules and dashboards, read as Prometheus and Grafana read them. */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
+import { z } from "zod";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+const ruleFile = z.object({
+  groups: z.array(
+    z.object({
+      rules: z.array(
+        z.object({
+          alert: z.string().optional(),
+          record: z.string().optional(),
+          expr: z.string(),
+          labels: z.record(z.string(), z.string()).default({}),
+          annotations: z.record(z.string(), z.string()).default({}),
+        }),
+      ),
+    }),
+  ),
+});
+
+const ruleTests = z.object({
+  tests: z.array(
+    z.object({
+      alert_rule_test: z.array(z.object({ alertname: z.string(), exp_alerts: z.array(z.unknown()) })),
+    }),
+  ),
+});
+
+const dashboardFile = z.object({
+  uid: z.string(),
+  title: z.string(),
+  annotations: z.object({ list: z.array(z.object({ expr: z.string() })) }),
+  templating: z.object({ list: z.array(z.object({ name: z.string() })) }),
+  panels: z.array(
+    z.object({
+      type: z.string(),
+      title: z.string(),
+      description: z.string().optional(),
+      targets: z.array(z.object({ expr: z.string() })).default([]),
+    }),
+  ),
+});
+
+export type DashboardFile = z.infer<typeof dashboardFile>;
+export type Rule = z.infer<typeof ruleFile>["groups"][number]["rules"][number];
+
+function readYaml(path: string): unknown {
+  return parse(readFileSync(`${ROOT}${path}`, "utf8"));
+}
+
+/** Every rule of a file in docker/prometheus/rules. */
+export function readRules(name: "alerts" | "recording"): readonly Rule[] {
+  return ruleFile
+    .parse(readYaml(`docker/prometheus/rules/${name}.yml`))
+    .groups.flatMap((group) => group.rules);
+}
+
+/** Alerts with a case in promtool's tests in which they fire, and with one in which they do not. */
+export function readRuleTests(): {
+  readonly firing: ReadonlySet<string>;
+  readonly quiet: ReadonlySet<string>;
+} {
+  const firing = new Set<string>();
+  const quiet = new Set<string>();
+  for (const name of readdirSync(`${ROOT}docker/prometheus/tests`)) {
+    for (const test of ruleTests.parse(readYaml(`docker/prometheus/tests/${name}`)).tests) {
+      for (const each of test.alert_rule_test)
+        (each.exp_alerts.length > 0 ? firing : quiet).add(each.alertname);
+    }
+  }
+  return { firing, quiet };
+}
+
+export function readDashboards(): readonly DashboardFile[] {
+  return readdirSync(`${ROOT}docker/grafana/dashboards`).map((name) =>
+    dashboardFile.parse(JSON.parse(readFileSync(`${ROOT}docker/grafana/dashboards/${name}`, "utf8"))),
+  );
+}
+
+/** The queries that docs/observability.md tells readers to ask. */
+export function readPageQueries(): readonly string[] {
+  const page = readFileSync(`${ROOT}docs/observability.md`, "utf8");
+  return [...page.matchAll(/^```promql\n([\s\S]*?)\n```$/gm)].map(([, query = ""]) => query);
+}
+
+/** Metrics and recorded series that an expression names, histograms by the name of the whole. */
+export function metricsIn(expression: string): readonly string[] {
+  const bare = expression.replaceAll(/"[^"]*"/g, "").replaceAll(/\b(by|on|group_left)\s*\([^)]*\)/g, "");
+  const names =
+    bare.match(/[a-z_][a-z0-9_:]*(?=\s*[{[])|[a-z0-9_]+:[a-z0-9_:]+|\b(torpor|nodejs|process)_\w+/g) ?? [];
+  return [...new Set(names)].map((name) =>
+    name.includes(":") ? name : name.replace(/_(bucket|sum|count)$/, ""),
+  );
+}
