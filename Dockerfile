@@ -12,6 +12,9 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.ts scripts/
 COPY src src
 RUN npm run build
+# What package.json names under "bin", linked as npm would link it.
+RUN mkdir bin && node -e 'for (const [name, file] of Object.entries(require("./package.json").bin)) { \
+    fs.chmodSync(file, 0o755); fs.symlinkSync(`../${file}`, `bin/${name}`); }'
 
 # The image has a Node of its own: npm's copies of the binary go. Other optional packages are prebuilt code that the
 # daemon loads, and stay.
@@ -19,31 +22,45 @@ FROM manifest AS dependencies
 RUN npm ci --omit=dev --no-audit --no-fund && rm -rf node_modules/node-linux-* node_modules/node-darwin-* node_modules/.bin
 
 FROM ${NODE_IMAGE}
+ARG NODE_IMAGE
 LABEL org.opencontainers.image.title="torpor" \
       org.opencontainers.image.description="A virtual discrete GPU whose power you can cut, over gRPC and REST." \
       org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.vendor="torpor" \
+      org.opencontainers.image.base.name=${NODE_IMAGE} \
       org.opencontainers.image.version="0.1.0"
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
+COPY --from=build /app/bin bin
 COPY package.json LICENSE ./
+
+# A named volume that is mounted for the first time takes contents and owner from here, so that nobody has to chown it.
+# Images may have a volume of their own, apart from swap.
+RUN install -d -o 1000 -g 1000 -m 0700 /var/lib/torpor /var/lib/torpor/images
 
 # Inside a container, loopback would reach nobody. The daemon refuses to listen here without tokens, TLS client
 # certificates or --insecure-listen, and this image does not make that choice for you.
 ENV NODE_ENV=production \
+    PATH=/app/bin:$PATH \
     TORPOR_HTTP=0.0.0.0:8585 \
     TORPOR_GRPC=0.0.0.0:8586
 EXPOSE 8585 8586
 
-# The daemon writes no file, so the root file system may be read-only. The user is a number, so that an orchestrator can
-# see that it is not root.
+# Without --data-dir the daemon writes no file, and with it only there, so the root file system may be read-only. The user
+# is a number, so that an orchestrator can see that it is not root.
 USER 1000:1000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "dist/server/main.js", "healthcheck"]
 
-# `--build-arg REVISION=$(git rev-parse HEAD)`; empty is as good as unset. Last, because each commit changes it.
+# `--build-arg REVISION=$(git rev-parse HEAD)`; empty is as good as unset. Last, because each commit changes it. CREATED is
+# a time of RFC 3339, SOURCE the address of the repository.
 ARG REVISION=
-LABEL org.opencontainers.image.revision=${REVISION}
+ARG CREATED=
+ARG SOURCE=
+LABEL org.opencontainers.image.revision=${REVISION} \
+      org.opencontainers.image.created=${CREATED} \
+      org.opencontainers.image.source=${SOURCE}
 ENV TORPOR_REVISION=${REVISION}
 
 # Node is process 1 and gets SIGTERM itself: no shell in between.

@@ -3,10 +3,11 @@
  * installed and started here. The engine keeps running afterwards, so that the next run finds it.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { aptKnows, installPackages, lastLines, onPath } from "./apt.ts";
 
 /** The engine is there, or a whole sentence that says why not. */
 export type EngineState =
@@ -17,8 +18,6 @@ export type EngineState =
 const ENGINE_START_TIMEOUT_MS = 60_000;
 /** A hung engine must not hang the tests. Unit: milliseconds. */
 const ENGINE_ANSWER_TIMEOUT_MS = 15_000;
-/** Package lists and about 70 MB of packages. Unit: milliseconds. */
-const INSTALL_TIMEOUT_MS = 600_000;
 
 export async function ensureEngine(): Promise<EngineState> {
   if (engineAnswers()) return { available: true };
@@ -54,24 +53,7 @@ function installEngine(): string | undefined {
   // From Debian 13 on the client is a package of its own; before, docker.io brings it.
   if (!onPath("docker") && aptKnows("docker-cli")) packages.push("docker-cli");
   if (packages.length === 0) return undefined;
-  if (!onPath("apt-get"))
-    return "The Docker engine is not installed, and there is no apt-get to install it with.";
-
-  console.log(`Installing ${packages.join(" and ")} with apt-get.`);
-  for (const step of [
-    ["update", "-qq"],
-    ["install", "-y", "-qq", "--no-install-recommends", ...packages],
-  ]) {
-    const run = spawnSync("apt-get", step, {
-      encoding: "utf8",
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-      timeout: INSTALL_TIMEOUT_MS,
-    });
-    if (run.status !== 0) {
-      return `apt-get ${step[0]} failed, so there is no Docker engine: ${lastLines(`${run.stdout}${run.stderr}`)}`;
-    }
-  }
-  return undefined;
+  return installPackages(packages, "Docker engine");
 }
 
 async function startEngine(): Promise<EngineState> {
@@ -99,16 +81,4 @@ async function startEngine(): Promise<EngineState> {
     : `dockerd did not answer within ${ENGINE_START_TIMEOUT_MS / 1000} s`;
   if (!ended) engine.kill();
   return missing(`${what}; the end of its log (${log}): ${lastLines(readFileSync(log, "utf8"))}`);
-}
-
-function onPath(program: string): boolean {
-  return (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, program)));
-}
-
-function aptKnows(name: string): boolean {
-  return spawnSync("apt-cache", ["show", name], { stdio: "ignore" }).status === 0;
-}
-
-function lastLines(text: string): string {
-  return text.trim().split("\n").slice(-5).join("\n");
 }

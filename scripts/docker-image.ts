@@ -7,8 +7,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureEngine } from "./docker-engine.ts";
 
-/** The name under which the container tests find the image. */
-export const TEST_IMAGE = "torpor:test";
+/** The name under which the container tests find the image; another one lets two checkouts share an engine. */
+export const TEST_IMAGE = process.env.TORPOR_TEST_IMAGE ?? "torpor:test";
 
 const ROOT = join(import.meta.dirname, "..");
 /** About 80 MB over a slow line. Unit: milliseconds. */

@@ -6,6 +6,7 @@ import { RestClient, type RestDevice } from "../support/containers-rest.ts";
 
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string;
+  readonly bin: Readonly<Record<string, string>>;
 };
 /** Docker's own default grace before SIGKILL: the daemon's deadline has to fit in. Unit: milliseconds. */
 const GRACE_MS = 10_000;
@@ -48,6 +49,29 @@ describe("a container of the image", () => {
       packages.filter((name) => /^(node-linux-.*|typescript|vitest|testcontainers)$/.test(name)),
     ).toEqual([]);
     expect(packages.filter((name) => name.startsWith("crc32-"))).not.toEqual([]);
+  });
+
+  test("has torporctl on its path", async () => {
+    const { exitCode, output } = await daemon.container.exec(["torporctl", "device", "list"]);
+    expect({ exitCode, output }).toMatchObject({ exitCode: 0, output: expect.stringContaining("card0") });
+  });
+
+  test("has every program of package.json on its PATH", async () => {
+    for (const program of Object.keys(manifest.bin)) {
+      const { exitCode, output } = await daemon.container.exec([program, "--help"]);
+      expect(exitCode, output).toBe(0);
+    }
+  });
+
+  test("has a data directory that belongs to its user, for a volume to take after", async () => {
+    const { output } = await daemon.container.exec([
+      "stat",
+      "-c",
+      "%u:%g %a",
+      "/var/lib/torpor",
+      "/var/lib/torpor/images",
+    ]);
+    expect(output.trim().split("\n")).toEqual(["1000:1000 700", "1000:1000 700"]);
   });
 
   test("answers over REST from outside", async () => {

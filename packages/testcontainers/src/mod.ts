@@ -1,0 +1,8 @@
+/** What @torpor/testcontainers offers. */
+export type { DeviceSettings, TlsSettings, TokenRole, TokenSettings } from "./command-line.ts";
+export { TorporError } from "./error.ts";
+export type { ArmedFailpoint, FailpointSettings } from "./failpoint.ts";
+export type { Metrics } from "./metrics.ts";
+export { StartedTorporContainer } from "./started-torpor-container.ts";
+export { TorporContainer } from "./torpor-container.ts";
+export type { ResumeSettings, SuspendSettings, Transition } from "./transition.ts";

@@ -1,0 +1,148 @@
+/** What packages/testcontainers makes of its settings, as far as no container is needed, and its README. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Server } from "node:net";
+import { describe, expect, test } from "vitest";
+import {
+  commandLine,
+  type DaemonSettings,
+  daemonFiles,
+} from "../../packages/testcontainers/src/command-line.ts";
+import { metricsOf } from "../../packages/testcontainers/src/metrics.ts";
+import { Rest } from "../../packages/testcontainers/src/rest.ts";
+import { CERTIFICATE, KEY, OTHER_CERTIFICATE } from "../support/certificates.ts";
+
+const PLAIN: DaemonSettings = {
+  device: {},
+  faults: false,
+  token: undefined,
+  tls: undefined,
+  imageStore: false,
+  hosts: [],
+};
+
+describe("the command line", () => {
+  test("says that it may listen for all, and leaves all else to the daemon", () => {
+    expect(commandLine(PLAIN)).toEqual(["--insecure-listen"]);
+  });
+
+  test("describes the device", () => {
+    const device = { name: "gpu0", lmem: ["256MiB", "128MiB"], smem: "1GiB", engines: ["rcs0", "bcs0"] };
+    expect(commandLine({ ...PLAIN, device, faults: true, imageStore: true, hosts: ["docker"] })).toEqual([
+      "--insecure-listen",
+      ...["--allowed-hosts", "docker", "--device", "gpu0", "--lmem", "256MiB", "--lmem", "128MiB"],
+      ...["--smem", "1GiB", "--engines", "rcs0,bcs0", "--enable-faults", "--data-dir", "/var/lib/torpor"],
+    ]);
+  });
+
+  test("names tokens and certificate instead, of which the token is only there as a hash", () => {
+    const token = { token: "torpor_secret", role: "operator" } as const;
+    const tls = { certificate: "CERTIFICATE", key: "KEY" };
+    expect(commandLine({ ...PLAIN, token, tls })).toEqual([
+      ...["--tokens", "/etc/torpor/tokens.json"],
+      ...["--tls-cert", "/etc/torpor/server.pem", "--tls-key", "/etc/torpor/server.key"],
+    ]);
+    const [tokens, certificate, key] = daemonFiles({ token, tls });
+    const sha256 = createHash("sha256").update("torpor_secret").digest("hex");
+    expect(JSON.parse(tokens?.content ?? "")).toEqual({
+      tokens: [{ name: "testcontainers", role: "operator", sha256 }],
+    });
+    expect([certificate?.content, key?.content]).toEqual(["CERTIFICATE", "KEY"]);
+    expect(certificate?.target).toBe("/etc/torpor/server.pem");
+  });
+
+  test("says with TLS alone that it may listen for all, because TLS authenticates nobody", () => {
+    expect(commandLine({ ...PLAIN, tls: { certificate: "", key: "" } })).toContain("--insecure-listen");
+  });
+});
+
+describe("calls", () => {
+  test("carry the token", async () => {
+    await using server = await listen(createServer(answer));
+    const rest = new Rest(() => `http://127.0.0.1:${server.port}`, {
+      token: "torpor_secret",
+      tls: undefined,
+    });
+    expect(await rest.json("GET", "/")).toEqual({ said: "Bearer torpor_secret" });
+  });
+
+  test("believe the certificate that the container was given, whatever its name", async () => {
+    await using server = await listen(createTlsServer({ cert: CERTIFICATE, key: KEY }, answer));
+    const restOf = (certificate: string, ca: string) =>
+      new Rest(() => `https://127.0.0.1:${server.port}`, { token: undefined, tls: { certificate, ca } });
+    expect(await restOf(CERTIFICATE, CERTIFICATE).json("GET", "/")).toEqual({});
+    await expect(restOf(OTHER_CERTIFICATE, CERTIFICATE).json("GET", "/")).rejects.toThrow(
+      "The daemon shows another certificate than the container was given.",
+    );
+    await expect(restOf(CERTIFICATE, OTHER_CERTIFICATE).json("GET", "/")).rejects.toMatchObject({
+      code: "DEPTH_ZERO_SELF_SIGNED_CERT",
+    });
+  });
+
+  test("that are refused say so in the daemon's words, and in full where it was not the daemon", async () => {
+    const refusal = {
+      error: { code: 404, message: "There is no device card7.", details: [{ reason: "DEVICE_NOT_FOUND" }] },
+    };
+    const bodies = [JSON.stringify(refusal), "no gateway"];
+    await using server = await listen(
+      createServer((_, response) => response.writeHead(404).end(bodies.shift())),
+    );
+    const rest = new Rest(() => `http://127.0.0.1:${server.port}`, { token: undefined, tls: undefined });
+    await expect(rest.json("GET", "/v1")).rejects.toMatchObject({
+      message: "There is no device card7.",
+      httpStatus: 404,
+      reason: "DEVICE_NOT_FOUND",
+    });
+    await expect(rest.json("GET", "/v1")).rejects.toMatchObject({
+      message: "GET /v1 answered 404: no gateway",
+      reason: "",
+    });
+  });
+});
+
+test("metrics are summed by name and by the labels that are asked for", () => {
+  const metrics = metricsOf('# TYPE a counter\na{x="1",y="2"} 3\na{x="1",y="\\"4\\""} 5\na{x="2"} 7\nb 11\n');
+  expect(metrics.sum("a")).toBe(15);
+  expect(metrics.sum("a", { x: "1" })).toBe(8);
+  expect(metrics.sum("a", { y: '"4"' })).toBe(5);
+  expect(metrics.sum("b")).toBe(11);
+  expect(metrics.sum("c")).toBe(0);
+});
+
+test("every piece of code in the README of the module is in its test", () => {
+  const readme = read("packages/testcontainers/README.md");
+  const tested = flat(read("test/containers/torpor-container.test.ts")).replaceAll(
+    "../../packages/testcontainers/src/mod.ts",
+    "@torpor/testcontainers",
+  );
+  const pieces = [...readme.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, piece = ""]) => flat(piece));
+  expect(pieces.length).toBeGreaterThan(3);
+  expect(pieces.filter((piece) => !tested.includes(piece))).toEqual([]);
+});
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  response.end(JSON.stringify({ said: request.headers.authorization }));
+}
+
+async function listen(server: Server): Promise<AsyncDisposable & { readonly port: number }> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("The server has no port.");
+  return {
+    port: address.port,
+    async [Symbol.asyncDispose]() {
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function read(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+}
+
+/** Without what the formatter may place otherwise: blanks, line breaks and commas at the end of a list. */
+function flat(code: string): string {
+  return code.replace(/\s+/g, "").replace(/,(?=[}\])])/g, "");
+}
