@@ -6,14 +6,22 @@ export default defineConfig({
       {
         test: {
           name: "device",
-          include: ["test/device/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/device/**/*.test.ts", "test/delivery/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 30_000,
         },
       },
       {
         test: {
           name: "server",
-          include: ["test/server/**/*.test.ts"],
+          include: ["test/server/**/*.test.ts", "test/cli/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "monitoring",
+          include: ["test/monitoring/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

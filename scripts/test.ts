@@ -1,6 +1,6 @@
 /**
- * `npm test`: the static checks, the tests of device and server, then engine, base image and image, then the container
- * tests. Everything runs even after a failure, so that one run tells all. Arguments go to vitest and narrow the run:
+ * `npm test`: the static checks, the tests of device and server, then those that need Prometheus, then engine, base image
+ * and image, then the container tests. Everything runs even after a failure, so that one run tells all. Arguments go to vitest and narrow the run:
  * `npm test -- --project device`, `npm test -- test/server/content.test.ts`.
  *
  * The last line is `N passed, N failed`, which CI reads. Passed are tests; failed are tests and whatever else went
@@ -12,12 +12,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureEngine } from "./docker-engine.ts";
 import { buildImage } from "./docker-image.ts";
+import { ensurePrometheus } from "./prometheus.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
-const STATIC_CHECKS = ["generate:check", "lint", "types", "unused"] as const;
+const STATIC_CHECKS = ["generate:check", "contract:check", "lint", "types", "unused"] as const;
 const FAST_PROJECTS = ["device", "server"] as const;
+const MONITORING_PROJECT = "monitoring";
 const CONTAINER_PROJECT = "containers";
+const PROJECTS = [...FAST_PROJECTS, MONITORING_PROJECT, CONTAINER_PROJECT] as const;
 
 /** The fields used here of what vitest's JSON reporter writes. */
 interface VitestReport {
@@ -47,9 +50,10 @@ else
   );
 
 runVitest(FAST_PROJECTS.filter(isSelected));
+if (isSelected(MONITORING_PROJECT)) runMonitoringTests();
 if (isSelected(CONTAINER_PROJECT)) await runContainerTests();
 
-const leftOut = [...FAST_PROJECTS, CONTAINER_PROJECT].filter((project) => !isSelected(project));
+const leftOut = PROJECTS.filter((project) => !isSelected(project));
 if (leftOut.length > 0) notRun.push(`Not selected by --project: ${leftOut.join(", ")}.`);
 
 console.log(["", "Summary", ...[...summary, ...notRun].map((line) => `  ${line}`)].join("\n"));
@@ -66,6 +70,25 @@ function runStaticChecks(): void {
       failed += 1;
       summary.push(`${check}: FAILED.`);
     }
+  }
+}
+
+function runMonitoringTests(): void {
+  if (rest.length > 0 && !selectsFiles(MONITORING_PROJECT)) {
+    notRun.push("The monitoring tests did not run, because the arguments select none of their files.");
+    return;
+  }
+  const obstacle = ensurePrometheus();
+  if (obstacle === undefined) {
+    runVitest([MONITORING_PROJECT]);
+    return;
+  }
+  notRun.push(
+    `The monitoring tests (alert rules, dashboards against a real Prometheus) did not run. ${obstacle}`,
+  );
+  if (isTrue(process.env.CI)) {
+    failed += 1;
+    summary.push("monitoring: FAILED, because CI is set and there is no Prometheus.");
   }
 }
 
@@ -156,7 +179,7 @@ function splitArguments(args: readonly string[]): {
   readonly projects: readonly string[] | undefined;
   readonly rest: readonly string[];
 } {
-  const known = [...FAST_PROJECTS, CONTAINER_PROJECT];
+  const known: readonly string[] = PROJECTS;
   const named: string[] = [];
   const others: string[] = [];
   for (let index = 0; index < args.length; index += 1) {

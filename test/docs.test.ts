@@ -3,11 +3,13 @@ import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import * as deviceLimits from "../src/device/limits.ts";
+import * as authLimits from "../src/server/auth/limits.ts";
 import * as daemonLimits from "../src/server/daemon-limits.ts";
+import * as gateLimits from "../src/server/gate/limits.ts";
 import * as wireLimits from "../src/server/limits.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const DOCUMENTS = globSync(["*.md", "docs/**/*.md"], { cwd: ROOT });
+const DOCUMENTS = globSync(["*.md", "docs/**/*.md", "packages/*/*.md", "examples/*.md"], { cwd: ROOT });
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
@@ -115,7 +117,13 @@ describe("SPECIFICATION.md", () => {
   });
 
   test("gives the limits the values that they have", () => {
-    const limits: Readonly<Record<string, unknown>> = { ...deviceLimits, ...wireLimits, ...daemonLimits };
+    const limits: Readonly<Record<string, unknown>> = {
+      ...deviceLimits,
+      ...wireLimits,
+      ...daemonLimits,
+      ...authLimits,
+      ...gateLimits,
+    };
     const rows = rowsBelow(text, "Limits").filter(([, name = ""]) => name.includes("`"));
     expect(rows.length).toBeGreaterThan(10);
     const wrong = rows.flatMap(([, names = "", values = ""]) => {

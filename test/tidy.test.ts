@@ -6,7 +6,17 @@ import { describe, expect, test } from "vitest";
 const ROOT = join(import.meta.dirname, "..");
 /** Files that are written by a program, not by hand. */
 const GENERATED = /^src\/server\/gen\/|microcode-binary\.ts$/;
-const files = globSync(["src/**/*.ts", "test/**/*.ts", "bench/**/*.ts", "scripts/**/*.ts"], { cwd: ROOT })
+const files = globSync(
+  [
+    "src/**/*.ts",
+    "test/**/*.ts",
+    "bench/**/*.ts",
+    "scripts/**/*.ts",
+    "packages/*/src/**/*.ts",
+    "examples/**/*.ts",
+  ],
+  { cwd: ROOT },
+)
   .filter((file) => !GENERATED.test(file))
   .map((file) => ({ file, text: readFileSync(join(ROOT, file), "utf8") }));
 
@@ -61,13 +71,32 @@ describe("src/device", () => {
   });
 });
 
+describe("what speaks to daemons", () => {
+  const CONTRACT = /^src\/server\/(gen\/|descriptors\.ts$)/;
+
+  test.each([
+    ["src/client", (target: string) => target.startsWith("src/client/") || CONTRACT.test(target)],
+    ["src/cli", (target: string) => /^src\/(cli|client)\//.test(target)],
+  ])("%s imports nothing of the daemon but its contract", (folder, allowed) => {
+    const foreign = files
+      .filter(({ file }) => file.startsWith(`${folder}/`))
+      .flatMap(({ file, text }) =>
+        importsOf(file, text)
+          .filter((target) => !allowed(target))
+          .map((target) => `${file} imports ${target}`),
+      );
+    expect(foreign).toEqual([]);
+  });
+});
+
 describe("every file", () => {
   test("is at most 400 lines long", () => {
     expect(files.filter(({ text }) => text.split("\n").length > 401).map(({ file }) => file)).toEqual([]);
   });
 
   test("has no leftovers", () => {
-    const leftovers = /\b(TODO|FIXME|XXX)\b|\.(only|skip)\(|@ts-(ignore|expect-error)|\bas any\b/;
+    const leftovers =
+      /\b(TODO|FIXME|XXX)\b|\b(describe|it|test)[\w.]*\.(only|skip)\(|@ts-(ignore|expect-error)|\bas any\b/;
     const found = files.filter(({ file, text }) => file !== "test/tidy.test.ts" && leftovers.test(text));
     expect(found.map(({ file }) => file)).toEqual([]);
   });
