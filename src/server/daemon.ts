@@ -90,23 +90,31 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       directory === undefined ? undefined : await openImages(directory, config, { log, metrics });
     const registry: DeviceRegistry = Object.assign(devices, { failpoints, images });
     const swap = hasSwap ? await directory?.openSwap(config.devices, config.swapBytes) : undefined;
-    for (const [index, name] of config.devices.entries()) {
-      const deps = { log, metrics, engineForm, failpoints, images, tell: events.sinkOf(name) };
-      const device = await boot(name, config, { ...deps, swap: swap?.[index] });
-      devices.set(name, device);
-      events.addDevice(device);
-      metrics.watchDevice(() => probeDevice(device));
-    }
-    const servers = buildWires(config, {
-      devices: registry,
-      events,
-      security,
-      loop,
-      log,
-      metrics,
-      version: build.version,
-      isReady: () => ready,
-    });
+    const bootDevices = async () => {
+      for (const [index, name] of config.devices.entries()) {
+        const deps = { log, metrics, engineForm, failpoints, images, tell: events.sinkOf(name) };
+        const device = await boot(name, config, { ...deps, swap: swap?.[index] });
+        devices.set(name, device);
+        events.addDevice(device);
+        metrics.watchDevice(() => probeDevice(device));
+      }
+    };
+    const buildServers = async () => {
+      const servers = buildWires(config, {
+        devices: registry,
+        events,
+        security,
+        loop,
+        log,
+        metrics,
+        version: build.version,
+        isReady: () => ready,
+      });
+      await servers.app.ready();
+      return servers;
+    };
+    // The threads of the engines take a while to start, and building the wires takes as long.
+    const [, servers] = await both(bootDevices(), buildServers());
     const addresses = await listen(servers, config, security);
     await restoreDevices(devices.values(), log);
     ready = true;
@@ -137,6 +145,12 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     await end();
     throw error;
   }
+}
+
+/** Like Promise.all for two, but it throws only when both have ended, so that nothing is under way any more. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
+  await Promise.allSettled([first, second]);
+  return Promise.all([first, second]);
 }
 
 interface Tellers {
