@@ -19,12 +19,14 @@ import {
 } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
+import type { CallTracer } from "../tracing/call-tracer.ts";
 import { admitCalls } from "./admit-calls.ts";
 import { type CallContext, clientStream, duplexStream, serverStream, unary } from "./call.ts";
 import { readObject, writeObject } from "./content-streams.ts";
 import { explainStatus } from "./explain-status.ts";
 import { Health } from "./health.ts";
 import { REFLECTION_PATHS, reflect } from "./reflection.ts";
+import { traceCalls } from "./trace-calls.ts";
 
 export interface GrpcDeps {
   readonly devices: DeviceRegistry;
@@ -34,6 +36,8 @@ export interface GrpcDeps {
   readonly ledger: RequestLedger;
   readonly logger: FastifyBaseLogger;
   readonly observer?: WireObserver;
+  /** @default none: nobody traces */
+  readonly tracer?: CallTracer | undefined;
 }
 
 export interface GrpcWire {
@@ -48,6 +52,7 @@ const SERVED = /^(torpor\.v1|grpc\.reflection\.v1(alpha)?)\./;
 export function buildGrpc(deps: GrpcDeps): GrpcWire {
   const health = new Health();
   const context: CallContext = { logger: deps.logger, observer: deps.observer };
+  const explain = deps.tracer === undefined ? explainStatus : traceCalls(deps.tracer, explainStatus);
   const server = new DrainingServer(health, {
     "grpc.max_receive_message_length": GRPC_MESSAGE_BYTES_MAX,
     "grpc.max_send_message_length": GRPC_MESSAGE_BYTES_MAX,
@@ -55,7 +60,7 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
     "grpc-node.flow_control_window": GRPC_FLOW_CONTROL_WINDOW_BYTES,
     "grpc.keepalive_time_ms": GRPC_KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": GRPC_KEEPALIVE_TIMEOUT_MS,
-    interceptors: [explainStatus, health.interceptor, admitCalls(deps.gate, context)],
+    interceptors: [explain, health.interceptor, admitCalls(deps.gate, context)],
   });
   const handlers = handlersByPath(deps, context);
   const names = [""];
