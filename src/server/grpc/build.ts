@@ -107,10 +107,11 @@ function handlersByPath(
 ): ReadonlyMap<string, UntypedHandleCall> {
   const handlers = new Map<string, UntypedHandleCall>();
   for (const [path, rpc] of unaryRpcs(devices, ledger)) handlers.set(path, unary(context, path, rpc.call));
+  const { observer } = context;
   const readPath = "/torpor.v1.MemoryService/ReadObject";
   handlers.set(
     readPath,
-    serverStream(context, readPath, (request, gone) => readObject(devices, request, gone)),
+    serverStream(context, readPath, (request, gone) => readObject(request, { devices, gone, observer })),
   );
   const watchPath = "/torpor.v1.DeviceService/WatchEvents";
   handlers.set(
@@ -124,7 +125,9 @@ function handlersByPath(
     context.logger.warn({ path: writePath, bytesWritten, err: error }, "An upload ended before its end.");
   handlers.set(
     writePath,
-    clientStream(context, writePath, (requests, gone) => writeObject(requests, { devices, gone, onBroken })),
+    clientStream(context, writePath, (requests, gone) =>
+      writeObject(requests, { devices, gone, observer, onBroken }),
+    ),
   );
   for (const path of REFLECTION_PATHS) {
     handlers.set(

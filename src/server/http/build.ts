@@ -82,7 +82,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     done();
   });
   app.register((scope, _options, done) => {
-    contentRoutes(scope, deps.devices);
+    contentRoutes(scope, deps);
     done();
   });
   eventRoutes(app, deps);
