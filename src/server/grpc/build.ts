@@ -1,7 +1,13 @@
 /** The gRPC server, built but not bound. */
 import assert from "node:assert/strict";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type MethodDefinition, Server, type ServerOptions, type UntypedHandleCall } from "@grpc/grpc-js";
+import {
+  type MethodDefinition,
+  Server,
+  type ServerInterceptor,
+  type ServerOptions,
+  type UntypedHandleCall,
+} from "@grpc/grpc-js";
 import type { FastifyBaseLogger } from "fastify";
 import { REGISTRY } from "../descriptors.ts";
 import type { DeviceRegistry } from "../devices.ts";
@@ -23,10 +29,10 @@ import type { CallTracer } from "../tracing/call-tracer.ts";
 import { admitCalls } from "./admit-calls.ts";
 import { type CallContext, clientStream, duplexStream, serverStream, unary } from "./call.ts";
 import { readObject, writeObject } from "./content-streams.ts";
-import { explainStatus } from "./explain-status.ts";
+import { explainStatuses } from "./explain-status.ts";
 import { Health } from "./health.ts";
 import { REFLECTION_PATHS, reflect } from "./reflection.ts";
-import { traceCalls } from "./trace-calls.ts";
+import { traceCall } from "./trace-calls.ts";
 
 export interface GrpcDeps {
   readonly devices: DeviceRegistry;
@@ -52,7 +58,6 @@ const SERVED = /^(torpor\.v1|grpc\.reflection\.v1(alpha)?)\./;
 export function buildGrpc(deps: GrpcDeps): GrpcWire {
   const health = new Health();
   const context: CallContext = { logger: deps.logger, observer: deps.observer };
-  const explain = deps.tracer === undefined ? explainStatus : traceCalls(deps.tracer, explainStatus);
   const server = new DrainingServer(health, {
     "grpc.max_receive_message_length": GRPC_MESSAGE_BYTES_MAX,
     "grpc.max_send_message_length": GRPC_MESSAGE_BYTES_MAX,
@@ -60,7 +65,9 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
     "grpc-node.flow_control_window": GRPC_FLOW_CONTROL_WINDOW_BYTES,
     "grpc.keepalive_time_ms": GRPC_KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": GRPC_KEEPALIVE_TIMEOUT_MS,
-    interceptors: [explain, health.interceptor, admitCalls(deps.gate, context)],
+    // It would count and remember every message of every call, for a service that we do not have.
+    "grpc.enable_channelz": 0,
+    interceptors: [intercept(health, admitCalls(deps.gate, context), deps.tracer)],
   });
   const handlers = handlersByPath(deps, context);
   const names = [""];
@@ -84,6 +91,17 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
   };
   setServing(true);
   return { server, setServing };
+}
+
+/** One interceptor for all that looks at calls: each costs every call a wrapper round all of its events. */
+function intercept(health: Health, admit: ServerInterceptor, tracer?: CallTracer): ServerInterceptor {
+  return (definition, call) => {
+    const { path } = definition;
+    // Before the statuses are explained, so that the tracer is told what the client is.
+    const traced = tracer === undefined ? call : traceCall(tracer, path, call);
+    explainStatuses(call);
+    return admit(definition, health.follow(path, traced));
+  };
 }
 
 /** A server whose orderly end does not wait for what has no end of its own. */

@@ -7,7 +7,6 @@ import {
   type Metadata,
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
-  type ServerInterceptor,
 } from "@grpc/grpc-js";
 import { peerAddress } from "../auth/peer.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
@@ -17,42 +16,45 @@ import type { CallFailure, CallSpan, CallTracer } from "../tracing/call-tracer.t
 
 type SentStatus = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
-/** @param first the interceptor next to the library: statuses are told as it leaves them. */
-export function traceCalls(tracer: CallTracer, first: ServerInterceptor): ServerInterceptor {
-  return (definition, call) => {
-    const { path } = definition;
-    if (!path.startsWith("/torpor.v1.")) return first(definition, call);
-    let span: CallSpan | undefined;
-    const send = call.sendStatus.bind(call);
-    // The library's own statuses pass no interceptor, so its method is replaced.
-    call.sendStatus = (status) => {
-      const failure = failureOf(status);
-      if (failure !== undefined) span?.failed(failure);
-      span?.end(codes[status.code]);
-      span = undefined;
-      send(status);
-    };
-    return new ServerInterceptingCall(first(definition, call), {
-      start: (next) =>
-        next({
-          onReceiveMetadata(metadata, proceed) {
-            const begun = begin(tracer, path.slice(1), call, metadata);
-            span = begun;
-            begun.run(() => proceed(metadata));
-          },
-          onReceiveHalfClose(proceed) {
-            if (span === undefined) proceed();
-            else span.run(proceed);
-          },
-          // The library calls it at every end; there is still a span when no status was sent.
-          onCancel() {
-            span?.failed({ reason: "CALL_CANCELLED", message: "The client has gone away." });
-            span?.end("CANCELLED");
-            span = undefined;
-          },
-        }),
-    });
+/**
+ * Tells of one call to the end. @param call the library's own: its statuses go to this very object and pass no interceptor, so
+ * its method is replaced.
+ */
+export function traceCall(
+  tracer: CallTracer,
+  path: string,
+  call: ServerInterceptingCallInterface,
+): ServerInterceptingCallInterface {
+  if (!path.startsWith("/torpor.v1.")) return call;
+  let span: CallSpan | undefined;
+  const send = call.sendStatus.bind(call);
+  call.sendStatus = (status) => {
+    const failure = failureOf(status);
+    if (failure !== undefined) span?.failed(failure);
+    span?.end(codes[status.code]);
+    span = undefined;
+    send(status);
   };
+  return new ServerInterceptingCall(call, {
+    start: (next) =>
+      next({
+        onReceiveMetadata(metadata, proceed) {
+          const begun = begin(tracer, path.slice(1), call, metadata);
+          span = begun;
+          begun.run(() => proceed(metadata));
+        },
+        onReceiveHalfClose(proceed) {
+          if (span === undefined) proceed();
+          else span.run(proceed);
+        },
+        // The library calls it at every end; there is still a span when no status was sent.
+        onCancel() {
+          span?.failed({ reason: "CALL_CANCELLED", message: "The client has gone away." });
+          span?.end("CANCELLED");
+          span = undefined;
+        },
+      }),
+  });
 }
 
 function begin(
