@@ -20,6 +20,7 @@ import { Metrics } from "./metrics/metrics.ts";
 import { restoreDevices } from "./restore.ts";
 import { closeDevices, drain } from "./shutdown.ts";
 import { systemClock } from "./system-clock.ts";
+import { openTracing } from "./tracing/tracing.ts";
 import { type Addresses, buildWires, listen } from "./wires.ts";
 
 export interface RunningDaemon {
@@ -60,8 +61,9 @@ export interface DaemonOptions {
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<RunningDaemon> {
   refuseOpenAddresses(config);
   const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
-  const security = await openSecurity(config, log);
   const metrics = new Metrics(build);
+  const tracing = await openTracing(config, () => ({ log, build, observer: metrics.countSpans() }));
+  const security = await openSecurity(config, log);
   const devices = new Map<string, Device>();
   const failpoints = config.enableFaults
     ? makeFailpoints(config, { log, metrics, tell: (hit, device) => events.failpointHit(hit, device) })
@@ -81,6 +83,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     loop.stop();
     await closeDevices(devices, log);
     if (directory !== undefined) await closeDirectory(directory, log);
+    await tracing?.close();
   };
   const hibernation = { log, deadlineMs: options.hibernateMs ?? SHUTDOWN_HIBERNATE_MS };
   let ready = false;
@@ -92,7 +95,8 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     const swap = hasSwap ? await directory?.openSwap(config.devices, config.swapBytes) : undefined;
     const bootDevices = async () => {
       for (const [index, name] of config.devices.entries()) {
-        const deps = { log, metrics, engineForm, failpoints, images, tell: events.sinkOf(name) };
+        const sinks = { trace: tracing?.traceDevice(name), tell: events.sinkOf(name) };
+        const deps = { log, metrics, engineForm, failpoints, images, ...sinks };
         const device = await boot(name, config, { ...deps, swap: swap?.[index] });
         devices.set(name, device);
         events.addDevice(device);
@@ -107,6 +111,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
         loop,
         log,
         metrics,
+        tracer: tracing?.calls,
         version: build.version,
         isReady: () => ready,
       });
