@@ -70,8 +70,10 @@ export class ComposeProject implements AsyncDisposable {
       for (const service of settings.services) await project.healthy(service);
       return project;
     } catch (error) {
+      // Compose says that a container is unhealthy, and not why.
+      const log = await project.log().catch(() => "none");
       await project[Symbol.asyncDispose]();
-      throw error;
+      throw new Error(`The project did not come up; its log: ${log}`, { cause: error });
     }
   }
 
@@ -126,8 +128,9 @@ export class ComposeProject implements AsyncDisposable {
     return inspect(await this.#container(service), format);
   }
 
-  log(service: string): Promise<string> {
-    return this.#run("logs", "--no-color", service);
+  /** What services have said; all of them, if none is named. */
+  log(...services: readonly string[]): Promise<string> {
+    return this.#run("logs", "--no-color", ...services);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
