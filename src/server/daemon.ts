@@ -62,6 +62,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
   const security = await openSecurity(config, log);
   const metrics = new Metrics(build);
+  metrics.showRateLimits(config.rateLimits);
   const devices = new Map<string, Device>();
   const failpoints = config.enableFaults
     ? makeFailpoints(config, { log, metrics, tell: (hit, device) => events.failpointHit(hit, device) })
