@@ -11,7 +11,13 @@ import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { z } from "zod";
 import { DeviceServiceClient } from "../../src/server/gen/torpor/v1/device.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
-import { readDashboards, readPageQueries, readRules } from "../support/monitoring.ts";
+import {
+  labelValuesOf,
+  readDashboards,
+  readPageQueries,
+  readRules,
+  substituted,
+} from "../support/monitoring.ts";
 import { PrometheusProcess } from "../support/prometheus-process.ts";
 import { patternOf } from "../support/test-device.ts";
 
@@ -61,6 +67,8 @@ beforeAll(async () => {
     ...["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--device", "card0", "--device", "card1"],
     ...["--lmem", "16MiB", "--smem", "64MiB", "--swap", "16MiB", "--engines", "rcs0,bcs0"],
     ...["--data-dir", join(folder, "torpor"), "--enable-faults", "--log-level", "warn"],
+    // So wide that it slows nothing.
+    ...["--rate-limit", "blitter=64GiB"],
   ]);
   const addresses = await daemon.ready();
   url = `http://${addresses.http}`;
@@ -94,6 +102,11 @@ beforeAll(async () => {
   await prometheus.until("rules have seen it", async () => {
     const firing = (await prometheus.rules()).filter(({ state }) => state === "firing");
     return RAISED.every((name) => firing.some((rule) => rule.name === name));
+  });
+  // A quantile of what did not rise is no number, and compares with none.
+  await prometheus.until("every recording rule has a number", async () => {
+    const records = readRules("recording").map(({ record }) => prometheus.query(`${record} >= 0`));
+    return (await Promise.all(records)).every((series) => series.length > 0);
   });
 }, 60_000);
 
@@ -184,32 +197,43 @@ async function sleepAndFail(): Promise<void> {
   await refused("POST", "v1/devices/card1:resume", "{}");
 }
 
-/** An expression of a dashboard as Grafana would send it with everything chosen. */
-function substituted(expression: string): string {
-  return expression
-    .replaceAll("$__rate_interval", "1m")
-    .replaceAll("$__range", "5m")
-    .replaceAll("$instance", ".*")
-    .replaceAll("$device", ".*");
-}
-
-describe.each(readDashboards())("$title", ({ panels, annotations }) => {
+describe.each(readDashboards())("$title", ({ panels, annotations, templating }) => {
   const drawn = panels.filter(({ type }) => type !== "row");
 
   it.each(drawn)("$title shows something", async ({ targets }) => {
-    const answers = await Promise.all(targets.map(({ expr }) => prometheus.query(substituted(expr))));
-    for (const [index, series] of answers.entries()) expect(series, targets[index]?.expr).not.toEqual([]);
+    for (const { expr, instant } of targets) {
+      const query = substituted(expr);
+      const series = await (instant ? prometheus.query(query) : prometheus.range(query));
+      expect(series, expr).not.toEqual([]);
+      expect(
+        series.some(({ value }) => !Number.isNaN(value)),
+        `${expr} has a number`,
+      ).toBe(true);
+    }
   });
 
-  it("marks power states at the time that the daemon says", async () => {
-    for (const { expr } of annotations.list) {
-      const marks = await prometheus.query(substituted(expr));
-      expect(marks.map(({ labels }) => `${labels.device} ${labels.state}`).toSorted()).toEqual([
-        "card0 ACTIVE",
-        "card1 FAILED",
-      ]);
-      for (const { value } of marks) expect(Math.abs(Date.now() - value)).toBeLessThan(300_000);
-    }
+  const choices = templating.list.filter(({ type }) => type === "query");
+
+  it.each(choices)("$name can be chosen", async ({ name, definition }) => {
+    const { selector, label } = labelValuesOf(definition);
+    const values = await prometheus.labelValues(substituted(selector), label);
+    expect(values).not.toEqual([]);
+    if (name === "device") expect(values).toEqual(["card0", "card1"]);
+  });
+
+  it.each(annotations.list)("$name are marked", async ({ expr }) => {
+    expect(await prometheus.range(substituted(expr)), expr).not.toEqual([]);
+  });
+
+  const states = annotations.list.filter(({ name }) => name === "Power states");
+
+  it.each(states)("$name are marked at the time that the daemon says", async ({ expr }) => {
+    const marks = await prometheus.query(substituted(expr));
+    expect(marks.map(({ labels }) => `${labels.device} ${labels.state}`).toSorted()).toEqual([
+      "card0 ACTIVE",
+      "card1 FAILED",
+    ]);
+    for (const { value } of marks) expect(Math.abs(Date.now() - value)).toBeLessThan(300_000);
   });
 });
 
@@ -295,6 +319,19 @@ describe("numbers", () => {
     expect(await prometheus.value("torpor_image_write_bytes_total")).toBe(
       await prometheus.value("torpor_image_size_bytes_sum"),
     );
+  });
+
+  test("the histograms that heatmaps draw have each transition and each phase", async () => {
+    const others = transitionPage.parse(await send("GET", "v1/devices/card1/transitions")).transitions;
+    const all = [...transitions, ...others];
+    expect(await prometheus.value("sum(torpor_transition_duration_seconds_count)")).toBe(all.length);
+    expect(await prometheus.value("sum(torpor_phase_duration_seconds_count)")).toBe(
+      all.reduce((total, each) => total + each.phases.length, 0),
+    );
+  });
+
+  test("the brake is the one that was set", async () => {
+    expect(await prometheus.value('torpor_rate_limit_bytes_per_second{path="blitter"}')).toBe(64 * 2 ** 30);
   });
 
   test("an exemplar of a phase names a transition that there is", async () => {
