@@ -141,6 +141,12 @@ export function labelValuesOf(definition: string): { readonly selector: string; 
   return { selector, label };
 }
 
+/** The commands of a page in docs/runbooks: the lines of its blocks of shell, in their order. */
+export function readCommands(runbook: string): readonly string[] {
+  const text = readFileSync(`${ROOT}docs/runbooks/${runbook}.md`, "utf8");
+  return [...text.matchAll(/^```sh\n([\s\S]*?)\n```$/gm)].flatMap(([, block = ""]) => block.split("\n"));
+}
+
 /** The queries that docs/observability.md tells readers to ask. */
 export function readPageQueries(): readonly string[] {
   const page = readFileSync(`${ROOT}docs/observability.md`, "utf8");
