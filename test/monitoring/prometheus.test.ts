@@ -266,6 +266,37 @@ describe("rules", () => {
   });
 });
 
+describe("panels of one device", () => {
+  const { panels = [] } = readDashboards().find(({ uid }) => uid === "torpor-device") ?? {};
+  const drawn = (title: string, device: string) => {
+    const { targets = [] } = panels.find((panel) => panel.title === title) ?? {};
+    return Promise.all(targets.map(({ expr }) => prometheus.value(substituted(expr, { device }))));
+  };
+
+  test("local memory is pinned, evictable and free as the daemon says", async () => {
+    const region = z.object({ size: bytes, used: bytes, pinned: bytes });
+    const { size, used, pinned } = region.parse(await send("GET", `${DEVICE}/regions/lmem0`));
+    expect(pinned).toBeGreaterThanOrEqual(2 * MIB);
+    const parts = [pinned, used - pinned, size - used];
+    expect(await drawn("Local memory: pinned and evictable", "card0")).toEqual(parts);
+  });
+
+  test.each([
+    ["card0", "ACTIVE"],
+    ["card1", "FAILED"],
+  ])("the state of %s has the text %s", async (device, text) => {
+    const { powerState } = z
+      .object({ powerState: z.string() })
+      .parse(await send("GET", `v1/devices/${device}`));
+    expect(powerState).toBe(text);
+    for (const title of ["Power state", "Power state over time"]) {
+      const { mappings = [] } = panels.find((panel) => panel.title === title)?.fieldConfig.defaults ?? {};
+      const [code] = await drawn(title, device);
+      expect(mappings.map(({ options }) => options[String(code)]?.text)).toEqual([text]);
+    }
+  });
+});
+
 describe("numbers", () => {
   const sum = (pick: (transition: Transition) => number) =>
     transitions.reduce((total, each) => total + pick(each), 0);

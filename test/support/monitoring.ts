@@ -55,9 +55,12 @@ const panel = z.object({
         noValue: z.string().default(""),
         thresholds: z.object({ steps: z.array(z.object({ color: z.string() })) }).optional(),
         links: z.array(link).default([]),
+        mappings: z
+          .array(z.object({ options: z.record(z.string(), z.object({ text: z.string() })) }))
+          .default([]),
       }),
     })
-    .default({ defaults: { unit: "", noValue: "", links: [] } }),
+    .default({ defaults: { unit: "", noValue: "", links: [], mappings: [] } }),
 });
 
 const dashboardFile = z.object({
