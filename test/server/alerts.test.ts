@@ -36,6 +36,7 @@ describe("alerts", () => {
     expect(rule.labels.severity).toMatch(/^(warning|critical)$/);
     expect(summary).toMatch(/^[A-Z].*\.$/);
     expect(description).toMatch(/\{\{ \$labels\.instance \}\}/);
+    expect(description).toMatch(/\{\{ \$value( \| \w+)? \}\}/);
     expect(runbook).toBe(`docs/runbooks/${alert}.md`);
     expect(existsSync(`${ROOT}${runbook}`)).toBe(true);
     const text = readFileSync(`${ROOT}${runbook}`, "utf8");
