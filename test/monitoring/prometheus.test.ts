@@ -365,10 +365,16 @@ describe("numbers", () => {
     expect(await prometheus.value('torpor_rate_limit_bytes_per_second{path="blitter"}')).toBe(64 * 2 ** 30);
   });
 
-  test("an exemplar of a phase names a transition that there is", async () => {
+  test("an exemplar of a phase names a transition, whose trace is where the data source leads", async () => {
     const exemplars = await prometheus.exemplars("torpor_phase_duration_seconds_bucket");
     const names = new Set(exemplars.map(({ transition }) => transition));
     expect(names.size).toBeGreaterThan(0);
-    for (const name of names) expect((await attempt("GET", `v1/${name}`)).status, name).toBe(200);
+    // As a browser follows the link of the provisioned data source from a Grafana on the same machine.
+    const headers = { "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate" };
+    for (const name of names) {
+      const trace = await fetch(`${url}/v1/${name}/trace`, { headers });
+      expect(trace.status, name).toBe(200);
+      expect(await trace.text(), name).toContain("traceEvents");
+    }
   });
 });

@@ -5,9 +5,11 @@ import { describe, expect, it, test } from "vitest";
 import {
   metricsIn,
   readDashboards,
+  readGrafanaEnvironment,
   readPageQueries,
   readRules,
   readRuleTests,
+  readSourceVariables,
 } from "../support/monitoring.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -73,6 +75,18 @@ describe("queries", () => {
   test.each(queries)("%s asks only for metrics that there are", (_title, expression) => {
     expect(metricsIn(expression)).not.toEqual([]);
     expect(unknownIn(expression)).toEqual([]);
+  });
+});
+
+test("compose tells Grafana where its data source is, and where the traces of exemplars are", () => {
+  expect(readSourceVariables().toSorted()).toEqual(["PROMETHEUS_URL", "TORPOR_URL"]);
+  expect(readGrafanaEnvironment("docker/compose.yaml")).toMatchObject({
+    PROMETHEUS_URL: "http://prometheus:9090",
+    TORPOR_URL: expect.stringMatching(/^http:/),
+  });
+  // With certificates it is another address.
+  expect(readGrafanaEnvironment("docker/compose.secure.yaml")).toMatchObject({
+    TORPOR_URL: expect.stringMatching(/^https:/),
   });
 });
 

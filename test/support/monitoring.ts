@@ -138,6 +138,18 @@ export function substituted(expression: string, chosen: { instance?: string; dev
     .replaceAll("$phase", ".*");
 }
 
+/** Variables of the environment that the provisioned data source takes its values from. */
+export function readSourceVariables(): readonly string[] {
+  const source = readFileSync(`${ROOT}docker/grafana/provisioning/datasources/prometheus.yml`, "utf8");
+  return [...source.matchAll(/(?<!\$)\$\{(\w+)\}/g)].map(([, name = ""]) => name);
+}
+
+/** The variables that a file of docker compose gives Grafana. */
+export function readGrafanaEnvironment(file: string): Readonly<Record<string, string>> {
+  const grafana = z.object({ environment: z.record(z.string(), z.string()) });
+  return z.object({ services: z.object({ grafana }) }).parse(readYaml(file)).services.grafana.environment;
+}
+
 /** The selector and the label of `label_values(SELECTOR, LABEL)`. */
 export function labelValuesOf(definition: string): { readonly selector: string; readonly label: string } {
   const [, selector = "", label = ""] = /^label_values\((.+), (\w+)\)$/.exec(definition) ?? [];
