@@ -69,6 +69,8 @@ beforeAll(async () => {
     ...["--data-dir", join(folder, "torpor"), "--enable-faults", "--log-level", "warn"],
     // So wide that it slows nothing.
     ...["--rate-limit", "blitter=64GiB"],
+    // Nobody listens there: traces are lost, and everything else is as without them.
+    ...["--otlp-endpoint", "http://127.0.0.1:9"],
   ]);
   const addresses = await daemon.ready();
   url = `http://${addresses.http}`;

@@ -305,6 +305,7 @@ describe("docs/metrics.md", () => {
     metrics.countFailpoints(["evict.object"]);
     metrics.countImages();
     metrics.showRateLimits({});
+    metrics.countSpans();
     const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
     const rows = [...page.matchAll(/^\| `(\w+)` +\| (\w+) +\| ([^|]*)\|/gm)];
     const documented = rows.map(([, name, kind, labels = ""]) => `${name} ${kind} ${labels.trim()}`.trim());
