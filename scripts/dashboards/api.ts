@@ -235,15 +235,31 @@ export const api: Frame = {
         ),
         timeSeries(
           {
-            title: "Streams of events",
+            title: "Streams",
             description:
-              "Streams that are open over all daemons, and those that ended because their client was too slow, for each second.",
+              "Streams of events and of content that are open over all daemons, and streams of events that ended because their client was too slow, for each second.",
             unit: "short",
             empty: "no daemon",
             width: 8,
           },
-          line(`sum(${ofInstance("torpor_event_watchers")})`, "open"),
-          line(`sum(${rate(ofInstance("torpor_event_streams_dropped_total"))})`, "dropped"),
+          line(`sum(${ofInstance("torpor_event_watchers")})`, "events"),
+          line(`sum by (direction) (${ofInstance("torpor_content_streams")})`, "content, {{direction}}"),
+          line(
+            `sum(${rate(ofInstance("torpor_event_streams_dropped_total"))})`,
+            "events, dropped each second",
+          ),
+        ),
+        timeSeries(
+          {
+            title: "Spans of traces",
+            description:
+              "Spans that a collector took, and those that were lost because the queue was full or nobody took them, over all daemons. Nothing where no collector is named.",
+            unit: "ops",
+            empty: "no collector",
+            width: 8,
+          },
+          line(`sum(${rate(ofInstance("torpor_trace_spans_sent_total"))})`, "sent"),
+          line(`sum(${rate(ofInstance("torpor_trace_spans_lost_total"))})`, "lost"),
         ),
         table(
           {
@@ -252,7 +268,7 @@ export const api: Frame = {
               "What each daemon was built from and runs on. Several versions at once: an update is under way, or was forgotten.",
             unit: "none",
             empty: "no daemon",
-            width: 16,
+            width: 8,
           },
           lines(`max by (instance, version, revision, node_version) (${ofInstance("torpor_build_info")})`),
           ["instance", "version", "revision", "node_version", "1"],
