@@ -1,4 +1,4 @@
-/** The hibernation image of 512 MiB that nothing can compress, written and read, against the disk's own sequential rate. */
+/** The hibernation image of 256 MiB that nothing can compress, written and read, against the disk's own sequential rate. */
 import { randomFillSync } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,11 +19,11 @@ import type { Benchmark } from "../harness/benchmark.ts";
 import { median, medianRatio } from "../harness/statistics.ts";
 import { type DiskRates, diskRates } from "../limits/disk.ts";
 
-const TOTAL_BYTES = 512 * MIB;
-const ROUNDS = 7;
+const TOTAL_BYTES = 256 * MIB;
+const ROUNDS = 5;
 
 export const benchmark: Benchmark = {
-  title: "S4 of 512 MiB of random bytes and of 512 MiB of zeros, to a directory on disk.",
+  title: "S4 of 256 MiB of random bytes and of 256 MiB of zeros, to a directory on disk.",
   async run(report) {
     // Not in /tmp, which may be memory.
     const folder = await mkdtemp(join(process.cwd(), "bench-images-"));
@@ -62,7 +62,7 @@ export const benchmark: Benchmark = {
     const writeLimits = limits.map((each) => each.writeAndRead);
     const readLimits = limits.map((each) => each.read);
     report({
-      name: "image of 512 MiB: write, read back, seal",
+      name: "image of 256 MiB: write, read back, seal",
       figure: median(writes),
       unit: "GB/s",
       limit: { name: "disk: write, fsync, read", figure: median(writeLimits) },
@@ -70,7 +70,7 @@ export const benchmark: Benchmark = {
       aim: { of: "ratio", atLeast: 0.8 },
     });
     report({
-      name: "image of 512 MiB: restore",
+      name: "image of 256 MiB: restore",
       figure: median(reads),
       unit: "GB/s",
       limit: { name: "disk: read", figure: median(readLimits) },
