@@ -2,7 +2,7 @@
  * The configuration of the daemon: defaults, then a YAML file, then the environment, then flags; the later wins, key
  * by key.
  */
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { Document } from "yaml";
 import type { z } from "zod";
 import type { RateLimits, RuntimePmSettings } from "../device/mod.ts";
@@ -103,16 +103,24 @@ export function loadConfig(
 }
 
 function readFile(file: string): string {
+  const bytes = Buffer.alloc(CONFIG_FILE_BYTES_MAX + 1);
+  let lengthBytes = 0;
   try {
-    if (statSync(file).size > CONFIG_FILE_BYTES_MAX) {
-      throw new ConfigError(`The configuration file ${file} is larger than ${CONFIG_FILE_BYTES_MAX} bytes.`);
+    const descriptor = openSync(file, "r");
+    try {
+      // Not by its size, which what is no regular file does not tell: /dev/zero would be read for ever.
+      for (let read = -1; read !== 0 && lengthBytes < bytes.length; lengthBytes += read) {
+        read = readSync(descriptor, bytes, lengthBytes, bytes.length - lengthBytes, null);
+      }
+    } finally {
+      closeSync(descriptor);
     }
-    return readFileSync(file, "utf8");
   } catch (error) {
-    if (error instanceof ConfigError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`The configuration file ${file} cannot be read: ${why}.`, { cause: error });
   }
+  if (lengthBytes <= CONFIG_FILE_BYTES_MAX) return bytes.toString("utf8", 0, lengthBytes);
+  throw new ConfigError(`The configuration file ${file} is larger than ${CONFIG_FILE_BYTES_MAX} bytes.`);
 }
 
 function checkSettings(found: FoundValues): Settings {
