@@ -30,13 +30,14 @@ export type PreallocatedBackups = Map<number, number>;
 
 /**
  * Steps 1 and 2a: moves every evictable object of every local region to system memory. Answers whether some were left
- * because work uses them.
+ * because work uses them. `beforeMove` may look at those that leave, where they are.
  */
 export async function evictRegions(
   memory: Memory,
   transition: Transition,
   counts: PhaseCounts,
   failpoint: "evict.object" | "evictPinned.object",
+  beforeMove: (slots: readonly number[]) => Promise<void> = async () => {},
 ): Promise<boolean> {
   let someActive = false;
   for (const region of memory.localRegions) {
@@ -56,7 +57,9 @@ export async function evictRegions(
     };
     await pipelined(victimBatches(memory, region, transition, noteActive), async (victims) => {
       const { passed, failure } = await passing(memory, victims.slots, failpoint);
-      const tally = await evictVictims(memory, keepFirst(memory, victims, passed), "suspend");
+      const leaving = keepFirst(memory, victims, passed);
+      await beforeMove(leaving.slots);
+      const tally = await evictVictims(memory, leaving, "suspend");
       addTally(counts.evicted, tally);
       walk.objects += tally.objects + tally.purgedObjects;
       walk.exhausted ||= tally.exhausted;
