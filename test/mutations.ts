@@ -313,8 +313,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "move what has no checksum yet",
     file: `${POWER}/suspend-sequence.ts`,
-    text: "if (progress.checksums !== undefined) await checksumMoving(memory, progress.checksums, slots);",
-    replacement: "void [checksumMoving, slots];",
+    text: "checksumMoving(memory, checksums, slots),",
+    replacement: "Promise.resolve(void [checksumMoving, slots]),",
+    tests: ["test/device/verify.test.ts"],
+  },
+  {
+    defect: "take the checksum of what work still waits to change",
+    file: `${POWER}/backup.ts`,
+    text: "const options = { sparesAwaited: beforeMove !== undefined };",
+    replacement: "const options = { sparesAwaited: false };",
     tests: ["test/device/verify.test.ts"],
   },
   {

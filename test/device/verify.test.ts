@@ -124,6 +124,27 @@ describe("verify", () => {
     },
   );
 
+  test.each(["idle_only", "chain"] as const)(
+    "takes the checksum of what work waits to change when that work has ended (%s)",
+    async (step1) => {
+      const { gpu } = await bootFaulty({
+        engines: ["bcs0", "ccs0"],
+        policy: { ...DEFAULT_POLICY, step1 },
+      });
+      const object = await gpu.upload(patternOf(1, MIB));
+      const context = async (engine: string): Promise<string> =>
+        (await gpu.execute({ type: "createContext", engine, priority: "NORMAL" })).id;
+      const long = { type: "submitWork", context: await context("ccs0"), waitFences: [] } as const;
+      const { id: first } = await gpu.execute({ ...long, commands: [{ op: "spin", durationMs: 5 }] });
+      const fill = { op: "fill", object, offsetBytes: 0, lengthBytes: MIB, pattern: 7 } as const;
+      const waiting = { type: "submitWork", context: await context("bcs0"), waitFences: [first] } as const;
+      await gpu.execute({ ...waiting, commands: [fill] });
+      await gpu.execute({ type: "suspend", state: "S3", verify: true });
+      expect((await gpu.execute({ type: "resume", verify: true })).state).toBe("SUCCEEDED");
+      expect(new Uint32Array((await gpu.download(object)).buffer).every((word) => word === 7)).toBe(true);
+    },
+  );
+
   test("cannot be asked of a resume whose suspend took no checksums", async () => {
     const { gpu } = await boot();
     await gpu.execute({ type: "suspend", state: "S3" });

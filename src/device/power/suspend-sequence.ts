@@ -173,9 +173,11 @@ function evictChecked(
   progress: SuspendProgress,
   counts: PhaseCounts,
 ): Promise<boolean> {
-  return evictRegions(memory, transition, counts, "evict.object", async (slots) => {
-    if (progress.checksums !== undefined) await checksumMoving(memory, progress.checksums, slots);
-  });
+  const { checksums } = progress;
+  if (checksums === undefined) return evictRegions(memory, transition, counts, "evict.object");
+  return evictRegions(memory, transition, counts, "evict.object", (slots) =>
+    checksumMoving(memory, checksums, slots),
+  );
 }
 
 /** Does the work of step 1 or 2; by policy its failure is the next step's to make good. */
