@@ -24,6 +24,9 @@ import { CONFIG_FILE_BYTES_MAX } from "./daemon-limits.ts";
 import type { FailpointSpec } from "./failpoint-spec.ts";
 import type { ListenAddress } from "./listen.ts";
 
+/** Characters of a wrong value that a message quotes. */
+const SHOWN_LENGTH_MAX = 200;
+
 /** What the daemon runs by. Every device gets the same memory and engines. */
 export interface Config {
   readonly devices: readonly string[];
@@ -143,10 +146,13 @@ function describe(issue: z.core.$ZodIssue, found: FoundValues): string {
   return `${value.place(path)}: ${String(first)} (${show(value.value, path)}) ${issue.message}`;
 }
 
+/** The value in one line, of a length for people. */
 function show(value: unknown, path: readonly PropertyKey[]): string {
   const [index] = path;
   const item = Array.isArray(value) && typeof index === "number" ? (value[index] ?? value) : value;
-  return typeof item === "string" ? item : (JSON.stringify(item) ?? String(item));
+  const text = typeof item === "string" ? item : (JSON.stringify(item) ?? String(item));
+  const line = text.replace(/\s+/g, " ");
+  return line.length > SHOWN_LENGTH_MAX ? `${line.slice(0, SHOWN_LENGTH_MAX)}…` : line;
 }
 
 function toConfig(settings: Settings): Config {

@@ -20,7 +20,7 @@ import { hostileText } from "../support/fuzz-messages.ts";
 const RUNS = Number(process.env.TORPOR_FUZZ_RUNS ?? 400);
 const SEED = Number(process.env.TORPOR_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 /** A message is for people: what it quotes may be long, and nothing else of it is. */
-const LINES_MAX = 200;
+const LINES_MAX = 400;
 
 const directory = mkdtempSync(join(tmpdir(), "torpor-config-fuzz-"));
 const file = join(directory, "torpor.yaml");
