@@ -6,6 +6,11 @@ export interface DevicePlan {
   readonly policy: PowerPolicy;
   readonly swapBytes: number;
   readonly options: Partial<DeviceOptions>;
+  /**
+   * Whether the blitter may get bytes wrong and say nothing. Nobody works on such a device: what an engine would make of
+   * a context that came back wrong, no model could say.
+   */
+  readonly blitsWrong: boolean;
   /** Regions by id, as objects may name them. */
   readonly placements: readonly (readonly string[])[];
 }
@@ -37,6 +42,7 @@ export function deviceOf(seed: number): DevicePlan {
   return {
     policy,
     swapBytes,
+    blitsWrong: chance(0.25),
     options: {
       engines: ["rcs0", "ccs0", "bcs0", "bcs1"],
       lmem: chance(0.5) ? SMALL_WINDOW : WHOLE_WINDOW,
