@@ -22,15 +22,8 @@ export function checkMemoryInvariants(memory: Memory): void {
       }
     }
   }
-  const bytes = memory.regions.map(() => ({
-    used: 0,
-    pinned: 0,
-    pinnedObjects: 0,
-    objects: 0,
-    visible: 0,
-    backup: 0,
-  }));
-  const extents = memory.regions.map((): Taken => ({ startsBytes: [], endsBytes: [] }));
+  const bytes = memory.regions.map(() => ({ pinned: 0, pinnedObjects: 0, objects: 0, backup: 0 }));
+  const taken = memory.regions.map((region) => new Taken(region));
   const backups = new Map<number, number>();
   let live = 0;
   for (let slot = 0; slot < table.slotsUsed; slot++) {
@@ -68,65 +61,64 @@ export function checkMemoryInvariants(memory: Memory): void {
       tally.pinnedObjects++;
     }
     if (table.has(slot, FLAG_BACKUP)) tally.backup += table.sizeBytes[slot];
-    const { usedBytes, visibleBytes } = takeExtents(region, slot, resource, extents[region.index], memory);
-    tally.used += usedBytes;
-    tally.visible += visibleBytes;
+    taken[region.index].take(slot, resource, memory);
   }
   memory.swap?.checkInvariants();
   assert.equal(live, table.count, "the table counts its live objects");
   for (const region of memory.regions) {
     const tally = bytes[region.index];
-    const used = tally.used + region.reservedBytes;
+    const { usedBytes, visibleBytes } = taken[region.index];
+    const used = usedBytes + region.reservedBytes;
     assert.equal(used + region.freeBytes, region.sizeBytes, `region ${region.id}: used + free = size`);
     assert.equal(tally.pinnedObjects, region.pinnedObjectCount, `region ${region.id}: pinned objects`);
     assert.equal(tally.backup, region.backupBytes, `region ${region.id}: bytes of backups`);
     if (region.reservedBytes === 0) {
       assert.equal(
-        tally.visible + region.visibleFreeBytes,
+        visibleBytes + region.visibleFreeBytes,
         region.visibleBytes,
         `region ${region.id}: visible bytes`,
       );
     }
     assert.equal(tally.pinned, region.pinnedBytes, `region ${region.id}: pinned bytes`);
     assert.equal(tally.objects, region.objectCount, `region ${region.id}: object count`);
-    checkDisjoint(region, extents[region.index]);
+    checkDisjoint(region, taken[region.index]);
   }
   checkBackups(memory, backups);
 }
 
-/** Where the extents of a region start and end. */
-interface Taken {
-  readonly startsBytes: number[];
-  readonly endsBytes: number[];
-}
-
-function takeExtents(
-  region: Region,
-  slot: number,
-  resource: number,
-  into: Taken,
-  { table }: Memory,
-): { usedBytes: number; visibleBytes: number } {
-  let usedBytes = 0;
-  let visibleBytes = 0;
-  let pieces = 0;
-  let lastEndBytes = -1;
-  region.forEachBlock(resource, (offsetBytes, lengthBytes) => {
-    if (offsetBytes % region.minPageBytes !== 0 || lengthBytes <= 0)
-      assert.fail(`an extent of slot ${slot} is empty or not page aligned`);
+/** What the objects of a region have of it. One record for all of them: this is most of the walk. */
+class Taken {
+  readonly startsBytes: number[] = [];
+  readonly endsBytes: number[] = [];
+  usedBytes = 0;
+  visibleBytes = 0;
+  readonly #region: Region;
+  #pieces = 0;
+  readonly #takeBlock = (offsetBytes: number, lengthBytes: number): void => {
     const endBytes = offsetBytes + lengthBytes;
-    into.startsBytes.push(offsetBytes);
-    into.endsBytes.push(endBytes);
-    usedBytes += lengthBytes;
-    visibleBytes += Math.max(0, Math.min(region.visibleBytes, endBytes) - offsetBytes);
-    if (offsetBytes !== lastEndBytes) pieces++;
-    lastEndBytes = endBytes;
-  });
-  if (pieces !== 1 && region.kind === "LOCAL" && table.has(slot, FLAG.CONTIGUOUS))
-    assert.fail(`contiguous slot ${slot} has ${pieces} extents`);
-  const needed = Math.ceil(table.sizeBytes[slot] / region.minPageBytes) * region.minPageBytes;
-  if (usedBytes < needed) assert.fail(`the extents of slot ${slot} do not hold its size`);
-  return { usedBytes, visibleBytes };
+    if (offsetBytes % this.#region.minPageBytes !== 0 || lengthBytes <= 0)
+      assert.fail(`the block from ${offsetBytes} to ${endBytes} is empty or not page aligned`);
+    if (offsetBytes !== this.endsBytes.at(-1) || this.#pieces === 0) this.#pieces++;
+    this.startsBytes.push(offsetBytes);
+    this.endsBytes.push(endBytes);
+    this.usedBytes += lengthBytes;
+    this.visibleBytes += Math.max(0, Math.min(this.#region.visibleBytes, endBytes) - offsetBytes);
+  };
+
+  constructor(region: Region) {
+    this.#region = region;
+  }
+
+  take(slot: number, resource: number, { table }: Memory): void {
+    const region = this.#region;
+    const before = this.usedBytes;
+    this.#pieces = 0;
+    region.forEachBlock(resource, this.#takeBlock);
+    if (this.#pieces !== 1 && region.kind === "LOCAL" && table.has(slot, FLAG.CONTIGUOUS))
+      assert.fail(`contiguous slot ${slot} has ${this.#pieces} extents`);
+    const needed = Math.ceil(table.sizeBytes[slot] / region.minPageBytes) * region.minPageBytes;
+    if (this.usedBytes - before < needed) assert.fail(`the extents of slot ${slot} do not hold its size`);
+  }
 }
 
 /** Extents are disjoint when each, in order, starts where the one before it has ended or later: none is empty. */

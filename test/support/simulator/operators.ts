@@ -50,7 +50,7 @@ export function actAsOperator(world: World, step: Step, action: OperatorAction):
       const settings = {
         enabled: a % 3 !== 0,
         autosuspendDelayMs: 10 + (b % 2000),
-        d3coldThresholdBytes: c % (8 * MIB),
+        d3coldThresholdBytes: (c * 64) % (5 * MIB),
       };
       world.launch(operator, { type: "updateRuntimePm", ...settings });
       return;

@@ -15,6 +15,7 @@ import { Wrongs } from "./wrongs.ts";
 
 const CLIENTS = 5;
 const OPERATORS = 2;
+const IMAGES_KEPT = 2;
 
 /** Reasons that are bugs unless something that the simulation did itself explains them. */
 const NEVER = [
@@ -190,6 +191,14 @@ export class World {
   /** Adds to the record of the run. */
   note(text: string): void {
     this.#hash.update(`${this.step} ${this.#device?.gpu.clock.monotonicNs() ?? 0n} ${text}\n`);
+  }
+
+  /** Lets the store forget consumed images but for the last ones, as retention does: nothing may come of those. */
+  forgetConsumed(): void {
+    const { images } = this.images;
+    if (images.size <= IMAGES_KEPT) return;
+    const consumed = this.images.idsOf("CONSUMED");
+    for (const id of consumed.slice(0, -IMAGES_KEPT)) images.delete(id);
   }
 
   /** Brings every client's model up to what has been done. */
