@@ -66,7 +66,8 @@ export function admitCalls(gate: Gate, { logger, observer }: CallContext): Serve
 }
 
 function named(metadata: Metadata | null | undefined, requestId: string): Metadata {
-  const answer = metadata?.clone() ?? new Metadata();
+  // What is there was made for this status alone.
+  const answer = metadata ?? new Metadata();
   answer.set(REQUEST_ID_HEADER, requestId);
   return answer;
 }
