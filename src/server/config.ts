@@ -72,7 +72,18 @@ export interface Config {
   readonly enableFaults: boolean;
   /** Armed before the devices boot. Not empty only where faults are enabled. */
   readonly failpoints: readonly FailpointSpec[];
+  /** Undefined where no traces are wanted. */
+  readonly tracing: TracingConfig | undefined;
   readonly logLevel: LogLevel;
+}
+
+/** Where traces go, and what they say of the daemon that they are from. */
+export interface TracingConfig {
+  /** Base URL of the collector. */
+  readonly endpoint: string;
+  /** Undefined when the attributes may say it. */
+  readonly serviceName: string | undefined;
+  readonly resourceAttributes: Readonly<Record<string, string>>;
 }
 
 export interface LoadedConfig {
@@ -185,7 +196,18 @@ function toConfig(settings: Settings): Config {
     ),
     enableFaults: settings.enableFaults,
     failpoints: settings.failpoints,
+    tracing: toTracing(settings),
     logLevel: settings.logLevel,
+  };
+}
+
+function toTracing({ otlpEndpoint, otelServiceName, otelResourceAttributes }: Settings): Config["tracing"] {
+  if (otlpEndpoint === "") return undefined;
+  const attributes = otelResourceAttributes.map(({ name, value }) => [name, value]);
+  return {
+    endpoint: otlpEndpoint,
+    serviceName: otelServiceName === "" ? undefined : otelServiceName,
+    resourceAttributes: Object.fromEntries(attributes),
   };
 }
 

@@ -16,6 +16,7 @@ import type { RequestLedger } from "../idempotency.ts";
 import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
+import type { CallTracer } from "../tracing/call-tracer.ts";
 import { answerClientError } from "./client-error.ts";
 import { contentRoutes } from "./content-routes.ts";
 import { docsPage } from "./docs-page.ts";
@@ -28,6 +29,7 @@ import { answerUnknownRoutes } from "./not-found.ts";
 import { guardOrigin } from "./origin-guard.ts";
 import { routeLabel } from "./route-path.ts";
 import { tlsServer } from "./tls-server.ts";
+import { traceRequests } from "./trace-requests.ts";
 import { transcodedRoutes } from "./transcoder.ts";
 
 export interface HttpDeps {
@@ -47,6 +49,8 @@ export interface HttpDeps {
   /** What /metrics answers; without it there is no such route. */
   readonly metrics?: MetricsSource;
   readonly observer?: WireObserver;
+  /** @default none: nobody traces */
+  readonly tracer?: CallTracer | undefined;
 }
 
 /** Builds the server: `await app.listen({ host, port })` starts it, `await app.close()` drains it. */
@@ -63,9 +67,12 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     forceCloseConnections: "idle",
     return503OnClosing: false,
   });
+  // The proto and the device check requests. Only the documentation's plugin has schemas, and would load a compiler for them.
+  app.setValidatorCompiler(() => () => true);
   app.setErrorHandler(replyWithError);
   answerUnknownRoutes(app);
   nameRequests(app);
+  if (deps.tracer !== undefined) traceRequests(app, deps.tracer);
   refuseWhileClosing(app);
   guardOrigin(app, deps.allowedHosts);
   guardCalls(app, deps.gate);
@@ -77,7 +84,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     done();
   });
   app.register((scope, _options, done) => {
-    contentRoutes(scope, deps.devices);
+    contentRoutes(scope, deps);
     done();
   });
   eventRoutes(app, deps);
