@@ -90,6 +90,8 @@ export interface LoadedConfig {
   readonly config: Config;
   /** The configuration in force as YAML, each key with the place it came from; usable as a file. */
   readonly printed: string;
+  /** Keys that some source gave; all others have their defaults. */
+  readonly given: ReadonlySet<ConfigKey>;
   /** Whole sentences about what was ignored. */
   readonly warnings: readonly string[];
 }
@@ -109,6 +111,7 @@ export function loadConfig(
   return {
     config: toConfig(settings),
     printed: print(settings, found),
+    given: new Set(CONFIG_KEYS.filter((key) => found[key] !== undefined)),
     warnings: unknownVariables(environment).map(
       (variable) =>
         `The environment variable ${variable} looks like a setting, but there is none of that name.`,

@@ -1,5 +1,5 @@
 /** torpord: does what its command line asks for. The only file that knows the process: its words, signals and end. */
-import { constants } from "node:os";
+import { constants, totalmem } from "node:os";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
 import { newToken } from "./auth/new-token.ts";
 import { type BuildInfo, readBuildInfo } from "./build-info.ts";
@@ -10,6 +10,7 @@ import type { LogLevel } from "./config-schema.ts";
 import type { RunningDaemon } from "./daemon.ts";
 import { askHealth } from "./healthcheck.ts";
 import { formatListenAddress, type ListenAddress } from "./listen.ts";
+import { checkMemoryLimit } from "./memory-limit.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
@@ -59,10 +60,12 @@ async function main(build: BuildInfo): Promise<void> {
 }
 
 /** Runs the daemon until a signal comes. Ends the process. */
-async function run({ config, warnings }: LoadedConfig, build: BuildInfo): Promise<void> {
+async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
+  const { config, warnings } = loaded;
   const log = buildLog(config.logLevel);
   exitOnBug(log);
-  for (const warning of warnings) log.warn(warning);
+  const tooLarge = checkMemoryLimit(loaded, process.constrainedMemory(), totalmem());
+  for (const warning of [...warnings, tooLarge ?? []].flat()) log.warn(warning);
   const firstSignal = waitForSignal(log);
   // Loaded here, because health checks and --help are many and need none of it.
   const [{ startDaemon }, { setLogger }] = await Promise.all([
