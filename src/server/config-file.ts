@@ -1,8 +1,21 @@
 /** Configuration from a YAML file, with the line and column of everything that may be wrong in it. */
-import { isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "yaml";
 import { ConfigError } from "./config-error.ts";
 import { CONFIG_KEYS } from "./config-options.ts";
 import type { FoundValue, FoundValues } from "./config-source.ts";
+import { CONFIG_DEPTH_MAX } from "./daemon-limits.ts";
+
+const TOO_DEEP = "Lists and maps stand in each other too deeply.";
 
 /**
  * Reads the settings in `text`.
@@ -19,6 +32,7 @@ export function readConfigText(file: string, text: string): FoundValues {
   const [error] = document.errors;
   if (error !== undefined) throw new ConfigError(`${at(error.pos[0])}: ${sentence(error.message)}`);
   if (document.contents === null) return {};
+  requireReadable(document, at);
   if (!isMap(document.contents)) {
     throw new ConfigError(`${at(start(document.contents))}: The file is not a map of settings.`);
   }
@@ -32,7 +46,7 @@ export function readConfigText(file: string, text: string): FoundValues {
     // A key without a value is what remains when somebody comments out the value: the default holds.
     if (pair.value === null || (isScalar(pair.value) && pair.value.value === null)) continue;
     found[key] = {
-      value: isNode(pair.value) ? pair.value.toJS(document) : pair.value,
+      value: isNode(pair.value) ? readValue(pair.value, document, at) : pair.value,
       place: (path) => {
         const node = path.length > 0 ? document.getIn([key, ...path], true) : undefined;
         if (isNode(node)) return at(start(node));
@@ -43,12 +57,42 @@ export function readConfigText(file: string, text: string): FoundValues {
   return found;
 }
 
+/**
+ * Refuses what a parser takes as it comes, and what would crash who reads it: aliases that lead nowhere or round in a circle,
+ * and lists in lists in lists.
+ */
+function requireReadable(document: Document, at: (offset: number) => string): void {
+  visit(document, {
+    Node(_, node, path) {
+      if (path.length > CONFIG_DEPTH_MAX) throw new ConfigError(`${at(start(node))}: ${TOO_DEEP}`);
+      if (!isAlias(node)) return;
+      const source = node.resolve(document);
+      if (source === undefined)
+        throw new ConfigError(`${at(start(node))}: Alias *${node.source} has no anchor before it.`);
+      if (path.includes(source))
+        throw new ConfigError(
+          `${at(start(node))}: Alias *${node.source} stands inside of what it stands for.`,
+        );
+    },
+  });
+}
+
+/** @throws ConfigError for aliases of aliases that would make very much of a small file. */
+function readValue(node: Node, document: Document, at: (offset: number) => string): unknown {
+  try {
+    return node.toJS(document);
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    throw new ConfigError(`${at(start(node))}: ${sentence(error.message)}`, { cause: error });
+  }
+}
+
 function start(node: Node): number {
   return node.range?.[0] ?? 0;
 }
 
-/** The parser's messages, as sentences. */
+/** The parser's messages, as sentences. One is of the stack that it ran out of. */
 function sentence(message: string): string {
-  const text = message.trim();
+  const text = message.includes("call stack") ? TOO_DEEP : message.trim();
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }

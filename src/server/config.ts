@@ -2,7 +2,7 @@
  * The configuration of the daemon: defaults, then a YAML file, then the environment, then flags; the later wins, key
  * by key.
  */
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { Document } from "yaml";
 import type { z } from "zod";
 import type { RateLimits, RuntimePmSettings } from "../device/mod.ts";
@@ -23,6 +23,9 @@ import type { FoundValues } from "./config-source.ts";
 import { CONFIG_FILE_BYTES_MAX } from "./daemon-limits.ts";
 import type { FailpointSpec } from "./failpoint-spec.ts";
 import type { ListenAddress } from "./listen.ts";
+
+/** Characters of a wrong value that a message quotes. */
+const SHOWN_LENGTH_MAX = 200;
 
 /** What the daemon runs by. Every device gets the same memory and engines. */
 export interface Config {
@@ -117,16 +120,24 @@ export function loadConfig(
 }
 
 function readFile(file: string): string {
+  const bytes = Buffer.alloc(CONFIG_FILE_BYTES_MAX + 1);
+  let lengthBytes = 0;
   try {
-    if (statSync(file).size > CONFIG_FILE_BYTES_MAX) {
-      throw new ConfigError(`The configuration file ${file} is larger than ${CONFIG_FILE_BYTES_MAX} bytes.`);
+    const descriptor = openSync(file, "r");
+    try {
+      // Not by its size, which what is no regular file does not tell: /dev/zero would be read for ever.
+      for (let read = -1; read !== 0 && lengthBytes < bytes.length; lengthBytes += read) {
+        read = readSync(descriptor, bytes, lengthBytes, bytes.length - lengthBytes, null);
+      }
+    } finally {
+      closeSync(descriptor);
     }
-    return readFileSync(file, "utf8");
   } catch (error) {
-    if (error instanceof ConfigError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`The configuration file ${file} cannot be read: ${why}.`, { cause: error });
   }
+  if (lengthBytes <= CONFIG_FILE_BYTES_MAX) return bytes.toString("utf8", 0, lengthBytes);
+  throw new ConfigError(`The configuration file ${file} is larger than ${CONFIG_FILE_BYTES_MAX} bytes.`);
 }
 
 function checkSettings(found: FoundValues): Settings {
@@ -149,10 +160,13 @@ function describe(issue: z.core.$ZodIssue, found: FoundValues): string {
   return `${value.place(path)}: ${String(first)} (${show(value.value, path)}) ${issue.message}`;
 }
 
+/** The value in one line, of a length for people. */
 function show(value: unknown, path: readonly PropertyKey[]): string {
   const [index] = path;
   const item = Array.isArray(value) && typeof index === "number" ? (value[index] ?? value) : value;
-  return typeof item === "string" ? item : (JSON.stringify(item) ?? String(item));
+  const text = typeof item === "string" ? item : (JSON.stringify(item) ?? String(item));
+  const line = text.replace(/\s+/g, " ");
+  return line.length > SHOWN_LENGTH_MAX ? `${line.slice(0, SHOWN_LENGTH_MAX)}…` : line;
 }
 
 function toConfig(settings: Settings): Config {

@@ -39,6 +39,9 @@ export const RESOURCE_ATTRIBUTES_MAX = 64;
 /** Largest configuration file: far above any real one, so that a wrong path cannot fill the memory. Unit: bytes. */
 export const CONFIG_FILE_BYTES_MAX = 256 * 1024;
 
+/** Most lists and maps that stand in each other in a configuration file: no setting has more than a list. */
+export const CONFIG_DEPTH_MAX = 32;
+
 /** How long a daemon may take to answer its health check: below the timeout of the image's. Unit: milliseconds. */
 export const HEALTH_ANSWER_TIMEOUT_MS = 2_000;
 

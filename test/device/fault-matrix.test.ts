@@ -5,36 +5,28 @@
  */
 import { describe, expect, test } from "vitest";
 import type { ErrorReason, FailpointAction, FailpointName, PowerState } from "../../src/device/mod.ts";
-import { bootCrowded, bootShape, SHAPES, type Shape, type StrainedDevice } from "../support/fault-shapes.ts";
+import { countPasses, SURVIVED, takes } from "../support/fault-passes.ts";
+import { bootCrowded, bootShape, SHAPES, type Shape } from "../support/fault-shapes.ts";
 import {
   backupsOf,
   cancelAfter,
-  type Direction,
   expectCycle,
   expectRecovered,
   expectResumed,
   expectWhole,
   forgetGivenUp,
   isAsleep,
+  SLEEPS,
   type Sleep,
   transit,
 } from "../support/fault-transit.ts";
 import { ERROR_ONCE } from "../support/faulty-device.ts";
 import { seededRandom } from "../support/test-device.ts";
 
-/** Not all of all, for time: S2idle copies as S3 does, and what runtime PM copies is least where nothing is pinned. */
-const SLEEPS: Readonly<Record<Shape, readonly Sleep[]>> = {
-  fresh: ["S2IDLE", "S3", "S4"],
-  "pinned-heavy": ["S3", "S4", "D3COLD"],
-  "SMEM-tight": ["S3", "S4", "D3COLD"],
-};
-
-/** They make the device find something instead of failing, and the device can live with it. */
-const SURVIVED: readonly FailpointName[] = ["idle.timeout", "migrate.pageTable", "blitter.hang", "copy.blit"];
-/** They make the device find what stops a suspend, or a resume. */
-const FOUND: readonly FailpointName[] = ["image.short", "firmware.load", "verify.mismatch"];
 /** Nobody but a verification sees what they do. */
 const UNSEEN: readonly FailpointName[] = ["copy.short", "copy.corrupt"];
+/** On a device without objects nothing is blitted. */
+const NEEDS_OBJECTS: readonly FailpointName[] = ["migrate.pageTable", "blitter.hang", "copy.blit"];
 /** What a storm that may cost no byte leaves out. */
 const COSTS_CONTENT: readonly FailpointName[] = [...UNSEEN, "verify.mismatch", "ecc.error"];
 /** Nothing fails there any more. */
@@ -46,11 +38,7 @@ const BEFORE_POWER: readonly FailpointName[] = ["image.read", "swap.write", "pow
 const STORM_STEPS = 24;
 const STORM_SEEDS = 10;
 
-interface Passes {
-  readonly suspend: ReadonlyMap<FailpointName, number>;
-  readonly resume: ReadonlyMap<FailpointName, number>;
-  readonly recover: ReadonlyMap<FailpointName, number>;
-}
+const STRAINED = SHAPES.filter((shape) => shape !== "empty");
 
 interface Case {
   readonly name: FailpointName;
@@ -58,12 +46,12 @@ interface Case {
   readonly after: number;
 }
 
-describe.each(SHAPES.flatMap((shape) => SLEEPS[shape].map((state) => ({ shape, state }))))(
+describe.each(SHAPES.flatMap((shape) => SLEEPS.map((state) => ({ shape, state }))))(
   "$shape, $state:",
   async ({ shape, state }) => {
     const passes = await countPasses(shape, state);
 
-    test.each(casesOf(passes.suspend, foundBySuspend(state)))(
+    test.each(casesOf(passes.suspend, foundBySuspend(shape, state)))(
       "$action at $name after $after passes of a suspend loses nothing, and the next one works",
       async (fault) => {
         const device = await bootShape(shape);
@@ -103,7 +91,7 @@ describe.each(SHAPES.flatMap((shape) => SLEEPS[shape].map((state) => ({ shape, s
       },
     );
 
-    test.each(casesOf(passes.resume, foundByResume(state)))(
+    test.each(casesOf(passes.resume, foundByResume(shape, state)))(
       "$action at $name after $after passes of a resume loses nothing, and it can be done again",
       async (fault) => {
         const device = await bootShape(shape);
@@ -133,7 +121,7 @@ describe.each(SHAPES.flatMap((shape) => SLEEPS[shape].map((state) => ({ shape, s
 describe.each([{ state: "S2IDLE" }, { state: "S3" }, { state: "S4" }] as const)(
   "what a blit got wrong and nobody saw, $state:",
   ({ state }) => {
-    const cases = SHAPES.flatMap((shape) => UNSEEN.map((name) => ({ shape, name })));
+    const cases = STRAINED.flatMap((shape) => UNSEEN.map((name) => ({ shape, name })));
     test.each(
       cases.flatMap((each) => [
         { ...each, direction: "suspend" },
@@ -184,7 +172,7 @@ describe("with several batches of a walk in flight,", () => {
 
 describe("a storm of faults, from a seed,", () => {
   const seeds = Array.from({ length: STORM_SEEDS }, (_, at) => at + 1);
-  test.each(SHAPES.flatMap((shape) => seeds.map((seed) => ({ shape, seed }))))(
+  test.each(STRAINED.flatMap((shape) => seeds.map((seed) => ({ shape, seed }))))(
     "costs no byte: $shape, seed $seed",
     async ({ shape, seed }) => {
       const device = await bootShape(shape);
@@ -200,9 +188,8 @@ describe("a storm of faults, from a seed,", () => {
           seed: Math.floor(random() * 2 ** 32),
         });
       }
-      const sleeps = SLEEPS[shape];
       for (let step = 0; step < STORM_STEPS; step++) {
-        const state = sleeps[Math.floor(random() * sleeps.length)];
+        const state = SLEEPS[Math.floor(random() * SLEEPS.length)];
         if (await isAsleep(device)) await transit(device, "resume", state);
         else if (random() < 0.7) await transit(device, "suspend", state);
         else await cancelAfter(device, state, random() * 10);
@@ -216,46 +203,6 @@ describe("a storm of faults, from a seed,", () => {
     },
   );
 });
-
-/** How often each failpoint is passed: a delay of nothing at all of them counts, and changes nothing. */
-async function countPasses(shape: Shape, state: Sleep): Promise<Passes> {
-  const device = await bootShape(shape);
-  const { failpoints } = device;
-  const passed = async (direction: Direction): Promise<ReadonlyMap<FailpointName, number>> => {
-    failpoints.reset();
-    for (const { name } of failpoints.list()) {
-      if (SURVIVED.includes(name) || FOUND.includes(name) || !takes(device, name, "DELAY")) continue;
-      failpoints.arm(name, { ...ERROR_ONCE, action: "DELAY", count: 0 });
-    }
-    expect(await transit(device, direction, state)).toMatchObject({ state: "SUCCEEDED" });
-    return hitsOf(device);
-  };
-  const suspend = await passed("suspend");
-  const resume = await passed("resume");
-  const again = await bootShape(shape);
-  again.failpoints.arm("powerOff.before", ERROR_ONCE);
-  for (const name of ["image.consume", "image.consumed", "recover.object", "backup.free"] as const) {
-    again.failpoints.arm(name, { ...ERROR_ONCE, action: "DELAY", count: 0 });
-  }
-  await transit(again, "suspend", state);
-  again.failpoints.disarm("powerOff.before");
-  const recover = new Map([...hitsOf(again)].filter(([name]) => name !== "powerOff.before"));
-  return { suspend, resume, recover };
-}
-
-function takes({ failpoints }: StrainedDevice, name: FailpointName, action: FailpointAction): boolean {
-  try {
-    failpoints.arm(name, { ...ERROR_ONCE, action });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function hitsOf({ failpoints }: StrainedDevice): Map<FailpointName, number> {
-  const hit = failpoints.list().filter(({ hits }) => hits > 0);
-  return new Map(hit.map(({ name, hits }) => [name, hits]));
-}
 
 /** Errors at the first, middle and last pass; a delay and a hang at the middle; and what takes nothing but an error. */
 function casesOf(passes: ReadonlyMap<FailpointName, number>, errorOnly: readonly FailpointName[]): Case[] {
@@ -285,13 +232,15 @@ function reasonFor({ name }: Case): ErrorReason {
   return name === "image.short" ? "IMAGE_CORRUPT" : "COPY_FAILED";
 }
 
-function foundBySuspend(state: Sleep): FailpointName[] {
-  return state === "S4" ? [...SURVIVED, "image.short"] : [...SURVIVED];
+function foundBySuspend(shape: Shape, state: Sleep): FailpointName[] {
+  const found = shape === "empty" ? SURVIVED.filter((name) => !NEEDS_OBJECTS.includes(name)) : SURVIVED;
+  return state === "S4" ? [...found, "image.short"] : [...found];
 }
 
 /** Of a device that suspended itself nobody took checksums. */
-function foundByResume(state: Sleep): FailpointName[] {
-  const found: FailpointName[] = ["firmware.load", "migrate.pageTable", "blitter.hang", "copy.blit"];
+function foundByResume(shape: Shape, state: Sleep): FailpointName[] {
+  if (shape === "empty") return ["firmware.load"];
+  const found: FailpointName[] = ["firmware.load", ...NEEDS_OBJECTS];
   return state === "D3COLD" ? found : [...found, "verify.mismatch"];
 }
 

@@ -1,11 +1,13 @@
 /** `verify` and `validateOnly`: what is promised about bytes and about calls, before and after. */
 import { describe, expect, test } from "vitest";
-import type { WorkCommand } from "../../src/device/mod.ts";
+import { DEFAULT_POLICY, type WorkCommand } from "../../src/device/mod.ts";
 import { bootFaulty, ERROR_ONCE, type FaultyDevice } from "../support/faulty-device.ts";
 import { MemoryImageStore } from "../support/image-store.ts";
+import { MemoryStore } from "../support/regions.ts";
 import {
   bytesInPlace,
   hashOf,
+  look,
   MIB,
   patternOf,
   reasonOf,
@@ -71,6 +73,78 @@ describe("verify", () => {
     expect(new Uint32Array((await gpu.download(object)).buffer).every((word) => word === 7)).toBe(true);
   });
 
+  test("finds what a blit got wrong in an object that was swapped out after that", async () => {
+    const { gpu, failpoints } = await boot(4 * MIB, new MemoryImageStore(), new MemoryStore(8 * MIB));
+    const evicted: string[] = [];
+    for (let seed = 0; seed < 3; seed++) evicted.push(await gpu.upload(patternOf(seed, MIB)));
+    for (let seed = 3; seed < 6; seed++) {
+      const object = await gpu.upload(patternOf(seed, MIB));
+      await gpu.execute({ type: "pinObject", object });
+    }
+    failpoints.arm("copy.corrupt", ERROR_ONCE);
+    await gpu.execute({ type: "suspend", state: "S4", verify: true });
+    const [wrong] = evicted;
+    expect((await look(gpu, wrong)).state).toBe("SWAPPED");
+    await expect(gpu.execute({ type: "resume" })).rejects.toMatchObject({
+      reason: "CHECKSUM_MISMATCH",
+      metadata: { objects: wrong, count: "1" },
+    });
+    await gpu.execute({ type: "resume" });
+    expect(await reasonOf(gpu.download(wrong))).toBe("CONTENT_UNKNOWN");
+    for (const [seed, id] of evicted.entries()) {
+      if (id !== wrong) expect(hashOf(await gpu.download(id))).toBe(hashOf(patternOf(seed, MIB)));
+    }
+    gpu.device.checkInvariants();
+  });
+
+  test.each(["idle_only", "chain"] as const)(
+    "finds what a blit got wrong in an object that work used when the suspend began (%s)",
+    async (step1) => {
+      const policy = { ...DEFAULT_POLICY, step1 };
+      const { gpu, failpoints } = await bootFaulty({ policy });
+      const object = await gpu.upload(patternOf(1, MIB));
+      const { id: context } = await gpu.execute({
+        type: "createContext",
+        engine: "bcs0",
+        priority: "NORMAL",
+      });
+      const commands: WorkCommand[] = [
+        { op: "spin", durationMs: 5 },
+        { op: "fill", object, offsetBytes: 0, lengthBytes: MIB, pattern: 7 },
+      ];
+      await gpu.execute({ type: "submitWork", context, commands, waitFences: [] });
+      failpoints.arm("evict.before", { ...ERROR_ONCE, action: "DELAY", delayMs: 20 });
+      failpoints.arm("copy.corrupt", ERROR_ONCE);
+      await gpu.execute({ type: "suspend", state: "S3", verify: true });
+      expect(failpoints.get("copy.corrupt").hits).toBe(1);
+      await expect(gpu.execute({ type: "resume" })).rejects.toMatchObject({
+        reason: "CHECKSUM_MISMATCH",
+        metadata: { objects: object },
+      });
+    },
+  );
+
+  test.each(["idle_only", "chain"] as const)(
+    "takes the checksum of what work waits to change when that work has ended (%s)",
+    async (step1) => {
+      const { gpu } = await bootFaulty({
+        engines: ["bcs0", "ccs0"],
+        policy: { ...DEFAULT_POLICY, step1 },
+      });
+      const object = await gpu.upload(patternOf(1, MIB));
+      const context = async (engine: string): Promise<string> =>
+        (await gpu.execute({ type: "createContext", engine, priority: "NORMAL" })).id;
+      const long = { type: "submitWork", context: await context("ccs0"), waitFences: [] } as const;
+      const { id: first } = await gpu.execute({ ...long, commands: [{ op: "spin", durationMs: 5 }] });
+      const fill = { op: "fill", object, offsetBytes: 0, lengthBytes: MIB, pattern: 7 } as const;
+      const waiting = { type: "submitWork", context: await context("bcs0"), waitFences: [first] } as const;
+      await gpu.execute({ ...waiting, commands: [fill] });
+      await gpu.execute({ type: "suspend", state: "S3", verify: true });
+      expect((await gpu.execute({ type: "resume", verify: true })).state).toBe("SUCCEEDED");
+      expect(new Uint32Array((await gpu.download(object)).buffer).every((word) => word === 7)).toBe(true);
+    },
+  );
+
   test("cannot be asked of a resume whose suspend took no checksums", async () => {
     const { gpu } = await boot();
     await gpu.execute({ type: "suspend", state: "S3" });
@@ -134,8 +208,12 @@ describe("validateOnly", () => {
   });
 });
 
-function boot(smemBytes = 64 * MIB, images?: MemoryImageStore): Promise<FaultyDevice> {
-  return bootFaulty({ smem: { sizeBytes: smemBytes }, ...(images === undefined ? {} : { images }) });
+function boot(smemBytes = 64 * MIB, images?: MemoryImageStore, swap?: MemoryStore): Promise<FaultyDevice> {
+  return bootFaulty({
+    smem: { sizeBytes: smemBytes },
+    ...(images === undefined ? {} : { images }),
+    ...(swap === undefined ? {} : { swap }),
+  });
 }
 
 /** An object that will be evicted, and one that is pinned. */

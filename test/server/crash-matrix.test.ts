@@ -29,6 +29,11 @@ const SUSPENDING: readonly (readonly [FailpointName, number, boolean])[] = [
   ["powerOff.before", 0, true],
   ["powerOff.after", 0, true],
 ];
+/** The same of a hybrid sleep, which keeps system memory and seals an image all the same: for a process that dies asleep. */
+const HYBRID: readonly (readonly [FailpointName, number, boolean])[] = [
+  ["image.seal", 0, false],
+  ["image.sealed", 0, true],
+];
 /** Where a resume is killed, after how many passes, and whether the image is still to be resumed from then. */
 const RESUMING: readonly (readonly [FailpointName, number, boolean])[] = [
   ["image.read", 10, true],
@@ -91,6 +96,30 @@ describe.concurrent("a daemon that is killed while it hibernates,", { timeout: T
     }),
   );
 
+  it.each(HYBRID)(
+    "at %s after %i passes of a hybrid sleep, leaves a sealed image: %s",
+    (name, after, isSealed) =>
+      lanes.run(async () => {
+        await using rig = new CrashRig(compiled);
+        const { daemon, call, state } = await livelyDaemon(rig);
+        await call("ArmFailpoint", { name: `failpoints/${name}`, action: "CRASH", after });
+        await expect(sleepHybrid(call)).rejects.toThrow();
+        expect(await daemon.exit()).toEqual(KILLED);
+        expect(rig.images().sealed).toBe(isSealed ? 1 : 0);
+        await expectComeback(rig, isSealed ? state : undefined);
+      }),
+  );
+
+  it("asleep in a hybrid sleep, comes back from its image", () =>
+    lanes.run(async () => {
+      await using rig = new CrashRig(compiled);
+      const { daemon, call, state } = await livelyDaemon(rig);
+      expect(await sleepHybrid(call)).toMatchObject({ state: "SUCCEEDED" });
+      await killed(daemon);
+      expect(rig.images().sealed).toBe(1);
+      await expectComeback(rig, state);
+    }));
+
   it.each(SHARES)("after %f of the time that it takes, leaves no image or a good one", (share) =>
     lanes.run(async () => {
       await using rig = new CrashRig(compiled);
@@ -112,6 +141,22 @@ describe.concurrent("a daemon that is killed while it comes back,", { timeout: T
       expect(await daemon.exit()).toEqual(KILLED);
       expect(rig.images().sealed).toBe(isSealed ? 1 : 0);
       await expectComeback(rig, isSealed ? sealed.state : undefined);
+    }),
+  );
+
+  it.each<[FailpointName, boolean]>([
+    ["restoreLate.object", true],
+    ["image.consumed", false],
+  ])("at %s out of a hybrid sleep, leaves the image to the next: %s", (name, isSealed) =>
+    lanes.run(async () => {
+      await using rig = new CrashRig(compiled);
+      const { daemon, call, state } = await livelyDaemon(rig);
+      expect(await sleepHybrid(call)).toMatchObject({ state: "SUCCEEDED" });
+      await call("ArmFailpoint", { name: `failpoints/${name}`, action: "CRASH" });
+      await expect(call("Resume", { name: DEVICE })).rejects.toThrow();
+      expect(await daemon.exit()).toEqual(KILLED);
+      expect(rig.images().sealed).toBe(isSealed ? 1 : 0);
+      await expectComeback(rig, isSealed ? state : undefined);
     }),
   );
 
@@ -175,6 +220,10 @@ async function resumed(daemon: DaemonProcess): Promise<Caller> {
   const call = await callerOf(daemon);
   expect((await fetch(`${call.url}/readyz`)).status).toBe(200);
   return call;
+}
+
+function sleepHybrid(call: Caller): Promise<unknown> {
+  return call("Suspend", { name: DEVICE, state: "S3", hybrid: true, verify: true });
 }
 
 function suspend(call: Caller): Promise<unknown> {

@@ -9,6 +9,8 @@ import { callRest } from "./wires.ts";
 
 /** Small memories boot fast, and system memory that is small needs swap. */
 const MEMORIES = ["--lmem", "16MiB", "--smem", "6MiB", "--swap", "8MiB", "--engines", "rcs0,bcs0"];
+/** What is swapped for S4 is swapped for hybrid sleep too: otherwise system memory would be too small for it. */
+const POLICY = ["--policy", "swap-allowed=s3+s4"];
 const PORTS = ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
 
 export class CrashRig implements AsyncDisposable {
@@ -26,7 +28,7 @@ export class CrashRig implements AsyncDisposable {
 
   /** Starts a daemon on the files as they are; `failpoints` are armed before it boots. */
   start(failpoints = ""): DaemonProcess {
-    const words = [...MEMORIES, ...PORTS, "--data-dir", this.dataDirectory, "--enable-faults"];
+    const words = [...MEMORIES, ...POLICY, ...PORTS, "--data-dir", this.dataDirectory, "--enable-faults"];
     const daemon = new DaemonProcess([...words, "--failpoints", failpoints], {
       NODE_COMPILE_CACHE: this.#compiled,
     });

@@ -1,4 +1,5 @@
 /** Devices to break, small and each under a strain of its own, with every failpoint within reach. */
+import type { DeviceOptions } from "../../src/device/mod.ts";
 import { MemoryImageStore } from "./image-store.ts";
 import { MemoryStore } from "./regions.ts";
 import { create, hashOf, KIB, MIB, patternOf } from "./test-device.ts";
@@ -10,7 +11,7 @@ export interface StrainedDevice extends WatchedDevice {
   readonly images: MemoryImageStore;
 }
 
-export const SHAPES = ["fresh", "pinned-heavy", "SMEM-tight"] as const;
+export const SHAPES = ["empty", "fresh", "pinned-heavy", "SMEM-tight"] as const;
 export type Shape = (typeof SHAPES)[number];
 
 const LMEM_BYTES = 4 * MIB;
@@ -19,20 +20,12 @@ const OBJECT_BYTES = 64 * KIB;
 const TIGHT_BYTES = 1280 * KIB;
 
 /**
- * `fresh`: what is used is evictable, but for one object. `pinned-heavy`: most of it is pinned, some PM_VOLATILE, in two
+ * `empty`: nothing is there but what belongs to the device. `fresh`: what is used is evictable, but for one object. `pinned-heavy`: most of it is pinned, some PM_VOLATILE, in two
  * local regions, with two copy engines. `SMEM-tight`: system memory is full, of what may be thrown away or swapped out.
  */
 export async function bootShape(shape: Shape): Promise<StrainedDevice> {
-  const tight = shape === "SMEM-tight";
-  const local = { sizeBytes: LMEM_BYTES };
   const images = new MemoryImageStore();
-  const watched = await bootWatched({
-    images,
-    lmem: shape === "pinned-heavy" ? [local, local] : [local],
-    engines: shape === "pinned-heavy" ? ["bcs0", "bcs1"] : ["bcs0"],
-    smem: { sizeBytes: tight ? TIGHT_BYTES : 4 * MIB },
-    ...(tight ? { swap: new MemoryStore(4 * MIB) } : {}),
-  });
+  const watched = await bootOn(shape, images);
   const { gpu } = watched;
   const hashes = new Map<string, string>();
   const upload = async (seed: number, spec: { pinned?: boolean; regions?: string[] }): Promise<void> => {
@@ -42,6 +35,8 @@ export async function bootShape(shape: Shape): Promise<StrainedDevice> {
     if (spec.pinned === true) await gpu.execute({ type: "pinObject", object: id });
   };
   switch (shape) {
+    case "empty":
+      break;
     case "fresh":
       for (let seed = 0; seed < 5; seed++) await upload(seed, { pinned: seed === 2 });
       break;
@@ -69,6 +64,35 @@ export async function bootShape(shape: Shape): Promise<StrainedDevice> {
       shape satisfies never;
   }
   return { ...watched, hashes, images };
+}
+
+/** The process that comes after one that died: the same device with nothing on it, or what a sealed image holds. */
+export async function bootAfterDeath(shape: Shape, dead: MemoryImageStore): Promise<StrainedDevice> {
+  const images = dead.afterDeath();
+  const resumeFrom = await images.findSealed("card0");
+  const watched = await bootOn(shape, images, resumeFrom === undefined ? {} : { resumeFrom });
+  // The suspend that wrote the image.
+  if (resumeFrom !== undefined) watched.rules.suspends++;
+  return { ...watched, hashes: new Map(), images };
+}
+
+function bootOn(
+  shape: Shape,
+  images: MemoryImageStore,
+  options: Partial<DeviceOptions> = {},
+): Promise<WatchedDevice> {
+  const tight = shape === "SMEM-tight";
+  const local = { sizeBytes: LMEM_BYTES };
+  const shaped: Partial<DeviceOptions> = {
+    images,
+    lmem: shape === "pinned-heavy" ? [local, local] : [local],
+    engines: shape === "pinned-heavy" ? ["bcs0", "bcs1"] : ["bcs0"],
+    smem: { sizeBytes: tight ? TIGHT_BYTES : 4 * MIB },
+    ...(tight ? { swap: new MemoryStore(4 * MIB) } : {}),
+  };
+  return bootWatched({ ...shaped, ...options }, () => {
+    images.dead = true;
+  });
 }
 
 /** 1,400 pinned and 1,400 evictable objects of a page: more than one batch of each walk holds, so that several are in flight. */

@@ -1,6 +1,6 @@
 /** Transitions of devices under faults: into each kind of sleep and back, each to its end, and what must hold then. */
 import { expect } from "vitest";
-import type { TransitionResource } from "../../src/device/mod.ts";
+import type { Command, TransitionResource } from "../../src/device/mod.ts";
 import { remainingBackups } from "../../src/device/power/restore.ts";
 import type { StrainedDevice } from "./fault-shapes.ts";
 import { hashOf, reasonOf } from "./test-device.ts";
@@ -8,11 +8,14 @@ import { expectRulesKept } from "./transition-rules.ts";
 
 /** What a device suspends to. D3COLD it enters by itself, when nobody uses it (runtime PM). */
 export type Sleep = "S2IDLE" | "S3" | "S4" | "D3COLD";
+export const SLEEPS = ["S2IDLE", "S3", "S4", "D3COLD"] as const satisfies readonly Sleep[];
 export type Direction = "suspend" | "resume";
 
 /** Longer than every hang, watchdog and wait of one transition together. Virtual time. */
 const TRANSITION_MAX_NS = 200_000_000_000n;
 const AUTOSUSPEND_DELAY_MS = 100;
+/** A process that is to die in a transition does so in this, twice over. */
+const DEATH_MAX_MS = 10_000;
 /** A device that may suspend itself has begun to after this. */
 const AUTOSUSPEND_BEGINS_MS = 2 * AUTOSUSPEND_DELAY_MS;
 
@@ -30,6 +33,16 @@ export async function transit(
   const tookNs = gpu.clock.monotonicNs() - startNs;
   expect(tookNs < TRANSITION_MAX_NS, `the ${direction} took ${tookNs} ns`).toBe(true);
   return latest(device);
+}
+
+/** Runs a transition until the process dies in it, which it does. Who waits for the device waits for nothing. */
+export async function dieIn(device: StrainedDevice, direction: Direction, state: Sleep): Promise<void> {
+  const { gpu, images } = device;
+  if (direction === "resume") await wake(device);
+  else if (state === "D3COLD") await beginAutosuspend(device);
+  else await gpu.execute({ type: "suspend", state, verify: true }).catch(() => {});
+  for (let stepMs = 1; !images.dead && stepMs < DEATH_MAX_MS; stepMs *= 2) await gpu.clock.advance(stepMs);
+  expect(images.dead, "the process died").toBe(true);
 }
 
 /** Starts a suspend and cancels it, if that is still possible when `delayMs` have passed. */
@@ -120,19 +133,27 @@ async function latest({ gpu }: StrainedDevice): Promise<TransitionResource> {
 
 /** Wakes the device as it sleeps: one that suspended itself by using it, any other by a call. */
 async function resume(device: StrainedDevice): Promise<void> {
-  const { gpu, hashes } = device;
-  const { powerState } = await gpu.execute({ type: "getDevice" });
-  if (powerState !== "ACTIVE") await gpu.execute({ type: "resume" }).catch(() => {});
-  else {
-    const [object] = hashes.keys();
-    const read = { type: "readObject", object, offsetBytes: 0, lengthBytes: 4 } as const;
-    await gpu.execute(read).catch(() => {});
-    // Who waits for a device to wake waits less long than the longest wake-up.
-    await untilEnded(device);
-  }
+  const { gpu } = device;
+  // Who waits for a device to wake waits less long than the longest wake-up.
+  if ((await wake(device)) === "by use") await untilEnded(device);
   const { dState } = await gpu.execute({ type: "getDevice" });
   // Of a device that could not be woken this would be the next attempt.
   if (dState === "D0") await gpu.execute({ type: "updateRuntimePm", enabled: false });
+}
+
+async function wake({ gpu, hashes }: StrainedDevice): Promise<"by use" | "by call"> {
+  const { powerState } = await gpu.execute({ type: "getDevice" });
+  if (powerState !== "ACTIVE") {
+    await gpu.execute({ type: "resume" }).catch(() => {});
+    return "by call";
+  }
+  const [object] = hashes.keys();
+  const use: Command =
+    object === undefined
+      ? { type: "evictRegion", region: "lmem0", bytes: 0 }
+      : { type: "readObject", object, offsetBytes: 0, lengthBytes: 4 };
+  await gpu.execute(use).catch(() => {});
+  return "by use";
 }
 
 /** Leaves the device alone until it has suspended itself, has failed to, or shows that it will not. */

@@ -51,11 +51,7 @@ export class MemoryImageStore implements ImageStore {
       write: async (offsetBytes, bytes) => {
         this.#requireAlive();
         const end = offsetBytes + bytes.length;
-        if (end > kept.bytes.length) {
-          const grown = new Uint8Array(Math.max(end, kept.bytes.length));
-          grown.set(kept.bytes);
-          kept.bytes = grown;
-        }
+        if (end > kept.bytes.length) kept.bytes = grow(kept.bytes, end);
         kept.bytes.set(bytes, offsetBytes);
       },
       read: async (offsetBytes, into) => readFrom(kept.bytes, offsetBytes, into),
@@ -101,6 +97,14 @@ export class MemoryImageStore implements ImageStore {
     if (image !== undefined && image.state !== "PARTIAL") return image;
     throw new DeviceError("IMAGE_NOT_FOUND", `Image ${id} does not exist.`);
   }
+}
+
+/** The same bytes and room for more behind them: images are written in many pieces. */
+function grow(bytes: Uint8Array, lengthBytes: number): Uint8Array {
+  if (lengthBytes <= bytes.buffer.byteLength) return new Uint8Array(bytes.buffer, 0, lengthBytes);
+  const grown = new Uint8Array(new ArrayBuffer(2 * lengthBytes), 0, lengthBytes);
+  grown.set(bytes);
+  return grown;
 }
 
 function readFrom(bytes: Uint8Array, offsetBytes: number, into: Uint8Array): void {

@@ -224,13 +224,16 @@ export interface WatchedDevice extends FaultyDevice {
 }
 
 /** A device with failpoints whose transitions are held to the rules. */
-export async function bootWatched(options: Partial<DeviceOptions> = {}): Promise<WatchedDevice> {
+export async function bootWatched(
+  options: Partial<DeviceOptions> = {},
+  onDeath?: () => void,
+): Promise<WatchedDevice> {
   const rules = new TransitionRules();
   const emit = (event: DeviceEvent): void => {
     rules.note(event);
     options.emit?.(event);
   };
-  const device = await bootFaulty({ ...options, emit });
+  const device = await bootFaulty({ ...options, emit }, onDeath);
   rules.attach(device.gpu.device);
   return { ...device, rules };
 }

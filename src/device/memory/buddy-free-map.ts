@@ -91,18 +91,13 @@ export class FreeMap {
       const words = this.#bases[level] - below;
       for (let word = 0; word < words; word++) {
         const summary = this.#words[this.#bases[level] + (word >>> 5)] & (1 << (word & 31));
-        assert.equal(
-          summary !== 0,
-          this.#words[below + word] !== 0,
-          `summary of word ${word}, level ${level}`,
-        );
+        if ((summary !== 0) !== (this.#words[below + word] !== 0))
+          assert.fail(`the summary of word ${word}, level ${level}, is wrong`);
       }
     }
     const lowest = this.#climb(this.#rootLevel, 0);
-    assert(
-      lowest === NONE || lowest >= this.#floor,
-      `member ${lowest} is not below the floor, ${this.#floor}`,
-    );
+    if (lowest !== NONE && lowest < this.#floor)
+      assert.fail(`member ${lowest} is below the floor, ${this.#floor}`);
     let count = 0;
     for (let at = 0; at < this.#bases[1]; at++) {
       for (let members = this.#words[at]; members !== 0; members &= members - 1) count++;

@@ -1,4 +1,7 @@
-/** What must hold of a buddy space at any time between two calls: check_mm of the kernel's tests, and the accounting. */
+/**
+ * What must hold of a buddy space at any time between two calls: check_mm of the kernel's tests, and the accounting. It is
+ * checked after every step of every simulation, so no sentence is put together before something is wrong.
+ */
 import assert from "node:assert/strict";
 import type { BuddyBlocks } from "./buddy-blocks.ts";
 import { NONE } from "./buddy-free-map.ts";
@@ -14,7 +17,7 @@ import {
   orderOf,
 } from "./buddy-state.ts";
 
-/** What is known of a place: of a single chunk at first, then of larger and larger ones. */
+/** What a place is made of. */
 const USED = 0;
 const DIRTY_FREE = 1;
 const CLEARED_FREE = 2;
@@ -22,46 +25,42 @@ const MIXED_FREE = 3;
 
 /** Throws an AssertionError that names the first thing wrong. Takes a few passes over all chunks: for tests. */
 export function checkBlocks(blocks: BuddyBlocks): void {
-  const places = checkBoundaries(blocks);
+  checkBoundaries(blocks);
   checkFreeTrees(blocks);
-  checkMixed(blocks, places);
+  checkMixed(blocks);
   checkChains(blocks);
 }
 
 /** Blocks are aligned powers of two that tile the space, and no two free buddies could be one. */
-function checkBoundaries(blocks: BuddyBlocks): Uint8Array {
+function checkBoundaries(blocks: BuddyBlocks): void {
   const { state, links, chunkCount } = blocks;
-  const places = new Uint8Array(chunkCount);
   let freeChunks = 0;
   let clearedChunks = 0;
   for (let block = 0; block < chunkCount; ) {
     const kind = state[block] & KIND_MASK;
     const order = orderOf(state[block]);
     const size = 1 << order;
-    assert(state[block] !== INSIDE, `a block starts at chunk ${block}`);
-    assert(order <= blocks.orderMax, `order ${order} of block ${block} is at most ${blocks.orderMax}`);
-    assert(block % size === 0, `block ${block} is aligned to its size, ${size} chunks`);
-    assert(block + size <= chunkCount, `block ${block} of ${size} chunks ends inside the space`);
+    if (state[block] === INSIDE) assert.fail(`no block starts at chunk ${block}`);
+    if (order > blocks.orderMax)
+      assert.fail(`order ${order} of block ${block} is more than ${blocks.orderMax}`);
+    if (block % size !== 0) assert.fail(`block ${block} is not aligned to its size, ${size} chunks`);
+    if (block + size > chunkCount) assert.fail(`block ${block} of ${size} chunks ends outside the space`);
     for (let chunk = block + 1; chunk < block + size; chunk++) {
-      assert(state[chunk] === INSIDE && links[chunk] === 0, `chunk ${chunk} lies inside block ${block}`);
+      if (state[chunk] !== INSIDE || links[chunk] !== 0)
+        assert.fail(`chunk ${chunk} has a state or a link of its own inside block ${block}`);
     }
     if (kind === FREE) {
-      assert(links[block] === 0, `free block ${block} is in no chain`);
+      if (links[block] !== 0) assert.fail(`free block ${block} is in a chain`);
       const buddy = block ^ size;
-      assert(
-        buddy >= chunkCount || state[buddy] !== state[block],
-        `block ${block} and its buddy are both free`,
-      );
-      const cleared = isCleared(state[block]);
-      places.fill(cleared ? CLEARED_FREE : DIRTY_FREE, block, block + size);
+      if (buddy < chunkCount && state[buddy] === state[block])
+        assert.fail(`block ${block} and its buddy are both free`);
       freeChunks += size;
-      if (cleared) clearedChunks += size;
+      if (isCleared(state[block])) clearedChunks += size;
     }
     block += size;
   }
   assert.equal(blocks.freeChunks, freeChunks, "the free chunks add up");
   assert.equal(blocks.clearedChunks, clearedChunks, "the cleared chunks add up");
-  return places;
 }
 
 /** The trees hold the free blocks and nothing else. */
@@ -73,38 +72,42 @@ function checkFreeTrees(blocks: BuddyBlocks): void {
     if ((state[block] & KIND_MASK) !== FREE) continue;
     const order = orderOf(state[block]);
     const tree = isCleared(state[block]) ? blocks.cleared : blocks.dirty;
-    assert(tree.has(block, order), `free block ${block} is listed`);
+    if (!tree.has(block, order)) assert.fail(`free block ${block} is not listed`);
     (tree === blocks.cleared ? cleared : dirty)[order]--;
   }
   for (let order = 0; order <= blocks.orderMax; order++) {
-    assert(dirty[order] === 0 && cleared[order] === 0, `only free blocks of order ${order} are listed`);
+    if (dirty[order] !== 0 || cleared[order] !== 0)
+      assert.fail(`blocks of order ${order} are listed that are not free`);
   }
 }
 
-/** The mixed places are those a forced merge could make one block, computed here from single chunks upwards. */
-function checkMixed(blocks: BuddyBlocks, chunks: Uint8Array): void {
-  const counts = blocks.mixed.checkInvariants();
-  let places = chunks;
-  for (let order = 1; order <= blocks.orderMax; order++) {
-    const halves = places;
-    places = new Uint8Array(blocks.chunkCount >>> order);
-    for (let place = 0; place < places.length; place++) {
-      const left = halves[2 * place];
-      const right = halves[2 * place + 1];
-      places[place] = left === right ? left : left === USED || right === USED ? USED : MIXED_FREE;
-      const mixed = places[place] === MIXED_FREE;
-      assert.equal(
-        blocks.mixed.has(place << order, order),
-        mixed,
-        `place ${place} of order ${order} is mixed`,
-      );
-      if (mixed) counts[order]--;
-    }
+/** The mixed places are those a forced merge could make one block: wholly free, and made of more than one block. */
+function checkMixed(blocks: BuddyBlocks): void {
+  const { state, chunkCount, mixed } = blocks;
+  const counts = mixed.checkInvariants();
+  lookAt(0, blocks.orderMax + 1);
+  for (let order = 0; order <= blocks.orderMax; order++) {
+    if (counts[order] !== 0)
+      assert.fail(`${counts[order]} places of order ${order} are called mixed that are not`);
   }
-  assert(
-    counts.every((count) => count === 0),
-    "no other place is called mixed",
-  );
+
+  /** What the place at `start` is made of: of its halves, where no block holds it all. */
+  function lookAt(start: number, order: number): number {
+    const end = start + (1 << order);
+    const first = state[start];
+    if (end <= chunkCount && orderOf(first) >= order) {
+      if ((first & KIND_MASK) !== FREE) return USED;
+      return isCleared(first) ? CLEARED_FREE : DIRTY_FREE;
+    }
+    const middle = start + (1 << (order - 1));
+    const left = lookAt(start, order - 1);
+    const right = middle < chunkCount ? lookAt(middle, order - 1) : USED;
+    // What ends outside the space is no place.
+    if (end > chunkCount || left === USED || right === USED) return USED;
+    if (!mixed.has(start, order)) assert.fail(`place ${start} of order ${order} is not called mixed`);
+    counts[order]--;
+    return MIXED_FREE;
+  }
 }
 
 /** Every allocated block is in exactly one chain, and every chain starts with a first block and ends. */
@@ -114,19 +117,17 @@ function checkChains(blocks: BuddyBlocks): void {
   for (let block = 0; block < chunkCount; block += chunksOf(state[block])) {
     const kind = state[block] & KIND_MASK;
     if (kind !== ONLY && kind !== FIRST) continue;
-    assert.equal(
-      blocks.next(block) === NONE,
-      kind === ONLY,
-      `block ${block} is first of several, or the only one`,
-    );
+    if ((blocks.next(block) === NONE) !== (kind === ONLY))
+      assert.fail(`block ${block} is neither first of several nor the only one`);
     reached[block]++;
     for (let next = blocks.next(block); next !== NONE; next = blocks.next(next)) {
-      assert.equal(state[next] & KIND_MASK, FURTHER, `block ${next} is chained behind block ${block}`);
-      assert.equal(++reached[next], 1, `block ${next} is in one chain only`);
+      if ((state[next] & KIND_MASK) !== FURTHER)
+        assert.fail(`block ${next} is chained behind block ${block}, and does not say so`);
+      if (++reached[next] !== 1) assert.fail(`block ${next} is in two chains`);
     }
   }
   for (let block = 0; block < chunkCount; block += chunksOf(state[block])) {
     if ((state[block] & KIND_MASK) === FREE) continue;
-    assert.equal(reached[block], 1, `allocated block ${block} is in a chain`);
+    if (reached[block] !== 1) assert.fail(`allocated block ${block} is in no chain`);
   }
 }

@@ -3,6 +3,7 @@
  * an object its place; later ones leave it where it is.
  */
 import { DeviceError } from "../errors.ts";
+import { crc32cOf } from "../hardware/crc32c.ts";
 import { CONTENT_CHUNK_BYTES_MAX, CPU_SLICE_BYTES } from "../limits.ts";
 import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
@@ -11,6 +12,7 @@ import { FLAG, NONE } from "./object-table.ts";
 import { makeVisible, populate } from "./placement.ts";
 import type { Usage } from "./reservations.ts";
 import { loseContent, relist } from "./residency.ts";
+import { SWAP_PAGE_BYTES } from "./swap.ts";
 
 /** Reads one chunk; the answer is a copy. @throws DeviceError OBJECT_NOT_FOUND, INVALID_RANGE, or no room. */
 export async function readContent(
@@ -82,6 +84,22 @@ export async function crcOfObject(
     crc = microcode.crc32c(offsetBytes, lengthBytes, crc);
     visit?.(bank.bytes.subarray(offsetBytes, offsetBytes + lengthBytes));
     await memory.clock.yield();
+  }
+  return crc;
+}
+
+/**
+ * CRC-32C of an object that is swapped out, read page by page and left there. @throws DeviceError CHECKSUM_MISMATCH for what
+ * is damaged there; what the store throws.
+ */
+export async function crcOfSwapped(memory: Memory, slot: number): Promise<number> {
+  const sizeBytes = memory.table.sizeBytes[slot];
+  await memory.failpoints.pass("swap.read");
+  let crc = 0;
+  for (let at = 0, index = 0; at < sizeBytes; at += SWAP_PAGE_BYTES, index++) {
+    const bytes = new Uint8Array(Math.min(SWAP_PAGE_BYTES, sizeBytes - at));
+    await memory.swap?.readPage(slot, index, { runs: [bytes], crc32c: () => crc32cOf(bytes) });
+    crc = crc32cOf(bytes, crc);
   }
   return crc;
 }

@@ -41,13 +41,13 @@ export interface Eviction extends Tally {
 /**
  * Takes the first evictable objects of a region into the caller's hands: `bytesWanted` of them, a batch at most. With
  * `inWindow` only those that have bytes in the visible window (i915_ttm_buddy_man_intersects); `except` is the object
- * that the room is for.
+ * that the room is for. `sparesAwaited` counts as active also what accepted work that has yet to run will use.
  */
 export function collectVictims(
   memory: Memory,
   region: Region,
   bytesWanted: number,
-  options: { readonly inWindow?: boolean; readonly except?: number } = {},
+  options: { readonly inWindow?: boolean; readonly except?: number; readonly sparesAwaited?: boolean } = {},
 ): Victims {
   const inWindow = options.inWindow === true && region.hasSmallWindow;
   const { table, locks } = memory;
@@ -62,7 +62,10 @@ export function collectVictims(
       const next = table.listNext[slot];
       if (slot === options.except || (inWindow && region.visibleBytesOf(table.resource[slot]) === 0)) {
         // It may stay: its place would not help.
-      } else if (table.active[slot] > 0) {
+      } else if (
+        table.active[slot] > 0 ||
+        (options.sparesAwaited === true && memory.reservations.isActive(slot))
+      ) {
         // Step 1 `idle_only`: it can go when the request that uses it has ended.
         someActive = true;
       } else if (locks.tryLock(slot)) {

@@ -1,6 +1,6 @@
 /**
  * What must always be true of memory, whatever happened (reference invariants 19, 23, 56-60). Called by tests after
- * every step; costs a walk over everything.
+ * every step; costs a walk over everything, and no sentence before something is wrong.
  */
 import assert from "node:assert/strict";
 import { LIST_PINNED } from "./lists.ts";
@@ -11,24 +11,19 @@ import type { Region } from "./region.ts";
 /** @throws AssertionError naming what is broken. Legal when no operation is in progress. */
 export function checkMemoryInvariants(memory: Memory): void {
   const { table } = memory;
-  const listed = new Map<number, number>();
+  const listed = new Int32Array(table.slotsUsed).fill(NONE);
   for (const region of memory.regions) {
     region.checkInvariants();
-    assert.equal(region.inHands, 0, `region ${region.id}: nobody holds an object that is to leave`);
-    for (const slot of region.lists.all()) {
-      assert(!listed.has(slot), `slot ${slot} is on two lists`);
-      listed.set(slot, region.index);
+    if (region.inHands !== 0) assert.fail(`region ${region.id}: somebody holds an object that is to leave`);
+    for (let list = 0; list <= LIST_PINNED; list++) {
+      for (let slot = region.lists.head(list); slot !== NONE; slot = table.listNext[slot]) {
+        if (listed[slot] !== NONE) assert.fail(`slot ${slot} is on two lists`);
+        listed[slot] = region.index;
+      }
     }
   }
-  const bytes = memory.regions.map(() => ({
-    used: 0,
-    pinned: 0,
-    pinnedObjects: 0,
-    objects: 0,
-    visible: 0,
-    backup: 0,
-  }));
-  const extents: Taken[][] = memory.regions.map(() => []);
+  const bytes = memory.regions.map(() => ({ pinned: 0, pinnedObjects: 0, objects: 0, backup: 0 }));
+  const taken = memory.regions.map((region) => new Taken(region));
   const backups = new Map<number, number>();
   let live = 0;
   for (let slot = 0; slot < table.slotsUsed; slot++) {
@@ -36,97 +31,105 @@ export function checkMemoryInvariants(memory: Memory): void {
     live++;
     const resource = table.resource[slot];
     if (!memory.reservations.isActive(slot)) {
-      assert.notEqual(table.id[slot], DYING_ID, `slot ${slot} is deleted and idle but still there`);
-      assert.equal(table.active[slot], 0, `slot ${slot} counts work that has ended`);
+      if (table.id[slot] === DYING_ID) assert.fail(`slot ${slot} is deleted and idle but still there`);
+      if (table.active[slot] !== 0) assert.fail(`slot ${slot} counts work that has ended`);
     }
-    assert.equal(table.locked[slot], 0, `slot ${slot} is locked although nothing is in progress`);
+    if (table.locked[slot] !== 0) assert.fail(`slot ${slot} is locked although nothing is in progress`);
     if (table.backup[slot] !== NONE) {
-      assert(!backups.has(table.backup[slot]), `backup ${table.backup[slot]} has two owners`);
+      if (backups.has(table.backup[slot])) assert.fail(`backup ${table.backup[slot]} has two owners`);
       backups.set(table.backup[slot], slot);
     }
     if (resource === NONE) {
-      assert.equal(table.region[slot], NONE);
-      assert.equal(table.pinCount[slot], 0, `slot ${slot} is pinned without bytes`);
-      assert(!listed.has(slot), `slot ${slot} is on a list without bytes`);
-      assert.notEqual(table.state[slot], RESIDENT, `slot ${slot} is RESIDENT without bytes`);
-      assert.equal(
-        memory.swap?.has(slot) === true,
-        table.state[slot] === SWAPPED,
-        `slot ${slot}: swap and state agree`,
-      );
+      if (table.region[slot] !== NONE) assert.fail(`slot ${slot} has a region without bytes`);
+      if (table.pinCount[slot] !== 0) assert.fail(`slot ${slot} is pinned without bytes`);
+      if (listed[slot] !== NONE) assert.fail(`slot ${slot} is on a list without bytes`);
+      if (table.state[slot] === RESIDENT) assert.fail(`slot ${slot} is RESIDENT without bytes`);
+      if ((memory.swap?.has(slot) === true) !== (table.state[slot] === SWAPPED))
+        assert.fail(`slot ${slot}: swap and state do not agree`);
       continue;
     }
     const region = memory.region(table.region[slot]);
-    assert.equal(table.state[slot], RESIDENT);
-    assert.equal(listed.get(slot), region.index, `slot ${slot} is not on a list of its region`);
+    if (table.state[slot] !== RESIDENT) assert.fail(`slot ${slot} has bytes and is not RESIDENT`);
+    if (listed[slot] !== region.index) assert.fail(`slot ${slot} is not on a list of its region`);
     const pinned = table.pinCount[slot] > 0;
-    assert.equal(
-      table.list[slot] % (LIST_PINNED + 1) === LIST_PINNED,
-      pinned,
-      `slot ${slot} is on the wrong list`,
-    );
+    if ((table.list[slot] % (LIST_PINNED + 1) === LIST_PINNED) !== pinned)
+      assert.fail(`slot ${slot} is on the wrong list`);
     const tally = bytes[region.index];
     tally.objects++;
     if (pinned) {
       tally.pinned += table.sizeBytes[slot];
       tally.pinnedObjects++;
     }
-    tally.visible += region.visibleBytesOf(resource);
     if (table.has(slot, FLAG_BACKUP)) tally.backup += table.sizeBytes[slot];
-    tally.used += takeExtents(region, slot, resource, extents[region.index], memory);
+    taken[region.index].take(slot, resource, memory);
   }
   memory.swap?.checkInvariants();
   assert.equal(live, table.count, "the table counts its live objects");
   for (const region of memory.regions) {
     const tally = bytes[region.index];
-    const used = tally.used + region.reservedBytes;
+    const { usedBytes, visibleBytes } = taken[region.index];
+    const used = usedBytes + region.reservedBytes;
     assert.equal(used + region.freeBytes, region.sizeBytes, `region ${region.id}: used + free = size`);
     assert.equal(tally.pinnedObjects, region.pinnedObjectCount, `region ${region.id}: pinned objects`);
     assert.equal(tally.backup, region.backupBytes, `region ${region.id}: bytes of backups`);
     if (region.reservedBytes === 0) {
       assert.equal(
-        tally.visible + region.visibleFreeBytes,
+        visibleBytes + region.visibleFreeBytes,
         region.visibleBytes,
         `region ${region.id}: visible bytes`,
       );
     }
     assert.equal(tally.pinned, region.pinnedBytes, `region ${region.id}: pinned bytes`);
     assert.equal(tally.objects, region.objectCount, `region ${region.id}: object count`);
-    checkDisjoint(region, extents[region.index]);
+    checkDisjoint(region, taken[region.index]);
   }
   checkBackups(memory, backups);
 }
 
-interface Taken {
-  readonly offsetBytes: number;
-  readonly endBytes: number;
+/** What the objects of a region have of it. One record for all of them: this is most of the walk. */
+class Taken {
+  readonly startsBytes: number[] = [];
+  readonly endsBytes: number[] = [];
+  usedBytes = 0;
+  visibleBytes = 0;
+  readonly #region: Region;
+  #pieces = 0;
+  readonly #takeBlock = (offsetBytes: number, lengthBytes: number): void => {
+    const endBytes = offsetBytes + lengthBytes;
+    if (offsetBytes % this.#region.minPageBytes !== 0 || lengthBytes <= 0)
+      assert.fail(`the block from ${offsetBytes} to ${endBytes} is empty or not page aligned`);
+    if (offsetBytes !== this.endsBytes.at(-1) || this.#pieces === 0) this.#pieces++;
+    this.startsBytes.push(offsetBytes);
+    this.endsBytes.push(endBytes);
+    this.usedBytes += lengthBytes;
+    this.visibleBytes += Math.max(0, Math.min(this.#region.visibleBytes, endBytes) - offsetBytes);
+  };
+
+  constructor(region: Region) {
+    this.#region = region;
+  }
+
+  take(slot: number, resource: number, { table }: Memory): void {
+    const region = this.#region;
+    const before = this.usedBytes;
+    this.#pieces = 0;
+    region.forEachBlock(resource, this.#takeBlock);
+    if (this.#pieces !== 1 && region.kind === "LOCAL" && table.has(slot, FLAG.CONTIGUOUS))
+      assert.fail(`contiguous slot ${slot} has ${this.#pieces} extents`);
+    const needed = Math.ceil(table.sizeBytes[slot] / region.minPageBytes) * region.minPageBytes;
+    if (this.usedBytes - before < needed) assert.fail(`the extents of slot ${slot} do not hold its size`);
+  }
 }
 
-function takeExtents(region: Region, slot: number, resource: number, into: Taken[], memory: Memory): number {
-  const { table } = memory;
-  const list = region.extents(resource);
-  if (table.has(slot, FLAG.CONTIGUOUS) && region.kind === "LOCAL") {
-    assert.equal(list.length, 1, `contiguous slot ${slot} has one extent`);
+/** Extents are disjoint when each, in order, starts where the one before it has ended or later: none is empty. */
+function checkDisjoint(region: Region, { startsBytes, endsBytes }: Taken): void {
+  const starts = new Float64Array(startsBytes).sort();
+  const ends = new Float64Array(endsBytes).sort();
+  for (let at = 1; at < starts.length; at++) {
+    if (starts[at] < ends[at - 1]) assert.fail(`extents overlap in region ${region.id} at ${starts[at]}`);
   }
-  let sum = 0;
-  for (const { offsetBytes, lengthBytes } of list) {
-    assert(offsetBytes % region.minPageBytes === 0, `an extent of slot ${slot} is page aligned`);
-    into.push({ offsetBytes, endBytes: offsetBytes + lengthBytes });
-    sum += lengthBytes;
-  }
-  const needed = Math.ceil(table.sizeBytes[slot] / region.minPageBytes) * region.minPageBytes;
-  assert(sum >= needed, `the extents of slot ${slot} hold its size`);
-  return sum;
-}
-
-function checkDisjoint(region: Region, taken: Taken[]): void {
-  taken.sort((a, b) => a.offsetBytes - b.offsetBytes);
-  let end = 0;
-  for (const extent of taken) {
-    assert(extent.offsetBytes >= end, `extents overlap in region ${region.id} at ${extent.offsetBytes}`);
-    end = extent.endBytes;
-  }
-  assert(end <= region.sizeBytes, `an extent ends beyond region ${region.id}`);
+  if (ends.length > 0 && ends[ends.length - 1] > region.sizeBytes)
+    assert.fail(`an extent ends beyond region ${region.id}`);
 }
 
 function checkBackups(memory: Memory, owners: ReadonlyMap<number, number>): void {
@@ -134,9 +137,11 @@ function checkBackups(memory: Memory, owners: ReadonlyMap<number, number>): void
   for (let slot = 0; slot < table.slotsUsed; slot++) {
     if (table.id[slot] === 0 || !table.has(slot, FLAG_BACKUP)) continue;
     const owner = owners.get(slot);
-    assert(owner !== undefined, `backup ${slot} has no owner`);
+    if (owner === undefined) assert.fail(`backup ${slot} has no owner`);
     assert.equal(table.sizeBytes[slot], table.sizeBytes[owner], "a backup has its owner's size");
     assert.equal(table.region[slot], memory.system.index, "a backup is in system memory");
   }
-  for (const backup of owners.keys()) assert(table.has(backup, FLAG_BACKUP), `slot ${backup} is a backup`);
+  for (const backup of owners.keys()) {
+    if (!table.has(backup, FLAG_BACKUP)) assert.fail(`slot ${backup} is the backup of another and none`);
+  }
 }

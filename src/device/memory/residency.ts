@@ -93,7 +93,8 @@ export function loseContent(memory: Memory, slot: number): void {
     table.pinCount[slot] = 0;
     relist(memory, slot);
   }
-  dropResource(memory, slot);
+  if (table.resource[slot] !== NONE) dropResource(memory, slot);
+  memory.swap?.discard(slot);
   changeState(memory, slot, UNKNOWN);
   memory.emit({ type: "contentLost", object: memory.idOf(slot), bytes: table.sizeBytes[slot] });
 }

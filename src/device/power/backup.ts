@@ -30,13 +30,15 @@ export type PreallocatedBackups = Map<number, number>;
 
 /**
  * Steps 1 and 2a: moves every evictable object of every local region to system memory. Answers whether some were left
- * because work uses them.
+ * because work uses them. `beforeMove` looks at those that leave, where they are, and only
+ * what no accepted work will use leaves then.
  */
 export async function evictRegions(
   memory: Memory,
   transition: Transition,
   counts: PhaseCounts,
   failpoint: "evict.object" | "evictPinned.object",
+  beforeMove?: (slots: readonly number[]) => Promise<void>,
 ): Promise<boolean> {
   let someActive = false;
   for (const region of memory.localRegions) {
@@ -54,9 +56,12 @@ export async function evictRegions(
     const noteActive = (): void => {
       someActive = true;
     };
-    await pipelined(victimBatches(memory, region, transition, noteActive), async (victims) => {
+    const options = { sparesAwaited: beforeMove !== undefined };
+    await pipelined(victimBatches(memory, region, transition, noteActive, options), async (victims) => {
       const { passed, failure } = await passing(memory, victims.slots, failpoint);
-      const tally = await evictVictims(memory, keepFirst(memory, victims, passed), "suspend");
+      const leaving = keepFirst(memory, victims, passed);
+      await beforeMove?.(leaving.slots);
+      const tally = await evictVictims(memory, leaving, "suspend");
       addTally(counts.evicted, tally);
       walk.objects += tally.objects + tally.purgedObjects;
       walk.exhausted ||= tally.exhausted;
@@ -71,10 +76,11 @@ function* victimBatches(
   region: Region,
   transition: Transition,
   noteActive: () => void,
+  options: { readonly sparesAwaited: boolean },
 ): Generator<Victims> {
   for (;;) {
     transition.check();
-    const victims = collectVictims(memory, region, MOVE_BATCH_BYTES);
+    const victims = collectVictims(memory, region, MOVE_BATCH_BYTES, options);
     if (victims.someActive) noteActive();
     if (victims.slots.length === 0) return;
     yield victims;

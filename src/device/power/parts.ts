@@ -9,7 +9,7 @@ import type { PreallocatedBackups } from "./backup.ts";
 import type { CommandGate } from "./command-gate.ts";
 import type { Hibernation } from "./hibernation.ts";
 import type { PowerPolicy } from "./policy.ts";
-import type { Checksums } from "./verify.ts";
+import type { TakenChecksums } from "./verify.ts";
 
 /** Steps that a test leaves out to prove that they matter (reference invariant 2). Nothing else sets them. */
 export interface FaultKnobs {
@@ -52,7 +52,7 @@ export interface SuspendTarget {
 export interface SuspendProgress {
   firmwareStopped: boolean;
   powerOffBegun: boolean;
-  checksums: Checksums | undefined;
+  checksums: TakenChecksums | undefined;
   readonly preallocated: PreallocatedBackups;
 }
 

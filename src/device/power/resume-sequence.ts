@@ -4,7 +4,7 @@ import type { Parts, ResumeProgress } from "./parts.ts";
 import { recoverRegions, requireNoBackups, restoreRegions } from "./restore.ts";
 import { allowSwap, timed } from "./suspend-sequence.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
-import { type Checksums, compareChecksums } from "./verify.ts";
+import { type Checksums, findChanged, giveUp } from "./verify.ts";
 
 /** What a resume is from. */
 export interface ResumeSource {
@@ -60,8 +60,11 @@ export async function runResume(
     await transition.phase("restore_late", (counts) => restoreLate(parts, transition, counts));
     const checksums = source.checksums();
     if (checksums !== undefined) {
-      progress.compared = true;
-      await transition.phase("verify", () => compareChecksums(memory, checksums));
+      await transition.phase("verify", async () => {
+        const wrong = await findChanged(memory, checksums);
+        progress.compared = true;
+        giveUp(memory, wrong);
+      });
     }
   }
   await transition.phase("release", async () => {

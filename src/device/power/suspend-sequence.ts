@@ -10,7 +10,7 @@ import { backUpRegions, dropPreallocated, evictRegions, preallocateBackups } fro
 import type { Parts, SuspendProgress, SuspendTarget } from "./parts.ts";
 import { recoverRegions, requireNoBackups } from "./restore.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
-import { addChecksums, takeChecksums } from "./verify.ts";
+import { addChecksums, checksumMoving, takeChecksums } from "./verify.ts";
 
 /** Runs the phases from `prepare` to `power_off`. Throws what stopped it; `progress` says where. */
 export async function runSuspend(
@@ -27,14 +27,14 @@ export async function runSuspend(
       await failpoints.pass("evict.before");
       // Where the kernel forbids I/O for memory (pm_restrict_gfp_mask), it does so until the device is resumed.
       if (memory.swap !== undefined) memory.swap.allowed = target.swaps;
-      await forgiving(parts, transition, () => stepOne(parts, transition, target, counts));
+      await forgiving(parts, transition, () => stepOne(parts, transition, target, progress, counts));
       await failpoints.pass("evict.after");
     });
   }
   await transition.phase("idle", async () => {
     await idle(parts, transition, target);
     if (progress.checksums !== undefined) {
-      progress.checksums = await addChecksums(memory, progress.checksums);
+      await addChecksums(memory, progress.checksums);
     }
   });
   if (target.copies) {
@@ -138,7 +138,7 @@ async function prepare(
   if (target.verify) progress.checksums = await takeChecksums(memory);
   if (!target.copies) return;
   if (policy.notifier === "opportunistic") {
-    await forgiven(parts, transition, () => evictRegions(memory, transition, counts, "evict.object"));
+    await forgiven(parts, transition, () => evictChecked(memory, transition, progress, counts));
   }
   if (policy.preallocateBackups) {
     await forgiven(parts, transition, () => preallocateBackups(memory, progress.preallocated));
@@ -149,10 +149,11 @@ async function stepOne(
   parts: Parts,
   transition: Transition,
   target: SuspendTarget,
+  progress: SuspendProgress,
   counts: PhaseCounts,
 ): Promise<void> {
   const { memory, gt, clock, policy } = parts;
-  const evict = (): Promise<boolean> => evictRegions(memory, transition, counts, "evict.object");
+  const evict = (): Promise<boolean> => evictChecked(memory, transition, progress, counts);
   const startNs = clock.monotonicNs();
   let someActive = await evict();
   // Each leaves as soon as the work that uses it has ended; one that never ends keeps nobody else here.
@@ -163,6 +164,20 @@ async function stepOne(
     await settledWithin(clock, Promise.race([retired, cancelled(transition)]), leftMs);
     someActive = await evict();
   }
+}
+
+/** Evicts what can leave, with the checksums of what no work uses any more taken before. */
+function evictChecked(
+  memory: Memory,
+  transition: Transition,
+  progress: SuspendProgress,
+  counts: PhaseCounts,
+): Promise<boolean> {
+  const { checksums } = progress;
+  if (checksums === undefined) return evictRegions(memory, transition, counts, "evict.object");
+  return evictRegions(memory, transition, counts, "evict.object", (slots) =>
+    checksumMoving(memory, checksums, slots),
+  );
 }
 
 /** Does the work of step 1 or 2; by policy its failure is the next step's to make good. */

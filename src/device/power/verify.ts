@@ -2,35 +2,51 @@
  * Verification: a CRC-32C of every client object, taken before `evict` or, of what work still uses, when that has ended,
  * and compared wherever its bytes are after resume.
  */
-import { DeviceError } from "../errors.ts";
+import { DeviceError, toDeviceError } from "../errors.ts";
 import { OBJECTS_NAMED_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
-import { crcOfObject } from "../memory/content.ts";
+import { crcOfObject, crcOfSwapped } from "../memory/content.ts";
 import type { Memory } from "../memory/memory.ts";
-import { FLAG, NONE } from "../memory/object-table.ts";
+import { FLAG, NONE, SWAPPED } from "../memory/object-table.ts";
 import { loseContent } from "../memory/residency.ts";
 
 /** Checksums by slot. Valid while no object is created or deleted, which a suspended device guarantees. */
 export type Checksums = ReadonlyMap<number, number>;
 
+/** Checksums that are still being taken. */
+export type TakenChecksums = Map<number, number>;
+
 /**
  * Checksums of everything whose content a suspend must keep, but for what work still uses: that may change until the GT
- * is idle, and is left to `addChecksums`.
+ * is idle, and is left to `checksumMoving` and `addChecksums`.
  */
-export async function takeChecksums(memory: Memory): Promise<Checksums> {
-  const checksums = new Map<number, number>();
+export async function takeChecksums(memory: Memory): Promise<TakenChecksums> {
+  const checksums: TakenChecksums = new Map();
   await visitContent(memory, async (slot) => {
     if (!memory.reservations.isActive(slot)) checksums.set(slot, await crcOfObject(memory, slot));
   });
   return checksums;
 }
 
-/** The same checksums with those that were left out. Legal when the GT is idle. */
-export async function addChecksums(memory: Memory, taken: Checksums): Promise<Checksums> {
-  const checksums = new Map(taken);
+/**
+ * Adds those of objects that are to be moved now, because the work that used them has ended meanwhile: what their copy
+ * gets wrong must be found too. The caller holds their locks. The device's own, such as images of contexts, have none.
+ */
+export async function checksumMoving(
+  memory: Memory,
+  checksums: TakenChecksums,
+  slots: readonly number[],
+): Promise<void> {
+  for (const slot of slots) {
+    if (memory.table.has(slot, FLAG.KERNEL)) continue;
+    if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot));
+  }
+}
+
+/** Adds those that were left out. Legal when the GT is idle. */
+export async function addChecksums(memory: Memory, checksums: TakenChecksums): Promise<void> {
   await visitContent(memory, async (slot) => {
     if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot));
   });
-  return checksums;
 }
 
 async function visitContent(memory: Memory, visit: (slot: number) => Promise<void>): Promise<void> {
@@ -44,18 +60,20 @@ async function visitContent(memory: Memory, visit: (slot: number) => Promise<voi
   }
 }
 
-/**
- * Compares everything, and marks what is not what it was as UNKNOWN.
- * @throws DeviceError CHECKSUM_MISMATCH naming those objects.
- */
-export async function compareChecksums(memory: Memory, checksums: Checksums): Promise<void> {
+/** The objects that are not what they were. @throws DeviceError COPY_FAILED when one could not be looked at. */
+export async function findChanged(memory: Memory, checksums: Checksums): Promise<number[]> {
   const wrong: number[] = [];
   for (const [slot, expected] of checksums) {
+    const found = await crcNow(memory, slot);
     // Thrown away meanwhile with the client's leave: there is nothing to compare.
-    if (memory.table.resource[slot] === NONE) continue;
-    const found = await crcOfObject(memory, slot);
+    if (found === "gone") continue;
     if (found !== expected || memory.failpoints.fires("verify.mismatch")) wrong.push(slot);
   }
+  return wrong;
+}
+
+/** Marks these as UNKNOWN. @throws DeviceError CHECKSUM_MISMATCH naming them, if there are any. */
+export function giveUp(memory: Memory, wrong: readonly number[]): void {
   if (wrong.length === 0) return;
   const ids = wrong.map((slot) => memory.idOf(slot));
   memory.emit({ type: "verifyFailed", objects: ids });
@@ -66,4 +84,22 @@ export async function compareChecksums(memory: Memory, checksums: Checksums): Pr
     `${wrong.length} objects do not have the content that they had before the suspend, and it is given up: ${named}.`,
     { objects: named, count: String(wrong.length) },
   );
+}
+
+/** What a checksum says now, wherever the bytes are; "damaged" of what swap did not give back as it was. */
+async function crcNow(memory: Memory, slot: number): Promise<number | "gone" | "damaged"> {
+  const { table } = memory;
+  if (table.resource[slot] !== NONE) return crcOfObject(memory, slot);
+  if (table.state[slot] !== SWAPPED) return "gone";
+  try {
+    // What was swapped out in the suspend was checked against what came there, which may have been wrong already.
+    return await crcOfSwapped(memory, slot);
+  } catch (error) {
+    const cause = toDeviceError(error);
+    if (cause.reason === "CHECKSUM_MISMATCH") return "damaged";
+    const id = memory.idOf(slot);
+    throw new DeviceError("COPY_FAILED", `Object ${id} could not be read from swap: ${cause.message}`, {
+      object: id,
+    });
+  }
 }

@@ -8,19 +8,22 @@ import {
 import type { Step } from "./steps.ts";
 import type { World } from "./world.ts";
 
-/** Bytes that go wrong unseen are found by who asks to verify, and by nobody else: the model could say nothing of them. */
-const UNSEEN: readonly FailpointName[] = ["copy.short", "copy.corrupt"];
+/** Bytes that go wrong, found by who asks to verify and by nobody else: only on devices that are there for it. */
+export const UNSEEN: readonly FailpointName[] = ["copy.short", "copy.corrupt"];
 const NAMES = failpointNames().filter((name) => !UNSEEN.includes(name));
 /** Where death can leave an image behind. */
 const AROUND_IMAGES = NAMES.filter((name) => /^(image|power|restore|engine|backup|recover)/.test(name));
 /** What goes wrong around images is as likely as all the rest: only few suspends come so far. */
 const ARMED = [...NAMES, ...AROUND_IMAGES, ...AROUND_IMAGES];
+/** On devices whose blitter gets bytes wrong. */
+const ARMED_WITH_UNSEEN = [...ARMED, ...Array.from({ length: 8 }, () => UNSEEN).flat()];
 const ACTIONS: readonly FailpointAction[] = ["ERROR", "ERROR", "ERROR", "DELAY", "HANG"];
 const REASONS = ["COPY_FAILED", "SYSTEM_MEMORY_EXHAUSTED"] as const;
 
 /** Arms a failpoint: what it cannot be armed with, it takes as an error or a delay. */
 export function arm(world: World, step: Step): void {
-  const name = ARMED[step.a % ARMED.length];
+  const names = world.plan.blitsWrong ? ARMED_WITH_UNSEEN : ARMED;
+  const name = names[step.a % names.length];
   const action = ACTIONS[step.b % ACTIONS.length];
   armFirst(world, name, [action, "ERROR", "DELAY"], step);
 }
@@ -36,6 +39,21 @@ export function disarm(world: World, step: Step): void {
   const { name } = armed[step.a % armed.length];
   world.device.failpoints.disarm(name);
   world.note(`disarmed ${name}`);
+}
+
+/** Every byte in swap changes: what is there now is lost, and says so when somebody wants it. */
+export function rotSwap(world: World): void {
+  if (world.swap === undefined) return;
+  world.swap.damage();
+  world.mayHaveLost = true;
+  world.note("swap rots");
+}
+
+/** The next accesses to swap fail: what is there can be had later. */
+export function failSwap({ swap }: World, { a, b }: Step): void {
+  if (swap === undefined) return;
+  swap.failReads = a % 3;
+  swap.failWrites = b % 3;
 }
 
 function armFirst(world: World, name: FailpointName, actions: readonly FailpointAction[], step: Step): void {

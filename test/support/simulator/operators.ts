@@ -50,7 +50,7 @@ export function actAsOperator(world: World, step: Step, action: OperatorAction):
       const settings = {
         enabled: a % 3 !== 0,
         autosuspendDelayMs: 10 + (b % 2000),
-        d3coldThresholdBytes: c % (8 * MIB),
+        d3coldThresholdBytes: (c * 64) % (5 * MIB),
       };
       world.launch(operator, { type: "updateRuntimePm", ...settings });
       return;
@@ -72,7 +72,19 @@ function suspend(world: World, operator: Operator, { a, b, c }: Step): void {
     ...(c % 11 === 0 ? { validateOnly: true } : {}),
     ...(a % 7 === 0 ? { waitMs: 0 } : {}),
   };
-  world.launch(operator, command);
+  // Set before it is known whether the suspend begins: one that does not changes nothing of what is slept by now.
+  const { wrongs } = world;
+  const before = wrongs.verified;
+  const begins = command.validateOnly !== true;
+  if (begins) wrongs.verified = command.verify === true;
+  world.launch(operator, command, {
+    done: ({ alreadyInState }) => {
+      if (begins && alreadyInState) wrongs.verified = before;
+    },
+    refused: () => {
+      wrongs.verified = false;
+    },
+  });
 }
 
 function cancel(world: World): void {

@@ -6,13 +6,19 @@ export interface DevicePlan {
   readonly policy: PowerPolicy;
   readonly swapBytes: number;
   readonly options: Partial<DeviceOptions>;
+  /**
+   * Whether the blitter may get bytes wrong and say nothing. Nobody works on such a device: what an engine would make of
+   * a context that came back wrong, no model could say.
+   */
+  readonly blitsWrong: boolean;
   /** Regions by id, as objects may name them. */
   readonly placements: readonly (readonly string[])[];
 }
 
+/** Small, since every byte of it is moved, checked and overwritten again and again: objects are small too. */
 const SMALL_WINDOW = [
-  { sizeBytes: 6 * MIB, visibleBytes: 3 * MIB },
-  { sizeBytes: 3 * MIB, visibleBytes: MIB, minPageBytes: 4 * KIB },
+  { sizeBytes: 4 * MIB, visibleBytes: 2 * MIB, minPageBytes: 16 * KIB },
+  { sizeBytes: MIB, visibleBytes: 384 * KIB, minPageBytes: 4 * KIB },
 ];
 const WHOLE_WINDOW = SMALL_WINDOW.map(({ visibleBytes: _, ...region }) => region);
 
@@ -30,17 +36,18 @@ export function deviceOf(seed: number): DevicePlan {
     s2idleKeepsLmem: chance(0.6),
     swapAllowed: chance(0.5) ? DEFAULT_POLICY.swapAllowed : ["S2IDLE", "S3", "S4"],
   };
-  const swapBytes = chance(0.8) ? 6 * MIB : 0;
+  const swapBytes = chance(0.8) ? 3 * MIB : 0;
   const runtimePm = chance(0.35)
-    ? { enabled: true, autosuspendDelayMs: 20, d3coldThresholdBytes: chance(0.5) ? 8 * MIB : 0 }
+    ? { enabled: true, autosuspendDelayMs: 20, d3coldThresholdBytes: chance(0.5) ? 4 * MIB : 0 }
     : undefined;
   return {
     policy,
     swapBytes,
+    blitsWrong: chance(0.25),
     options: {
       engines: ["rcs0", "ccs0", "bcs0", "bcs1"],
       lmem: chance(0.5) ? SMALL_WINDOW : WHOLE_WINDOW,
-      smem: { sizeBytes: chance(0.3) ? 4 * MIB : 10 * MIB },
+      smem: { sizeBytes: chance(0.3) ? 2 * MIB : 5 * MIB },
       policy,
       random: seededRandom(seed),
       ...(chance(0.2) ? { stolenBytes: 256 * KIB } : {}),

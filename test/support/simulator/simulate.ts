@@ -1,6 +1,6 @@
 /** Runs the steps of a simulation one after the other, and tells how it ended. */
 import { actAsClient } from "./clients.ts";
-import { arm, armCrash, disarm } from "./faults.ts";
+import { arm, armCrash, disarm, failSwap, rotSwap } from "./faults.ts";
 import { actAsOperator } from "./operators.ts";
 import { audit, checkRules } from "./rules.ts";
 import { isClientAction, isOperatorAction, type Step, stepsOf } from "./steps.ts";
@@ -68,6 +68,12 @@ async function runStep(world: World, step: Step): Promise<void> {
         break;
       case "disarm":
         disarm(world, step);
+        break;
+      case "rot":
+        rotSwap(world);
+        break;
+      case "swapFails":
+        failSwap(world, step);
         break;
       case "kill":
         await world.dieAndComeBack();

@@ -33,7 +33,16 @@ const OPERATOR_WEIGHTS = {
   factory: 0.3,
   runtimePm: 1.5,
 } as const;
-const WORLD_WEIGHTS = { arm: 4, armCrash: 0.3, disarm: 3, kill: 0.08, pass: 4, audit: 0.7 } as const;
+const WORLD_WEIGHTS = {
+  arm: 4,
+  armCrash: 0.3,
+  disarm: 3,
+  kill: 0.08,
+  pass: 4,
+  audit: 0.7,
+  rot: 0.15,
+  swapFails: 0.3,
+} as const;
 
 export type ClientAction = keyof typeof CLIENT_WEIGHTS;
 export type OperatorAction = keyof typeof OPERATOR_WEIGHTS;

@@ -117,8 +117,8 @@ function execute(command: WorkCommand, find: (id: string) => ModelObject, contex
       const words = wordsOf(find(command.object), command.offsetBytes, command.lengthBytes);
       if (command.op === "fill") words.fill(command.pattern);
       else
-        for (const [at, word] of words.entries())
-          words[at] = command.op === "add" ? word + command.value : word ^ command.value;
+        for (let at = 0; at < words.length; at++)
+          words[at] = command.op === "add" ? words[at] + command.value : words[at] ^ command.value;
       return;
     }
     case "copy": {

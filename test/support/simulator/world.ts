@@ -4,15 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type Command, DeviceError, type Results } from "../../../src/device/mod.ts";
+import { type Command, DeviceError, type DeviceEvent, type Results } from "../../../src/device/mod.ts";
 import { bootFaulty, type FaultyDevice } from "../faulty-device.ts";
 import { MemoryImageStore } from "../image-store.ts";
 import { MemoryStore } from "../regions.ts";
+import { UNSEEN } from "./faults.ts";
 import { Client, type FenceState } from "./model.ts";
 import { type DevicePlan, deviceOf } from "./plan-of-device.ts";
+import { Wrongs } from "./wrongs.ts";
 
 const CLIENTS = 5;
 const OPERATORS = 2;
+const IMAGES_KEPT = 2;
 
 /** Reasons that are bugs unless something that the simulation did itself explains them. */
 const NEVER = [
@@ -63,7 +66,11 @@ export class World {
   resetting = false;
   /** Id of the last transition that was seen; empty before the first of this life. */
   transition = "";
-  /** Whether an object may have been given up on purpose (failpoints verify.mismatch and ecc.error). */
+  /** What the device swaps to, if it does. */
+  swap: MemoryStore | undefined;
+  /** Bytes that a blit got wrong, and nobody has seen yet. */
+  readonly wrongs = new Wrongs();
+  /** Whether an object may have been given up (verify.mismatch, ecc.error, what a verification found, swap that rots). */
   mayHaveLost = false;
   /** Whether an image was cut short while it was written (image.short). */
   mayBeTorn = false;
@@ -96,11 +103,16 @@ export class World {
     this.#life++;
     const resumeFrom = await this.images.findSealed("card0");
     const { options, swapBytes } = this.plan;
-    const { images } = this;
+    const { images, wrongs } = this;
+    this.swap = swapBytes > 0 ? new MemoryStore(swapBytes) : undefined;
+    wrongs.hits = 0;
     this.#device = await bootFaulty(
       {
         ...options,
-        ...(swapBytes > 0 ? { swap: new MemoryStore(swapBytes) } : {}),
+        ...(this.swap === undefined ? {} : { swap: this.swap }),
+        emit: (event) => {
+          if (!images.dead) this.#hear(event);
+        },
         images,
         ...(resumeFrom === undefined ? {} : { resumeFrom }),
       },
@@ -123,8 +135,10 @@ export class World {
     for (const client of this.clients) {
       client.busy = false;
       // While an image is sealed nothing changes: what it holds is what the model says.
-      if (sealed.length === 0) client.forget();
-      else assert.equal(client.pending, 0, "work is pending although its device was hibernated");
+      if (sealed.length === 0) {
+        client.forget();
+        this.wrongs.areThere = false;
+      } else assert.equal(client.pending, 0, "work is pending although its device was hibernated");
       client.fences.length = 0;
     }
     for (const operator of this.operators) operator.busy = false;
@@ -179,6 +193,14 @@ export class World {
     this.#hash.update(`${this.step} ${this.#device?.gpu.clock.monotonicNs() ?? 0n} ${text}\n`);
   }
 
+  /** Lets the store forget consumed images but for the last ones, as retention does: nothing may come of those. */
+  forgetConsumed(): void {
+    const { images } = this.images;
+    if (images.size <= IMAGES_KEPT) return;
+    const consumed = this.images.idsOf("CONSUMED");
+    for (const id of consumed.slice(0, -IMAGES_KEPT)) images.delete(id);
+  }
+
   /** Brings every client's model up to what has been done. */
   catchUp(): void {
     for (const client of this.clients) client.catchUp((fence) => this.stateOf(fence));
@@ -199,8 +221,18 @@ export class World {
     for (const name of ["verify.mismatch", "ecc.error"] as const) {
       if (failpoints.get(name).hits > 0) this.mayHaveLost = true;
     }
+    const unseen = UNSEEN.reduce((sum, name) => sum + failpoints.get(name).hits, 0);
+    if (this.wrongs.count(unseen)) this.mayHaveLost = true;
     if (failpoints.get("image.short").hits > 0) this.mayBeTorn = true;
     if (failpoints.get("migrate.pageTable").hits > 0) this.mayBeDamaged = true;
+  }
+
+  #hear(event: DeviceEvent): void {
+    if (!this.plan.blitsWrong || this.#device === undefined) return;
+    if (event.type !== "phaseEnded" && event.type !== "transitionEnded") return;
+    this.noteHits();
+    if (event.type === "transitionEnded") this.wrongs.noteEnd(event.transition);
+    else if (event.phase.phase === "prepare") this.wrongs.notePrepared();
   }
 
   #count(answer: string): void {
