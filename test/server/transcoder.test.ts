@@ -197,7 +197,17 @@ describe("a body", () => {
       "Field size (9007199254740993) is outside the range of -(2^53-1) to 2^53-1.",
       "size",
     ],
+    [
+      '{"size":"9223372036854775808"}',
+      "Field size (9223372036854775808) is not within -9223372036854775808 to 9223372036854775807.",
+      "size",
+    ],
     ['{"label":5}', "Field label (5) is not a string.", "label"],
+    [
+      '{"label":"a\\ud800"}',
+      'Field label ("a\\ud800") has half of a character, which UTF-8 cannot say.',
+      "label",
+    ],
     ['{"regions":"lmem0"}', 'Field regions ("lmem0") is not a list.', "regions"],
     ['{"regions":[1]}', "Field regions[0] (1) is not a string.", "regions[0]"],
     [
@@ -232,6 +242,58 @@ describe("a body", () => {
           },
         ],
       },
+    });
+    expect(device.commands).toHaveLength(0);
+  });
+
+  it.each([
+    [
+      "POST",
+      "/v1/devices/card0/objects:batchCreate",
+      '{"count":2147483648}',
+      "Field count (2147483648) is not within -2147483648 to 2147483647.",
+    ],
+    [
+      "POST",
+      "/v1/devices/card0:suspend",
+      '{"wait":"999999999999s"}',
+      'Field wait ("999999999999s") is not a length of time such as "1.5s".',
+    ],
+    [
+      "POST",
+      "/v1/devices/card0:suspend",
+      '{"wait":"86400.5s"}',
+      "Field wait (86400.5s) is not within 0s to 86400s.",
+    ],
+    [
+      "POST",
+      "/v1/devices/card0/contexts/1:submit",
+      '{"commands":[{"fill":{},"copy":{}}]}',
+      "Of commands[0].fill and commands[0].copy only one can be given.",
+    ],
+    [
+      "PATCH",
+      "/v1/devices/card0/runtimePm?updateMask=autosuspend_delay",
+      "{}",
+      'Field updateMask ("autosuspend_delay") is not a list of fields in lowerCamelCase, such as "enabled,autosuspendDelay".',
+    ],
+    [
+      "PUT",
+      "/v1/failpoints/evict.before",
+      '{"probability":"half"}',
+      'Field probability ("half") is not a finite number.',
+    ],
+    [
+      "PUT",
+      "/v1/failpoints/evict.before",
+      '{"probability":1e999}',
+      "Field probability (Infinity) is not a finite number.",
+    ],
+  ])("of %s %s that is %s is refused in our own words", async (method, path, body, message) => {
+    const { status, json } = await call(method, path, body);
+    expect({ status, error: json.error }).toMatchObject({
+      status: 400,
+      error: { message, details: [{ reason: "INVALID_REQUEST", metadata: { field: expect.any(String) } }] },
     });
     expect(device.commands).toHaveLength(0);
   });
@@ -289,6 +351,8 @@ describe("a query", () => {
     "pageSize=-1",
     "pageSize=99999999999",
     "colour=red",
+    "__proto__=x",
+    "__proto__=x&__proto__=y",
     "showDeviceOwned=yes",
     "filter=colour%3Dred",
     "filter=region",
