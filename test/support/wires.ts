@@ -76,7 +76,7 @@ export interface Wires extends AsyncDisposable {
   readonly log: Record<string, unknown>[];
 }
 
-type WiresOptions = Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts">> & {
+type WiresOptions = Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts" | "arrivalMs">> & {
   /** Where REST listens. @default 127.0.0.1 */
   readonly host?: string;
   /** @default none: as without --enable-faults */
@@ -126,7 +126,15 @@ export async function startWires(
     ...options,
   });
   const baseUrl = await app.listen({ host, port: 0 });
-  const grpcWire = buildGrpc({ devices, gate, events, ledger, logger, observer });
+  const grpcWire = buildGrpc({
+    devices,
+    gate,
+    events,
+    ledger,
+    logger,
+    observer,
+    arrivalMs: options.arrivalMs,
+  });
   const port = await bind(grpcWire, ServerCredentials.createInsecure());
   const grpcAddress = `127.0.0.1:${port}`;
   const insecure: ChannelCredentials = credentials.createInsecure();

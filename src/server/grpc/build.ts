@@ -16,6 +16,7 @@ import {
   GRPC_KEEPALIVE_TIMEOUT_MS,
   GRPC_MESSAGE_BYTES_MAX,
   GRPC_STREAMS_MAX,
+  REQUEST_ARRIVAL_MS,
 } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
@@ -34,6 +35,8 @@ export interface GrpcDeps {
   readonly ledger: RequestLedger;
   readonly logger: FastifyBaseLogger;
   readonly observer?: WireObserver;
+  /** How long a request may take to arrive. Unit: milliseconds. @default REQUEST_ARRIVAL_MS */
+  readonly arrivalMs?: number | undefined;
 }
 
 export interface GrpcWire {
@@ -47,6 +50,7 @@ const SERVED = /^(torpor\.v1|grpc\.reflection\.v1(alpha)?)\./;
 
 export function buildGrpc(deps: GrpcDeps): GrpcWire {
   const health = new Health();
+  const { arrivalMs = REQUEST_ARRIVAL_MS } = deps;
   const context: CallContext = { logger: deps.logger, observer: deps.observer };
   const server = new DrainingServer(health, {
     "grpc.max_receive_message_length": GRPC_MESSAGE_BYTES_MAX,
@@ -55,7 +59,7 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
     "grpc-node.flow_control_window": GRPC_FLOW_CONTROL_WINDOW_BYTES,
     "grpc.keepalive_time_ms": GRPC_KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": GRPC_KEEPALIVE_TIMEOUT_MS,
-    interceptors: [explainStatus, health.interceptor, admitCalls(deps.gate, context)],
+    interceptors: [explainStatus, health.interceptor, admitCalls(deps.gate, context, arrivalMs)],
   });
   const handlers = handlersByPath(deps, context);
   const names = [""];
