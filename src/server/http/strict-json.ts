@@ -18,8 +18,8 @@ const DURATION = /^-?(\d{1,12})(\.\d{1,9})?s$/;
 const DURATION_SECONDS_MAX = 315_576_000_000;
 const INTEGER = /^-?\d{1,20}$/;
 const DECIMAL = /^-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?$/;
-/** FieldMask in JSON: names in lowerCamelCase, and commas. */
-const FIELD_MASK = /^([a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*(,|$))*$/;
+/** FieldMask in JSON: names in lowerCamelCase, and commas; or an asterisk for all (AIP-134). */
+const FIELD_MASK = /^(?:\*|([a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*(,|$))*)$/;
 const QUOTED_LENGTH_MAX = 64;
 
 /** @throws WireError INVALID_REQUEST, with the path of the field in `metadata.field` */
