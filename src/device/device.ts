@@ -301,7 +301,7 @@ export class AssembledDevice implements Device {
       wedged: this.gt.wedged,
       suspendCount: power.suspendCount,
       transition: power.transitionId,
-      regions: this.#regions().map((region) => region.id),
+      regions: this.#inOrder().map((region) => region.id),
       swap: swap && { sizeBytes: swap.sizeBytes, usedBytes: swap.usedBytes },
       engines: this.#options.engines,
       image: this.#hibernation.image,
@@ -336,10 +336,14 @@ export class AssembledDevice implements Device {
     };
   }
 
-  /** Local regions first, `smem` last. */
   #regions(): readonly RegionResource[] {
+    return this.#inOrder().map((region) => region.describe());
+  }
+
+  /** Local regions first, `smem` last. */
+  #inOrder(): readonly Region[] {
     const [system, ...local] = this.memory.regions;
-    return [...local, system].map((region) => region.describe());
+    return [...local, system];
   }
 
   #region(id: string): RegionResource {

@@ -99,19 +99,20 @@ function refuseWhileClosing(app: FastifyInstance): void {
   app.addHook("preClose", async () => {
     closing = true;
   });
-  app.addHook("onRequest", async () => {
-    if (closing) throw new WireError("SHUTTING_DOWN", "The daemon is shutting down.");
+  app.addHook("onRequest", (_request, _reply, done) => {
+    done(closing ? new WireError("SHUTTING_DOWN", "The daemon is shutting down.") : undefined);
   });
 }
 
 function observe(app: FastifyInstance, observer: WireObserver | undefined): void {
   if (observer?.onHttpEnd === undefined) return;
-  app.addHook("onResponse", async (request, reply) => {
+  app.addHook("onResponse", (request, reply, done) => {
     observer.onHttpEnd?.({
       route: routeLabel(request.routeOptions.url ?? "unknown"),
       method: request.method,
       status: reply.statusCode,
       seconds: reply.elapsedTime / 1000,
     });
+    done();
   });
 }

@@ -22,12 +22,14 @@ export function deferContinue(app: FastifyInstance): void {
     waiting.add(response);
     app.routing(request, response);
   });
-  app.addHook("preParsing", async (request, reply) => {
+  app.addHook("preParsing", (request, reply, _payload, done) => {
     const { bodyLimit, config } = request.routeOptions;
-    if (config.streamsBody === true) return;
-    if (bodyLimit !== undefined && Number(request.headers["content-length"]) > bodyLimit)
-      throw bodyTooLarge(bodyLimit);
-    sendContinue(reply.raw);
+    if (config.streamsBody !== true) {
+      if (bodyLimit !== undefined && Number(request.headers["content-length"]) > bodyLimit)
+        throw bodyTooLarge(bodyLimit);
+      sendContinue(reply.raw);
+    }
+    done();
   });
 }
 

@@ -1,5 +1,5 @@
 /** Takes each request to the gate before its body is read, and gives it the id under which the log knows it. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Credentials } from "../auth/authenticator.ts";
 import { peerAddress, verifiedCertificate } from "../auth/peer.ts";
 import { REGISTRY } from "../descriptors.ts";
@@ -23,8 +23,9 @@ declare module "fastify" {
 
 /** Gives every answer the id of its request. Must come before every hook that can refuse. */
 export function nameRequests(app: FastifyInstance): void {
-  app.addHook("onRequest", async (request, reply) => {
+  app.addHook("onRequest", (request, reply, done) => {
     void reply.header(REQUEST_ID_HEADER, request.id);
+    done();
   });
 }
 
@@ -32,11 +33,16 @@ export function nameRequests(app: FastifyInstance): void {
 export function guardCalls(app: FastifyInstance, gate: Gate): void {
   const rpcs = rpcsByRoute();
   app.decorateRequest("admission", undefined);
-  app.addHook("onRequest", async (request, reply) => {
+  app.addHook("onRequest", (request, reply, done) => {
+    admit(request, reply);
+    done();
+  });
+
+  function admit(request: FastifyRequest, { raw: response }: FastifyReply): void {
     const { url = "", config } = request.routeOptions;
     if (config.anyCaller === true) return;
     const credentials = credentialsOf(request);
-    const rpc = rpcs.get(routeKey(request.method, url));
+    const rpc = rpcs.get(request.method)?.get(url);
     if (rpc === undefined) {
       gate.admitReader(credentials);
       return;
@@ -46,26 +52,24 @@ export function guardCalls(app: FastifyInstance, gate: Gate): void {
     request.admission = admission;
     // The transcoder learns more from the message; content routes have nothing but their path.
     admission.concerns(request.url.replace(/^\/v1\/|(?:\/content|:\w+)?(?:\?.*)?$/g, ""));
-    reply.raw.once("close", () => {
-      if (reply.raw.writableFinished) admission.succeeded();
+    response.once("close", () => {
+      if (response.writableFinished) admission.succeeded();
       admission.close();
     });
-  });
-}
-
-/** Every route of an RPC, as fastify knows it. */
-function rpcsByRoute(): ReadonlyMap<string, string> {
-  const rpcs = new Map<string, string>();
-  for (const binding of readBindings(REGISTRY)) {
-    rpcs.set(routeKey(binding.httpMethod, fastifyPath(binding)), binding.rpc);
   }
-  for (const { rpc, method, path } of HAND_WRITTEN) rpcs.set(routeKey(method, path), rpc);
-  return rpcs;
 }
 
-/** HEAD is a GET that keeps the body to itself. */
-function routeKey(method: string, url: string): string {
-  return `${method === "HEAD" ? "GET" : method} ${url}`;
+/** Every route of an RPC by method, then by path as fastify knows it. */
+function rpcsByRoute(): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  const rpcs = new Map<string, Map<string, string>>();
+  function add(method: string, path: string, rpc: string): void {
+    rpcs.set(method, (rpcs.get(method) ?? new Map()).set(path, rpc));
+  }
+  for (const binding of readBindings(REGISTRY)) add(binding.httpMethod, fastifyPath(binding), binding.rpc);
+  for (const { rpc, method, path } of HAND_WRITTEN) add(method, path, rpc);
+  // HEAD is a GET that keeps the body to itself.
+  rpcs.set("HEAD", rpcs.get("GET") ?? new Map());
+  return rpcs;
 }
 
 function credentialsOf({ headers, raw }: FastifyRequest): Credentials {

@@ -23,7 +23,12 @@ export function guardOrigin(app: FastifyInstance, allowedHosts: readonly string[
     return host !== undefined && (allowed.has(host) || host === localAddress(request));
   }
 
-  app.addHook("onRequest", async (request) => {
+  app.addHook("onRequest", (request, _reply, done) => {
+    refuseForeign(request);
+    done();
+  });
+
+  function refuseForeign(request: FastifyRequest): void {
     const { host, origin } = request.headers;
     const { anyHost = false } = request.routeOptions.config;
     // HTTP/1.0 has no Host; a browser always sends one.
@@ -43,7 +48,7 @@ export function guardOrigin(app: FastifyInstance, allowedHosts: readonly string[
     if (request.headers["sec-fetch-site"] === "cross-site") {
       throw new WireError("PERMISSION_DENIED", "Requests from pages of other sites are refused.");
     }
-  });
+  }
 }
 
 /** The host name in `name:port`, `[::1]:port` or `name`, in lower case; undefined when it is none of those. */

@@ -8,6 +8,7 @@ import {
   ScalarType,
   toBinary,
 } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { REGISTRY } from "../descriptors.ts";
 import { WireError } from "../errors.ts";
 import type { Binding, PathSegment } from "./bindings.ts";
@@ -24,6 +25,30 @@ export interface RequestParts {
 
 /** @throws WireError INVALID_REQUEST */
 export function encodeRequest(binding: Binding, parts: RequestParts): Buffer {
+  return encodeName(binding, parts) ?? encodeFields(binding, parts);
+}
+
+/** Most requests say a name in their path and nothing else: that is one field, written without a detour through JSON. */
+function encodeName({ method, variable }: Binding, { parameters, query, body, headers }: RequestParts) {
+  const [name, inner] = variable?.fieldPath ?? [];
+  if (variable === undefined || name === undefined || inner !== undefined) return undefined;
+  if (body !== undefined || !isEmpty(query) || (headers !== undefined && !isEmpty(headers))) return undefined;
+  const writer = new BinaryWriter();
+  writer.tag(fieldOf(method.input, name).number, WireType.LengthDelimited);
+  return asBuffer(writer.string(expand(variable.segments, parameters)).finish());
+}
+
+/** Whether every property is undefined, or there is none. */
+function isEmpty(fields: Readonly<Record<string, unknown>>): boolean {
+  for (const name in fields) if (fields[name] !== undefined) return false;
+  return true;
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+function encodeFields(binding: Binding, parts: RequestParts): Buffer {
   const desc = binding.method.input;
   const fields = { ...readBody(binding, parts.body), ...readQuery(binding, parts.query) };
   addHeaders(desc, fields, parts.headers ?? {});
@@ -32,8 +57,7 @@ export function encodeRequest(binding: Binding, parts: RequestParts): Buffer {
     putName(desc, fields, variable.fieldPath, expand(variable.segments, parts.parameters));
   }
   checkJson(desc, fields);
-  const bytes = toBinary(desc, parse(desc, fields));
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return asBuffer(toBinary(desc, parse(desc, fields)));
 }
 
 /** Puts what the path names into its field, which is in `fields` or in a message in it. */

@@ -10,11 +10,18 @@ export function fastifyPath({ segments, verb }: Pick<Binding, "segments" | "verb
   return `/${parts.join("/")}${verb === "" ? "" : `::${verb}`}`;
 }
 
-/** `/v1/devices/{device}:suspend`, from fastify's spelling: what metrics and people see. */
+/** As many as there are routes: they are asked for with every request. */
+const labels = new Map<string, string>();
+
+/** `/v1/devices/{device}:suspend`, from the spelling that fastify has of one of its routes: what metrics and people see. */
 export function routeLabel(url: string): string {
-  return pieces(url)
+  const known = labels.get(url);
+  if (known !== undefined) return known;
+  const label = pieces(url)
     .map((piece) => ("literal" in piece ? piece.literal : `{${piece.parameter}}`))
     .join("");
+  labels.set(url, label);
+  return label;
 }
 
 /** Matches the real paths of a route in fastify's spelling, at least all that it would serve. */

@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { REGISTRY } from "../descriptors.ts";
 import { WireError } from "../errors.ts";
 import { HttpBody } from "../gen/google/api/httpbody.ts";
-import { HTTP_BODY_BYTES_MAX } from "../limits.ts";
+import { HTTP_BODY_BYTES_MAX, KEPT_ANSWER_BYTES_MAX } from "../limits.ts";
 import type { UnaryRpc } from "../rpc.ts";
 import { type Binding, readBindings } from "./bindings.ts";
 import { goneOf } from "./client-gone.ts";
@@ -17,6 +17,7 @@ import { fastifyPath } from "./route-path.ts";
 
 /** Answers of this type are sent as they are. */
 const HTTP_BODY = "google.api.HttpBody";
+const JSON_TYPE = "application/json; charset=utf-8";
 
 interface TranscodedRequest {
   Params: Record<string, string>;
@@ -36,6 +37,10 @@ export function transcodedRoutes(app: FastifyInstance, rpcs: ReadonlyMap<string,
 
 function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
   const { output } = binding.method;
+  const toText = repeating((answer: Buffer) => {
+    const json = toJson(output, fromBinary(output, answer), { alwaysEmitImplicit: true, registry: REGISTRY });
+    return { text: JSON.stringify(json), location: runningTransition(binding, json) };
+  });
   app.route<TranscodedRequest>({
     method: binding.httpMethod,
     url: fastifyPath(binding),
@@ -51,15 +56,25 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
       const call = (bytes: Buffer) => rpc.call(bytes, origin);
       const answer = await (admission?.run(message, call) ?? call(message));
       if (output.typeName === HTTP_BODY) return sendHttpBody(reply, answer);
-      const json = toJson(output, fromBinary(output, answer), {
-        alwaysEmitImplicit: true,
-        registry: REGISTRY,
-      });
-      const location = runningTransition(binding, json);
+      const { text, location } = toText(answer);
       if (location !== undefined) void reply.code(202).header("location", location);
-      return reply.send(json);
+      return reply.type(JSON_TYPE).send(text);
     },
   });
+}
+
+/**
+ * Clients ask for the same thing until it changes, so what was made of the last answer is kept: equal bytes make equal
+ * text. Long answers are not kept.
+ */
+function repeating<T>(make: (answer: Buffer) => T): (answer: Buffer) => T {
+  let last: { readonly answer: Buffer; readonly made: T } | undefined;
+  return (answer) => {
+    if (last?.answer.equals(answer) === true) return last.made;
+    const made = make(answer);
+    if (answer.byteLength <= KEPT_ANSWER_BYTES_MAX) last = { answer, made };
+    return made;
+  };
 }
 
 /** A body that is what it says, and no message (google/api/httpbody.proto). */

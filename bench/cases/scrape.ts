@@ -1,14 +1,16 @@
-/**
- * What a scrape costs: a daemon's worth of metrics with sixteen devices, each with two memories and five engines, after every
- * kind of transition and phase has been seen once, so that no histogram is empty. Prints the median and the worst of 200
- * scrapes in either format, next to the aim: less than 10 ms.
- *
- * Run: node bench/scrape.ts [devices]
- */
-import { type DeviceEvent, PHASES, type RegionResource, type TransitionResource } from "../src/device/mod.ts";
-import { Metrics } from "../src/server/metrics/metrics.ts";
+/** What a scrape costs with sixteen devices, after every kind of transition and phase was seen, so that no histogram is empty. */
+import {
+  type DeviceEvent,
+  PHASES,
+  type RegionResource,
+  type TransitionResource,
+} from "../../src/device/mod.ts";
+import { Metrics } from "../../src/server/metrics/metrics.ts";
+import type { Benchmark } from "../harness/benchmark.ts";
+import type { Row } from "../harness/row.ts";
+import { median, quantile } from "../harness/statistics.ts";
 
-const DEVICES = Number(process.argv[2] ?? 16);
+const DEVICES = 16;
 const SCRAPES = 200;
 const AIM_MS = 10;
 const MEMORIES = ["lmem0", "smem"];
@@ -18,13 +20,18 @@ const SUSPEND_PHASES = [...PHASES.slice(0, FIRST_OF_RESUME), "recover"] as const
 const RESUME_PHASES = PHASES.slice(FIRST_OF_RESUME, PHASES.indexOf("recover"));
 const OPEN_METRICS = "application/openmetrics-text; version=1.0.0";
 
-const metrics = new Metrics({ version: "0.0.0", revision: "" });
-metrics.countImages();
-for (let index = 0; index < DEVICES; index++) addDevice(`card${index}`);
-await measure("text", undefined);
-await measure("OpenMetrics", OPEN_METRICS);
+export const benchmark: Benchmark = {
+  title: "A scrape of sixteen devices, each with two memories and five engines.",
+  async run(report) {
+    const metrics = new Metrics({ version: "0.0.0", revision: "" });
+    metrics.countImages();
+    for (let index = 0; index < DEVICES; index++) addDevice(metrics, `card${index}`);
+    for (const row of await measure(metrics, "text", undefined)) report(row);
+    for (const row of await measure(metrics, "OpenMetrics", OPEN_METRICS)) report(row);
+  },
+};
 
-function addDevice(name: string): void {
+function addDevice(metrics: Metrics, name: string): void {
   const sink = metrics.countDevice(name, MEMORIES, ENGINES);
   for (const event of everyTransition()) sink(event);
   for (const engine of ENGINES) sink({ type: "jobEnded", engine, completed: true, waitNs: 1_000_000n });
@@ -104,18 +111,17 @@ function region(id: string): RegionResource {
   };
 }
 
-async function measure(name: string, accept: string | undefined): Promise<void> {
+async function measure(metrics: Metrics, name: string, accept: string | undefined): Promise<Row[]> {
   const timesMs: number[] = [];
-  let sizeBytes = 0;
   for (let scrape = 0; scrape < SCRAPES; scrape++) {
     const start = performance.now();
-    sizeBytes = (await metrics.scrape(accept)).body.length;
+    await metrics.scrape(accept);
     timesMs.push(performance.now() - start);
   }
-  timesMs.sort((a, b) => a - b);
-  const medianMs = timesMs[Math.floor(SCRAPES / 2)] ?? 0;
-  const verdict = medianMs < AIM_MS ? "" : `  over the aim of ${AIM_MS} ms`;
-  console.log(
-    `${DEVICES} devices, ${name.padEnd(11)} median ${medianMs.toFixed(2)} ms, worst ${(timesMs.at(-1) ?? 0).toFixed(2)} ms, ${sizeBytes} bytes${verdict}`,
-  );
+  const label = `scrape of ${DEVICES} devices, ${name}`;
+  const aim = { of: "figure", atMost: AIM_MS } as const;
+  return [
+    { name: `${label}, median`, figure: median(timesMs), unit: "ms", aim },
+    { name: `${label}, 99th percentile`, figure: quantile(timesMs, 0.99), unit: "ms" },
+  ];
 }

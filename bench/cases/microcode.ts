@@ -1,14 +1,15 @@
-/**
- * `node bench/microcode.ts`: the speed of each kernel of the microcode over memory that is in no cache, in GB/s and as
- * a ratio to plain memory.copy. Rounds of all kernels alternate, so that a noisy neighbour disturbs them alike.
- */
+/** Each kernel of the microcode by itself, over memory that is in no cache, against memcpy in C. */
 import { crc32c as nativeCrc32c } from "@node-rs/crc32";
 import {
   CRC_TABLES_BYTES,
   DESCRIPTOR_BYTES,
   initCrcTables,
   Microcode,
-} from "../src/device/hardware/microcode.ts";
+} from "../../src/device/hardware/microcode.ts";
+import { shuffled } from "../harness/bench-device.ts";
+import type { Benchmark } from "../harness/benchmark.ts";
+import { median, medianRatio } from "../harness/statistics.ts";
+import { memoryLimit } from "../limits/memory.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -70,54 +71,54 @@ const KERNELS: Readonly<Record<string, (work: Workload) => void>> = {
   },
 };
 
-// Both banks are written first: untouched pages would be read from one shared page of zeros. The source stays zero,
-// so that isZero reads all of it.
-new Microcode({ source, destination: source, control }).fill(0, BANK_BYTES, 0);
-microcode.fill(0, BANK_BYTES, 1);
-// V8 compiles a kernel well only after some calls of it.
-measure(MIB);
-for (const blockBytes of BLOCK_SIZES_BYTES) {
-  console.log(`\n${blockBytes / KIB} KiB blocks, median of ${ROUNDS} rounds`);
-  const speeds = measure(blockBytes);
-  const baseline = speeds.get("memory.copy") ?? Number.NaN;
-  for (const [name, speed] of speeds) {
-    console.log(
-      `  ${name.padEnd(18)}${speed.toFixed(1).padStart(6)} GB/s  x${(speed / baseline).toFixed(2)}`,
-    );
-  }
-}
+export const benchmark: Benchmark = {
+  title: "The microcode's kernels on one thread, over 512 MiB in blocks visited in random order.",
+  async run(report) {
+    await using limit = await memoryLimit(BANK_BYTES);
+    // Both banks are written first: untouched pages would be read from one shared page of zeros. The source stays zero,
+    // so that isZero reads all of it.
+    new Microcode({ source, destination: source, control }).fill(0, BANK_BYTES, 0);
+    microcode.fill(0, BANK_BYTES, 1);
+    // V8 compiles a kernel well only after some calls of it.
+    measureRound(workloadOf(MIB));
+    for (const blockBytes of BLOCK_SIZES_BYTES) {
+      const work = workloadOf(blockBytes);
+      const samples = new Map(Object.keys(KERNELS).map((name): [string, number[]] => [name, []]));
+      const limits: number[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        limits.push((await limit.copy(blockBytes, BANK_BYTES, 1, "random")) ?? Number.NaN);
+        for (const [name, speed] of measureRound(work)) samples.get(name)?.push(speed);
+      }
+      for (const [name, speeds] of samples) {
+        report({
+          name: `${name}, blocks of ${blockBytes / KIB} KiB`,
+          figure: median(speeds),
+          unit: "GB/s",
+          limit: { name: `${limit.name}, 1 thread`, figure: median(limits) },
+          ratio: medianRatio(speeds, limits),
+        });
+      }
+    }
+  },
+};
 
 /** GB/s of every kernel, by name. */
-function measure(blockBytes: number): Map<string, number> {
-  const work = {
-    blockBytes,
-    sources: shuffledBlocks(blockBytes),
-    destinations: shuffledBlocks(blockBytes),
-  };
-  writeDescriptors(work);
-  const samples = new Map(Object.keys(KERNELS).map((name): [string, number[]] => [name, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, kernel] of Object.entries(KERNELS)) {
-      const startMs = performance.now();
-      kernel(work);
-      samples.get(name)?.push(BANK_BYTES / 1e6 / (performance.now() - startMs));
-    }
+function measureRound(work: Workload): Map<string, number> {
+  const speeds = new Map<string, number>();
+  for (const [name, kernel] of Object.entries(KERNELS)) {
+    const startMs = performance.now();
+    kernel(work);
+    speeds.set(name, BANK_BYTES / 1e6 / (performance.now() - startMs));
   }
-  return new Map([...samples].map(([name, speeds]) => [name, median(speeds)]));
+  return speeds;
 }
 
-function writeDescriptors({ blockBytes, sources, destinations }: Workload): void {
-  sources.forEach((offset, index) => {
-    descriptors.set([offset, 0, destinations[index] ?? 0, 0, blockBytes, 0], (index * DESCRIPTOR_BYTES) / 4);
+function workloadOf(blockBytes: number): Workload {
+  const blocks = Array.from({ length: BANK_BYTES / blockBytes }, (_, index) => index * blockBytes);
+  const work = { blockBytes, sources: shuffled(blocks), destinations: shuffled(blocks) };
+  work.sources.forEach((offset, index) => {
+    const destination = work.destinations[index] ?? 0;
+    descriptors.set([offset, 0, destination, 0, blockBytes, 0], (index * DESCRIPTOR_BYTES) / 4);
   });
-}
-
-function shuffledBlocks(blockBytes: number): number[] {
-  return Array.from({ length: BANK_BYTES / blockBytes }, (_, index) => ({ index, key: Math.random() }))
-    .sort((left, right) => left.key - right.key)
-    .map(({ index }) => index * blockBytes);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[values.length >> 1] ?? Number.NaN;
+  return work;
 }
