@@ -1,6 +1,6 @@
 /**
  * Every RPC in every power state, over both wires: who is answered, who is refused and with what, who may wait, who wakes the
- * device. The rows are in test/support/rpc-cases.ts.
+ * device. The rows are in test/support/rpc-cases.ts. Over REST each answer is held to the OpenAPI document, too.
  */
 import { fromJson, type JsonObject, toBinary } from "@bufbuild/protobuf";
 import { credentials } from "@grpc/grpc-js";
@@ -13,6 +13,7 @@ import { callAny } from "../support/any-call.ts";
 import { FakeImages, threeImages } from "../support/fake-images.ts";
 import { ERROR_ONCE } from "../support/faulty-device.ts";
 import { decodeStatus } from "../support/grpc-errors.ts";
+import { undocumented } from "../support/openapi-answers.ts";
 import { type Named, RPC_CASES } from "../support/rpc-cases.ts";
 import { bootThreaded, MIB, type TestDevice } from "../support/test-device.ts";
 import { restRequest, startWires, type Wires } from "../support/wires.ts";
@@ -104,11 +105,15 @@ async function call(wire: Wire, rpc: string, more: JsonObject = {}): Promise<Ans
 async function overRest(rpc: string, request: JsonObject): Promise<Answer> {
   const { path, init } = restRequest(rpc.split("/")[1] ?? "", request);
   const response = await fetch(`${wires.baseUrl}${path}`, init);
-  if (response.ok) {
+  if (response.headers.get("content-type")?.startsWith("application/json") !== true) {
+    // Content, or a stream without an end.
     await response.body?.cancel();
     return { is: "OK", code: "OK", retry: false };
   }
-  const { error } = (await response.json()) as { error: { status: string; details: { reason: string }[] } };
+  const json: unknown = await response.json();
+  expect(undocumented(rpc, response.status, json), rpc).toEqual([]);
+  if (response.ok) return { is: "OK", code: "OK", retry: false };
+  const { error } = json as { error: { status: string; details: { reason: string }[] } };
   const retry = error.details.length === 2 && response.headers.has("retry-after");
   return { is: error.details[0]?.reason ?? "", code: error.status, retry };
 }
@@ -149,6 +154,13 @@ async function runtimeStatus(): Promise<unknown> {
 
 it("has a row for every RPC, and no other", () => {
   expect(Object.keys(RPC_CASES).toSorted()).toEqual(BINDINGS.map(({ rpc }) => rpc).toSorted());
+});
+
+it("sees an answer that is not as documented", () => {
+  const rpc = "torpor.v1.DeviceService/GetDevice";
+  expect(undocumented(rpc, 200, { name: DEVICE, wedged: "no" })).toEqual(["/wedged must be boolean"]);
+  expect(undocumented(rpc, 200, { name: DEVICE, colour: "red" })).not.toEqual([]);
+  expect(undocumented(rpc, 201, {})).not.toEqual([]);
 });
 
 describe.each(WIRES)("over %s", (wire) => {
