@@ -88,7 +88,8 @@ function tooSlow(arrivalMs: number): WireError {
 }
 
 function named(metadata: Metadata | null | undefined, requestId: string): Metadata {
-  const answer = metadata?.clone() ?? new Metadata();
+  // What is there was made for this status alone.
+  const answer = metadata ?? new Metadata();
   answer.set(REQUEST_ID_HEADER, requestId);
   return answer;
 }

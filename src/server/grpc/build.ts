@@ -1,7 +1,13 @@
 /** The gRPC server, built but not bound. */
 import assert from "node:assert/strict";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type MethodDefinition, Server, type ServerOptions, type UntypedHandleCall } from "@grpc/grpc-js";
+import {
+  type MethodDefinition,
+  Server,
+  type ServerInterceptor,
+  type ServerOptions,
+  type UntypedHandleCall,
+} from "@grpc/grpc-js";
 import type { FastifyBaseLogger } from "fastify";
 import { REGISTRY } from "../descriptors.ts";
 import type { DeviceRegistry } from "../devices.ts";
@@ -23,7 +29,7 @@ import { unaryRpcs } from "../rpc.ts";
 import { admitCalls } from "./admit-calls.ts";
 import { type CallContext, clientStream, duplexStream, serverStream, unary } from "./call.ts";
 import { readObject, writeObject } from "./content-streams.ts";
-import { explainStatus } from "./explain-status.ts";
+import { explainStatuses } from "./explain-status.ts";
 import { Health } from "./health.ts";
 import { REFLECTION_PATHS, reflect } from "./reflection.ts";
 
@@ -59,7 +65,9 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
     "grpc-node.flow_control_window": GRPC_FLOW_CONTROL_WINDOW_BYTES,
     "grpc.keepalive_time_ms": GRPC_KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": GRPC_KEEPALIVE_TIMEOUT_MS,
-    interceptors: [explainStatus, health.interceptor, admitCalls(deps.gate, context, arrivalMs)],
+    // It would count and remember every message of every call, for a service that we do not have.
+    "grpc.enable_channelz": 0,
+    interceptors: [intercept(health, admitCalls(deps.gate, context, arrivalMs))],
   });
   const handlers = handlersByPath(deps, context);
   const names = [""];
@@ -83,6 +91,14 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
   };
   setServing(true);
   return { server, setServing };
+}
+
+/** One interceptor for all that looks at calls: each costs every call a wrapper round all of its events. */
+function intercept(health: Health, admit: ServerInterceptor): ServerInterceptor {
+  return (definition, call) => {
+    explainStatuses(call);
+    return admit(definition, health.follow(definition.path, call));
+  };
 }
 
 /** A server whose orderly end does not wait for what has no end of its own. */

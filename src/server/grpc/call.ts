@@ -36,15 +36,20 @@ export function unary(
   return (call, callback) => {
     const end = begin(context, path, call);
     const admission = admissionOf(call);
-    const origin = { signal: goneOf(call), caller: admission?.identity };
+    const gone = goneOf(call);
+    const origin = { signal: gone.signal, caller: admission?.identity };
     const handle = (request: Buffer) => handler(request, origin);
     const answer = admission === undefined ? handle(call.request) : admission.run(call.request, handle);
     answer.then(
       (response) => {
+        gone.ignore();
         end();
         callback(null, response);
       },
-      (error: unknown) => callback(end(error)),
+      (error: unknown) => {
+        gone.ignore();
+        callback(end(error));
+      },
     );
   };
 }
@@ -56,7 +61,7 @@ export function clientStream(
 ): handleClientStreamingCall<Buffer, Buffer> {
   return (call, callback) => {
     const end = begin(context, path, call);
-    handler(messagesOf(call, admissionOf(call)), goneOf(call)).then(
+    handler(messagesOf(call, admissionOf(call)), goneOf(call).signal).then(
       (response) => {
         end();
         callback(null, response);
@@ -75,7 +80,7 @@ export function serverStream(
     send(context, path, call, () => {
       const admission = admissionOf(call);
       admission?.examine(call.request);
-      return handler(call.request, goneOf(call), admission);
+      return handler(call.request, goneOf(call).signal, admission);
     });
 }
 
@@ -87,12 +92,19 @@ export function duplexStream(
   return (call) => send(context, path, call, () => handler(messagesOf(call, admissionOf(call))));
 }
 
-/** Aborted when the client has gone away or its deadline has passed. */
-function goneOf(call: EventEmitter & { readonly cancelled: boolean }): AbortSignal {
+interface Gone {
+  /** Aborted when the client has gone away or its deadline has passed. */
+  readonly signal: AbortSignal;
+  /** Called when there is an answer. The library cancels every call at its end, and to tell of it is not cheap. */
+  ignore(): void;
+}
+
+function goneOf(call: EventEmitter & { readonly cancelled: boolean }): Gone {
   const gone = new AbortController();
-  call.once("cancelled", () => gone.abort());
+  const onCancelled = () => gone.abort();
+  call.once("cancelled", onCancelled);
   if (call.cancelled) gone.abort();
-  return gone.signal;
+  return { signal: gone.signal, ignore: () => void call.off("cancelled", onCancelled) };
 }
 
 /** How many turns of the event loop a reset may come behind the end of the same stream. */

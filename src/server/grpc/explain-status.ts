@@ -2,12 +2,7 @@
  * What grpc-js itself ends a call with (a message too large, a compression that it does not know, a deadline) gets an
  * ErrorInfo like everything else. A call to a method that does not exist is out of reach: no interceptor sees it.
  */
-import {
-  ServerInterceptingCall,
-  type ServerInterceptingCallInterface,
-  type ServerInterceptor,
-  status,
-} from "@grpc/grpc-js";
+import { type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
 import { toFailure, WireError, type WireReason } from "../errors.ts";
 import { toStatus } from "./status.ts";
 
@@ -22,13 +17,11 @@ const REASONS: ReadonlyMap<number, WireReason> = new Map([
   [status.INTERNAL, "INVALID_REQUEST"],
 ]);
 
-/** Must be the first interceptor, next to the call of the library. */
-export const explainStatus: ServerInterceptor = (_definition, call) => {
+/** @param call the library's own: its statuses go to this very object and pass no interceptor, so its method is replaced. */
+export function explainStatuses(call: ServerInterceptingCallInterface): void {
   const send = call.sendStatus.bind(call);
-  // The library's own statuses go to this very object and pass no interceptor, so its method is replaced.
   call.sendStatus = (status) => send(withErrorInfo(status));
-  return new ServerInterceptingCall(call);
-};
+}
 
 function withErrorInfo(plain: Status): Status {
   const reason = REASONS.get(plain.code);

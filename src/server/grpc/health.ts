@@ -1,10 +1,5 @@
 /** grpc.health.v1, and its watches, which have no end of their own. */
-import {
-  type Server,
-  ServerInterceptingCall,
-  type ServerInterceptingCallInterface,
-  type ServerInterceptor,
-} from "@grpc/grpc-js";
+import { type Server, ServerInterceptingCall, type ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { toFailure, WireError } from "../errors.ts";
 import { toStatus } from "./status.ts";
@@ -15,14 +10,14 @@ export class Health {
   readonly #implementation = new HealthImplementation();
   readonly #watches = new Set<ServerInterceptingCallInterface>();
 
-  /** Keeps every watch at hand while it is open. The server must have it among its interceptors. */
-  readonly interceptor: ServerInterceptor = (definition, call) => {
-    if (definition.path !== WATCH_PATH) return new ServerInterceptingCall(call);
+  /** Keeps every watch at hand while it is open. Every call must come by. @param path `/grpc.health.v1.Health/Watch` */
+  follow(path: string, call: ServerInterceptingCallInterface): ServerInterceptingCallInterface {
+    if (path !== WATCH_PATH) return call;
     this.#watches.add(call);
     // The library calls it at every end, that of the client and ours.
     const onCancel = () => void this.#watches.delete(call);
     return new ServerInterceptingCall(call, { start: (next) => next({ onCancel }) });
-  };
+  }
 
   addTo(server: Server): void {
     this.#implementation.addToServer(server);
