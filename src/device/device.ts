@@ -269,7 +269,7 @@ export class AssembledDevice implements Device {
       deleteContext: ({ context }) => void gt.contexts.delete(context),
       submitWork: (command) => this.#submitWork(command),
       getFence: ({ fence }) => gt.scheduler.fences.get(fence).describe(),
-      waitFence: ({ fence, timeoutMs }) => gt.scheduler.fences.wait(fence, timeoutMs),
+      waitFence: ({ fence, timeoutMs, signal }) => gt.scheduler.fences.wait(fence, timeoutMs, signal),
       resetDevice: async ({ scope }) => {
         await (scope === "GT" ? power.resetGt() : power.resetFactory());
         return this.#describe();
