@@ -32,7 +32,8 @@ export default defineConfig({
           include: ["test/containers/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
+          // They wait for containers more than they work.
+          maxWorkers: 3,
         },
       },
     ],

@@ -37,7 +37,8 @@ function missing(reason: string): EngineState {
   return { available: false, reason };
 }
 
-function engineAnswers(): boolean {
+/** Whether an engine runs already. */
+export function engineAnswers(): boolean {
   // The client exits with 0 even when the engine is away unless a field of the server is asked for.
   const answer = spawnSync("docker", ["info", "--format", "{{.ServerVersion}}"], {
     encoding: "utf8",

@@ -11,7 +11,13 @@ export type EvictionCause = "pressure" | "suspend" | "request";
 export type DeviceEvent =
   | { readonly type: "powerState"; readonly state: PowerState; readonly dState: DState }
   | { readonly type: "transitionStarted"; readonly transition: TransitionResource }
-  | { readonly type: "phaseEnded"; readonly transition: TransitionResource; readonly phase: PhaseRecord }
+  | {
+      readonly type: "phaseEnded";
+      readonly transition: TransitionResource;
+      readonly phase: PhaseRecord;
+      /** What ended it before it was done; undefined when it did its work. */
+      readonly error?: TransitionResource["error"];
+    }
   | { readonly type: "transitionEnded"; readonly transition: TransitionResource }
   | {
       readonly type: "evicted";

@@ -105,6 +105,11 @@ export const OBJECT_WAIT_TIMEOUT_MS = 15_000;
 
 /** Longest time an engine may take to acknowledge a stop or a reset before it is terminated. Unit: milliseconds. */
 export const ENGINE_ACK_TIMEOUT_MS = 2_000;
+/**
+ * Longest time an engine may take to start, the start of its thread included: a tenth of a second on a quiet machine, several on
+ * one that has no core left. A thread that dies is known at once. Unit: milliseconds.
+ */
+export const ENGINE_START_TIMEOUT_MS = 30_000;
 
 /** Lowest brake on copies: at it, a step of an engine takes a second. Bytes per second. */
 export const RATE_LIMIT_MIN = MIB;

@@ -1,5 +1,5 @@
-/** Configuration from `TORPOR_…` environment variables. */
-import { CONFIG_KEYS, environmentName } from "./config-options.ts";
+/** Configuration from `TORPOR_…` environment variables, and from those that OpenTelemetry has given names. */
+import { CONFIG_KEYS, environmentName, STANDARD_VARIABLES } from "./config-options.ts";
 import type { FoundValue, FoundValues } from "./config-source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,9 +14,9 @@ export const REVISION_VARIABLE = "TORPOR_REVISION";
 export function readEnvironment(environment: Environment): FoundValues {
   const found: Record<string, FoundValue> = {};
   for (const key of CONFIG_KEYS) {
-    const variable = environmentName(key);
-    const value = environment[variable];
-    if (value !== undefined && value !== "") found[key] = { value, place: () => variable };
+    const variables = [environmentName(key), STANDARD_VARIABLES[key] ?? ""];
+    const variable = variables.find((each) => (environment[each] ?? "") !== "");
+    if (variable !== undefined) found[key] = { value: environment[variable], place: () => variable };
   }
   return found;
 }

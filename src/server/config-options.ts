@@ -190,6 +190,27 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     rare: true,
     print: (specs) => specs.map(({ text }) => text),
   },
+  otlpEndpoint: {
+    value: "URL",
+    repeatable: false,
+    help: "collector that traces go to",
+    rare: true,
+    print: (url) => url,
+  },
+  otelServiceName: {
+    value: "NAME",
+    repeatable: false,
+    help: "what traces call the daemon",
+    rare: true,
+    print: (name) => name,
+  },
+  otelResourceAttributes: {
+    value: "NAME=VALUE",
+    repeatable: true,
+    help: "what else traces say of it",
+    rare: true,
+    print: (attributes) => attributes.map(({ text }) => text),
+  },
   logLevel: { value: "LEVEL", repeatable: false, help: "fatal to trace, or silent", print: (level) => level },
 };
 
@@ -209,6 +230,13 @@ export function printSetting<K extends ConfigKey>(
 export function environmentName(key: string): string {
   return `TORPOR_${words(key).join("_").toUpperCase()}`;
 }
+
+/** What OpenTelemetry calls a setting; ours is stronger. */
+export const STANDARD_VARIABLES: Partial<Readonly<Record<ConfigKey, string>>> = {
+  otlpEndpoint: "OTEL_EXPORTER_OTLP_ENDPOINT",
+  otelServiceName: "OTEL_SERVICE_NAME",
+  otelResourceAttributes: "OTEL_RESOURCE_ATTRIBUTES",
+};
 
 /** The flag of a key: `minPage` is --min-page. */
 export function flagName(key: string): string {

@@ -10,6 +10,7 @@ import { formatDuration, parseDuration } from "./config-duration.ts";
 import { failpointSpecs, failpointsProblemOf } from "./config-failpoints.ts";
 import { POLICY_KNOBS, readPolicyChange } from "./config-policy.ts";
 import { formatSize, parseSize } from "./config-size.ts";
+import { collector, resourceAttribute } from "./config-tracing.ts";
 import {
   ALLOWED_HOSTS_MAX,
   DEVICES_MAX,
@@ -17,6 +18,7 @@ import {
   KEEP_IMAGES_MAX,
   MEMORY_UNIT_BYTES,
   MIN_PAGE_BYTES_MAX,
+  RESOURCE_ATTRIBUTES_MAX,
   SWAP_BYTES_MAX,
 } from "./daemon-limits.ts";
 import { CALL_RATE_MAX } from "./gate/limits.ts";
@@ -87,6 +89,12 @@ export const SETTINGS = z
     rateLimit: list(rateLimit(), RATE_PATHS.length, 0).default([]),
     enableFaults: flag().default(false),
     failpoints: failpointSpecs().default([]),
+    otlpEndpoint: collector().default(""),
+    otelServiceName: name(
+      /^[^\s"]{0,255}$/,
+      "is not a name of at most 255 characters without spaces.",
+    ).default(""),
+    otelResourceAttributes: list(resourceAttribute(), RESOURCE_ATTRIBUTES_MAX, 0).default([]),
     logLevel: oneOf(LOG_LEVELS).default("info"),
   })
   .superRefine((settings, context) => {

@@ -71,13 +71,26 @@ export interface Config {
   readonly enableFaults: boolean;
   /** Armed before the devices boot. Not empty only where faults are enabled. */
   readonly failpoints: readonly FailpointSpec[];
+  /** Undefined where no traces are wanted. */
+  readonly tracing: TracingConfig | undefined;
   readonly logLevel: LogLevel;
+}
+
+/** Where traces go, and what they say of the daemon that they are from. */
+export interface TracingConfig {
+  /** Base URL of the collector. */
+  readonly endpoint: string;
+  /** Undefined when the attributes may say it. */
+  readonly serviceName: string | undefined;
+  readonly resourceAttributes: Readonly<Record<string, string>>;
 }
 
 export interface LoadedConfig {
   readonly config: Config;
   /** The configuration in force as YAML, each key with the place it came from; usable as a file. */
   readonly printed: string;
+  /** Keys that some source gave; all others have their defaults. */
+  readonly given: ReadonlySet<ConfigKey>;
   /** Whole sentences about what was ignored. */
   readonly warnings: readonly string[];
 }
@@ -97,6 +110,7 @@ export function loadConfig(
   return {
     config: toConfig(settings),
     printed: print(settings, found),
+    given: new Set(CONFIG_KEYS.filter((key) => found[key] !== undefined)),
     warnings: unknownVariables(environment).map(
       (variable) =>
         `The environment variable ${variable} looks like a setting, but there is none of that name.`,
@@ -174,7 +188,18 @@ function toConfig(settings: Settings): Config {
     ),
     enableFaults: settings.enableFaults,
     failpoints: settings.failpoints,
+    tracing: toTracing(settings),
     logLevel: settings.logLevel,
+  };
+}
+
+function toTracing({ otlpEndpoint, otelServiceName, otelResourceAttributes }: Settings): Config["tracing"] {
+  if (otlpEndpoint === "") return undefined;
+  const attributes = otelResourceAttributes.map(({ name, value }) => [name, value]);
+  return {
+    endpoint: otlpEndpoint,
+    serviceName: otelServiceName === "" ? undefined : otelServiceName,
+    resourceAttributes: Object.fromEntries(attributes),
   };
 }
 

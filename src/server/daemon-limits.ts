@@ -33,6 +33,9 @@ export const LOCK_READ_PAUSE_MS = 50;
 /** Attempts to take a lock file over: each lost one means that another daemon was faster. */
 export const LOCK_ATTEMPTS_MAX = 4;
 
+/** Attributes that traces say of their daemon: each goes with every batch. */
+export const RESOURCE_ATTRIBUTES_MAX = 64;
+
 /** Largest configuration file: far above any real one, so that a wrong path cannot fill the memory. Unit: bytes. */
 export const CONFIG_FILE_BYTES_MAX = 256 * 1024;
 
@@ -57,10 +60,13 @@ export const SHUTDOWN_CLOSE_MS = 1_000;
 /** How long removing the files of the data directory may take then. Unit: milliseconds. */
 export const SHUTDOWN_FILES_MS = 1_000;
 
+/** How long the last traces may take to their collector, at the very end. Unit: milliseconds. */
+export const SHUTDOWN_TRACES_MS = 500;
+
 /** What Docker gives a container between SIGTERM and SIGKILL. Unit: milliseconds. */
 const CONTAINER_STOP_MS = 10_000;
 
 assert(
-  SHUTDOWN_DRAIN_MS + SHUTDOWN_CLOSE_MS + SHUTDOWN_FILES_MS < CONTAINER_STOP_MS,
+  SHUTDOWN_DRAIN_MS + SHUTDOWN_CLOSE_MS + SHUTDOWN_FILES_MS + SHUTDOWN_TRACES_MS < CONTAINER_STOP_MS,
   "a container that does not hibernate stops before it is killed",
 );

@@ -20,6 +20,7 @@ import { Metrics } from "./metrics/metrics.ts";
 import { restoreDevices } from "./restore.ts";
 import { closeDevices, drain } from "./shutdown.ts";
 import { systemClock } from "./system-clock.ts";
+import { openTracing } from "./tracing/tracing.ts";
 import { type Addresses, buildWires, listen } from "./wires.ts";
 
 export interface RunningDaemon {
@@ -60,8 +61,9 @@ export interface DaemonOptions {
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<RunningDaemon> {
   refuseOpenAddresses(config);
   const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
-  const security = await openSecurity(config, log);
   const metrics = new Metrics(build);
+  const tracing = await openTracing(config, () => ({ log, build, observer: metrics.countSpans() }));
+  const security = await openSecurity(config, log);
   const devices = new Map<string, Device>();
   const failpoints = config.enableFaults
     ? makeFailpoints(config, { log, metrics, tell: (hit, device) => events.failpointHit(hit, device) })
@@ -81,6 +83,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     loop.stop();
     await closeDevices(devices, log);
     if (directory !== undefined) await closeDirectory(directory, log);
+    await tracing?.close();
   };
   const hibernation = { log, deadlineMs: options.hibernateMs ?? SHUTDOWN_HIBERNATE_MS };
   let ready = false;
@@ -90,23 +93,33 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       directory === undefined ? undefined : await openImages(directory, config, { log, metrics });
     const registry: DeviceRegistry = Object.assign(devices, { failpoints, images });
     const swap = hasSwap ? await directory?.openSwap(config.devices, config.swapBytes) : undefined;
-    for (const [index, name] of config.devices.entries()) {
-      const deps = { log, metrics, engineForm, failpoints, images, tell: events.sinkOf(name) };
-      const device = await boot(name, config, { ...deps, swap: swap?.[index] });
-      devices.set(name, device);
-      events.addDevice(device);
-      metrics.watchDevice(() => probeDevice(device));
-    }
-    const servers = buildWires(config, {
-      devices: registry,
-      events,
-      security,
-      loop,
-      log,
-      metrics,
-      version: build.version,
-      isReady: () => ready,
-    });
+    const bootDevices = async () => {
+      for (const [index, name] of config.devices.entries()) {
+        const sinks = { trace: tracing?.traceDevice(name), tell: events.sinkOf(name) };
+        const deps = { log, metrics, engineForm, failpoints, images, ...sinks };
+        const device = await boot(name, config, { ...deps, swap: swap?.[index] });
+        devices.set(name, device);
+        events.addDevice(device);
+        metrics.watchDevice(() => probeDevice(device));
+      }
+    };
+    const buildServers = async () => {
+      const servers = buildWires(config, {
+        devices: registry,
+        events,
+        security,
+        loop,
+        log,
+        metrics,
+        tracer: tracing?.calls,
+        version: build.version,
+        isReady: () => ready,
+      });
+      await servers.app.ready();
+      return servers;
+    };
+    // The threads of the engines take a while to start, and building the wires takes as long.
+    const [, servers] = await both(bootDevices(), buildServers());
     const addresses = await listen(servers, config, security);
     await restoreDevices(devices.values(), log);
     ready = true;
@@ -137,6 +150,12 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     await end();
     throw error;
   }
+}
+
+/** Like Promise.all for two, but it throws only when both have ended, so that nothing is under way any more. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
+  await Promise.allSettled([first, second]);
+  return Promise.all([first, second]);
 }
 
 interface Tellers {

@@ -25,6 +25,8 @@ export interface BootDeps {
   readonly failpoints: Failpoints | undefined;
   /** Undefined where there is no data directory. */
   readonly images: ImageDirectory | undefined;
+  /** Undefined where nobody traces. */
+  readonly trace: EventSink | undefined;
   /** Where events come from. */
   readonly tell: EventSink;
 }
@@ -34,7 +36,7 @@ export interface BootDeps {
  * @throws ConfigError when no device can be made of the configuration.
  */
 export async function boot(name: string, config: Config, deps: BootDeps): Promise<Device> {
-  const { log, metrics, engineForm, swap, failpoints, images, tell } = deps;
+  const { log, metrics, engineForm, swap, failpoints, images, trace, tell } = deps;
   const { minPageBytes, visibleBytes = Number.POSITIVE_INFINITY } = config;
   const memories = [...config.lmemSizesBytes.map((_, index) => `lmem${index}`), "smem"];
   const count = metrics.countDevice(name, memories, config.engines);
@@ -42,6 +44,7 @@ export async function boot(name: string, config: Config, deps: BootDeps): Promis
   const emit: EventSink = (event) => {
     count(event);
     record(event);
+    trace?.(event);
     tell(event);
   };
   const resumeFrom = config.restore === "auto" ? await images?.findSealed(name) : undefined;

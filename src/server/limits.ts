@@ -136,6 +136,25 @@ export const REQUEST_OVERHEAD_BYTES = KIB;
 /** Requests on one reflection stream; a tool asks a few dozen. */
 export const REFLECTION_REQUESTS_MAX = 10_000;
 
+/** Finished spans that wait for the collector; a suspend and resume are some twenty. What comes then is lost, and counted. */
+export const TRACE_QUEUE_SPANS_MAX = 2_048;
+
+/** Spans that go to the collector at once. */
+export const TRACE_BATCH_SPANS = 512;
+
+/** How long a finished span waits for others to go with. Unit: milliseconds. */
+export const TRACE_DELAY_MS = 1_000;
+
+/** How long the collector may take for a batch, further attempts included. Unit: milliseconds. */
+export const TRACE_SEND_TIMEOUT_MS = 5_000;
+
+/** Batches on their way at once: one, and at the end of the daemon all that the queue has. */
+export const TRACE_SENDS_MAX = 1 + Math.ceil(TRACE_QUEUE_SPANS_MAX / TRACE_BATCH_SPANS);
+
+/** Longest text in a span, such as a path; what is longer is cut: it comes from clients, and the queue keeps it. */
+export const TRACE_TEXT_LENGTH_MAX = 1_024;
+
+assert(TRACE_BATCH_SPANS <= TRACE_QUEUE_SPANS_MAX, "a batch of spans fits the queue");
 assert(
   CONTENT_CHUNK_BYTES_DEFAULT <= CONTENT_CHUNK_BYTES_MAX,
   "a default chunk is one that the device takes",

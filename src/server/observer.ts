@@ -1,4 +1,4 @@
-/** What the wires tell of each finished call, for metrics. Observers must not throw. */
+/** What the wires tell of each finished call and of streams of content, for metrics. Observers must not throw. */
 
 export interface CallEnd {
   /** `torpor.v1.PowerService`. */
@@ -17,7 +17,13 @@ export interface HttpEnd {
   readonly seconds: number;
 }
 
+/** As the client sees it: what it reads comes from an object. */
+export type ContentDirection = "read" | "write";
+
 export interface WireObserver {
   onCallEnd?(call: CallEnd): void;
   onHttpEnd?(request: HttpEnd): void;
+  onContentBegin?(direction: ContentDirection): void;
+  /** Once for each beginning, however the stream ended. */
+  onContentEnd?(direction: ContentDirection): void;
 }

@@ -16,6 +16,7 @@ import type { ListenAddress } from "./listen.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Servers } from "./shutdown.ts";
 import { systemClock } from "./system-clock.ts";
+import type { CallTracer } from "./tracing/call-tracer.ts";
 
 export interface WiresDeps {
   readonly devices: DeviceRegistry;
@@ -24,6 +25,8 @@ export interface WiresDeps {
   readonly loop: LoopWatch;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Undefined where nobody traces. */
+  readonly tracer: CallTracer | undefined;
   /** Version of the daemon, for the documentation. */
   readonly version: string;
   readonly isReady: () => boolean;
@@ -37,10 +40,10 @@ export interface Addresses {
 
 /** Builds both servers. gRPC health says NOT_SERVING at first. */
 export function buildWires(config: Config, deps: WiresDeps): Servers {
-  const { devices, events, security, log: logger, metrics, version, isReady } = deps;
+  const { devices, events, security, log: logger, metrics, tracer, version, isReady } = deps;
   const gate = buildGate(config, deps);
   const ledger = new RequestLedger(systemClock);
-  const shared = { devices, events, gate, ledger, logger, observer: metrics.calls };
+  const shared = { devices, events, gate, ledger, logger, observer: metrics.calls, tracer };
   const app = buildHttp({
     ...shared,
     tls: security.tls,

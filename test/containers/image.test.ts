@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type DaemonContainer, inspect, runToEnd, startDaemon, terminate } from "../support/containers.ts";
+import type { StartedTorporContainer } from "../../packages/testcontainers/src/mod.ts";
+import { inspect, runToEnd, startDaemon, terminate } from "../support/containers.ts";
 import { RestClient, type RestDevice } from "../support/containers-rest.ts";
 
 const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
@@ -12,14 +13,14 @@ const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.me
 const GRACE_MS = 10_000;
 
 describe("a container of the image", () => {
-  let daemon: DaemonContainer;
+  let daemon: StartedTorporContainer;
 
   beforeAll(async () => {
-    daemon = await startDaemon([], "healthy");
+    daemon = await startDaemon("healthy");
   });
 
   afterAll(async () => {
-    await daemon?.[Symbol.asyncDispose]();
+    await daemon?.stop();
   });
 
   test("is healthy by the image's own health check", async () => {
@@ -35,14 +36,14 @@ describe("a container of the image", () => {
   });
 
   test("runs as a user that is not root, on a root file system that it cannot write to", async () => {
-    expect((await daemon.container.exec(["id", "-u"])).output.trim()).toBe("1000");
-    const { exitCode, output } = await daemon.container.exec(["touch", "/app/written"]);
+    expect((await daemon.exec(["id", "-u"])).output.trim()).toBe("1000");
+    const { exitCode, output } = await daemon.exec(["touch", "/app/written"]);
     expect(exitCode).not.toBe(0);
     expect(output).toContain("Read-only file system");
   });
 
   test("holds no development dependencies and no second Node, but keeps prebuilt optional packages", async () => {
-    const { output } = await daemon.container.exec(["ls", "node_modules", "node_modules/@node-rs"]);
+    const { output } = await daemon.exec(["ls", "node_modules", "node_modules/@node-rs"]);
     const packages = output.split(/\s+/);
     expect(packages).toContain("fastify");
     expect(
@@ -52,19 +53,19 @@ describe("a container of the image", () => {
   });
 
   test("has torporctl on its path", async () => {
-    const { exitCode, output } = await daemon.container.exec(["torporctl", "device", "list"]);
+    const { exitCode, output } = await daemon.exec(["torporctl", "device", "list"]);
     expect({ exitCode, output }).toMatchObject({ exitCode: 0, output: expect.stringContaining("card0") });
   });
 
   test("has every program of package.json on its PATH", async () => {
     for (const program of Object.keys(manifest.bin)) {
-      const { exitCode, output } = await daemon.container.exec([program, "--help"]);
+      const { exitCode, output } = await daemon.exec([program, "--help"]);
       expect(exitCode, output).toBe(0);
     }
   });
 
   test("has a data directory that belongs to its user, for a volume to take after", async () => {
-    const { output } = await daemon.container.exec([
+    const { output } = await daemon.exec([
       "stat",
       "-c",
       "%u:%g %a",
@@ -75,7 +76,7 @@ describe("a container of the image", () => {
   });
 
   test("answers over REST from outside", async () => {
-    const device = await new RestClient(daemon.httpUrl).get<RestDevice>("devices/card0");
+    const device = await new RestClient(daemon.getRestUrl()).get<RestDevice>("devices/card0");
     expect(device).toMatchObject({
       name: "devices/card0",
       powerState: "ACTIVE",
@@ -85,7 +86,7 @@ describe("a container of the image", () => {
   });
 
   test("answers over gRPC from outside", async () => {
-    expect(await grpcHealth(daemon.grpcAddress)).toBe("SERVING");
+    expect(await grpcHealth(daemon.getGrpcTarget())).toBe("SERVING");
   });
 });
 
@@ -99,11 +100,10 @@ test("refuses to listen for everyone unless told to, in a whole sentence", async
 test("ends with 0 on SIGTERM, before Docker loses patience", async () => {
   await using daemon = await startDaemon();
   // Leaves a kept-alive connection open, as clients do.
-  await new RestClient(daemon.httpUrl).get("devices/card0");
-  const begin = performance.now();
+  await new RestClient(daemon.getRestUrl()).get("devices/card0");
   const { exitCode, log } = await terminate(daemon, GRACE_MS);
+  // A container that Docker had to kill ends with 137.
   expect(exitCode, log).toBe(0);
-  expect(performance.now() - begin).toBeLessThan(GRACE_MS);
 });
 
 /** grpc.health.v1.Health/Check of the whole server, with its two tiny messages written and read by hand. */

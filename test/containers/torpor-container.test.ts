@@ -7,6 +7,8 @@ import {
   TorporError,
 } from "../../packages/testcontainers/src/mod.ts";
 import { TEST_IMAGE } from "../../scripts/docker-image.ts";
+import { connect, Object_State, SleepState, Transition_State } from "../../src/client/mod.ts";
+import { CERTIFICATE, KEY } from "../support/certificates.ts";
 
 // The clean-up container of testcontainers is an image that not every machine can pull.
 process.env.TESTCONTAINERS_RYUK_DISABLED ??= "true";
@@ -80,8 +82,15 @@ describe("a device that every test finds clean", () => {
     await expect(refused).rejects.toMatchObject({ httpStatus: 404, reason: "DEVICE_NOT_FOUND" });
   });
 
-  test("speaks gRPC where getGrpcTarget says", () => {
-    expect(torpor.getGrpcTarget()).toMatch(/^[^/]+:\d+$/);
+  test("has a typed client of every method, over gRPC", async () => {
+    const parent = "devices/card0";
+    const { name } = await torpor.client.createObject({ parent, size: 65536, label: "weights" });
+    await torpor.client.pinObject({ name });
+    const { state } = await torpor.client.suspend({ name: parent, state: SleepState.S3 });
+    expect(state).toBe(Transition_State.SUCCEEDED);
+
+    using another = connect({ address: torpor.getGrpcTarget() });
+    expect(await another.getObject({ name })).toMatchObject({ label: "weights", hasBackup: true });
   });
 });
 
@@ -96,6 +105,7 @@ test("comes back from its image after a crash", async () => {
   await torpor.suspend({ state: "S4" });
   await torpor.crash();
 
+  expect((await torpor.client.getObject({ name: object })).state).toBe(Object_State.RESIDENT);
   const content = await fetch(`${torpor.getRestUrl()}/v1/${object}/content`);
   expect(Buffer.from(await content.arrayBuffer())).toEqual(Buffer.alloc(65536, 7));
 });
@@ -105,6 +115,22 @@ test("loses what has no image in a crash", async () => {
   const object = await create(torpor, 65536);
   await torpor.crash();
   expect((await fetch(`${torpor.getRestUrl()}/v1/${object}`)).status).toBe(404);
+});
+
+test("asks for a token, and speaks TLS on both wires", async () => {
+  await using torpor = await new TorporContainer(IMAGE)
+    .withDevice({ lmem: "128MiB", smem: "512MiB" })
+    .withToken({ role: "operator" })
+    .withTls({ certificate: CERTIFICATE, key: KEY })
+    .start();
+  expect(torpor.getRestUrl()).toMatch(/^https:/);
+  expect((await torpor.suspend()).state).toBe("SUCCEEDED");
+  const resume = await torpor.client.resume({ name: "devices/card0" });
+  expect(resume.state).toBe(Transition_State.SUCCEEDED);
+
+  const tls = { ca: CERTIFICATE, serverName: "a.example" };
+  using nobody = connect({ address: torpor.getGrpcTarget(), tls });
+  await expect(nobody.listDevices()).rejects.toMatchObject({ reason: "UNAUTHENTICATED" });
 });
 
 test("ends at once, with the daemon's sentence, where the daemon refuses to start", async () => {

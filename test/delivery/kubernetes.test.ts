@@ -1,6 +1,6 @@
 /**
- * The manifests of docker/kubernetes, as far as they have to agree with the daemon and with each other. Whether every
- * field is one that Kubernetes knows is not checked here: that takes its schemas, which are not on this machine.
+ * The manifests of docker/kubernetes, as far as they have to agree with the daemon and with each other. That every field is one
+ * that Kubernetes knows is the claim of kubernetes-schemas.test.ts.
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";

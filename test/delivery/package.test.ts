@@ -1,19 +1,18 @@
 /** What goes out: the version in every place that says it, and what npm would publish. */
 import { existsSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { parse, parseAllDocuments } from "yaml";
+import { parse } from "yaml";
 import { z } from "zod";
+import { PLACES, versionOfPackage, withVersion } from "../../scripts/version.ts";
 import { type PackedPackage, pack, run } from "../support/npm-package.ts";
 
 const MANIFEST = z.object({
-  name: z.string(),
-  version: z.string(),
   bin: z.record(z.string(), z.string()).default({}),
 });
 const manifest = MANIFEST.parse(JSON.parse(read("package.json")));
 
 describe("the version of package.json", () => {
-  const { version } = manifest;
+  const version = versionOfPackage();
 
   test("is that of the lock file", () => {
     const LOCK = z.object({
@@ -24,19 +23,17 @@ describe("the version of package.json", () => {
     expect([lock.version, lock.packages[""].version]).toEqual([version, version]);
   });
 
-  test("is that of the image's label", () => {
-    expect(read("Dockerfile")).toContain(`org.opencontainers.image.version="${version}"`);
+  test.each(PLACES)("is that of $file", (place) => {
+    const text = read(place.file);
+    expect(text).toBe(withVersion(text, place, version));
   });
 
-  test("is that of the module for testcontainers", () => {
-    expect(MANIFEST.parse(JSON.parse(read("packages/testcontainers/package.json"))).version).toBe(version);
-  });
-
-  test("is that of the image that Kubernetes runs", () => {
-    const images = parseAllDocuments(read("docker/kubernetes/torpor.yaml")).flatMap((document) =>
-      [...JSON.stringify(document.toJS()).matchAll(/"image":"([^"]+)"/g)].map(([, image]) => image),
-    );
-    expect(images).toEqual([`torpor:${version}`]);
+  test("is written everywhere else when it changes", () => {
+    for (const place of PLACES) {
+      const next = withVersion(read(place.file), place, "99.0.1-rc.2");
+      expect(next, place.file).toContain("99.0.1-rc.2");
+      expect(withVersion(next, place, version), place.file).toBe(read(place.file));
+    }
   });
 
   test("has a section in the changelog, or is the one that is being made", () => {
@@ -69,6 +66,22 @@ describe("what npm publishes of the daemon", () => {
       expect(read(file).startsWith("#!/usr/bin/env node\n"), file).toBe(true);
     }
   });
+});
+
+test("each prebuilt package that the image needs is in the lock file for both architectures", () => {
+  const NAMES = z
+    .union([z.string(), z.array(z.string())])
+    .default([])
+    .transform((names) => [names].flat());
+  const PACKAGE = z.object({ dev: z.boolean().default(false), os: NAMES, cpu: NAMES });
+  const LOCK = z.object({ packages: z.record(z.string(), PACKAGE) });
+  const { packages } = LOCK.parse(JSON.parse(read("package-lock.json")));
+  const onLinux = (cpu: string) =>
+    Object.entries(packages)
+      .filter(([, { dev, os, cpu: cpus }]) => !dev && os.includes("linux") && cpus.includes(cpu))
+      .map(([name]) => name.replace(cpu, "CPU"));
+  expect(onLinux("x64")).toContain("node_modules/@node-rs/crc32-linux-CPU-gnu");
+  expect(onLinux("arm64").toSorted()).toEqual(onLinux("x64").toSorted());
 });
 
 test("the steps of a release name only files and scripts that are there", () => {

@@ -5,6 +5,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { createServer as createTlsServer } from "node:https";
 import type { Server } from "node:net";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { certificateName } from "../../packages/testcontainers/src/certificate-name.ts";
 import {
   commandLine,
   type DaemonSettings,
@@ -12,7 +14,7 @@ import {
 } from "../../packages/testcontainers/src/command-line.ts";
 import { metricsOf } from "../../packages/testcontainers/src/metrics.ts";
 import { Rest } from "../../packages/testcontainers/src/rest.ts";
-import { CERTIFICATE, KEY, OTHER_CERTIFICATE } from "../support/certificates.ts";
+import { CERTIFICATE, KEY, OTHER_CERTIFICATE, TORPORD_CERTIFICATE } from "../support/certificates.ts";
 
 const PLAIN: DaemonSettings = {
   device: {},
@@ -102,6 +104,19 @@ describe("calls", () => {
   });
 });
 
+test("a certificate is known by its first name, whatever comes after it", () => {
+  expect(certificateName(CERTIFICATE)).toBe("a.example");
+  expect(certificateName(TORPORD_CERTIFICATE)).toBe("torpord");
+});
+
+test("the module depends on the very versions that its client was built and tested with", () => {
+  const VERSIONS = z.object({ dependencies: z.record(z.string(), z.string()) });
+  const { dependencies: of } = VERSIONS.parse(JSON.parse(read("packages/testcontainers/package.json")));
+  const { dependencies: own } = VERSIONS.parse(JSON.parse(read("package.json")));
+  expect(Object.keys(of)).toEqual(["@bufbuild/protobuf", "@grpc/grpc-js"]);
+  for (const [name, version] of Object.entries(of)) expect(own[name], name).toBe(version);
+});
+
 test("metrics are summed by name and by the labels that are asked for", () => {
   const metrics = metricsOf('# TYPE a counter\na{x="1",y="2"} 3\na{x="1",y="\\"4\\""} 5\na{x="2"} 7\nb 11\n');
   expect(metrics.sum("a")).toBe(15);
@@ -113,10 +128,9 @@ test("metrics are summed by name and by the labels that are asked for", () => {
 
 test("every piece of code in the README of the module is in its test", () => {
   const readme = read("packages/testcontainers/README.md");
-  const tested = flat(read("test/containers/torpor-container.test.ts")).replaceAll(
-    "../../packages/testcontainers/src/mod.ts",
-    "@torpor/testcontainers",
-  );
+  const tested = flat(read("test/containers/torpor-container.test.ts"))
+    .replaceAll("../../packages/testcontainers/src/mod.ts", "@torpor/testcontainers")
+    .replaceAll("../../src/client/mod.ts", "@torpor/testcontainers/client");
   const pieces = [...readme.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, piece = ""]) => flat(piece));
   expect(pieces.length).toBeGreaterThan(3);
   expect(pieces.filter((piece) => !tested.includes(piece))).toEqual([]);

@@ -3,7 +3,8 @@
  * nothing is asserted about time.
  */
 import { afterEach, describe, expect, test } from "vitest";
-import type { ContextPriority, DeviceOptions, WorkCommand } from "../../src/device/mod.ts";
+import type { Clock, ContextPriority, DeviceOptions, WorkCommand } from "../../src/device/mod.ts";
+import { systemClock } from "../../src/server/system-clock.ts";
 import {
   bootThreaded,
   hashOf,
@@ -60,6 +61,16 @@ describe("a thread that dies", () => {
     expect((await ended(deadly)).state).toBe("FAILED");
     gpu.device.checkInvariants();
   });
+});
+
+test("a thread that starts slowly, as on a machine without a core left, is waited for", async () => {
+  let booting = true;
+  // The first seconds are over before any thread can have started.
+  const startTimer: Clock["startTimer"] = (delayMs, callback) =>
+    systemClock.startTimer(booting && delayMs <= 5_000 ? 0 : delayMs, callback);
+  await boot({ clock: { ...systemClock, startTimer } });
+  booting = false;
+  expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ powerState: "ACTIVE", wedged: false });
 });
 
 describe("a hang", () => {

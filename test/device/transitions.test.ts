@@ -36,6 +36,35 @@ describe("a failed suspend", () => {
 });
 
 describe("transitions", () => {
+  test("tell with each phase what ended it before it was done", async () => {
+    const gpu = await bootVirtual({ smem: { sizeBytes: 2 * MIB } });
+    await half(gpu);
+    await reasonOf(gpu.execute({ type: "suspend", state: "S3" }));
+    const ends = gpu.events.flatMap((event) =>
+      event.type === "phaseEnded" ? [[event.phase.phase, event.error?.reason]] : [],
+    );
+    expect(ends).toEqual([
+      ["prepare", undefined],
+      ["evict", "SYSTEM_MEMORY_EXHAUSTED"],
+      ["recover", undefined],
+    ]);
+  });
+
+  test("have times that fit together though the wall clock is coarse and set back meanwhile", async () => {
+    const gpu = await bootVirtual();
+    await half(gpu);
+    const wallNs = gpu.clock.wallNs.bind(gpu.clock);
+    let readings = 0n;
+    gpu.clock.wallNs = () => wallNs() - 1_000_000_000n * readings++;
+    const { phases, startTimeNs, endTimeNs } = await gpu.execute({ type: "suspend", state: "S3" });
+    let nextNs = startTimeNs;
+    for (const { startTimeNs: beganNs, durationNs } of phases) {
+      expect(beganNs).toBeGreaterThanOrEqual(nextNs);
+      nextNs = beganNs + durationNs;
+    }
+    expect(endTimeNs).toBeGreaterThanOrEqual(nextNs);
+  });
+
   test("answer at once when told not to wait, and refuse a second one meanwhile", async () => {
     const gpu = await bootVirtual();
     await half(gpu);

@@ -65,6 +65,8 @@ beforeAll(async () => {
     ...["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--device", "card0", "--device", "card1"],
     ...["--lmem", "16MiB", "--smem", "64MiB", "--swap", "16MiB", "--engines", "rcs0,bcs0"],
     ...["--data-dir", join(folder, "torpor"), "--enable-faults", "--log-level", "warn"],
+    // Nobody listens there: traces are lost, and everything else is as without them.
+    ...["--otlp-endpoint", "http://127.0.0.1:9"],
   ]);
   const addresses = await daemon.ready();
   url = `http://${addresses.http}`;

@@ -212,7 +212,9 @@ async function lookAfter(clients: readonly CrowdClient[]): Promise<void> {
 
 /** Streams end when the daemon notices that their clients are gone. */
 async function expectNoStreams(): Promise<void> {
-  await expect.poll(async () => (await scrape()).sum("torpor_event_watchers"), { timeout: 5_000 }).toBe(0);
+  const open = async (metric: string) => (await scrape()).sum(metric);
+  await expect.poll(() => open("torpor_event_watchers"), { timeout: 5_000 }).toBe(0);
+  await expect.poll(() => open("torpor_content_streams"), { timeout: 5_000 }).toBe(0);
 }
 
 async function usedBytes(): Promise<number> {

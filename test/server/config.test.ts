@@ -73,6 +73,7 @@ describe("precedence", () => {
       policy: DEFAULT_POLICY,
       runtimePm: { enabled: false, autosuspendDelayMs: 1000, d3coldThresholdBytes: 300 * 2 ** 20 },
       rateLimits: {},
+      tracing: undefined,
       logLevel: "info",
     });
     expect(warnings).toEqual([]);
@@ -121,6 +122,39 @@ describe("precedence", () => {
     expect(load(["--enable-faults", ...words]).config.failpoints).toEqual(config.failpoints);
     expect(loadFile(`enableFaults: true\nfailpoints: ${JSON.stringify(entries)}\n`).config).toEqual(config);
     expect(loadFile(printed).config).toEqual(config);
+  });
+
+  it("takes where traces go from OpenTelemetry's own variables too, and ours are stronger", () => {
+    const standard = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318",
+      OTEL_SERVICE_NAME: "gpu-7",
+      OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=lab, team=a%2Cb%20c",
+    };
+    const { config, printed } = load([], standard);
+    expect(config.tracing).toEqual({
+      endpoint: "http://collector:4318",
+      serviceName: "gpu-7",
+      resourceAttributes: { "deployment.environment.name": "lab", team: "a,b c" },
+    });
+    expect(printed).toContain("otlpEndpoint: http://collector:4318 # OTEL_EXPORTER_OTLP_ENDPOINT\n");
+    expect(loadFile(printed).config.tracing).toEqual(config.tracing);
+    const ours = load([], { ...standard, TORPOR_OTLP_ENDPOINT: "https://other/base" }).config.tracing;
+    expect(ours?.endpoint).toBe("https://other/base");
+    expect(load(["--otlp-endpoint", ""], standard).config.tracing).toBeUndefined();
+    expect(load(["--otel-service-name", "x"]).config.tracing).toBeUndefined();
+  });
+
+  it.each([
+    ["otlpEndpoint: collector:4318", "is not the URL of a collector"],
+    ["otlpEndpoint: 4318", "is not the URL of a collector"],
+    ["otlpEndpoint: ftp://collector", "is not the URL of a collector"],
+    ["otlpEndpoint: http://me:secret@collector", "OTEL_EXPORTER_OTLP_HEADERS"],
+    ["otlpEndpoint: http://collector?token=1", "is more than a URL with a path"],
+    ["otelServiceName: two words", "is not a name"],
+    ["otelResourceAttributes: [lab]", "is not an attribute"],
+    ["otelResourceAttributes: [a=%zz]", "is not an attribute"],
+  ])("refuses %s", (yaml, message) => {
+    expect(() => loadFile(yaml)).toThrow(message);
   });
 
   it("takes an empty variable and a key without a value as unset", () => {

@@ -7,6 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { credentials, type ServiceError } from "@grpc/grpc-js";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
+import { versionOfPackage } from "../../scripts/version.ts";
 import { startDaemon } from "../../src/server/daemon.ts";
 import { DeviceServiceClient } from "../../src/server/gen/torpor/v1/device.ts";
 import { askHealth } from "../../src/server/healthcheck.ts";
@@ -69,7 +70,7 @@ describe("a daemon", () => {
       expect(text.value("torpor_memory_size_bytes", { device, memory: "lmem1" })).toBe(32 * 2 ** 20);
       expect(text.value("torpor_backup_bytes_total", { device, path: "blitter" })).toBe(0);
     }
-    expect(text.value("torpor_build_info", { version: "0.1.0" })).toBe(1);
+    expect(text.value("torpor_build_info", { version: versionOfPackage() })).toBe(1);
   });
 
   it("refuses memory that its own objects would fill, as a fault of the configuration", async () => {

@@ -1,4 +1,7 @@
 /** examples/power-manager against a real daemon: what suspends, what does not, and what it makes of a suspend that fails. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PowerManager } from "../../examples/power-manager/power-manager.ts";
 import { Torpor } from "../../examples/power-manager/torpor.ts";
@@ -67,6 +70,21 @@ describe("the power manager", () => {
     expect(await manager.step()).toEqual([left("not idle for long enough")]);
     nowMs += 1;
     expect(await manager.step()).toEqual([{ device: CARD0, action: "suspended" }]);
+  });
+
+  test("runs by its command, and says what it suspends", async () => {
+    const main = fileURLToPath(new URL("../../examples/power-manager/main.ts", import.meta.url));
+    const program = spawn(process.execPath, [main, daemon.url, "0.1"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      const [said] = await once(program.stdout, "data");
+      expect(JSON.parse(String(said))).toEqual({ device: CARD0, action: "suspended" });
+      expect(await powerState()).toBe("SUSPENDED");
+    } finally {
+      program.kill();
+      await once(program, "exit");
+    }
   });
 
   async function powerState(): Promise<string | undefined> {

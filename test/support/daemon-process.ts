@@ -23,9 +23,9 @@ export class DaemonProcess implements AsyncDisposable {
   stdout = "";
   stderr = "";
 
-  /** @param words the command line; the environment has no TORPOR_ variables but these. */
+  /** @param words the command line; the environment has no TORPOR_ and OTEL_ variables but these. */
   constructor(words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("TORPOR_"));
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(TORPOR|OTEL)_/.test(name));
     this.#child = spawn(process.execPath, [MAIN, ...words], {
       env: { ...Object.fromEntries(inherited), ...environment },
       stdio: ["ignore", "pipe", "pipe"],

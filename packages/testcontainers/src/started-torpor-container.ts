@@ -6,6 +6,8 @@ import {
   type StopOptions,
   type StoppedTestContainer,
 } from "testcontainers";
+import { connect, type TorporClient } from "../../../src/client/mod.ts";
+import { certificateName } from "./certificate-name.ts";
 import { type ArmedFailpoint, armFailpoint, type FailpointSettings } from "./failpoint.ts";
 import type { ImageVolume } from "./image-volume.ts";
 import { type Metrics, metricsOf } from "./metrics.ts";
@@ -30,6 +32,7 @@ export class StartedTorporContainer extends AbstractStartedContainer {
   readonly #settings: StartedSettings;
   readonly #rest: Rest;
   #stopped: Promise<StoppedTestContainer> | undefined;
+  #connection: { readonly target: string; readonly client: TorporClient } | undefined;
 
   constructor(container: StartedTestContainer, settings: StartedSettings) {
     super(container);
@@ -51,6 +54,21 @@ export class StartedTorporContainer extends AbstractStartedContainer {
   /** The token that callers need, for `Authorization: Bearer`; undefined without `withToken()`. */
   getToken(): string | undefined {
     return this.#settings.token;
+  }
+
+  /**
+   * A typed client of every method, over gRPC, with the container's token and certificate. It connects at its first call.
+   * Another one after `crash()` and `restart()`; `stop()` closes it.
+   */
+  get client(): TorporClient {
+    const target = this.getGrpcTarget();
+    if (this.#connection?.target !== target) {
+      this.#connection?.client.close();
+      const { token, tls } = this.#settings;
+      const trust = tls && { ca: tls.ca, serverName: certificateName(tls.certificate) };
+      this.#connection = { target, client: connect({ address: target, token, tls: trust }) };
+    }
+    return this.#connection.client;
   }
 
   /** Suspends the device. Answers when the power is off. */
@@ -100,6 +118,7 @@ export class StartedTorporContainer extends AbstractStartedContainer {
   }
 
   async #stop(options: Partial<StopOptions>): Promise<StoppedTestContainer> {
+    this.#connection?.client.close();
     const stopped = await super.stop(options);
     if (options.remove !== false) await this.#settings.volume?.remove();
     return stopped;

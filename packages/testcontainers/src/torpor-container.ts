@@ -1,6 +1,7 @@
 /** torpord in a container, in the manner of the modules of testcontainers. */
 import { randomBytes } from "node:crypto";
 import { GenericContainer, getContainerRuntimeClient, Wait } from "testcontainers";
+import { certificateName } from "./certificate-name.ts";
 import {
   commandLine,
   DATA_DIRECTORY,
@@ -81,7 +82,9 @@ export class TorporContainer extends GenericContainer {
       token: this.#token,
       tls: this.#tls,
       imageStore: this.#volume !== undefined,
-      hosts: [host, ...this.networkAliases].filter((name) => name !== "localhost"),
+      hosts: [host, ...this.networkAliases, ...this.#certificateNames()].filter(
+        (name) => name !== "localhost",
+      ),
     };
     super.withCommand([...commandLine(settings), ...this.#extraFlags]);
     const files = daemonFiles(settings);
@@ -103,5 +106,10 @@ export class TorporContainer extends GenericContainer {
       tls: this.#tls === undefined ? undefined : { ca: this.#tls.certificate, ...this.#tls },
       volume,
     });
+  }
+
+  /** By which the client of the container calls the daemon. */
+  #certificateNames(): string[] {
+    return this.#tls === undefined ? [] : [certificateName(this.#tls.certificate)];
   }
 }

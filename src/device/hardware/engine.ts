@@ -29,7 +29,7 @@ export interface Engine {
   /** Position in the device's list of engines. */
   readonly index: number;
 
-  /** Lets the engine run with an empty port, after power on, a halt or a preemption. Rejects when it does not in time. */
+  /** Lets the engine run with an empty port, after power on, a halt or a preemption. Rejects after ENGINE_START_TIMEOUT_MS. */
   powerOn(): Promise<void>;
 
   /**

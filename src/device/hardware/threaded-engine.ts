@@ -5,7 +5,7 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
-import { ENGINE_ACK_TIMEOUT_MS } from "../limits.ts";
+import { ENGINE_ACK_TIMEOUT_MS, ENGINE_START_TIMEOUT_MS } from "../limits.ts";
 import { type ControlMemory, EVENT, HALT, PREEMPT, RUN, type Submission } from "./control.ts";
 import type { Engine, EnginePosition, Fault } from "./engine.ts";
 import { EnginePort } from "./engine-port.ts";
@@ -51,18 +51,18 @@ export class ThreadedEngine implements Engine {
     await this.#ending;
     if (!this.#closed) {
       if (this.#worker === undefined) this.#spawn();
-      if (await this.#obeyed(this.#port.request(RUN))) return;
+      if (await this.#obeyed(this.#port.request(RUN), ENGINE_START_TIMEOUT_MS)) return;
     }
     throw new DeviceError(
       "ENGINE_HUNG",
-      `Engine ${this.name} did not start within ${ENGINE_ACK_TIMEOUT_MS} ms.`,
+      `Engine ${this.name} did not start within ${ENGINE_START_TIMEOUT_MS} ms.`,
       { engine: this.name },
     );
   }
 
   async halt(): Promise<void> {
     if (this.#worker === undefined) return this.#ending;
-    if (await this.#obeyed(this.#port.request(HALT))) return;
+    if (await this.#obeyed(this.#port.request(HALT), ENGINE_ACK_TIMEOUT_MS)) return;
     await this.#terminate();
   }
 
@@ -148,9 +148,9 @@ export class ThreadedEngine implements Engine {
   }
 
   /** Whether the engine obeyed a request in time. */
-  #obeyed(request: Promise<boolean>): Promise<boolean> {
+  #obeyed(request: Promise<boolean>, timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = this.#options.clock.startTimer(ENGINE_ACK_TIMEOUT_MS, () => resolve(false));
+      const timer = this.#options.clock.startTimer(timeoutMs, () => resolve(false));
       void request.then((obeyed) => {
         timer.cancel();
         resolve(obeyed);

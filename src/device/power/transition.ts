@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { type Clock, elapsedMs } from "../clock.ts";
-import { DeviceError } from "../errors.ts";
+import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath, EventSink } from "../events.ts";
 import { TRANSITION_TIMEOUT_MS } from "../limits.ts";
 import { emptyTally, type Tally } from "../memory/tally.ts";
@@ -109,15 +109,15 @@ export class Transition {
       backupNs: 0n,
     };
     this.trace.phaseBegan(name);
-    const running = {
-      name,
-      counts,
-      startTimeNs: this.#clock.wallNs(),
-      startNs: this.#clock.monotonicNs(),
-    };
+    const startNs = this.#clock.monotonicNs();
+    const running = { name, counts, startTimeNs: this.#wallNsAt(startNs), startNs };
     this.#phase = running;
+    let failure: DeviceError | undefined;
     try {
       await work(counts);
+    } catch (error) {
+      failure = toDeviceError(error);
+      throw error;
     } finally {
       const phase = this.#recordOf(running);
       this.#phase = undefined;
@@ -127,7 +127,8 @@ export class Transition {
       addObjectsAndBytes(this.#restored, counts.restored);
       this.trace.phaseEnded(phase);
       this.#emitCopies(name, counts);
-      this.#emit({ type: "phaseEnded", transition: this.describe(), phase });
+      const error = failure && { reason: failure.reason, message: failure.message };
+      this.#emit({ type: "phaseEnded", transition: this.describe(), phase, error });
     }
   }
 
@@ -175,7 +176,7 @@ export class Transition {
       this.trace.happened(state.toLowerCase(), { reason: error.reason, message: error.message });
     }
     this.trace.detach();
-    this.#endTimeNs = this.#clock.wallNs();
+    this.#endTimeNs = this.#wallNsAt(this.#clock.monotonicNs());
     this.cancellable = false;
     this.#state = state;
     this.#emit({ type: "transitionEnded", transition: this.describe() });
@@ -220,6 +221,14 @@ export class Transition {
       recovered: this.recovered,
       error: this.#error && { reason: this.#error.reason, message: this.#error.message },
     };
+  }
+
+  /**
+   * Wall time of a monotonic moment, from the one reading at the start: so the times of a transition and its phases fit
+   * together to the nanosecond, though a wall clock may be coarser, and may be set meanwhile.
+   */
+  #wallNsAt(monotonicNs: bigint): bigint {
+    return this.#startTimeNs + (monotonicNs - this.#startNs);
   }
 
   /** A phase as it stands: while it runs, what it has done so far. */

@@ -26,12 +26,14 @@ import {
 } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
+import type { CallTracer } from "../tracing/call-tracer.ts";
 import { admitCalls } from "./admit-calls.ts";
 import { type CallContext, clientStream, duplexStream, serverStream, unary } from "./call.ts";
 import { readObject, writeObject } from "./content-streams.ts";
 import { explainStatuses } from "./explain-status.ts";
 import { Health } from "./health.ts";
 import { REFLECTION_PATHS, reflect } from "./reflection.ts";
+import { traceCall } from "./trace-calls.ts";
 
 export interface GrpcDeps {
   readonly devices: DeviceRegistry;
@@ -43,6 +45,8 @@ export interface GrpcDeps {
   readonly observer?: WireObserver;
   /** How long a request may take to arrive. Unit: milliseconds. @default REQUEST_ARRIVAL_MS */
   readonly arrivalMs?: number | undefined;
+  /** @default none: nobody traces */
+  readonly tracer?: CallTracer | undefined;
 }
 
 export interface GrpcWire {
@@ -67,7 +71,7 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
     "grpc.keepalive_timeout_ms": GRPC_KEEPALIVE_TIMEOUT_MS,
     // It would count and remember every message of every call, for a service that we do not have.
     "grpc.enable_channelz": 0,
-    interceptors: [intercept(health, admitCalls(deps.gate, context, arrivalMs))],
+    interceptors: [intercept(health, admitCalls(deps.gate, context, arrivalMs), deps.tracer)],
   });
   const handlers = handlersByPath(deps, context);
   const names = [""];
@@ -94,10 +98,13 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
 }
 
 /** One interceptor for all that looks at calls: each costs every call a wrapper round all of its events. */
-function intercept(health: Health, admit: ServerInterceptor): ServerInterceptor {
+function intercept(health: Health, admit: ServerInterceptor, tracer?: CallTracer): ServerInterceptor {
   return (definition, call) => {
+    const { path } = definition;
+    // Before the statuses are explained, so that the tracer is told what the client is.
+    const traced = tracer === undefined ? call : traceCall(tracer, path, call);
     explainStatuses(call);
-    return admit(definition, health.follow(definition.path, call));
+    return admit(definition, health.follow(path, traced));
   };
 }
 
@@ -122,10 +129,11 @@ function handlersByPath(
 ): ReadonlyMap<string, UntypedHandleCall> {
   const handlers = new Map<string, UntypedHandleCall>();
   for (const [path, rpc] of unaryRpcs(devices, ledger)) handlers.set(path, unary(context, path, rpc.call));
+  const { observer } = context;
   const readPath = "/torpor.v1.MemoryService/ReadObject";
   handlers.set(
     readPath,
-    serverStream(context, readPath, (request, gone) => readObject(devices, request, gone)),
+    serverStream(context, readPath, (request, gone) => readObject(request, { devices, gone, observer })),
   );
   const watchPath = "/torpor.v1.DeviceService/WatchEvents";
   handlers.set(
@@ -139,7 +147,9 @@ function handlersByPath(
     context.logger.warn({ path: writePath, bytesWritten, err: error }, "An upload ended before its end.");
   handlers.set(
     writePath,
-    clientStream(context, writePath, (requests, gone) => writeObject(requests, { devices, gone, onBroken })),
+    clientStream(context, writePath, (requests, gone) =>
+      writeObject(requests, { devices, gone, observer, onBroken }),
+    ),
   );
   for (const path of REFLECTION_PATHS) {
     handlers.set(

@@ -14,15 +14,22 @@ import { toInt64, toNumber } from "../handlers/convert.ts";
 import { holdOf } from "../handlers/hold.ts";
 import { parseChildName } from "../handlers/names.ts";
 import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";
+import type { WireObserver } from "../observer.ts";
 import { decodeMessage } from "../rpc.ts";
 
 /** Field 1 of ReadObjectResponse, length-delimited. */
 const DATA_TAG = 0x0a;
 
+export interface ContentDeps {
+  readonly devices: DeviceRegistry;
+  /** Aborted when the client has gone away. */
+  readonly gone: AbortSignal;
+  readonly observer: WireObserver | undefined;
+}
+
 export async function* readObject(
-  devices: DeviceRegistry,
   bytes: Buffer,
-  gone: AbortSignal,
+  { devices, gone, observer }: ContentDeps,
 ): AsyncGenerator<Buffer, void, undefined> {
   const request = decodeMessage(ReadObjectRequest.decode, bytes);
   const target = targetOf(devices, request, gone);
@@ -38,19 +45,22 @@ export async function* readObject(
     );
   }
   const span = spanWithin(await contentSize(target), toNumber(request.offset, "offset"), length);
-  for await (const chunk of readContent(target, span, chunkBytes)) yield encodeChunk(chunk);
+  observer?.onContentBegin?.("read");
+  try {
+    for await (const chunk of readContent(target, span, chunkBytes)) yield encodeChunk(chunk);
+  } finally {
+    observer?.onContentEnd?.("read");
+  }
 }
 
-export interface UploadDeps {
-  readonly devices: DeviceRegistry;
-  /** Aborted when the client has gone away. */
-  readonly gone: AbortSignal;
+export interface UploadDeps extends ContentDeps {
   /** Called with how much was written when the upload ended before its end. */
   readonly onBroken: (bytesWritten: number, error: unknown) => void;
 }
 
 export async function writeObject(requests: AsyncIterable<Buffer>, deps: UploadDeps): Promise<Buffer> {
   let upload: ContentUpload | undefined;
+  deps.observer?.onContentBegin?.("write");
   try {
     for await (const bytes of requests) {
       const request = decodeMessage(WriteObjectRequest.decode, bytes);
@@ -65,6 +75,8 @@ export async function writeObject(requests: AsyncIterable<Buffer>, deps: UploadD
   } catch (error) {
     if (upload !== undefined) deps.onBroken(upload.bytesWritten, error);
     throw error;
+  } finally {
+    deps.observer?.onContentEnd?.("write");
   }
 }
 

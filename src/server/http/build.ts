@@ -16,6 +16,7 @@ import type { RequestLedger } from "../idempotency.ts";
 import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX, REQUEST_ARRIVAL_MS } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
+import type { CallTracer } from "../tracing/call-tracer.ts";
 import { boundArrival } from "./bound-arrival.ts";
 import { answerClientError } from "./client-error.ts";
 import { contentRoutes } from "./content-routes.ts";
@@ -29,6 +30,7 @@ import { answerUnknownRoutes } from "./not-found.ts";
 import { guardOrigin } from "./origin-guard.ts";
 import { routeLabel } from "./route-path.ts";
 import { tlsServer } from "./tls-server.ts";
+import { traceRequests } from "./trace-requests.ts";
 import { transcodedRoutes } from "./transcoder.ts";
 
 export interface HttpDeps {
@@ -48,6 +50,8 @@ export interface HttpDeps {
   /** What /metrics answers; without it there is no such route. */
   readonly metrics?: MetricsSource;
   readonly observer?: WireObserver;
+  /** @default none: nobody traces */
+  readonly tracer?: CallTracer | undefined;
   /** How long a request may take to arrive. Unit: milliseconds. @default REQUEST_ARRIVAL_MS */
   readonly arrivalMs?: number | undefined;
 }
@@ -66,9 +70,12 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     forceCloseConnections: "idle",
     return503OnClosing: false,
   });
+  // The proto and the device check requests. Only the documentation's plugin has schemas, and would load a compiler for them.
+  app.setValidatorCompiler(() => () => true);
   app.setErrorHandler(replyWithError);
   answerUnknownRoutes(app);
   nameRequests(app);
+  if (deps.tracer !== undefined) traceRequests(app, deps.tracer);
   refuseWhileClosing(app);
   guardOrigin(app, deps.allowedHosts);
   guardCalls(app, deps.gate);
@@ -81,7 +88,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     done();
   });
   app.register((scope, _options, done) => {
-    contentRoutes(scope, deps.devices);
+    contentRoutes(scope, deps);
     done();
   });
   eventRoutes(app, deps);

@@ -12,6 +12,7 @@ import {
 } from "../handlers/content.ts";
 import { holdOf } from "../handlers/hold.ts";
 import { CONTENT_IDLE_TIMEOUT_MS } from "../limits.ts";
+import type { ContentDirection, WireObserver } from "../observer.ts";
 import { parseContentRange, parseRange } from "./byte-range.ts";
 import { goneOf } from "./client-gone.ts";
 import { sendContinue } from "./expect-continue.ts";
@@ -22,8 +23,13 @@ interface ContentRequest {
   Querystring: Record<string, unknown>;
 }
 
+export interface ContentRoutesDeps {
+  readonly devices: DeviceRegistry;
+  readonly observer?: WireObserver | undefined;
+}
+
 /** Adds the routes. A scope of its own, because bodies are streams here and JSON elsewhere. */
-export function contentRoutes(app: FastifyInstance, devices: DeviceRegistry): void {
+export function contentRoutes(app: FastifyInstance, { devices, observer }: ContentRoutesDeps): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
 
@@ -41,6 +47,7 @@ export function contentRoutes(app: FastifyInstance, devices: DeviceRegistry): vo
     if (range === "unsatisfiable") throw unsatisfiable(request.headers.range, size, reply);
     const span = range === "whole" ? { offsetBytes: 0, lengthBytes: size } : range;
     request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
+    tellOfStream(observer, "read", reply);
     const stream = await openStream(content, span);
     void reply.headers(contentHeaders(span.lengthBytes));
     if (range !== "whole") void reply.code(206).header("content-range", contentRange(span, size));
@@ -55,6 +62,7 @@ export function contentRoutes(app: FastifyInstance, devices: DeviceRegistry): vo
       declared.lengthBytes,
     );
     request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
+    tellOfStream(observer, "write", reply);
     try {
       await upload.begin();
       sendContinue(reply.raw);
@@ -71,6 +79,17 @@ export function contentRoutes(app: FastifyInstance, devices: DeviceRegistry): vo
     }
     return { bytesWritten: String(upload.bytesWritten) };
   });
+}
+
+/** The stream ends with its answer or its connection, whichever is first. */
+function tellOfStream(
+  observer: WireObserver | undefined,
+  direction: ContentDirection,
+  { raw }: FastifyReply,
+): void {
+  if (observer === undefined || raw.closed) return;
+  observer.onContentBegin?.(direction);
+  raw.once("close", () => observer.onContentEnd?.(direction));
 }
 
 function target(

@@ -34,6 +34,7 @@ export async function replyWithError(
     request.log.error({ err: error }, failure.message);
   else request.log.debug({ reason: failure.reason }, failure.message);
   request.admission?.failed(failure);
+  request.callSpan?.failed(failure);
   discardBody(request);
   void reply.removeHeader("connection");
   if (failure.kind === "unauthenticated") void reply.header("www-authenticate", "Bearer");

@@ -1,12 +1,13 @@
 /** Calls over either wire, under the names that dashboards for gRPC and HTTP servers expect. */
-import { Counter, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
-import type { CallEnd, HttpEnd, WireObserver } from "../observer.ts";
+import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
+import type { CallEnd, ContentDirection, HttpEnd, WireObserver } from "../observer.ts";
 import { CALL_BUCKETS_SECONDS } from "./seconds.ts";
 
 export class CallMetrics implements WireObserver {
   readonly #grpcHandled;
   readonly #grpcHandling;
   readonly #httpDuration;
+  readonly #contentStreams;
 
   constructor(registry: Registry<OpenMetricsContentType>) {
     const registers = [registry];
@@ -30,6 +31,13 @@ export class CallMetrics implements WireObserver {
       buckets: CALL_BUCKETS_SECONDS,
       registers,
     });
+    this.#contentStreams = new Gauge({
+      name: "torpor_content_streams",
+      help: "Streams of content that are open, on both wires.",
+      labelNames: ["direction"],
+      registers,
+    });
+    for (const direction of ["read", "write"]) this.#contentStreams.set({ direction }, 0);
   }
 
   onCallEnd({ service, method, code, seconds }: CallEnd): void {
@@ -39,5 +47,13 @@ export class CallMetrics implements WireObserver {
 
   onHttpEnd({ route, method, status, seconds }: HttpEnd): void {
     this.#httpDuration.observe({ route, method, code: status }, seconds);
+  }
+
+  onContentBegin(direction: ContentDirection): void {
+    this.#contentStreams.inc({ direction });
+  }
+
+  onContentEnd(direction: ContentDirection): void {
+    this.#contentStreams.dec({ direction });
   }
 }

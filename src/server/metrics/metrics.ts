@@ -2,6 +2,7 @@
 import { collectDefaultMetrics, Gauge, type OpenMetricsContentType, Registry } from "prom-client";
 import type { DeviceEvent, EventSink } from "../../device/events.ts";
 import type { BuildInfo } from "../build-info.ts";
+import type { SpanObserver } from "../tracing/span-queue.ts";
 import { AllocationMetrics } from "./allocation-metrics.ts";
 import { CallMetrics } from "./call-metrics.ts";
 import { CopyMetrics } from "./copy-metrics.ts";
@@ -12,6 +13,7 @@ import { Exposition, type Scrape } from "./exposition.ts";
 import { FaultMetrics } from "./fault-metrics.ts";
 import { ImageMetrics } from "./image-metrics.ts";
 import { PressureMetrics } from "./pressure-metrics.ts";
+import { countSpans } from "./trace-metrics.ts";
 import { TransitionMetrics } from "./transition-metrics.ts";
 
 /** Gauges of prom-client whose names end like a counter's, and which repeat nodejs_active_resources. */
@@ -78,6 +80,11 @@ export class Metrics {
   countImages(): ImageMetrics {
     this.#images = new ImageMetrics(this.registry);
     return this.#images;
+  }
+
+  /** Makes what counts the spans that go to a collector. Legal once. */
+  countSpans(): SpanObserver {
+    return countSpans(this.registry);
   }
 
   /** Shows the state of a device at each scrape from now on. */

@@ -1,0 +1,54 @@
+/** Settings of traces: where they go, and what they say of their daemon. */
+import { z } from "zod";
+
+/** The base URL of a collector that speaks OTLP over HTTP; empty is none. */
+export function collector() {
+  return z.unknown().transform((value, context) => {
+    const problem = typeof value === "string" ? collectorProblem(value) : NO_URL;
+    if (problem === undefined) return String(value);
+    context.addIssue({ code: "custom", message: problem });
+    return z.NEVER;
+  });
+}
+
+export interface ResourceAttribute {
+  readonly name: string;
+  readonly value: string;
+  /** As it was written. */
+  readonly text: string;
+}
+
+/** `deployment.environment.name=lab`; what would not pass in a list is percent-encoded, as OTEL_RESOURCE_ATTRIBUTES has it. */
+export function resourceAttribute() {
+  return z.unknown().transform((value, context): ResourceAttribute => {
+    const text = typeof value === "string" ? value : "";
+    const [, name, encoded] = /^([^\s=,]{1,255})=([^,]{0,1024})$/.exec(text) ?? [];
+    const decoded = encoded === undefined ? undefined : decode(encoded.trim());
+    if (name !== undefined && decoded !== undefined) return { name, value: decoded, text };
+    context.addIssue({
+      code: "custom",
+      message: "is not an attribute, such as deployment.environment.name=lab.",
+    });
+    return z.NEVER;
+  });
+}
+
+const NO_URL = "is not the URL of a collector, such as http://127.0.0.1:4318.";
+
+function collectorProblem(text: string): string | undefined {
+  if (text === "") return undefined;
+  if (!URL.canParse(text)) return NO_URL;
+  const { protocol, username, password, search, hash } = new URL(text);
+  if (protocol !== "http:" && protocol !== "https:") return NO_URL;
+  // The configuration is printed, and says it in the log.
+  if (username !== "" || password !== "") return "names a password: give it in OTEL_EXPORTER_OTLP_HEADERS.";
+  return search === "" && hash === "" ? undefined : "is more than a URL with a path.";
+}
+
+function decode(encoded: string): string | undefined {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Tells the tracer of each gRPC call of torpor.v1, from its metadata to its status, and does its work in its name. Health and
+ * reflection are not worth a trace. Where nobody traces, nothing of this is in the way of a call.
+ */
+import {
+  status as codes,
+  type Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+} from "@grpc/grpc-js";
+import { peerAddress } from "../auth/peer.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
+import { ErrorInfo } from "../gen/google/rpc/error_details.ts";
+import { Status } from "../gen/google/rpc/status.ts";
+import type { CallFailure, CallSpan, CallTracer } from "../tracing/call-tracer.ts";
+
+type SentStatus = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
+
+/**
+ * Tells of one call to the end. @param call the library's own: its statuses go to this very object and pass no interceptor, so
+ * its method is replaced.
+ */
+export function traceCall(
+  tracer: CallTracer,
+  path: string,
+  call: ServerInterceptingCallInterface,
+): ServerInterceptingCallInterface {
+  if (!path.startsWith("/torpor.v1.")) return call;
+  let span: CallSpan | undefined;
+  const send = call.sendStatus.bind(call);
+  call.sendStatus = (status) => {
+    const failure = failureOf(status);
+    if (failure !== undefined) span?.failed(failure);
+    span?.end(codes[status.code]);
+    span = undefined;
+    send(status);
+  };
+  return new ServerInterceptingCall(call, {
+    start: (next) =>
+      next({
+        onReceiveMetadata(metadata, proceed) {
+          const begun = begin(tracer, path.slice(1), call, metadata);
+          span = begun;
+          begun.run(() => proceed(metadata));
+        },
+        onReceiveHalfClose(proceed) {
+          if (span === undefined) proceed();
+          else span.run(proceed);
+        },
+        // The library calls it at every end; there is still a span when no status was sent.
+        onCancel() {
+          span?.failed({ reason: "CALL_CANCELLED", message: "The client has gone away." });
+          span?.end("CANCELLED");
+          span = undefined;
+        },
+      }),
+  });
+}
+
+function begin(
+  tracer: CallTracer,
+  rpc: string,
+  call: ServerInterceptingCallInterface,
+  metadata: Metadata,
+): CallSpan {
+  const requestId = requestIdOf(metadata.get(REQUEST_ID_HEADER)[0]);
+  // A call without an id gets it here, so that the log and the answer have the same.
+  metadata.set(REQUEST_ID_HEADER, requestId);
+  return tracer.beginRpc({
+    rpc,
+    requestId,
+    host: call.getHost(),
+    peer: peerAddress(call.getConnectionInfo().remoteAddress),
+    header: (name) => metadata.get(name).map(String),
+  });
+}
+
+/** What the client reads of why it failed. */
+function failureOf({ code, details = "", metadata }: SentStatus): CallFailure | undefined {
+  if (code === codes.OK) return undefined;
+  const [sent] = metadata?.get("grpc-status-details-bin") ?? [];
+  const packed = sent instanceof Buffer ? Status.decode(sent).details : [];
+  const info = packed.find(({ typeUrl }) => typeUrl.endsWith("/google.rpc.ErrorInfo"));
+  const reason = info === undefined ? codes[code] : ErrorInfo.decode(info.value).reason;
+  return { reason: reason ?? String(code), message: details };
+}

@@ -1,0 +1,52 @@
+/** Tells the tracer of each request to /v1, from its head to the end of its answer. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { peerAddress } from "../auth/peer.ts";
+import type { CallSpan, CallTracer } from "../tracing/call-tracer.ts";
+import { routeLabel } from "./route-path.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Undefined where nobody traces, and for what is not below /v1. */
+    callSpan: CallSpan | undefined;
+  }
+}
+
+/** Must come before every hook that can refuse. */
+export function traceRequests(app: FastifyInstance, tracer: CallTracer): void {
+  app.decorateRequest("callSpan", undefined);
+  app.addHook("onRequest", (request, reply, done) => {
+    const [path = ""] = request.url.split("?", 1);
+    if (path.startsWith("/v1/")) begin(tracer, path, request, reply);
+    done();
+  });
+  // The last hook before the handler: what reads the body would not carry the call along.
+  app.addHook("preHandler", (request, _reply, done) => {
+    if (request.callSpan === undefined) done();
+    else request.callSpan.run(done);
+  });
+}
+
+function begin(
+  tracer: CallTracer,
+  path: string,
+  request: FastifyRequest,
+  { raw: response }: FastifyReply,
+): void {
+  const { url: route } = request.routeOptions;
+  const span = tracer.beginRequest({
+    method: request.method,
+    path,
+    route: route === undefined ? undefined : routeLabel(route),
+    scheme: request.protocol,
+    requestId: request.id,
+    host: request.headers.host,
+    peer: peerAddress(request.raw.socket.remoteAddress),
+    header: (name) => request.headers[name],
+  });
+  request.callSpan = span;
+  response.once("close", () => {
+    const isAnswered = response.writableFinished;
+    if (!isAnswered) span.failed({ reason: "CALL_CANCELLED", message: "The client has gone away." });
+    span.end(isAnswered ? response.statusCode : undefined);
+  });
+}

@@ -1,0 +1,154 @@
+/** torpord: does what its command line asks for. The only file that knows the process: its words, signals and end. */
+import { constants, totalmem } from "node:os";
+import { destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { newToken } from "./auth/new-token.ts";
+import { type BuildInfo, readBuildInfo } from "./build-info.ts";
+import { type Config, type LoadedConfig, loadConfig } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
+import { parseCommandLine } from "./config-flags.ts";
+import type { LogLevel } from "./config-schema.ts";
+import type { RunningDaemon } from "./daemon.ts";
+import { askHealth } from "./healthcheck.ts";
+import { formatListenAddress, type ListenAddress } from "./listen.ts";
+import { checkMemoryLimit } from "./memory-limit.ts";
+
+const EXIT_FAILED = 1;
+const EXIT_BAD_CONFIG = 2;
+/** Nobody but the owner reads what the daemon writes, or connects to its sockets. */
+const PRIVATE_UMASK = 0o077;
+/** A process that a signal ended, as shells count. */
+const EXIT_SIGNAL_BASE = 128;
+
+try {
+  await main(readBuildInfo(process.env));
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(error.message.replaceAll(/^/gm, "torpord: ").concat("\n"));
+  process.exitCode = EXIT_BAD_CONFIG;
+}
+
+async function main(build: BuildInfo): Promise<void> {
+  const commandLine = parseCommandLine(process.argv.slice(2), build.version);
+  if (commandLine.action === "answer") {
+    process.stdout.write(commandLine.text);
+    return;
+  }
+  if (commandLine.action === "token") {
+    const { token, line } = newToken(commandLine.name, commandLine.role);
+    process.stdout.write(`The token, shown only now:\n${token}\n`);
+    process.stdout.write(`Its line for the list "tokens" of the file:\n${line}\n`);
+    return;
+  }
+  const loaded = loadConfig(commandLine, process.env);
+  const { action } = commandLine;
+  switch (action) {
+    case "print-config":
+      process.stdout.write(loaded.printed);
+      return;
+    case "healthcheck": {
+      const health = await askHealth(loaded.config.http, loaded.config.tls);
+      if (health.ready) return;
+      process.stderr.write(`torpord: ${health.why}\n`);
+      process.exitCode = EXIT_FAILED;
+      return;
+    }
+    case "run":
+      return run(loaded, build);
+    default:
+      action satisfies never;
+  }
+}
+
+/** Runs the daemon until a signal comes. Ends the process. */
+async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
+  const { config, warnings } = loaded;
+  const log = buildLog(config.logLevel);
+  exitOnBug(log);
+  const tooLarge = checkMemoryLimit(loaded, process.constrainedMemory(), totalmem());
+  for (const warning of [...warnings, tooLarge ?? []].flat()) log.warn(warning);
+  const firstSignal = waitForSignal(log);
+  // Loaded here, because health checks and --help are many and need none of it.
+  const [{ startDaemon }, { setLogger }] = await Promise.all([
+    import("./daemon.ts"),
+    import("@grpc/grpc-js"),
+  ]);
+  // Only its errors come here, unless GRPC_VERBOSITY says otherwise; it would write them past the log.
+  setLogger({ error: (text: unknown) => log.warn({ grpc: String(text) }, "a message of the gRPC library") });
+  // Sockets are made with the mode that this leaves them.
+  process.umask(PRIVATE_UMASK);
+  const daemon = await startOrExit(() => startDaemon(config, { log, build }), log);
+  if (config.tokensFile !== undefined || config.tls !== undefined) reloadOnSighup(daemon, log);
+  announce(log, daemon, config);
+  log.info({ signal: await firstSignal }, "stopping");
+  const { drained, hibernated } = await daemon.stop();
+  log.info({ drained, hibernated }, "stopped");
+  process.exit(hibernated === false ? EXIT_FAILED : undefined);
+}
+
+async function startOrExit(start: () => Promise<RunningDaemon>, log: Logger): Promise<RunningDaemon> {
+  try {
+    return await start();
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    log.fatal({ err: error }, error instanceof Error ? error.message : String(error));
+    return process.exit(EXIT_FAILED);
+  }
+}
+
+/** The line that says where the daemon listens. Printed at any log level, because programs wait for it. */
+function announce(log: Logger, { addresses }: RunningDaemon, { tls }: Config): void {
+  const http = formatListenAddress(addresses.http);
+  const grpc = formatListenAddress(addresses.grpc);
+  const shown = tls === undefined ? { http, grpc } : { http: secure(addresses.http), grpc, tls: true };
+  log.child({}, { level: "info" }).info(shown, "ready");
+}
+
+/** A unix socket has no URL that people would know. */
+function secure(address: ListenAddress): string {
+  const text = formatListenAddress(address);
+  return address.kind === "tcp" ? `https://${text}` : text;
+}
+
+/** Where nothing can be reloaded, SIGHUP ends the daemon, as it does any program whose terminal goes away. */
+function reloadOnSighup(daemon: RunningDaemon, log: Logger): void {
+  process.on("SIGHUP", () => {
+    log.info("looking for changed tokens and certificates");
+    void daemon.reload();
+  });
+}
+
+/** Resolves to the name of the first signal that asks the process to end; a second one ends it at once. */
+function waitForSignal(log: Logger): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let count = 0;
+    const onSignal = (signal: NodeJS.Signals) => {
+      count++;
+      if (count === 1) return resolve(signal);
+      log.warn({ signal }, "stopped at once");
+      process.exit(EXIT_SIGNAL_BASE + constants.signals[signal]);
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+}
+
+/** An error that nobody handled is a bug of ours: the state of the devices can no longer be trusted. */
+function exitOnBug(log: Logger): void {
+  const onBug = (error: unknown) => {
+    log.fatal({ err: error }, "an error was not handled");
+    process.exit(EXIT_FAILED);
+  };
+  process.on("uncaughtException", onBug);
+  process.on("unhandledRejection", onBug);
+}
+
+/** Writes before it returns, so that nothing is lost when the process ends. */
+function buildLog(level: LogLevel): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  return pino(options, destination({ dest: 1, sync: true }));
+}

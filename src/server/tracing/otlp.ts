@@ -1,0 +1,68 @@
+/** Traces to a collector over OTLP. The only file that makes the SDK's parts: it is loaded when an endpoint is configured. */
+import { type Context, ROOT_CONTEXT } from "@opentelemetry/api";
+import { W3CTraceContextPropagator } from "@opentelemetry/core";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { TracerProvider } from "@opentelemetry/sdk-trace";
+import type { Logger } from "pino";
+import { settledWithin } from "../../device/clock.ts";
+import type { BuildInfo } from "../build-info.ts";
+import type { TracingConfig } from "../config.ts";
+import { SHUTDOWN_TRACES_MS } from "../daemon-limits.ts";
+import { TRACE_SEND_TIMEOUT_MS, TRACE_SENDS_MAX, TRACE_TEXT_LENGTH_MAX } from "../limits.ts";
+import { systemClock } from "../system-clock.ts";
+import { makeCallTracer } from "./call-spans.ts";
+import type { ArrivedCall } from "./call-tracer.ts";
+import { traceDevice } from "./device-spans.ts";
+import { type SpanObserver, spanQueue } from "./span-queue.ts";
+import type { Tracing } from "./tracing.ts";
+
+export interface TracingDeps {
+  readonly log: Logger;
+  readonly build: BuildInfo;
+  readonly observer: SpanObserver;
+}
+
+/** What the daemon is called where nobody calls it otherwise. */
+const SERVICE_NAME = "torpord";
+
+/** Below what collectors listen for traces (OTLP 1.x, "OTLP/HTTP Request"). */
+const TRACES_PATH = "v1/traces";
+
+export function traceOverOtlp(config: TracingConfig, { log, build, observer }: TracingDeps): Tracing {
+  const { endpoint, serviceName, resourceAttributes } = config;
+  const url = `${endpoint.replace(/\/+$/, "")}/${TRACES_PATH}`;
+  const exporter = new OTLPTraceExporter({
+    url,
+    timeoutMillis: TRACE_SEND_TIMEOUT_MS,
+    concurrencyLimit: TRACE_SENDS_MAX,
+  });
+  const queue = spanQueue({ exporter, log: log.child({ endpoint }), observer });
+  const provider = new TracerProvider({
+    resource: resourceFromAttributes({
+      "service.name": SERVICE_NAME,
+      "service.version": build.version,
+      ...resourceAttributes,
+      ...(serviceName === undefined ? {} : { "service.name": serviceName }),
+    }),
+    spanLimits: { attributeValueLengthLimit: TRACE_TEXT_LENGTH_MAX },
+    spanProcessors: [queue],
+  });
+  const tracer = provider.getTracer("torpor", build.version);
+  return {
+    calls: makeCallTracer(tracer, readCaller),
+    traceDevice: (device) => traceDevice(tracer, device),
+    async close() {
+      const flushed = provider.shutdown().catch(() => undefined);
+      if (await settledWithin(systemClock, flushed, SHUTDOWN_TRACES_MS)) return;
+      log.warn({ endpoint, deadlineMs: SHUTDOWN_TRACES_MS }, "the last traces were not sent by the deadline");
+    },
+  };
+}
+
+const PROPAGATOR = new W3CTraceContextPropagator();
+
+/** The trace that the caller's `traceparent` and `tracestate` name. */
+function readCaller(header: ArrivedCall["header"]): Context {
+  return PROPAGATOR.extract(ROOT_CONTEXT, header, { get: (read, name) => read(name), keys: () => [] });
+}

@@ -1,0 +1,97 @@
+/** Finished spans on their way to the collector: a bounded queue that says what it lost. */
+import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
+import type { ReadableSpan, SpanExporter, SpanProcessor } from "@opentelemetry/sdk-trace";
+import { BatchSpanProcessor } from "@opentelemetry/sdk-trace";
+import type { Logger } from "pino";
+import {
+  TRACE_BATCH_SPANS,
+  TRACE_DELAY_MS,
+  TRACE_QUEUE_SPANS_MAX,
+  TRACE_SEND_TIMEOUT_MS,
+} from "../limits.ts";
+
+/** Must not throw. */
+export interface SpanObserver {
+  onSent(spans: number): void;
+  onLost(spans: number): void;
+}
+
+export interface SpanQueueOptions {
+  readonly exporter: SpanExporter;
+  readonly log: Logger;
+  readonly observer: SpanObserver;
+  /** How long the exporter may take for a batch. Unit: milliseconds. @default TRACE_SEND_TIMEOUT_MS */
+  readonly timeoutMs?: number;
+}
+
+/** How much later than the exporter's own timeout, which says why, the queue gives up. Unit: milliseconds. */
+const PATIENCE_MS = 100;
+
+const TOO_LATE: ExportResult = {
+  code: ExportResultCode.FAILED,
+  error: new Error("The collector did not finish its answer in time."),
+};
+
+/** The SDK's processor in batches, which by itself neither counts what it drops nor says that nobody takes it. */
+export function spanQueue(options: SpanQueueOptions): SpanProcessor {
+  const { exporter, log, observer, timeoutMs = TRACE_SEND_TIMEOUT_MS } = options;
+  let queued = 0;
+  /** Lost since the collector last took something. */
+  let lost = 0;
+  let isReachable = true;
+
+  function lose(spans: number): void {
+    lost += spans;
+    observer.onLost(spans);
+  }
+
+  function ended(spans: number, { code, error }: ExportResult): void {
+    if (code === ExportResultCode.SUCCESS) {
+      observer.onSent(spans);
+      if (!isReachable) log.info({ lost }, "traces reach the collector again");
+      isReachable = true;
+      lost = 0;
+      return;
+    }
+    lose(spans);
+    if (!isReachable) return;
+    isReachable = false;
+    const why = error?.message ?? "";
+    log.warn({ why }, "traces do not reach the collector; this is said once, until they do");
+  }
+
+  const batches = new BatchSpanProcessor({
+    exporter: {
+      export(spans, done) {
+        queued -= spans.length;
+        let isOver = false;
+        const end = (result: ExportResult) => {
+          if (isOver) return;
+          isOver = true;
+          clearTimeout(deadline);
+          ended(spans.length, result);
+          done(result);
+        };
+        // The exporter's own begins anew with each byte that comes, so an answer could go on for ever.
+        const deadline = setTimeout(end, timeoutMs + PATIENCE_MS, TOO_LATE);
+        exporter.export(spans, end);
+      },
+      shutdown: () => exporter.shutdown(),
+    },
+    maxQueueSize: TRACE_QUEUE_SPANS_MAX,
+    maxExportBatchSize: TRACE_BATCH_SPANS,
+    scheduledDelayMillis: TRACE_DELAY_MS,
+    // Never reached: the deadline above comes first.
+    exportTimeoutMillis: 2 * (timeoutMs + PATIENCE_MS),
+  });
+  return {
+    onStart: (span, parent) => batches.onStart(span, parent),
+    onEnd(span: ReadableSpan) {
+      if (queued >= TRACE_QUEUE_SPANS_MAX) return lose(1);
+      queued++;
+      batches.onEnd(span);
+    },
+    forceFlush: () => batches.forceFlush(),
+    shutdown: () => batches.shutdown(),
+  };
+}
