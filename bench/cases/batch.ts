@@ -22,7 +22,7 @@ interface Wire {
 export const benchmark: Benchmark = {
   title: "Batches of 10,000 objects of 4 KiB over REST and over gRPC.",
   async run(report) {
-    await using daemon = await startBenchDaemon(["--lmem", "1GiB", "--smem", "1GiB"]);
+    await using daemon = await startBenchDaemon(["--lmem", "1GiB", "--smem", "1GiB", "--min-page", "4KiB"]);
     using client = connect({ address: daemon.grpc });
     const grpc: Wire = {
       create: async () =>

@@ -4,7 +4,7 @@
  */
 import type { CreateObject } from "../command.ts";
 import { DeviceError } from "../errors.ts";
-import { BATCH_OBJECTS_MAX, OBJECTS_MAX } from "../limits.ts";
+import { BATCH_OBJECTS_MAX, BATCH_PINS_AT_ONCE, BATCH_SLICE_OBJECTS, OBJECTS_MAX } from "../limits.ts";
 import type { Memory } from "./memory.ts";
 import { checkObjectSpec } from "./object-spec.ts";
 import { objectPinned, pinLocked, removeLocked, requireClientObject, unpinLocked } from "./objects.ts";
@@ -24,7 +24,10 @@ export function batchCreate(memory: Memory, template: CreateObject, count: numbe
   return Array.from({ length: count }, () => memory.idOf(memory.addObject(spec)));
 }
 
-/** Pins every object in `region` or its first one. Objects that were moved for it stay where they are on failure. */
+/**
+ * Pins every object in `region` or its first one, several at a time: what the engines clear or move for one need not be
+ * waited for by the next. Objects that were moved for it stay where they are on failure.
+ */
 export async function batchPin(
   memory: Memory,
   ids: readonly string[],
@@ -32,15 +35,24 @@ export async function batchPin(
 ): Promise<void> {
   await withObjects(memory, ids, async (slots) => {
     const pinned: number[] = [];
-    try {
-      for (const slot of slots) {
-        await pinLocked(memory, slot, region);
+    const left = slots.values();
+    let failed = false;
+    const pinInTurn = async () => {
+      for (const slot of left) {
+        if (failed) return;
+        await pinLocked(memory, slot, region).catch((error: unknown) => {
+          failed = true;
+          throw error;
+        });
         pinned.push(slot);
+        if (pinned.length % BATCH_SLICE_OBJECTS === 0) await memory.clock.yield();
       }
-    } catch (error) {
-      for (const slot of pinned) unpinLocked(memory, slot);
-      throw error;
-    }
+    };
+    const outcomes = await Promise.allSettled(Array.from({ length: BATCH_PINS_AT_ONCE }, pinInTurn));
+    const failure = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failure === undefined) return;
+    for (const slot of pinned) unpinLocked(memory, slot);
+    throw failure.reason;
   });
 }
 
