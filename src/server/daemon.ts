@@ -62,6 +62,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   refuseOpenAddresses(config);
   const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
   const metrics = new Metrics(build);
+  metrics.showRateLimits(config.rateLimits);
   const tracing = await openTracing(config, () => ({ log, build, observer: metrics.countSpans() }));
   const security = await openSecurity(config, log);
   const devices = new Map<string, Device>();

@@ -140,6 +140,17 @@ describe("gauges of state", () => {
     expect(text.value("torpor_swap_used_bytes", { device: "card0" })).toBe(64);
   });
 
+  it("show a brake where there is one, and nothing for a path without", async () => {
+    const { metrics, scrape } = buildMetrics();
+    metrics.showRateLimits({ blitter: 200 });
+    const brakes = (await scrape()).samples.filter(
+      ({ name }) => name === "torpor_rate_limit_bytes_per_second",
+    );
+    expect(brakes.map(({ labels, value }) => ({ labels, value }))).toEqual([
+      { labels: { path: "blitter" }, value: 200 },
+    ]);
+  });
+
   it("are absent, not zero, for a device that does not answer", async () => {
     const { metrics, scrape } = buildMetrics();
     metrics.watchDevice(() => Promise.reject(new Error("The device is closed.")));

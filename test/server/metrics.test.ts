@@ -304,6 +304,7 @@ describe("docs/metrics.md", () => {
     const { metrics } = buildMetrics();
     metrics.countFailpoints(["evict.object"]);
     metrics.countImages();
+    metrics.showRateLimits({});
     metrics.countSpans();
     const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
     const rows = [...page.matchAll(/^\| `(\w+)` +\| (\w+) +\| ([^|]*)\|/gm)];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,6 +18,15 @@ const vector = z.object({
   resultType: z.literal("vector"),
   result: z.array(
     z.object({ metric: z.record(z.string(), z.string()), value: z.tuple([z.number(), z.string()]) }),
+  ),
+});
+const matrix = z.object({
+  resultType: z.literal("matrix"),
+  result: z.array(
+    z.object({
+      metric: z.record(z.string(), z.string()),
+      values: z.array(z.tuple([z.number(), z.string()])),
+    }),
   ),
 });
 const ruleList = z.object({
@@ -54,21 +63,28 @@ export class PrometheusProcess implements AsyncDisposable {
    * Starts it and waits until it is ready. Of the configuration only the target and the intervals are others: a test has no
    * minutes.
    * @param folder for configuration and data; removed by the caller.
-   * @param target `HOST:PORT` of the daemon.
+   * @param targets `HOST:PORT` of each daemon.
    */
-  static async start(folder: string, target: string): Promise<PrometheusProcess> {
+  static async start(folder: string, ...targets: readonly string[]): Promise<PrometheusProcess> {
     cpSync(SHIPPED, folder, { recursive: true });
     const path = join(folder, "prometheus.yml");
     const shipped = readFileSync(path, "utf8");
     const changed = shipped
-      .replace("localhost:8585", target)
+      .replace("- localhost:8585", targets.map((target) => `- ${target}`).join(`\n${" ".repeat(10)}`))
       .replace("scrape_interval: 5s", "scrape_interval: 1s")
       .replace("evaluation_interval: 15s", "evaluation_interval: 1s");
     assert(
-      changed.includes(target) && !changed.includes("15s"),
+      targets.every((target) => changed.includes(target)) && !changed.includes("15s"),
       "target and intervals are in the configuration",
     );
     writeFileSync(path, changed);
+    for (const name of readdirSync(join(folder, "rules"))) {
+      const rules = join(folder, "rules", name);
+      writeFileSync(
+        rules,
+        readFileSync(rules, "utf8").replaceAll(/^ {4}interval: \w+$/gm, "    interval: 1s"),
+      );
+    }
     const address = `127.0.0.1:${await freePort()}`;
     const child = spawn(
       "prometheus",
@@ -94,6 +110,21 @@ export class PrometheusProcess implements AsyncDisposable {
     return vector
       .parse(data)
       .result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
+  }
+
+  /** The series that an expression has in the last five minutes, each with its newest value. */
+  async range(expression: string): Promise<readonly Series[]> {
+    const end = Date.now() / 1000;
+    const span = { start: String(end - 300), end: String(end), step: "2" };
+    const data = await this.#get("query_range", { query: expression, ...span });
+    return matrix
+      .parse(data)
+      .result.map(({ metric, values }) => ({ labels: metric, value: Number(values.at(-1)?.[1]) }));
+  }
+
+  /** The values that a label has in the series of a selector. */
+  async labelValues(selector: string, label: string): Promise<readonly string[]> {
+    return z.array(z.string()).parse(await this.#get(`label/${label}/values`, { "match[]": selector }));
   }
 
   /** The one value that an expression has. */
@@ -143,7 +174,8 @@ export class PrometheusProcess implements AsyncDisposable {
   async #get(path: string, parameters: Readonly<Record<string, string>>): Promise<unknown> {
     const body = new URLSearchParams(parameters);
     const post = path.startsWith("query");
-    const response = await fetch(`${this.#url}/api/v1/${path}`, post ? { method: "POST", body } : {});
+    const url = `${this.#url}/api/v1/${path}`;
+    const response = await (post ? fetch(url, { method: "POST", body }) : fetch(`${url}?${body}`));
     const text = await response.text();
     assert.equal(response.status, 200, `${parameters.query ?? path} is understood: ${text}`);
     return answer.parse(JSON.parse(text)).data;

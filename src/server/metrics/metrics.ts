@@ -1,6 +1,7 @@
 /** The metrics of one daemon, in a registry of their own. Every metric is listed in docs/metrics.md, held by a test. */
 import { collectDefaultMetrics, Gauge, type OpenMetricsContentType, Registry } from "prom-client";
 import type { DeviceEvent, EventSink } from "../../device/events.ts";
+import type { RateLimits } from "../../device/hardware/rates.ts";
 import type { BuildInfo } from "../build-info.ts";
 import type { SpanObserver } from "../tracing/span-queue.ts";
 import { AllocationMetrics } from "./allocation-metrics.ts";
@@ -68,6 +69,17 @@ export class Metrics {
     this.#pressure.addDevice(device);
     this.#transitions.addDevice(device);
     return (event) => this.#count(device, event);
+  }
+
+  /** Shows the brakes on copies; nothing for a path without one. */
+  showRateLimits(limits: RateLimits): void {
+    const gauge = new Gauge({
+      name: "torpor_rate_limit_bytes_per_second",
+      help: "Brake on the copies of a path, of each device; absent where there is none.",
+      labelNames: ["path"],
+      registers: [this.registry],
+    });
+    for (const [path, bytesPerSecond] of Object.entries(limits)) gauge.set({ path }, bytesPerSecond);
   }
 
   /** Makes what counts the hits of failpoints, with every one at 0. */
