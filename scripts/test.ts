@@ -16,7 +16,14 @@ import { ensurePrometheus } from "./prometheus.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
-const STATIC_CHECKS = ["generate:check", "contract:check", "lint", "types", "unused"] as const;
+const STATIC_CHECKS = [
+  "generate:check",
+  "contract:check",
+  "openapi:check",
+  "lint",
+  "types",
+  "unused",
+] as const;
 const FAST_PROJECTS = ["device", "server"] as const;
 const MONITORING_PROJECT = "monitoring";
 const CONTAINER_PROJECT = "containers";

@@ -13,6 +13,8 @@ import {
   eventsOperation,
   HEADERS,
   MONITORING_PATHS,
+  SECURITY,
+  SECURITY_SCHEMES,
 } from "./handwritten.ts";
 import { type Json, SchemaSet } from "./schema.ts";
 
@@ -39,6 +41,7 @@ export function buildOpenApi(registry: FileRegistry): Json {
     paths[path] ??= {};
     paths[path][binding.httpMethod.toLowerCase()] = operation(binding, schemas);
   }
+  for (const [path, item] of Object.entries(paths)) paths[path] = inOrder(item);
   return {
     openapi: "3.1.0",
     info: {
@@ -47,11 +50,14 @@ export function buildOpenApi(registry: FileRegistry): Json {
       description: DESCRIPTION,
       license: { name: "MIT", identifier: "MIT" },
     },
+    servers: [{ url: "/", description: "The daemon that serves this document." }],
+    security: SECURITY,
     tags: [...tags, { name: "Monitoring", description: "Health and metrics of the daemon." }],
     paths: { ...paths, ...MONITORING_PATHS },
     components: {
       schemas: { ...schemas.components(), Error: ERROR_SCHEMA },
       responses: { Error: ERROR_RESPONSE },
+      securitySchemes: SECURITY_SCHEMES,
     },
   };
 }
@@ -62,6 +68,14 @@ export function openApiPath(binding: Pick<Binding, "segments" | "verb">): string
     "literal" in segment ? segment.literal : `{${segment.parameter}}`,
   );
   return `/${parts.join("/")}${binding.verb === "" ? "" : `:${binding.verb}`}`;
+}
+
+/** The operations of a path as readers expect them: reading first. The proto has the methods in an order of its own. */
+function inOrder(item: Readonly<Record<string, Json>>): Record<string, Json> {
+  const verbs = ["get", "put", "post", "patch", "delete"];
+  return Object.fromEntries(
+    Object.entries(item).sort(([one], [other]) => verbs.indexOf(one) - verbs.indexOf(other)),
+  );
 }
 
 function operation(binding: Binding, schemas: SchemaSet): Json {
@@ -77,6 +91,7 @@ function operation(binding: Binding, schemas: SchemaSet): Json {
     name: segment.parameter,
     in: "path",
     required: true,
+    description: `Id of the ${segment.parameter}: the part of its resource name after ${segment.parameter}s/.`,
     schema: { type: "string" },
     example: PATH_EXAMPLES[segment.parameter] ?? null,
   }));

@@ -30,6 +30,18 @@ export const HEADERS: readonly { readonly field: string; readonly parameter: Jso
     },
   },
 ];
+/** Nothing, on an open loopback port; else a token or a client certificate (docs/security.md). */
+export const SECURITY: Json = [{}, { token: [] }, { certificate: [] }];
+
+export const SECURITY_SCHEMES: Json = {
+  token: { type: "http", scheme: "bearer", description: "A token, where the daemon has a tokens file." },
+  certificate: {
+    type: "mutualTLS",
+    description:
+      "A client certificate, where the daemon asks for one; a token may say more closely who calls.",
+  },
+};
+
 const ERROR_REFERENCE: Json = { $ref: "#/components/responses/Error" };
 
 /** The parameters and answers of ReadObject (GET) and WriteObject (PUT). */
@@ -139,7 +151,11 @@ export const MONITORING_PATHS = {
       operationId: "metrics",
       tags: ["Monitoring"],
       summary: "Metrics for Prometheus",
-      responses: { 200: { description: "The exposition format.", content: { "text/plain": {} } } },
+      description: "Every metric of the daemon and its devices, as docs/metrics.md has them.",
+      responses: {
+        200: { description: "The exposition format.", content: { "text/plain": {} } },
+        default: ERROR_REFERENCE,
+      },
     },
   },
 } as const satisfies Record<string, Record<string, Json>>;
@@ -152,9 +168,12 @@ function probe(operationId: string, summary: string, mayFail: boolean): Json {
     operationId,
     tags: ["Monitoring"],
     summary,
+    description: "For machines: needs no credentials, and takes any Host.",
+    security: [],
     responses: {
       200: { description: "Yes.", content },
       ...(mayFail ? { 503: { description: "No.", content } } : {}),
+      default: ERROR_REFERENCE,
     },
   };
 }

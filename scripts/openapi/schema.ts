@@ -46,6 +46,8 @@ export class SchemaSet {
         name: field.jsonName,
         in: "query",
         description: commentOf(field),
+        // A list is the same parameter again: types=EVICTED&types=FAILPOINT_HIT.
+        ...(field.fieldKind === "list" ? { style: "form", explode: true } : {}),
         schema: this.#fieldSchema(field),
       }));
   }

@@ -1,4 +1,5 @@
 /** Errors as a person or a program reads them, and the exit code of each. */
+import { getSystemErrorMessage } from "node:util";
 import { CommanderError } from "commander";
 import { TorporError } from "../client/mod.ts";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.ts";
@@ -40,14 +41,25 @@ function toTold(error: unknown): { told: Told; exitCode: ExitCode } {
     return { told: { code: "INVALID_ARGUMENT", reason: "", message, metadata: {} }, exitCode: EXIT.USAGE };
   }
   if (isSystemError(error)) {
-    const told = { code: "UNKNOWN", reason: error.code, message: `${sentence(error.message)}`, metadata: {} };
+    const told = { code: "UNKNOWN", reason: error.code, message: systemSentence(error), metadata: {} };
     return { told, exitCode: EXIT.FAILED };
   }
   throw error;
 }
 
+interface SystemError extends Error {
+  readonly code: string;
+  readonly errno?: number;
+  readonly path?: string;
+}
+
+function systemSentence({ errno, path, message }: SystemError): string {
+  if (path === undefined || errno === undefined) return sentence(message);
+  return `The file ${path} cannot be used: ${getSystemErrorMessage(errno)}.`;
+}
+
 /** Files that cannot be read or written. */
-function isSystemError(error: unknown): error is Error & { readonly code: string } {
+function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error;
 }
 

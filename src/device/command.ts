@@ -214,11 +214,16 @@ export interface GetFence {
   readonly type: "getFence";
   readonly fence: string;
 }
-/** Waits for a fence. Errors: FENCE_NOT_FOUND, DEADLINE_EXCEEDED when it is still pending after `timeoutMs`. */
+/**
+ * Waits for a fence. Errors: FENCE_NOT_FOUND, DEADLINE_EXCEEDED when it is still pending after `timeoutMs`, CALL_CANCELLED when
+ * it is and nobody waits any more.
+ */
 export interface WaitFence {
   readonly type: "waitFence";
   readonly fence: string;
   readonly timeoutMs: number;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
 }
 /**
  * GT: a full reset; what runs fails, wedged is cleared. FACTORY: drops objects, contexts, backups and FAILED: a clean

@@ -25,7 +25,7 @@ import { MicrocodeSet } from "./hardware/microcode-set.ts";
 import { PowerRail } from "./hardware/rail.ts";
 import { DEFAULT_RATES } from "./hardware/rates.ts";
 import { ThreadedEngine } from "./hardware/threaded-engine.ts";
-import { PAGE_BYTES } from "./limits.ts";
+import { CPU_SLICE_BYTES, PAGE_BYTES } from "./limits.ts";
 import { batchCreate, batchDelete, batchPin, batchUnpin } from "./memory/batch.ts";
 import type { ChangeSource } from "./memory/changes.ts";
 import { checksumContent, readContent, writeContent } from "./memory/content.ts";
@@ -173,7 +173,12 @@ export class AssembledDevice implements Device {
   }
 
   async boot(): Promise<void> {
-    const { resumeFrom } = this.#options;
+    const { resumeFrom, prefault, clock } = this.#options;
+    if (prefault === true) {
+      for (const { bank } of this.memory.regions) {
+        for (const _slice of bank.commit(CPU_SLICE_BYTES)) await clock.yield();
+      }
+    }
     if (resumeFrom !== undefined) {
       this.#power.beginSuspended(resumeFrom);
       return;
@@ -264,7 +269,7 @@ export class AssembledDevice implements Device {
       deleteContext: ({ context }) => void gt.contexts.delete(context),
       submitWork: (command) => this.#submitWork(command),
       getFence: ({ fence }) => gt.scheduler.fences.get(fence).describe(),
-      waitFence: ({ fence, timeoutMs }) => gt.scheduler.fences.wait(fence, timeoutMs),
+      waitFence: ({ fence, timeoutMs, signal }) => gt.scheduler.fences.wait(fence, timeoutMs, signal),
       resetDevice: async ({ scope }) => {
         await (scope === "GT" ? power.resetGt() : power.resetFactory());
         return this.#describe();

@@ -40,6 +40,8 @@ export interface DeviceOptions {
   readonly smem: { readonly sizeBytes: number };
   /** Memory that belongs to the device's display: pinned for life, never saved. @default 0, none */
   readonly stolenBytes?: number;
+  /** Whether all memory is taken from the machine at boot and not when it is first used. @default false */
+  readonly prefault?: boolean;
   /** Where system memory swaps to when it is full. @default nowhere */
   readonly swap?: ByteStore;
   /** Names of engines; those that begin with `bcs` copy. */

@@ -46,6 +46,13 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     print: formatSize,
   },
   smem: { value: "SIZE", repeatable: false, help: "most system memory a device takes", print: formatSize },
+  prefault: {
+    value: undefined,
+    repeatable: false,
+    help: "take all memory at start",
+    rare: true,
+    print: (value) => value,
+  },
   swap: { value: "SIZE", repeatable: false, help: "size of a device's swap file", print: formatSize },
   engines: { value: "LIST", repeatable: true, help: "engines of a device", print: (names) => names },
   http: {

@@ -55,6 +55,7 @@ export const SETTINGS = z
     visible: sizeOrAll().default(ALL),
     stolen: size().default(0),
     smem: size().default(4096 * MIB),
+    prefault: flag().default(false),
     swap: size().default(0),
     engines: list(name(/^(?:rcs|ccs|bcs|vcs)\d$/, "is not an engine, such as bcs0."), ENGINES_MAX).default([
       "rcs0",

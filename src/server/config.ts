@@ -39,6 +39,8 @@ export interface Config {
   readonly stolenBytes: number;
   /** Cap of system memory, per device. */
   readonly smemBytes: number;
+  /** Whether memory is taken from the machine at start and not when it is first used. */
+  readonly prefault: boolean;
   /** Size of each device's swap file; 0 is none. Not 0 only where there is a data directory. */
   readonly swapBytes: number;
   readonly engines: readonly string[];
@@ -177,6 +179,7 @@ function toConfig(settings: Settings): Config {
     visibleBytes: settings.visible === "all" ? undefined : settings.visible,
     stolenBytes: settings.stolen,
     smemBytes: settings.smem,
+    prefault: settings.prefault,
     swapBytes: settings.swap,
     engines: settings.engines,
     http: settings.http,

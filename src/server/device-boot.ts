@@ -59,6 +59,7 @@ export async function boot(name: string, config: Config, deps: BootDeps): Promis
       })),
       smem: { sizeBytes: config.smemBytes },
       stolenBytes: config.stolenBytes,
+      prefault: config.prefault,
       ...(swap === undefined ? {} : { swap }),
       ...(images === undefined ? {} : { images }),
       frameCodec: zstdCodec,

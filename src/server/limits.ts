@@ -56,6 +56,12 @@ export const CONTENT_CHUNK_BYTES_DEFAULT = 256 * KIB;
 /** Longest time a content stream over REST may carry nothing before it is cut. Unit: milliseconds. */
 export const CONTENT_IDLE_TIMEOUT_MS = 120_000;
 
+/**
+ * How long a request may take to arrive whole, content and streams excepted: a sender that never ends would keep a place among
+ * the calls in progress. The largest body at 18 KiB a second. Unit: milliseconds.
+ */
+export const REQUEST_ARRIVAL_MS = 60_000;
+
 /** How long the rest of a refused body is taken and thrown away, so that its sender gets to read why. Unit: milliseconds. */
 export const BODY_DISCARD_MS = 2_000;
 

@@ -114,6 +114,16 @@ describe("torporctl exits with", () => {
   });
 });
 
+describe("an error", () => {
+  it("is a sentence where a file of this machine is the matter", async () => {
+    const { code, stderr } = await torporctl("object upload 1 /nowhere/x.bin");
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: "torporctl: The file /nowhere/x.bin cannot be used: no such file or directory. (ENOENT)\n",
+    });
+  });
+});
+
 describe("an error with -o json", () => {
   it("is JSON on stderr, with reason and metadata", async () => {
     const { stdout, stderr } = await torporctl("object get 999 -o json");

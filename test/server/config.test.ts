@@ -52,6 +52,7 @@ describe("precedence", () => {
       visibleBytes: undefined,
       stolenBytes: 0,
       smemBytes: 2 ** 32,
+      prefault: false,
       swapBytes: 0,
       engines: ["rcs0", "ccs0", "bcs0", "vcs0"],
       http: { kind: "tcp", host: "127.0.0.1", port: 8585 },
@@ -350,7 +351,7 @@ describe("errors", () => {
     ],
     [
       "smem: 1GiB\nsmemm: 2\n",
-      "2:1: There is no setting smemm. There are device, lmem, minPage, visible, stolen, smem, swap, ",
+      "2:1: There is no setting smemm. There are device, lmem, minPage, visible, stolen, smem, prefault, swap, ",
     ],
     [
       "failpoints: evict.object=error\n",

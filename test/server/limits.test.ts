@@ -168,7 +168,7 @@ describe("calls in progress", () => {
       const cancel = await refusalOf(call("CancelTransition", { name: `${name}/transitions/9` }));
       expect(cancel.reason).toBe("TRANSITION_NOT_FOUND");
     }
-    // Streams are bounded by other means: by their windows, and by the calls of a connection.
+    // Streams have a number of their own.
     expect(await overGrpc(wires, "grpc.reflection.v1.ServerReflection/ServerReflectionInfo")).toMatchObject({
       code: "OK",
     });
@@ -177,6 +177,31 @@ describe("calls in progress", () => {
     await wires.overRest("ListRegions", { parent: name });
     await wires.overGrpc("ListRegions", { parent: name });
     expect(CALLS_RESERVED).toBeGreaterThan(0);
+  });
+
+  it("that are streams are counted over both wires, apart from the others", async () => {
+    await using wires = await startWires([new FakeDevice()], { gate: { callsMax: 1, streamsMax: 2 } });
+    const leave = new AbortController();
+    const watch = await fetch(`${wires.baseUrl}/v1/events`, { signal: leave.signal });
+    const upload = wires.memory.writeObject(() => {});
+    upload.on("error", () => {});
+    const reflection = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let refused = await overGrpc(wires, reflection);
+    for (let turn = 0; turn < 500 && refused.code === "OK"; turn++)
+      refused = await overGrpc(wires, reflection);
+    expect(refused).toMatchObject({ code: "UNAVAILABLE", reason: "OVERLOADED" });
+    const response = await fetch(`${wires.baseUrl}/v1/events`);
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({
+      error: { message: "2 streams are open, and the daemon takes no more." },
+    });
+    await wires.overRest("GetDevice", { name });
+    leave.abort();
+    upload.cancel();
+    await watch.text().catch(() => "left");
+    for (let turn = 0; turn < 500 && refused.code !== "OK"; turn++)
+      refused = await overGrpc(wires, reflection);
+    expect(refused).toMatchObject({ code: "OK" });
   });
 
   it("keep their place when their client goes away, until the work has ended", async () => {

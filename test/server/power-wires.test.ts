@@ -1,37 +1,9 @@
 /** Runtime PM, hibernation images and traces over both wires, with a device and a store that do as they are told. */
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { DeviceError } from "../../src/device/mod.ts";
-import type { ImageCatalogue, ImageFacts, ImageRecord } from "../../src/server/images.ts";
 import { FakeDevice, RUNTIME_PM } from "../support/fake-device.ts";
+import { FakeImages, IMAGE_FACTS, threeImages } from "../support/fake-images.ts";
 import { type JsonCall, refusalOf, startWires, type Wires } from "../support/wires.ts";
-
-const FACTS: ImageFacts = { formatVersion: "1.0", hybrid: true, codec: 1, objects: 7, contentBytes: 8192 };
-
-/** A store of which tests say what it holds. */
-class FakeImages implements ImageCatalogue {
-  records: ImageRecord[] = [];
-  facts: ImageFacts | undefined = FACTS;
-
-  async list(): Promise<readonly ImageRecord[]> {
-    return this.records;
-  }
-
-  async get(id: string): Promise<ImageRecord> {
-    const found = this.records.find((record) => record.id === id);
-    if (found !== undefined) return found;
-    throw new DeviceError("IMAGE_NOT_FOUND", `There is no image ${id}.`, { image: id });
-  }
-
-  async describe(): Promise<ImageFacts | undefined> {
-    return this.facts;
-  }
-
-  async delete(id: string): Promise<void> {
-    await this.get(id);
-    this.records = this.records.filter((record) => record.id !== id);
-  }
-}
 
 let device: FakeDevice;
 let images: FakeImages;
@@ -48,14 +20,8 @@ beforeEach(() => {
   device.commands.length = 0;
   device.shows = {};
   device.runtimePm = RUNTIME_PM;
-  images.facts = FACTS;
-  images.records = ["a", "b", "c"].map((suffix) => ({
-    id: `card0-${suffix}`,
-    device: "card0",
-    state: suffix === "c" ? "SEALED" : "CONSUMED",
-    createTimeNs: 1_500_000_000n,
-    sizeBytes: 4096,
-  }));
+  images.facts = IMAGE_FACTS;
+  images.records = threeImages();
 });
 afterAll(async () => {
   await wires[Symbol.asyncDispose]();

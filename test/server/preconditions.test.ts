@@ -2,8 +2,9 @@
 
 import { once } from "node:events";
 import type { JsonObject } from "@bufbuild/protobuf";
-import { Metadata, status } from "@grpc/grpc-js";
+import { credentials, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { EngineServiceClient, WaitFenceRequest } from "../../src/server/gen/torpor/v1/engine.ts";
 import { CreateObjectRequest } from "../../src/server/gen/torpor/v1/memory.ts";
 import { FakeDevice } from "../support/fake-device.ts";
 import { bootThreaded, type TestDevice } from "../support/test-device.ts";
@@ -114,5 +115,38 @@ describe("the device is told that nobody waits for a held call any more", () => 
     expect(await code).toBe(how === "goes away" ? status.CANCELLED : status.DEADLINE_EXCEEDED);
     await arrived;
     await left;
+  });
+});
+
+describe.each(["REST", "gRPC"])("over %s, a wait for a fence", (wire) => {
+  it("ends when its client goes away, and gives the place of the call back", async () => {
+    await using own = await startWires([gpu.device], { gate: { callsMax: 1 } });
+    const { name: object } = await own.overRest("CreateObject", { parent: DEVICE, size: "4096" });
+    const { name: context } = await own.overRest("CreateContext", { parent: DEVICE, engine: "bcs0" });
+    // Nobody will ever write the value that it waits for.
+    const commands = [{ waitSemaphore: { object: String(object), offset: "0", value: 1 } }];
+    const fence = await own.overRest("SubmitWork", { name: String(context), commands });
+    const name = String(fence.name);
+    if (wire === "REST") {
+      const url = `${own.baseUrl}/v1/${name}:wait`;
+      const body = JSON.stringify({ timeout: "3600s" });
+      const waiting = fetch(url, { method: "POST", body, signal: AbortSignal.timeout(50) });
+      await expect(waiting).rejects.toThrow();
+    } else {
+      const message = WaitFenceRequest.create({ name, timeout: { seconds: 3600n, nanos: 0 } });
+      const engines = new EngineServiceClient(own.grpcAddress, credentials.createInsecure());
+      const deadline = Date.now() + 50;
+      const code = await new Promise((resolve) =>
+        engines.waitFence(message, new Metadata(), { deadline }, (error) => resolve(error?.code)),
+      );
+      engines.close();
+      expect(code).toBe(status.DEADLINE_EXCEEDED);
+    }
+    const isFree = () =>
+      own.overRest("GetFence", { name }).then(
+        ({ state }) => state === "PENDING",
+        () => false,
+      );
+    await expect.poll(isFree, { timeout: 5_000, interval: 20 }).toBe(true);
   });
 });

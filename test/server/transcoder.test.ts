@@ -197,7 +197,17 @@ describe("a body", () => {
       "Field size (9007199254740993) is outside the range of -(2^53-1) to 2^53-1.",
       "size",
     ],
+    [
+      '{"size":"9223372036854775808"}',
+      "Field size (9223372036854775808) is not within -9223372036854775808 to 9223372036854775807.",
+      "size",
+    ],
     ['{"label":5}', "Field label (5) is not a string.", "label"],
+    [
+      '{"label":"a\\ud800"}',
+      'Field label ("a\\ud800") has half of a character, which UTF-8 cannot say.',
+      "label",
+    ],
     ['{"regions":"lmem0"}', 'Field regions ("lmem0") is not a list.', "regions"],
     ['{"regions":[1]}', "Field regions[0] (1) is not a string.", "regions[0]"],
     [
@@ -289,6 +299,8 @@ describe("a query", () => {
     "pageSize=-1",
     "pageSize=99999999999",
     "colour=red",
+    "__proto__=x",
+    "__proto__=x&__proto__=y",
     "showDeviceOwned=yes",
     "filter=colour%3Dred",
     "filter=region",

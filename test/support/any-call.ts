@@ -14,11 +14,12 @@ export interface Ending {
 
 const keep = (bytes: Buffer) => bytes;
 
-/** Calls `torpor.v1.X/Y` with one empty message, whatever kind of method it is. The first answer counts as OK. */
+/** Calls `torpor.v1.X/Y` with one message, whatever kind of method it is. The first answer counts as OK. */
 export async function callAny(
   target: { readonly address: string; readonly credentials: ChannelCredentials },
   rpc: string,
   headers: Readonly<Record<string, string>> = {},
+  message: Uint8Array = new Uint8Array(0),
 ): Promise<Ending> {
   // The client of the library takes no address for the name in a certificate.
   const options = { "grpc.ssl_target_name_override": "localhost" };
@@ -38,7 +39,7 @@ export async function callAny(
         const reason = info?.type === "ErrorInfo" ? info.value.reason : undefined;
         resolve({ code: grpcStatus[code] ?? "", reason, metadata: trailers });
       });
-      call.write(Buffer.alloc(0));
+      call.write(Buffer.from(message));
       call.end();
     });
   } finally {

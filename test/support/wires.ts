@@ -76,7 +76,7 @@ export interface Wires extends AsyncDisposable {
   readonly log: Record<string, unknown>[];
 }
 
-type WiresOptions = Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts">> & {
+type WiresOptions = Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts" | "arrivalMs">> & {
   /** Where REST listens. @default 127.0.0.1 */
   readonly host?: string;
   /** @default none: as without --enable-faults */
@@ -126,7 +126,15 @@ export async function startWires(
     ...options,
   });
   const baseUrl = await app.listen({ host, port: 0 });
-  const grpcWire = buildGrpc({ devices, gate, events, ledger, logger, observer });
+  const grpcWire = buildGrpc({
+    devices,
+    gate,
+    events,
+    ledger,
+    logger,
+    observer,
+    arrivalMs: options.arrivalMs,
+  });
   const port = await bind(grpcWire, ServerCredentials.createInsecure());
   const grpcAddress = `127.0.0.1:${port}`;
   const insecure: ChannelCredentials = credentials.createInsecure();
@@ -158,6 +166,18 @@ export async function startWires(
 
 /** Calls over REST: `name` or `parent` goes into the path, the rest into body or query. */
 export async function callRest(baseUrl: string, method: string, request: JsonObject): Promise<JsonObject> {
+  const { path, init } = restRequest(method, request);
+  const response = await fetch(`${baseUrl}${path}`, init);
+  const json = (await response.json()) as JsonObject;
+  if (response.ok) return json;
+  throw refusedByBody(json);
+}
+
+/** What a call is over REST. Of content the body is what a message would be: some bytes. */
+export function restRequest(
+  method: string,
+  request: JsonObject,
+): { readonly path: string; readonly init: RequestInit } {
   const { httpMethod, template, variable, body } = bindingOf(method);
   const { [toCamel(body)]: resource = {}, ...others } = request;
   // The name is in the request, or in the resource that is its body.
@@ -166,13 +186,11 @@ export async function callRest(baseUrl: string, method: string, request: JsonObj
   const path = template.replace(/\{(?:[\w.]+)=.*\}/, String(name));
   const inBody = body === "*" ? rest : resource;
   const inQuery = body === "*" ? {} : body === "" ? rest : others;
-  const fields = Object.entries(inQuery).map(([key, value]) => [key, String(value)]);
-  const url = `${baseUrl}${path}?${new URLSearchParams(fields)}`;
+  const fields = Object.entries(inQuery)
+    .filter(([key]) => key !== variable?.fieldPath.at(-1))
+    .map(([key, value]) => [key, String(value)]);
   const init = { method: httpMethod, ...(body === "" ? {} : { body: JSON.stringify(inBody) }) };
-  const response = await fetch(url, init);
-  const json = (await response.json()) as JsonObject;
-  if (response.ok) return json;
-  throw refusedByBody(json);
+  return { path: `${path}?${new URLSearchParams(fields)}`, init };
 }
 
 /** What the body of a refused request says. */

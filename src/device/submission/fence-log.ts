@@ -52,8 +52,11 @@ export class FenceLog {
     );
   }
 
-  /** Waits until a fence has settled. @throws DeviceError DEADLINE_EXCEEDED when it has not in time. */
-  async wait(id: string, timeoutMs: number): Promise<FenceResource> {
+  /**
+   * Waits until a fence has settled. @param signal nobody waits any more
+   * @throws DeviceError DEADLINE_EXCEEDED when it has not in time, CALL_CANCELLED
+   */
+  async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<FenceResource> {
     if (!(timeoutMs >= 0 && timeoutMs <= FENCE_WAIT_MAX_MS)) {
       throw new DeviceError(
         "INVALID_REQUEST",
@@ -61,8 +64,14 @@ export class FenceLog {
       );
     }
     const request = this.get(id);
-    const settled = new Promise<void>((resolve) => request.fence.onSettled(resolve));
-    if (await settledWithin(this.#clock, settled, timeoutMs)) return request.describe();
+    const over = new Promise<void>((resolve) => {
+      request.fence.onSettled(resolve);
+      signal?.addEventListener("abort", () => resolve(), { once: true });
+    });
+    if (await settledWithin(this.#clock, over, timeoutMs)) {
+      if (request.fence.state !== "PENDING") return request.describe();
+      throw new DeviceError("CALL_CANCELLED", `Nobody waits for fence ${id} any more.`, { fence: id });
+    }
     throw new DeviceError("DEADLINE_EXCEEDED", `Fence ${id} was still pending after ${timeoutMs} ms.`, {
       fence: id,
     });

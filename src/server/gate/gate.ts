@@ -10,7 +10,7 @@ import { toFailure, WireError } from "../errors.ts";
 import { Admission } from "./admission.ts";
 import { AuditLog } from "./audit.ts";
 import type { CallRate } from "./call-rate.ts";
-import { CALLS_IN_PROGRESS_MAX, CALLS_RESERVED } from "./limits.ts";
+import { CALLS_IN_PROGRESS_MAX, CALLS_RESERVED, STREAMS_MAX } from "./limits.ts";
 
 export interface GateOptions {
   readonly authenticator: Authenticator;
@@ -23,6 +23,8 @@ export interface GateOptions {
   readonly now?: () => number;
   /** Unary calls in progress. @default CALLS_IN_PROGRESS_MAX */
   readonly callsMax?: number;
+  /** Streams that are open. @default STREAMS_MAX */
+  readonly streamsMax?: number;
 }
 
 export interface ArrivingCall {
@@ -39,7 +41,9 @@ export class Gate {
   readonly #isOverloaded: () => boolean;
   readonly #now: () => number;
   readonly #callsMax: number;
+  readonly #streamsMax: number;
   #calls = 0;
+  #streams = 0;
 
   constructor(options: GateOptions) {
     this.#authenticator = options.authenticator;
@@ -48,6 +52,7 @@ export class Gate {
     this.#rate = options.rate;
     this.#isOverloaded = options.isOverloaded ?? (() => false);
     this.#callsMax = options.callsMax ?? CALLS_IN_PROGRESS_MAX;
+    this.#streamsMax = options.streamsMax ?? STREAMS_MAX;
   }
 
   /**
@@ -75,11 +80,13 @@ export class Gate {
     }
     const isUnary = rpc.method.methodKind === "unary";
     if (isUnary) this.#calls++;
+    else this.#streams++;
     const { peer } = credentials;
     const { role } = rpc;
     const recheck = () => requireRole(this.#authenticator.authenticate(credentials), role, name);
     return new Admission({ requestId, rpc, caller, recheck }, (outcome) => {
       if (isUnary) this.#calls--;
+      else this.#streams--;
       const durationMs = this.#now() - startMs;
       if (rpc.changes) this.#audit.write({ rpc: name, requestId, peer, caller, durationMs, ...outcome });
     });
@@ -100,8 +107,12 @@ export class Gate {
   }
 
   #refuseFull({ method, relieves }: Rpc): void {
+    if (method.methodKind !== "unary") {
+      if (this.#streams < this.#streamsMax) return;
+      throw new WireError("OVERLOADED", `${this.#streams} streams are open, and the daemon takes no more.`);
+    }
     const callsMax = relieves ? this.#callsMax + CALLS_RESERVED : this.#callsMax;
-    if (method.methodKind !== "unary" || this.#calls < callsMax) return;
+    if (this.#calls < callsMax) return;
     throw new WireError("OVERLOADED", `${this.#calls} calls are in progress, and the daemon takes no more.`);
   }
 }

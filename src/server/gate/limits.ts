@@ -11,6 +11,12 @@ export const CALLS_IN_PROGRESS_MAX = 4096;
 /** Calls beyond that for what ends others (a cancel, a reset): the way out stays open. */
 export const CALLS_RESERVED = 64;
 
+/**
+ * Streams that are open: content, events and reflection. Each holds a chunk of content of at most 1 MiB, and as long as its
+ * client is there it may stand still.
+ */
+export const STREAMS_MAX = 1024;
+
 /** How often the delay of the event loop is looked at. Unit: milliseconds. */
 export const LOOP_SAMPLE_MS = 250;
 

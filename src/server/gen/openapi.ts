@@ -11,6 +11,21 @@ export const OPENAPI = {
       "identifier": "MIT"
     }
   },
+  "servers": [
+    {
+      "url": "/",
+      "description": "The daemon that serves this document."
+    }
+  ],
+  "security": [
+    {},
+    {
+      "token": []
+    },
+    {
+      "certificate": []
+    }
+  ],
   "tags": [
     {
       "name": "PowerService",
@@ -51,6 +66,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -98,6 +114,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -177,6 +194,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -254,6 +272,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -263,6 +282,7 @@ export const OPENAPI = {
             "name": "transition",
             "in": "path",
             "required": true,
+            "description": "Id of the transition: the part of its resource name after transitions/.",
             "schema": {
               "type": "string"
             },
@@ -299,6 +319,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -352,6 +373,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -361,6 +383,7 @@ export const OPENAPI = {
             "name": "transition",
             "in": "path",
             "required": true,
+            "description": "Id of the transition: the part of its resource name after transitions/.",
             "schema": {
               "type": "string"
             },
@@ -435,6 +458,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -444,6 +468,7 @@ export const OPENAPI = {
             "name": "transition",
             "in": "path",
             "required": true,
+            "description": "Id of the transition: the part of its resource name after transitions/.",
             "schema": {
               "type": "string"
             },
@@ -478,6 +503,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -512,6 +538,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -634,6 +661,7 @@ export const OPENAPI = {
             "name": "image",
             "in": "path",
             "required": true,
+            "description": "Id of the image: the part of its resource name after images/.",
             "schema": {
               "type": "string"
             },
@@ -668,6 +696,7 @@ export const OPENAPI = {
             "name": "image",
             "in": "path",
             "required": true,
+            "description": "Id of the image: the part of its resource name after images/.",
             "schema": {
               "type": "string"
             },
@@ -746,6 +775,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -782,6 +812,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -848,6 +879,8 @@ export const OPENAPI = {
             "name": "types",
             "in": "query",
             "description": "The only types to tell; none is all. Bookmarks always come.",
+            "style": "form",
+            "explode": true,
             "schema": {
               "type": "array",
               "items": {
@@ -922,6 +955,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -958,6 +992,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -967,6 +1002,7 @@ export const OPENAPI = {
             "name": "engine",
             "in": "path",
             "required": true,
+            "description": "Id of the engine: the part of its resource name after engines/.",
             "schema": {
               "type": "string"
             },
@@ -1003,6 +1039,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1012,6 +1049,7 @@ export const OPENAPI = {
             "name": "engine",
             "in": "path",
             "required": true,
+            "description": "Id of the engine: the part of its resource name after engines/.",
             "schema": {
               "type": "string"
             },
@@ -1056,6 +1094,58 @@ export const OPENAPI = {
       }
     },
     "/v1/devices/{device}/contexts": {
+      "get": {
+        "operationId": "EngineService_ListContexts",
+        "tags": [
+          "EngineService"
+        ],
+        "summary": "Lists the contexts of a device by ascending id",
+        "description": "Lists the contexts of a device by ascending id.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Contexts made or deleted between two pages may\nor may not be listed; all others are listed once. Failure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token of\nanother listing.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "pageSize",
+            "in": "query",
+            "description": "Most contexts to answer; 0 means 100, more than 1000 means 1000.",
+            "schema": {
+              "type": "integer",
+              "format": "int32"
+            }
+          },
+          {
+            "name": "pageToken",
+            "in": "query",
+            "description": "next_page_token of the page before; empty for the first page.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page of the contexts of a device.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListContextsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
       "post": {
         "operationId": "EngineService_CreateContext",
         "tags": [
@@ -1068,6 +1158,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1112,57 +1203,6 @@ export const OPENAPI = {
             "$ref": "#/components/responses/Error"
           }
         }
-      },
-      "get": {
-        "operationId": "EngineService_ListContexts",
-        "tags": [
-          "EngineService"
-        ],
-        "summary": "Lists the contexts of a device by ascending id",
-        "description": "Lists the contexts of a device by ascending id.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Contexts made or deleted between two pages may\nor may not be listed; all others are listed once. Failure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN) for a token of\nanother listing.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            },
-            "example": "card0"
-          },
-          {
-            "name": "pageSize",
-            "in": "query",
-            "description": "Most contexts to answer; 0 means 100, more than 1000 means 1000.",
-            "schema": {
-              "type": "integer",
-              "format": "int32"
-            }
-          },
-          {
-            "name": "pageToken",
-            "in": "query",
-            "description": "next_page_token of the page before; empty for the first page.",
-            "schema": {
-              "type": "string"
-            }
-          }
-        ],
-        "responses": {
-          "200": {
-            "description": "A page of the contexts of a device.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/ListContextsResponse"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
       }
     },
     "/v1/devices/{device}/contexts/{context}": {
@@ -1178,6 +1218,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1187,6 +1228,7 @@ export const OPENAPI = {
             "name": "context",
             "in": "path",
             "required": true,
+            "description": "Id of the context: the part of its resource name after contexts/.",
             "schema": {
               "type": "string"
             },
@@ -1221,6 +1263,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1230,6 +1273,7 @@ export const OPENAPI = {
             "name": "context",
             "in": "path",
             "required": true,
+            "description": "Id of the context: the part of its resource name after contexts/.",
             "schema": {
               "type": "string"
             },
@@ -1291,6 +1335,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1300,6 +1345,7 @@ export const OPENAPI = {
             "name": "context",
             "in": "path",
             "required": true,
+            "description": "Id of the context: the part of its resource name after contexts/.",
             "schema": {
               "type": "string"
             },
@@ -1377,6 +1423,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1386,6 +1433,7 @@ export const OPENAPI = {
             "name": "fence",
             "in": "path",
             "required": true,
+            "description": "Id of the fence: the part of its resource name after fences/.",
             "schema": {
               "type": "string"
             },
@@ -1422,6 +1470,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1431,6 +1480,7 @@ export const OPENAPI = {
             "name": "fence",
             "in": "path",
             "required": true,
+            "description": "Id of the fence: the part of its resource name after fences/.",
             "schema": {
               "type": "string"
             },
@@ -1505,6 +1555,7 @@ export const OPENAPI = {
             "name": "failpoint",
             "in": "path",
             "required": true,
+            "description": "Id of the failpoint: the part of its resource name after failpoints/.",
             "schema": {
               "type": "string"
             },
@@ -1564,6 +1615,7 @@ export const OPENAPI = {
             "name": "failpoint",
             "in": "path",
             "required": true,
+            "description": "Id of the failpoint: the part of its resource name after failpoints/.",
             "schema": {
               "type": "string"
             },
@@ -1664,6 +1716,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1700,6 +1753,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1709,6 +1763,7 @@ export const OPENAPI = {
             "name": "region",
             "in": "path",
             "required": true,
+            "description": "Id of the region: the part of its resource name after regions/.",
             "schema": {
               "type": "string"
             },
@@ -1745,6 +1800,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1754,6 +1810,7 @@ export const OPENAPI = {
             "name": "region",
             "in": "path",
             "required": true,
+            "description": "Id of the region: the part of its resource name after regions/.",
             "schema": {
               "type": "string"
             },
@@ -1800,68 +1857,6 @@ export const OPENAPI = {
       }
     },
     "/v1/devices/{device}/objects": {
-      "post": {
-        "operationId": "MemoryService_CreateObject",
-        "tags": [
-          "MemoryService"
-        ],
-        "summary": "Makes an object. It takes no memory until it is first used",
-        "description": "Makes an object. It takes no memory until it is first used.\n\nNeeds: an ACTIVE device. Success: a new UNPOPULATED object with an id never used before. Failure: INVALID_ARGUMENT\n(INVALID_SIZE, INVALID_REGION, INVALID_FLAGS), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED); nothing is made.",
-        "parameters": [
-          {
-            "name": "device",
-            "in": "path",
-            "required": true,
-            "schema": {
-              "type": "string"
-            },
-            "example": "card0"
-          },
-          {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "description": "Stands for requestId.",
-            "schema": {
-              "type": "string",
-              "format": "uuid"
-            }
-          }
-        ],
-        "requestBody": {
-          "required": false,
-          "content": {
-            "application/json": {
-              "schema": {
-                "$ref": "#/components/schemas/CreateObjectRequest"
-              },
-              "example": {
-                "size": "67108864",
-                "regions": [
-                  "lmem0",
-                  "smem"
-                ],
-                "label": "weights",
-                "requestId": "5f0c2f4e-8a4b-4f0e-9f60-2b1d5c7a9e31"
-              }
-            }
-          }
-        },
-        "responses": {
-          "200": {
-            "description": "A memory object: bytes with a name, and a place that may change.",
-            "content": {
-              "application/json": {
-                "schema": {
-                  "$ref": "#/components/schemas/Object"
-                }
-              }
-            }
-          },
-          "default": {
-            "$ref": "#/components/responses/Error"
-          }
-        }
-      },
       "get": {
         "operationId": "MemoryService_ListObjects",
         "tags": [
@@ -1874,6 +1869,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1928,6 +1924,69 @@ export const OPENAPI = {
             "$ref": "#/components/responses/Error"
           }
         }
+      },
+      "post": {
+        "operationId": "MemoryService_CreateObject",
+        "tags": [
+          "MemoryService"
+        ],
+        "summary": "Makes an object. It takes no memory until it is first used",
+        "description": "Makes an object. It takes no memory until it is first used.\n\nNeeds: an ACTIVE device. Success: a new UNPOPULATED object with an id never used before. Failure: INVALID_ARGUMENT\n(INVALID_SIZE, INVALID_REGION, INVALID_FLAGS), RESOURCE_EXHAUSTED (LIMIT_EXCEEDED); nothing is made.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/CreateObjectRequest"
+              },
+              "example": {
+                "size": "67108864",
+                "regions": [
+                  "lmem0",
+                  "smem"
+                ],
+                "label": "weights",
+                "requestId": "5f0c2f4e-8a4b-4f0e-9f60-2b1d5c7a9e31"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A memory object: bytes with a name, and a place that may change.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
       }
     },
     "/v1/devices/{device}/objects/{object}": {
@@ -1943,6 +2002,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1952,6 +2012,7 @@ export const OPENAPI = {
             "name": "object",
             "in": "path",
             "required": true,
+            "description": "Id of the object: the part of its resource name after objects/.",
             "schema": {
               "type": "string"
             },
@@ -1986,6 +2047,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -1995,6 +2057,7 @@ export const OPENAPI = {
             "name": "object",
             "in": "path",
             "required": true,
+            "description": "Id of the object: the part of its resource name after objects/.",
             "schema": {
               "type": "string"
             },
@@ -2072,6 +2135,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2081,6 +2145,7 @@ export const OPENAPI = {
             "name": "object",
             "in": "path",
             "required": true,
+            "description": "Id of the object: the part of its resource name after objects/.",
             "schema": {
               "type": "string"
             },
@@ -2147,6 +2212,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2156,6 +2222,7 @@ export const OPENAPI = {
             "name": "object",
             "in": "path",
             "required": true,
+            "description": "Id of the object: the part of its resource name after objects/.",
             "schema": {
               "type": "string"
             },
@@ -2222,6 +2289,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2231,6 +2299,7 @@ export const OPENAPI = {
             "name": "object",
             "in": "path",
             "required": true,
+            "description": "Id of the object: the part of its resource name after objects/.",
             "schema": {
               "type": "string"
             },
@@ -2297,6 +2366,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2306,6 +2376,7 @@ export const OPENAPI = {
             "name": "object",
             "in": "path",
             "required": true,
+            "description": "Id of the object: the part of its resource name after objects/.",
             "schema": {
               "type": "string"
             },
@@ -2372,6 +2443,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2438,6 +2510,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2500,6 +2573,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2561,6 +2635,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2622,6 +2697,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2658,6 +2734,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2667,6 +2744,7 @@ export const OPENAPI = {
             "name": "object",
             "in": "path",
             "required": true,
+            "description": "Id of the object: the part of its resource name after objects/.",
             "schema": {
               "type": "string"
             },
@@ -2716,6 +2794,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2725,6 +2804,7 @@ export const OPENAPI = {
             "name": "object",
             "in": "path",
             "required": true,
+            "description": "Id of the object: the part of its resource name after objects/.",
             "schema": {
               "type": "string"
             },
@@ -2797,6 +2877,7 @@ export const OPENAPI = {
             "name": "device",
             "in": "path",
             "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
             "schema": {
               "type": "string"
             },
@@ -2806,6 +2887,7 @@ export const OPENAPI = {
             "name": "object",
             "in": "path",
             "required": true,
+            "description": "Id of the object: the part of its resource name after objects/.",
             "schema": {
               "type": "string"
             },
@@ -2863,6 +2945,8 @@ export const OPENAPI = {
           "Monitoring"
         ],
         "summary": "Whether the daemon runs",
+        "description": "For machines: needs no credentials, and takes any Host.",
+        "security": [],
         "responses": {
           "200": {
             "description": "Yes.",
@@ -2878,6 +2962,9 @@ export const OPENAPI = {
                 }
               }
             }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
           }
         }
       }
@@ -2889,6 +2976,8 @@ export const OPENAPI = {
           "Monitoring"
         ],
         "summary": "Whether the daemon takes calls; a suspended device does not matter",
+        "description": "For machines: needs no credentials, and takes any Host.",
+        "security": [],
         "responses": {
           "200": {
             "description": "Yes.",
@@ -2919,6 +3008,9 @@ export const OPENAPI = {
                 }
               }
             }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
           }
         }
       }
@@ -2930,6 +3022,8 @@ export const OPENAPI = {
           "Monitoring"
         ],
         "summary": "The same as /readyz",
+        "description": "For machines: needs no credentials, and takes any Host.",
+        "security": [],
         "responses": {
           "200": {
             "description": "Yes.",
@@ -2960,6 +3054,9 @@ export const OPENAPI = {
                 }
               }
             }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
           }
         }
       }
@@ -2971,12 +3068,16 @@ export const OPENAPI = {
           "Monitoring"
         ],
         "summary": "Metrics for Prometheus",
+        "description": "Every metric of the daemon and its devices, as docs/metrics.md has them.",
         "responses": {
           "200": {
             "description": "The exposition format.",
             "content": {
               "text/plain": {}
             }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
           }
         }
       }
@@ -5545,6 +5646,17 @@ export const OPENAPI = {
             }
           }
         }
+      }
+    },
+    "securitySchemes": {
+      "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token, where the daemon has a tokens file."
+      },
+      "certificate": {
+        "type": "mutualTLS",
+        "description": "A client certificate, where the daemon asks for one; a token may say more closely who calls."
       }
     }
   }

@@ -1,7 +1,7 @@
 /** Takes each gRPC call to the gate as soon as its metadata are here, before a message is read; names it in its trailers. */
 import { Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import { peerAddress } from "../auth/peer.ts";
-import { toFailure } from "../errors.ts";
+import { toFailure, WireError } from "../errors.ts";
 import type { Admission } from "../gate/admission.ts";
 import type { Gate } from "../gate/gate.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
@@ -16,11 +16,18 @@ export function admissionOf(call: { readonly metadata: Metadata }): Admission | 
   return ADMISSIONS.get(call.metadata);
 }
 
-export function admitCalls(gate: Gate, { logger, observer }: CallContext): ServerInterceptor {
-  return ({ path }, call) => {
+/** @param arrivalMs how long the one request of a call may take to arrive. Unit: milliseconds. */
+export function admitCalls(
+  gate: Gate,
+  { logger, observer }: CallContext,
+  arrivalMs: number,
+): ServerInterceptor {
+  return ({ path, requestStream }, call) => {
     const rpc = path.slice(1);
     let requestId = "";
     let admission: Admission | undefined;
+    let isRefused = false;
+    let arrival: NodeJS.Timeout | undefined;
 
     function admit(metadata: Metadata): Admission | undefined {
       const authorization = metadata.get("authorization").join(", ");
@@ -36,7 +43,9 @@ export function admitCalls(gate: Gate, { logger, observer }: CallContext): Serve
     }
 
     function refuse(error: unknown): void {
+      isRefused = true;
       const failure = toFailure(error);
+      admission?.failed(failure);
       const [service = "", method = ""] = rpc.split("/");
       observer?.onCallEnd?.({ service, method, code: failure.status, seconds: 0 });
       logger.debug({ path, reason: failure.reason, requestId }, failure.message);
@@ -55,14 +64,27 @@ export function admitCalls(gate: Gate, { logger, observer }: CallContext): Serve
               return refuse(error);
             }
             if (admission !== undefined) ADMISSIONS.set(metadata, admission);
+            // Whoever never sends it would keep the place of a call.
+            if (!requestStream) arrival = setTimeout(() => refuse(tooSlow(arrivalMs)), arrivalMs).unref();
             proceed(metadata);
           },
+          onReceiveHalfClose(proceed) {
+            clearTimeout(arrival);
+            if (!isRefused) proceed();
+          },
           // The library calls it at every end.
-          onCancel: () => admission?.close(),
+          onCancel() {
+            clearTimeout(arrival);
+            admission?.close();
+          },
         }),
       sendStatus: (status, next) => next({ ...status, metadata: named(status.metadata, requestId) }),
     });
   };
+}
+
+function tooSlow(arrivalMs: number): WireError {
+  return new WireError("DEADLINE_EXCEEDED", `The request did not arrive whole within ${arrivalMs / 1000} s.`);
 }
 
 function named(metadata: Metadata | null | undefined, requestId: string): Metadata {

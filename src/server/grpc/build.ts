@@ -22,6 +22,7 @@ import {
   GRPC_KEEPALIVE_TIMEOUT_MS,
   GRPC_MESSAGE_BYTES_MAX,
   GRPC_STREAMS_MAX,
+  REQUEST_ARRIVAL_MS,
 } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
@@ -42,6 +43,8 @@ export interface GrpcDeps {
   readonly ledger: RequestLedger;
   readonly logger: FastifyBaseLogger;
   readonly observer?: WireObserver;
+  /** How long a request may take to arrive. Unit: milliseconds. @default REQUEST_ARRIVAL_MS */
+  readonly arrivalMs?: number | undefined;
   /** @default none: nobody traces */
   readonly tracer?: CallTracer | undefined;
 }
@@ -57,6 +60,7 @@ const SERVED = /^(torpor\.v1|grpc\.reflection\.v1(alpha)?)\./;
 
 export function buildGrpc(deps: GrpcDeps): GrpcWire {
   const health = new Health();
+  const { arrivalMs = REQUEST_ARRIVAL_MS } = deps;
   const context: CallContext = { logger: deps.logger, observer: deps.observer };
   const server = new DrainingServer(health, {
     "grpc.max_receive_message_length": GRPC_MESSAGE_BYTES_MAX,
@@ -67,7 +71,7 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
     "grpc.keepalive_timeout_ms": GRPC_KEEPALIVE_TIMEOUT_MS,
     // It would count and remember every message of every call, for a service that we do not have.
     "grpc.enable_channelz": 0,
-    interceptors: [intercept(health, admitCalls(deps.gate, context), deps.tracer)],
+    interceptors: [intercept(health, admitCalls(deps.gate, context, arrivalMs), deps.tracer)],
   });
   const handlers = handlersByPath(deps, context);
   const names = [""];

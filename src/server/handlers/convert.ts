@@ -34,9 +34,12 @@ export function toMs(duration: Duration | undefined, field: string): number | un
   if (duration === undefined) return undefined;
   const ms = Number(duration.seconds) * 1000 + Math.ceil(duration.nanos / NS_PER_MS);
   if (duration.seconds >= 0n && duration.nanos >= 0 && ms <= DURATION_MS_MAX) return ms;
-  throw new WireError("INVALID_REQUEST", `Field ${field} is not within 0s to ${DURATION_MS_MAX / 1000}s.`, {
-    field,
-  });
+  const given = `${Number(duration.seconds) + duration.nanos / (NS_PER_MS * 1000)}s`;
+  throw new WireError(
+    "INVALID_REQUEST",
+    `Field ${field} (${given}) is not within 0s to ${DURATION_MS_MAX / 1000}s.`,
+    { field },
+  );
 }
 
 /** A length of time that came in, to the nanosecond. What is no sane one passes: the device says what is wrong with it. */

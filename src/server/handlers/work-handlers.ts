@@ -38,10 +38,12 @@ export function workHandlers(devices: DeviceRegistry) {
       return encodeFence(device.name, await device.execute({ type: "getFence", fence }));
     },
 
-    async waitFence(request: WaitFenceRequest): Promise<Fence> {
+    async waitFence(request: WaitFenceRequest, signal?: AbortSignal): Promise<Fence> {
       const { device, fence } = locate(request);
       const timeoutMs = toMs(request.timeout, "timeout") ?? FENCE_WAIT_MAX_MS;
-      return encodeFence(device.name, await device.execute({ type: "waitFence", fence, timeoutMs }));
+      const command = { type: "waitFence", fence, timeoutMs } as const;
+      const wait = signal === undefined ? command : { ...command, signal };
+      return encodeFence(device.name, await device.execute(wait));
     },
   };
 }

@@ -13,10 +13,11 @@ import type { EventHub } from "../events/event-hub.ts";
 import type { Gate } from "../gate/gate.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
 import type { RequestLedger } from "../idempotency.ts";
-import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX } from "../limits.ts";
+import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX, REQUEST_ARRIVAL_MS } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
+import { boundArrival } from "./bound-arrival.ts";
 import { answerClientError } from "./client-error.ts";
 import { contentRoutes } from "./content-routes.ts";
 import { docsPage } from "./docs-page.ts";
@@ -51,6 +52,8 @@ export interface HttpDeps {
   readonly observer?: WireObserver;
   /** @default none: nobody traces */
   readonly tracer?: CallTracer | undefined;
+  /** How long a request may take to arrive. Unit: milliseconds. @default REQUEST_ARRIVAL_MS */
+  readonly arrivalMs?: number | undefined;
 }
 
 /** Builds the server: `await app.listen({ host, port })` starts it, `await app.close()` drains it. */
@@ -77,6 +80,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   guardOrigin(app, deps.allowedHosts);
   guardCalls(app, deps.gate);
   deferContinue(app);
+  boundArrival(app, deps.arrivalMs ?? REQUEST_ARRIVAL_MS);
   observe(app, deps.observer);
   monitoringRoutes(app, { isReady: deps.isReady, version: deps.version, metrics: deps.metrics });
   app.register((scope, _options, done) => {

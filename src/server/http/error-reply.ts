@@ -27,7 +27,9 @@ export async function replyWithError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const failure = toFailure(fromFastify(error));
+  const failure = toFailure(
+    isOfClient(error, request) ? new WireError("CALL_CANCELLED", CUT_OFF) : fromFastify(error),
+  );
   if (failure.kind === "internal" || failure.kind === "data-loss")
     request.log.error({ err: error }, failure.message);
   else request.log.debug({ reason: failure.reason }, failure.message);
@@ -50,6 +52,13 @@ function discardBody({ raw }: FastifyRequest): void {
   setTimeout(() => {
     if (!raw.complete) raw.destroy();
   }, BODY_DISCARD_MS).unref();
+}
+
+const CUT_OFF = "The client went away before its request was whole.";
+
+/** Whether it is what Node says of a connection that ended in the middle of a body. Nobody is there to read the answer. */
+function isOfClient(error: FastifyError, { raw }: FastifyRequest): boolean {
+  return raw.errored === error && error.code === "ECONNRESET";
 }
 
 /** What fastify itself refuses gets a reason of ours; anything else stays what it is. */

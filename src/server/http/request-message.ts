@@ -137,8 +137,7 @@ function readBody(binding: Binding, body: unknown): Record<string, unknown> {
 
 /** Query parameters are strings; the proto says what they stand for. Fields of the body are none (google/api/http.proto). */
 function readQuery(binding: Binding, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const fields: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(query)) {
+  const fields = Object.entries(query).map(([key, value]) => {
     const desc = binding.method.input.fields.find((field) => field.jsonName === key || field.name === key);
     if (binding.body === "*" || (binding.body !== "" && desc?.name === binding.body)) {
       throw new WireError(
@@ -147,9 +146,10 @@ function readQuery(binding: Binding, query: Readonly<Record<string, unknown>>): 
         { field: key },
       );
     }
-    fields[key] = desc === undefined ? value : fromQuery(desc, value);
-  }
-  return fields;
+    return [key, desc === undefined ? value : fromQuery(desc, value)];
+  });
+  // Not by assignment, which for __proto__ would set no field that could be refused.
+  return Object.fromEntries(fields);
 }
 
 function fromQuery(field: DescField, value: unknown): unknown {

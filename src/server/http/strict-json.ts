@@ -2,25 +2,42 @@
  * Refuses JSON that is not exactly what the proto says, in sentences that name the field. protobuf-es would let pass
  * `"5sec"` as a Duration, `"0x10"` as an integer, enum numbers that do not exist and numbers that lost their precision.
  */
-import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import {
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  type DescOneof,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import { WireError } from "../errors.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-const DURATION = /^-?\d{1,12}(\.\d{1,9})?s$/;
+const DURATION = /^-?(\d{1,12})(\.\d{1,9})?s$/;
+/** Some 10,000 years (google/protobuf/duration.proto). */
+const DURATION_SECONDS_MAX = 315_576_000_000;
 const INTEGER = /^-?\d{1,20}$/;
+const DECIMAL = /^-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?$/;
+/** FieldMask in JSON: names in lowerCamelCase, and commas; or an asterisk for all (AIP-134). */
+const FIELD_MASK = /^(?:\*|([a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*(,|$))*)$/;
 const QUOTED_LENGTH_MAX = 64;
 
 /** @throws WireError INVALID_REQUEST, with the path of the field in `metadata.field` */
 export function checkJson(desc: DescMessage, json: JsonObject, path = ""): void {
   const seen = new Set<DescField>();
+  const chosen = new Map<DescOneof, string>();
   for (const [key, value] of Object.entries(json)) {
     const field = desc.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
     const fieldPath = path === "" ? key : `${path}.${key}`;
     if (field === undefined) throw refused(fieldPath, `${desc.name} has no field ${quote(key)}.`);
     if (seen.has(field)) throw refused(fieldPath, `Field ${fieldPath} is given twice.`);
     seen.add(field);
-    if (value !== null) checkField(field, value, fieldPath);
+    if (value === null) continue;
+    checkField(field, value, fieldPath);
+    if (field.oneof === undefined) continue;
+    const other = chosen.get(field.oneof);
+    if (other !== undefined) throw refused(fieldPath, `Of ${other} and ${fieldPath} only one can be given.`);
+    chosen.set(field.oneof, fieldPath);
   }
 }
 
@@ -50,21 +67,54 @@ function checkScalar(type: ScalarType, value: unknown, path: string): void {
       throw refused(path, `Field ${path} (${quote(value)}) is not true or false.`);
   } else if (type === ScalarType.STRING || type === ScalarType.BYTES) {
     if (typeof value !== "string") throw refused(path, `Field ${path} (${quote(value)}) is not a string.`);
-  } else if (type !== ScalarType.DOUBLE && type !== ScalarType.FLOAT) {
-    checkInteger(value, path);
+    if (!value.isWellFormed())
+      throw refused(path, `Field ${path} (${quote(value)}) has half of a character, which UTF-8 cannot say.`);
+  } else if (type === ScalarType.DOUBLE || type === ScalarType.FLOAT) {
+    checkDecimal(value, path);
+  } else {
+    checkInteger(type, value, path);
   }
 }
 
-function checkInteger(value: unknown, path: string): void {
-  if (typeof value === "string" && INTEGER.test(value)) return;
-  if (typeof value !== "number" || !Number.isInteger(value)) {
+function checkDecimal(value: unknown, path: string): void {
+  // JSON.parse makes Infinity of 1e999.
+  const number = typeof value === "string" && DECIMAL.test(value) ? Number(value) : value;
+  if (!Number.isFinite(number))
+    throw refused(path, `Field ${path} (${quote(value)}) is not a finite number.`);
+}
+
+function checkInteger(type: ScalarType, value: unknown, path: string): void {
+  const isText = typeof value === "string" && INTEGER.test(value);
+  if (!isText && (typeof value !== "number" || !Number.isInteger(value))) {
     throw refused(path, `Field ${path} (${quote(value)}) is not an integer.`);
   }
-  if (!Number.isSafeInteger(value)) {
+  if (!isText && !Number.isSafeInteger(value)) {
     throw refused(
       path,
       `Field ${path} is a number beyond 2^53-1, which JSON does not keep: write it as a string.`,
     );
+  }
+  const [least, most] = rangeOf(type);
+  const integer = BigInt(value);
+  if (integer < least || integer > most) {
+    throw refused(path, `Field ${path} (${integer}) is not within ${least} to ${most}.`);
+  }
+}
+
+function rangeOf(type: ScalarType): readonly [least: bigint, most: bigint] {
+  switch (type) {
+    case ScalarType.INT32:
+    case ScalarType.SINT32:
+    case ScalarType.SFIXED32:
+      return [-(2n ** 31n), 2n ** 31n - 1n];
+    case ScalarType.UINT32:
+    case ScalarType.FIXED32:
+      return [0n, 2n ** 32n - 1n];
+    case ScalarType.UINT64:
+    case ScalarType.FIXED64:
+      return [0n, 2n ** 64n - 1n];
+    default:
+      return [-(2n ** 63n), 2n ** 63n - 1n];
   }
 }
 
@@ -76,8 +126,16 @@ function checkEnum(desc: DescEnum, value: unknown, path: string): void {
 
 function checkMessage(desc: DescMessage, value: unknown, path: string): void {
   if (desc.typeName === "google.protobuf.Duration") {
-    if (typeof value === "string" && DURATION.test(value)) return;
+    const [, seconds] = typeof value === "string" ? (DURATION.exec(value) ?? []) : [];
+    if (seconds !== undefined && Number(seconds) <= DURATION_SECONDS_MAX) return;
     throw refused(path, `Field ${path} (${quote(value)}) is not a length of time such as "1.5s".`);
+  }
+  if (desc.typeName === "google.protobuf.FieldMask") {
+    if (typeof value === "string" && FIELD_MASK.test(value)) return;
+    throw refused(
+      path,
+      `Field ${path} (${quote(value)}) is not a list of fields in lowerCamelCase, such as "enabled,autosuspendDelay".`,
+    );
   }
   if (desc.typeName.startsWith("google.protobuf.")) return;
   if (!isJsonObject(value)) throw refused(path, `Field ${path} (${quote(value)}) is not an object.`);
@@ -85,7 +143,7 @@ function checkMessage(desc: DescMessage, value: unknown, path: string): void {
 }
 
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? "undefined";
+  const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? "undefined");
   return text.length <= QUOTED_LENGTH_MAX ? text : `${text.slice(0, QUOTED_LENGTH_MAX)}…`;
 }
 

@@ -1,0 +1,35 @@
+/** How long a body that is parsed may take to arrive: whoever sends without end would keep the place of a call. */
+import type { FastifyInstance, preParsingHookHandler } from "fastify";
+import { WireError } from "../errors.ts";
+
+/** Methods whose body fastify does not read. */
+const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
+/**
+ * Must be called before the first route is added: only routes that read a body get the hook.
+ * @param arrivalMs from the head of the request to the last byte of its body. Unit: milliseconds.
+ */
+export function boundArrival(app: FastifyInstance, arrivalMs: number): void {
+  const bound = boundBody(arrivalMs);
+  app.addHook("onRoute", (route) => {
+    if (route.config?.streamsBody === true || [route.method].flat().every((name) => BODILESS.has(name)))
+      return;
+    route.preParsing = [route.preParsing ?? [], bound].flat();
+  });
+}
+
+function boundBody(arrivalMs: number): preParsingHookHandler {
+  return ({ raw }, _reply, payload, done) => {
+    const timer = setTimeout(() => {
+      // Fastify listens as long as it reads the body, and answers with the error that it hears.
+      if (raw.listenerCount("error") > 0) raw.emit("error", tooSlow(arrivalMs));
+    }, arrivalMs).unref();
+    raw.once("end", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
+    done(null, payload);
+  };
+}
+
+function tooSlow(arrivalMs: number): WireError {
+  const sentence = `The body of the request did not arrive whole within ${arrivalMs / 1000} s.`;
+  return new WireError("DEADLINE_EXCEEDED", sentence, {}, { httpStatus: 408 });
+}
