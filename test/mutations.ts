@@ -158,7 +158,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "count memory as cleared that lost its power",
     file: `${POWER}/suspend-sequence.ts`,
-    text: "if (target.losesSystem || region !== memory.system) region.forgetCleared();",
+    text: "if (target.losesSystem || region !== memory.system) region.losePower();",
     replacement: "void region;",
     tests: ["test/device/memory-zero.test.ts"],
   },

@@ -139,3 +139,24 @@ function phaseOf({ phases }: TransitionResource, name: PhaseName): PhaseRecord {
 function includes(bytes: Uint8Array, text: string): boolean {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(text);
 }
+
+test("power loss destroys what was used since the last one, and no more: its cost follows what is in local memory", async () => {
+  const gpu = await bootVirtual();
+  const { bank } = gpu.device.memory.region(1);
+  const object = await gpu.upload(patternOf(1, MIB), { regions: ["lmem0"] });
+  const [{ offsetBytes }] = (await gpu.execute({ type: "getObject", object })).extents;
+  const wordThere = (): number => bank.words[offsetBytes / 4];
+  await gpu.execute({ type: "suspend", state: "S3" });
+  const pattern = wordThere();
+  await gpu.execute({ type: "resume" });
+  await gpu.execute({ type: "suspend", state: "S3" });
+  expect(wordThere()).toBe(pattern);
+  await gpu.execute({ type: "resume" });
+  await gpu.execute({ type: "moveObject", object, region: "lmem0" });
+  const isThere = () => Buffer.from(bank.memory.buffer).includes(patternOf(1, 64));
+  expect(isThere()).toBe(true);
+  await gpu.execute({ type: "suspend", state: "S3" });
+  expect(isThere()).toBe(false);
+  await gpu.execute({ type: "resume" });
+  expect(hashOf(await gpu.download(object))).toBe(hashOf(patternOf(1, MIB)));
+});

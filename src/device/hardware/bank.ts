@@ -2,7 +2,7 @@
  * A memory bank: the bytes of one region, in memory shared by the main thread and every engine.
  *
  * Banks are committed lazily by the operating system and never given back: fresh memory is six times slower than
- * warm. Which frames were ever handed out is kept, because those are what power loss destroys.
+ * warm. Which frames were handed out since the last power loss is kept, because those are what the next one destroys.
  */
 import assert from "node:assert/strict";
 import { BANK_BYTES_MAX, KIB, PAGE_BYTES } from "../limits.ts";
@@ -61,7 +61,14 @@ export class MemoryBank {
     this.#touched.fill(1, first, last);
   }
 
-  /** The ranges that were ever touched, merged, none longer than `lengthBytesMax`. */
+  /** Says that these bytes have been destroyed, and that nobody has them. Frames that they fill only in part stay touched. */
+  forgetTouched(offsetBytes: number, lengthBytes: number): void {
+    const first = Math.ceil(offsetBytes / FRAME_BYTES);
+    const last = Math.floor((offsetBytes + lengthBytes) / FRAME_BYTES);
+    if (first < last) this.#touched.fill(0, first, last);
+  }
+
+  /** The ranges that are touched, merged, none longer than `lengthBytesMax`. */
   *touchedRanges(lengthBytesMax: number): Generator<BankRange> {
     const framesMax = Math.max(1, Math.floor(lengthBytesMax / FRAME_BYTES));
     let frame = 0;

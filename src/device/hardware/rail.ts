@@ -1,7 +1,7 @@
 /**
  * The power rail. When it goes down, local memory is gone, and system memory with it when the host hibernates: every
- * page that was ever touched is overwritten with a pattern that is new each time, in slices, so that nothing that was
- * not saved can be read back by luck.
+ * page that was touched since it went down last is overwritten with a pattern that is new each time, in slices, so that
+ * nothing that was not saved can be read back by luck.
  */
 import type { Clock } from "../clock.ts";
 import { CPU_SLICE_BYTES } from "../limits.ts";

@@ -178,9 +178,12 @@ export class Region {
     return roundUp(sizeBytes, this.minPageBytes) <= this.sizeBytes - this.reservedBytes;
   }
 
-  /** After a power loss no free memory counts as zero any more. */
-  forgetCleared(): void {
+  /** After a power loss: no free memory counts as zero any more, and none need be destroyed again before it is used again. */
+  losePower(): void {
     this.#buddy.forgetCleared();
+    this.#buddy.forEachFreeBlock((offsetBytes, lengthBytes) =>
+      this.bank.forgetTouched(offsetBytes, lengthBytes),
+    );
   }
 
   describe(): RegionResource {

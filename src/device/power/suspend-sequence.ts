@@ -221,7 +221,7 @@ async function powerOff(parts: Parts, target: SuspendTarget): Promise<void> {
   if (target.dState === "D3COLD") {
     const pattern = await rail.cut(target.losesSystem ? "all" : "local");
     for (const region of memory.regions) {
-      if (target.losesSystem || region !== memory.system) region.forgetCleared();
+      if (target.losesSystem || region !== memory.system) region.losePower();
     }
     if (target.losesSystem) await memory.swap?.poison(pattern);
   }
