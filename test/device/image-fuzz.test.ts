@@ -165,9 +165,11 @@ const ACCIDENTS: Readonly<Record<string, (bytes: Uint8Array, form: Form) => Uint
     return bytes;
   },
   "that begins as one and ends as another": (bytes, form) => {
-    const at = below(bytes.length);
-    const tail = imageOf(form, others).subarray(at);
-    return Uint8Array.from([...bytes.subarray(0, at), ...tail]);
+    const other = imageOf(form, others);
+    // Cut before the first byte in which they differ, it would be the other image, and as good as this one.
+    const apart = 1 + bytes.findIndex((byte, at) => byte !== other[at]);
+    const at = apart + below(bytes.length - apart);
+    return Uint8Array.from([...bytes.subarray(0, at), ...other.subarray(at)]);
   },
   "that goes on behind its end": (bytes) =>
     Uint8Array.from([...bytes, ...bytes.subarray(0, 1 + below(5000))]),
