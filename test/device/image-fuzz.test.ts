@@ -4,6 +4,7 @@
  * was refused is whole and can be made as new. TORPOR_FUZZ_RUNS=10000 makes it longer; the seed is in the title, and
  * TORPOR_FUZZ_SEED repeats it.
  */
+import { zstdDecompressSync } from "node:zlib";
 import { crc32c } from "@node-rs/crc32";
 import { beforeAll, describe, expect, test } from "vitest";
 import { DeviceError } from "../../src/device/mod.ts";
@@ -175,6 +176,15 @@ const ACCIDENTS: Readonly<Record<string, (bytes: Uint8Array, form: Form) => Uint
     Uint8Array.from([...bytes, ...bytes.subarray(0, 1 + below(5000))]),
 };
 
+/** Of what Zstandard makes of a frame; undefined where that is nothing. */
+function plainHash(stored: Uint8Array): string | undefined {
+  try {
+    return hashOf(zstdDecompressSync(stored, { maxOutputLength: 1024 * KIB }));
+  } catch {
+    return undefined;
+  }
+}
+
 async function outcome(bytes: Uint8Array): Promise<string | undefined> {
   try {
     await readAll(bytes, zstd);
@@ -259,6 +269,7 @@ describe(`an image that was forged, with all checksums right (seed ${SEED}),`, {
       (_, at) => offsetBytes + at * FRAME.sizeBytes,
     );
     for (let run = 0; run < RUNS; run++) {
+      let isKept = false;
       const forged = forge(bytes, (view) => {
         const compressed = frames.filter(
           (base) => getNumber(view, base, FRAME.fields.form) === FRAME_COMPRESSED,
@@ -266,11 +277,13 @@ describe(`an image that was forged, with all checksums right (seed ${SEED}),`, {
         const base = pick(compressed);
         const start = getNumber(view, base, FRAME.fields.offsetBytes);
         const stored = new Uint8Array(view.buffer, start, getNumber(view, base, FRAME.fields.storedBytes));
-        const before = hashOf(stored);
-        while (hashOf(stored) === before) stored[below(stored.length)] = below(256);
+        const before = stored.slice();
+        while (Buffer.compare(stored, before) === 0) stored[below(stored.length)] = below(256);
         putNumber(view, base, FRAME.fields.storedCrc32c, crc32c(stored));
+        if (plainHash(stored) === plainHash(before)) isKept = true;
       });
-      expect(await outcome(forged)).toBe("IMAGE_CORRUPT");
+      // Some bits of Zstandard say nothing: what comes out is what went in, and the checksum of that is right.
+      expect(await outcome(forged)).toBe(isKept ? undefined : "IMAGE_CORRUPT");
     }
   });
 });
