@@ -18,7 +18,7 @@ import { median, medianRatio } from "../harness/statistics.ts";
 import { type MemoryLimit, memoryLimit } from "../limits/memory.ts";
 
 const TOTAL_BYTES = GIB;
-const ROUNDS = 7;
+const ROUNDS = 5;
 
 /** Aims: against one thread with one engine; with two, against one and against two. */
 const SIZES = [

@@ -1,5 +1,5 @@
 /** The limit of a hibernation image: the same bytes written to one file one after the other, made durable, and read. */
-import { type FileHandle, open, unlink } from "node:fs/promises";
+import { type FileHandle, open, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** As large as one write to an image. */
@@ -25,12 +25,23 @@ export async function diskRates(folder: string, totalBytes: number): Promise<Dis
       await eachPiece(totalBytes, (at) => file.write(piece, 0, PIECE_BYTES, at));
       await file.sync();
     });
+    await forgetCachedPages();
     const readMs = await timed(() => eachPiece(totalBytes, (at) => readPiece(file, piece, at)));
     const rate = (ms: number): number => totalBytes / 1e6 / ms;
     return { write: rate(writeMs), read: rate(readMs), writeAndRead: rate(writeMs + readMs) };
   } finally {
     await file.close();
     await unlink(path);
+  }
+}
+
+/** Has what was written come from the disk when it is read again, where this process may: as root. Says if it could. */
+export async function forgetCachedPages(): Promise<boolean> {
+  try {
+    await writeFile("/proc/sys/vm/drop_caches", "1");
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -180,7 +180,7 @@ export const IMAGE_WRITE_BYTES = MIB;
 /** Buffers of that size, one being filled and the others on their way: the disk does not wait for the CPU. */
 export const IMAGE_WRITE_BUFFERS = 3;
 /** The same for reading: one being used, the others read ahead. */
-export const IMAGE_READ_BUFFERS = 3;
+export const IMAGE_READ_BUFFERS = 4;
 /** Frames with the codec at a time: the threads that a Node process has for such work. */
 export const IMAGE_CODEC_JOBS_MAX = 4;
 /** What an image says of the device itself: it is read for every line of a listing. Unit: bytes. */

@@ -2,7 +2,8 @@
  * CRC-32C of bytes that lie in no bank. The microcode takes it in a small memory of its own, to which the bytes are
  * copied piece by piece: both stay in the processor's cache, and that is faster than any table in JavaScript.
  */
-import { KIB } from "../limits.ts";
+import assert from "node:assert/strict";
+import { IMAGE_FRAME_BYTES, KIB } from "../limits.ts";
 import { WASM_PAGE_BYTES } from "./bank.ts";
 import { initCrcTables, Microcode } from "./microcode.ts";
 
@@ -17,6 +18,18 @@ export function crc32cOf(bytes: Uint8Array, seed = 0): number {
   }
   return crc;
 }
+
+/** CRC-32C of that many zeroes, computed once for each length: those of frames are few. Frame lengths only. */
+export function crc32cOfZeroes(lengthBytes: number): number {
+  const known = crcsOfZeroes.get(lengthBytes);
+  if (known !== undefined) return known;
+  assert(lengthBytes <= IMAGE_FRAME_BYTES, "no more lengths are kept than a frame has bytes");
+  const crc = crc32cOf(new Uint8Array(lengthBytes));
+  crcsOfZeroes.set(lengthBytes, crc);
+  return crc;
+}
+
+const crcsOfZeroes = new Map<number, number>();
 
 const SCRATCH_BYTES = 64 * KIB;
 

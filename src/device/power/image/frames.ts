@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { DeviceError } from "../../errors.ts";
-import { crc32cOf } from "../../hardware/crc32c.ts";
+import { crc32cOf, crc32cOfZeroes } from "../../hardware/crc32c.ts";
 import { IMAGE_CODEC_JOBS_MAX, IMAGE_FRAME_BYTES } from "../../limits.ts";
 import { CODEC_RAW, FRAME_COMPRESSED, FRAME_RAW, FRAME_ZERO } from "./format.ts";
 import type { FrameSource } from "./model.ts";
@@ -40,7 +40,6 @@ export class ImageFrames {
     const rawBytes = source.lengthBytes;
     assert(rawBytes > 0 && rawBytes <= IMAGE_FRAME_BYTES, "a frame has 1 to IMAGE_FRAME_BYTES");
     this.contentBytes += rawBytes;
-    const rawCrc32c = source.crc32c();
     if (source.isZero()) {
       // What it comes after must be recorded before it.
       await this.flush();
@@ -50,12 +49,13 @@ export class ImageFrames {
         offsetBytes,
         storedBytes: 0,
         rawBytes,
-        rawCrc32c,
+        rawCrc32c: crc32cOfZeroes(rawBytes),
         storedCrc32c: 0,
         form: FRAME_ZERO,
       });
       return;
     }
+    const rawCrc32c = source.crc32c();
     if (this.#codec === undefined) {
       await this.#output.append(rawBytes, (into) => source.copyTo(into));
       this.#recordRaw(rawBytes, rawCrc32c);
