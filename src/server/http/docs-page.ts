@@ -1,12 +1,52 @@
-/** /docs: the OpenAPI document for people, served from the package, without the network. */
-import swagger, { type StaticDocumentSpec } from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
-import type { FastifyInstance } from "fastify";
+/**
+ * /docs: the OpenAPI document for people, served from the package, without the network. Its pages are a server of their own,
+ * which nobody listens to and which is built when somebody first looks: most daemons have nobody who does.
+ */
+import type { StaticDocumentSpec } from "@fastify/swagger";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { OPENAPI } from "../gen/openapi.ts";
 
+const PREFIX = "/docs";
+
+/** Headers of one connection, which are not another's (RFC 9110, 7.6.1), and those that say where a body ends. */
+const OF_THE_CONNECTION = new Set([
+  "connection",
+  "keep-alive",
+  "date",
+  "transfer-encoding",
+  "content-length",
+]);
+
 export function docsPage(app: FastifyInstance): void {
+  let pages: Promise<FastifyInstance> | undefined;
+
+  async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    pages ??= buildPages();
+    const page = await (await pages).inject({ method: "GET", url: request.url, headers: request.headers });
+    if (page.statusCode === 404) {
+      reply.callNotFound();
+      return reply;
+    }
+    for (const [name, value] of Object.entries(page.headers)) {
+      if (value !== undefined && !OF_THE_CONNECTION.has(name)) void reply.header(name, value);
+    }
+    return reply.code(page.statusCode).send(page.rawPayload);
+  }
+
+  app.get(PREFIX, answer);
+  app.get(`${PREFIX}/*`, answer);
+  app.addHook("onClose", async () => (await pages)?.close());
+}
+
+async function buildPages(): Promise<FastifyInstance> {
+  const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([
+    import("@fastify/swagger"),
+    import("@fastify/swagger-ui"),
+  ]);
+  const pages = fastify();
   // The plugin's types stop at OpenAPI 3.0; it hands the document through as it is.
   const document = OPENAPI as unknown as StaticDocumentSpec["document"];
-  app.register(swagger, { mode: "static", specification: { document } });
-  app.register(swaggerUi, { routePrefix: "/docs" });
+  await pages.register(swagger, { mode: "static", specification: { document } });
+  await pages.register(swaggerUi, { routePrefix: PREFIX });
+  return pages;
 }
