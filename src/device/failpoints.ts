@@ -167,9 +167,13 @@ export class Failpoints {
 
   /** The failpoints as one device meets them. */
   forDevice(device: string): DeviceFailpoints {
+    const armed = this.#armed;
     return {
-      pass: (name) => (this.#armed.size === 0 ? NOTHING : this.#pass(device, name)),
-      fires: (name) => this.#armed.size > 0 && this.#fire(device, name) !== undefined,
+      get idle() {
+        return armed.size === 0;
+      },
+      pass: (name) => (armed.size === 0 ? NOTHING : this.#pass(device, name)),
+      fires: (name) => armed.size > 0 && this.#fire(device, name) !== undefined,
     };
   }
 
@@ -220,6 +224,8 @@ export class Failpoints {
 
 /** What the parts of a device call. */
 export interface DeviceFailpoints {
+  /** Whether nothing is armed: then no point need be passed. For those who would pass one many thousand times. */
+  readonly idle: boolean;
   /** Passes the point: does what is armed there. @throws DeviceError for ERROR, and for a HANG that lasted too long. */
   pass(name: FailpointName): Promise<void>;
   /** For points that change what happens instead of failing: whether it fires now. */
@@ -229,7 +235,11 @@ export interface DeviceFailpoints {
 const NOTHING = Promise.resolve();
 
 /** The failpoints of a device for which nobody arms any. */
-export const NO_FAILPOINTS: DeviceFailpoints = { pass: () => NOTHING, fires: () => false };
+export const NO_FAILPOINTS: DeviceFailpoints = {
+  idle: true,
+  pass: () => NOTHING,
+  fires: () => false,
+};
 
 /** All names, in the order in which a suspend and a resume meet them. */
 export function failpointNames(): FailpointName[] {

@@ -131,6 +131,7 @@ function loseObject({ device }: VirtualDevice): void {
 /** A device that calls `hook` at each failpoint that is passed. */
 function bootHooked(hook: (name: FailpointName) => void): Promise<VirtualDevice> {
   const failpoints: DeviceFailpoints = {
+    idle: false,
     pass: async (name) => hook(name),
     fires: () => false,
   };

@@ -51,7 +51,7 @@ export async function bootFaulty(
   };
   gpu = await bootVirtual({
     ...options,
-    failpoints: { pass: (name) => pass(name).catch(stopAtDeath), fires },
+    failpoints: { idle: false, pass: (name) => pass(name).catch(stopAtDeath), fires },
   });
   return { gpu, failpoints };
 }

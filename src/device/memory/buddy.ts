@@ -163,6 +163,19 @@ export class BuddyAllocator {
     for (let block = handle; block !== NONE; block = this.#blocks.next(block)) this.#visit(block, visit);
   }
 
+  /** Bytes of the one block that an allocation is, which begins at `startBytes`; 0 when it has several. */
+  onlyBlockBytes(handle: number): number {
+    this.#assertHandle(handle);
+    const state = this.#blocks.state[handle];
+    return (state & KIND_MASK) === ONLY ? chunksOf(state) * this.chunkBytes : 0;
+  }
+
+  /** Where the first block of an allocation begins. */
+  startBytes(handle: number): number {
+    this.#assertHandle(handle);
+    return handle * this.chunkBytes;
+  }
+
   /** Visits the free blocks in ascending order (gpu_buddy_print). Walks all blocks of the space. */
   forEachFreeBlock(visit: (offsetBytes: number, sizeBytes: number, cleared: boolean) => void): void {
     const { state, chunkCount } = this.#blocks;

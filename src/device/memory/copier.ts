@@ -49,6 +49,12 @@ export class CopyList {
 
   /** Adds the copies that carry `sizeBytes` from one resource to another, extents to extents. */
   addResource(from: Region, fromHandle: number, to: Region, toHandle: number, sizeBytes: number): void {
+    // Most resources are one block, and making lists of one extent costs more than all else here.
+    if (from.onlyBlockBytes(fromHandle) >= sizeBytes && to.onlyBlockBytes(toHandle) >= sizeBytes) {
+      const target = to.startBytes(toHandle);
+      this.add(from.bank.index, from.startBytes(fromHandle), to.bank.index, target, sizeBytes);
+      return;
+    }
     const sources = from.extents(fromHandle);
     const targets = to.extents(toHandle);
     let sourceIndex = 0;

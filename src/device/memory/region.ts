@@ -101,15 +101,18 @@ export class Region {
     // What could not fit an empty space either is no error here, only no room.
     if (sizeBytes > endBytes || (sizeBytes === endBytes && endBytes % minBlockBytes !== 0)) return NONE;
     if (request.visibleOnly && sizeBytes > this.visibleFreeBytes) return NONE;
-    const handle = this.#buddy.allocate({
+    const { hasSmallWindow } = this;
+    const anywhere = {
       sizeBytes,
       minBlockBytes,
       contiguous: request.contiguous && !system,
-      topDown: request.topDown && this.hasSmallWindow,
+      topDown: request.topDown && hasSmallWindow,
       preferCleared: request.preferCleared,
-      ...(request.visibleOnly && this.hasSmallWindow ? { startBytes: 0, endBytes: this.visibleBytes } : {}),
-    });
-    return this.#noteTaken(handle);
+    };
+    const inWindow = request.visibleOnly && hasSmallWindow;
+    return this.#noteTaken(
+      this.#buddy.allocate(inWindow ? { ...anywhere, startBytes: 0, endBytes: this.visibleBytes } : anywhere),
+    );
   }
 
   /**
@@ -141,6 +144,8 @@ export class Region {
 
   /** Bytes of a resource that lie in the visible window. */
   visibleBytesOf(handle: number): number {
+    const onlyBytes = this.#buddy.onlyBlockBytes(handle);
+    if (onlyBytes > 0) return this.#visiblePart(this.#buddy.startBytes(handle), onlyBytes);
     let visible = 0;
     this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes) => {
       visible += this.#visiblePart(offsetBytes, lengthBytes);
@@ -163,6 +168,16 @@ export class Region {
     visit: (offsetBytes: number, lengthBytes: number, cleared: boolean) => void,
   ): void {
     this.#buddy.forEachBlock(handle, visit);
+  }
+
+  /** Bytes of the one block that a resource is, which begins at `startBytes`; 0 when it has several. */
+  onlyBlockBytes(handle: number): number {
+    return this.#buddy.onlyBlockBytes(handle);
+  }
+
+  /** Where the first block of a resource begins. */
+  startBytes(handle: number): number {
+    return this.#buddy.startBytes(handle);
   }
 
   extents(handle: number): readonly Extent[] {
@@ -218,11 +233,18 @@ export class Region {
 
   #noteTaken(handle: number): number {
     if (handle === NO_BLOCKS) return NONE;
-    this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes) => {
-      this.bank.markTouched(offsetBytes, lengthBytes);
-      this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
-    });
+    const onlyBytes = this.#buddy.onlyBlockBytes(handle);
+    if (onlyBytes > 0) this.#noteBlock(this.#buddy.startBytes(handle), onlyBytes);
+    else
+      this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes) =>
+        this.#noteBlock(offsetBytes, lengthBytes),
+      );
     return handle;
+  }
+
+  #noteBlock(offsetBytes: number, lengthBytes: number): void {
+    this.bank.markTouched(offsetBytes, lengthBytes);
+    this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
   }
 
   #minBlockBytes(request: SpaceRequest): number {

@@ -93,6 +93,7 @@ export async function passing(
   slots: readonly number[],
   failpoint: FailpointName,
 ): Promise<{ passed: number; failure: unknown }> {
+  if (memory.failpoints.idle) return { passed: slots.length, failure: undefined };
   for (let passed = 0; passed < slots.length; passed++) {
     try {
       await memory.failpoints.pass(failpoint);
