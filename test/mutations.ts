@@ -156,6 +156,13 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: ["test/device/suspend.test.ts"],
   },
   {
+    defect: "forget that what is still in use was used",
+    file: "src/device/memory/region.ts",
+    text: "this.bank.forgetTouched(offsetBytes, lengthBytes),",
+    replacement: "this.bank.forgetTouched(0, offsetBytes + lengthBytes),",
+    tests: ["test/device/suspend-steps.test.ts"],
+  },
+  {
     defect: "count memory as cleared that lost its power",
     file: `${POWER}/suspend-sequence.ts`,
     text: "if (target.losesSystem || region !== memory.system) region.losePower();",

@@ -160,3 +160,18 @@ test("power loss destroys what was used since the last one, and no more: its cos
   await gpu.execute({ type: "resume" });
   expect(hashOf(await gpu.download(object))).toBe(hashOf(patternOf(1, MIB)));
 });
+
+test("power loss destroys what stays in its place each time, although nobody takes that place anew", async () => {
+  const gpu = await bootVirtual();
+  const { bank } = gpu.device.memory.region(1);
+  const object = await gpu.upload(patternOf(2, MIB), { regions: ["lmem0"] });
+  await gpu.execute({ type: "pinObject", object });
+  const isThere = () => Buffer.from(bank.memory.buffer).includes(patternOf(2, 64));
+  for (let cycle = 0; cycle < 3; cycle++) {
+    expect(isThere()).toBe(true);
+    await gpu.execute({ type: "suspend", state: "S3" });
+    expect(isThere()).toBe(false);
+    await gpu.execute({ type: "resume" });
+  }
+  expect(hashOf(await gpu.download(object))).toBe(hashOf(patternOf(2, MIB)));
+});
