@@ -1,4 +1,8 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+
+/** One more than there are cores, since many tests wait for a daemon or a thread; vitest alone would leave a core idle. */
+const WORKERS_MAX = availableParallelism() + 1;
 
 export default defineConfig({
   test: {
@@ -8,6 +12,7 @@ export default defineConfig({
           name: "device",
           include: ["test/device/**/*.test.ts", "test/delivery/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 30_000,
+          maxWorkers: WORKERS_MAX,
         },
       },
       {
@@ -16,6 +21,7 @@ export default defineConfig({
           include: ["test/server/**/*.test.ts", "test/cli/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          maxWorkers: WORKERS_MAX,
         },
       },
       {
