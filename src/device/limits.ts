@@ -175,6 +175,8 @@ export const TRACE_SLICE_EVENTS = 200;
 export const IMAGE_FRAME_BYTES = 64 * KIB;
 /** What handling a frame costs beside its bytes, in bytes that could be copied meanwhile (5 µs). Unit: bytes. */
 export const IMAGE_FRAME_OVERHEAD_BYTES = 16 * KIB;
+/** Most that is searched for zeroes in one go, in the hope of many frames of them: 40 µs. Unit: bytes. */
+export const IMAGE_ZERO_SCAN_BYTES = MIB;
 /** One write to an image, and one read: large enough that the calls cost nothing. Unit: bytes. */
 export const IMAGE_WRITE_BYTES = MIB;
 /** Buffers of that size, one being filled and the others on their way: the disk does not wait for the CPU. */

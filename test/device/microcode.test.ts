@@ -297,6 +297,23 @@ describe("isZero", () => {
   });
 });
 
+describe("countZeroes", () => {
+  it("finds the first byte that is not 0, to its block of 64 bytes", () => {
+    const at = 4096 + 5;
+    for (const length of LENGTHS.filter((candidate) => candidate <= 300)) {
+      destinationBytes.fill(0, at - 1, at + length + 1);
+      destinationBytes[at - 1] = destinationBytes[at + length] = 1;
+      expect(within.countZeroes(at, length)).toBe(length);
+      for (let byte = 0; byte < length; byte++) {
+        destinationBytes[at + byte] = 1 << (byte & 7);
+        const whole = length - (length % 64);
+        expect(within.countZeroes(at, length)).toBe(byte < whole ? byte - (byte % 64) : byte);
+        destinationBytes[at + byte] = 0;
+      }
+    }
+  });
+});
+
 it("is what its source compiles to", async () => {
   const text = await buildMicrocode(readFileSync(join(HARDWARE, "microcode.wat"), "utf8"));
   expect(text).toBe(readFileSync(join(HARDWARE, "microcode-binary.ts"), "utf8"));

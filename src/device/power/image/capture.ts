@@ -17,7 +17,7 @@ import type {
   ImagePlace,
   ImageSource,
 } from "./model.ts";
-import { frameLengths, framesInBank, ScratchFrame } from "./object-frames.ts";
+import { frameLengths, readFramesInBank, ScratchFrame } from "./object-frames.ts";
 
 /** A device of which an image is made, or into which one is restored. */
 export interface ImagedDevice {
@@ -170,7 +170,7 @@ class ObjectFrames {
   of(slot: number): Iterable<FrameSource | Promise<FrameSource>> {
     const place = placeOf(this.#memory, slot);
     assert(place === "SYSTEM" || place === "SWAP", "an image holds the bytes of system memory and swap");
-    return place === "SYSTEM" ? framesInBank(this.#memory, slot) : this.#framesInSwap(slot);
+    return place === "SYSTEM" ? readFramesInBank(this.#memory, slot) : this.#framesInSwap(slot);
   }
 
   *#framesInSwap(slot: number): Generator<Promise<FrameSource>> {
