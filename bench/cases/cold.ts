@@ -36,7 +36,7 @@ export const benchmark: Benchmark = {
       const evictOthers = async (): Promise<number> => {
         const ids = await createObjects(device, TOTAL_BYTES / MIB, MIB);
         await pinAll(device, ids);
-        // As the limit's source does, and as any object that is worth saving, they have bytes: memory that was never written
+        // Like the limit's source, and like every object that is worth saving, they have bytes: memory that was never written
         // to would be taken from the machine in the middle of the copy, page by page, beside what is copied to.
         for (const object of ids) {
           await device.execute({ type: "writeObject", object, offsetBytes: 0, data: BYTES });
