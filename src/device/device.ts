@@ -135,6 +135,7 @@ export class AssembledDevice implements Device {
       sha256: options.sha256,
       failpoints: options.failpoints ?? NO_FAILPOINTS,
       swap: options.swap === undefined ? undefined : new Swap(options.swap, clock),
+      commitsAhead: !inProcess,
       deviceUid: options.uid,
       changesPendingMax: options.changesPendingMax,
     });

@@ -19,7 +19,7 @@ import {
 } from "../support/images.ts";
 import { bootCard, hibernated, unpinAll, work } from "../support/population.ts";
 import { MemoryStore } from "../support/regions.ts";
-import { create, hashOf, KIB, look, MIB, patternOf, reasonOf } from "../support/test-device.ts";
+import { bootVirtual, create, hashOf, KIB, look, MIB, patternOf, reasonOf } from "../support/test-device.ts";
 
 const OTHER_UID = "11111111-2222-4333-8444-555555555555";
 
@@ -98,6 +98,40 @@ describe("the device that was suspended", () => {
 });
 
 describe("what is captured", () => {
+  test("has as zeroes the frames that are, in one piece or in many, wherever data begin", async () => {
+    const gpu = await bootVirtual({ smem: { sizeBytes: 40 * MIB } });
+    const small: string[] = [];
+    for (let index = 0; index < 384; index++) {
+      small.push(await gpu.upload(patternOf(index % 3, 64 * KIB), { regions: ["smem"] }));
+    }
+    for (let index = 0; index < small.length; index += 2) {
+      await gpu.execute({ type: "deleteObject", object: small[index] });
+    }
+    const contents = new Map<string, Uint8Array>();
+    // Frames of 64 KiB, searched a MiB at a time: the first byte that is not 0 is at their edges and in between.
+    for (const at of [-1, 0, 63, 64 * KIB - 1, 64 * KIB, 300_001, MIB - 1, MIB, MIB + 1, 2 * MIB + 99]) {
+      const bytes = new Uint8Array(2 * MIB + 100);
+      if (at >= 0) bytes[at] = 1;
+      contents.set(await gpu.upload(bytes), bytes);
+    }
+    const pieces = new Uint8Array(MIB + 4 * KIB);
+    pieces[MIB - 1] = 1;
+    const inPieces = await gpu.upload(pieces, { regions: ["smem"] });
+    contents.set(inPieces, pieces);
+    await gpu.execute({ type: "suspend", state: "S3" });
+    expect((await look(gpu, inPieces)).extents.length).toBeGreaterThan(1);
+    const source = await gpu.clock.run(captureImage(imaged(gpu), false));
+    const { entries, frames } = await readSource(source);
+    for (const [object, bytes] of contents) {
+      const index = entries.findIndex(({ kind, id }) => kind === "CLIENT" && String(id) === object);
+      const zeroes = [...source.frames(index)].map((frame) => !(frame instanceof Promise) && frame.isZero());
+      const expected = (frames.get(index) ?? []).map((frame) => frame.every((byte) => byte === 0));
+      expect(zeroes).toEqual(expected);
+      const captured = Buffer.concat(frames.get(index) ?? []).subarray(0, bytes.length);
+      expect(hashOf(captured)).toBe(hashOf(bytes));
+    }
+  });
+
   test("is in order: backups follow their owners, clients' objects come by id", async () => {
     const { tables } = await hibernated();
     for (const [index, entry] of tables.entries.entries()) {

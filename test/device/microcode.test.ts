@@ -277,17 +277,18 @@ describe("crc32c", () => {
   });
 });
 
-describe("isZero", () => {
-  it("sees a single bit anywhere in the range and none beside it", () => {
+describe("isZero, countZeroes", () => {
+  it("see a single bit anywhere in the range, to its block of 64 bytes, and none beside it", () => {
     const at = 4096 + 5;
     for (const length of LENGTHS.filter((candidate) => candidate <= 300)) {
       destinationBytes.fill(0, at - 1, at + length + 1);
       destinationBytes[at - 1] = destinationBytes[at + length] = 1;
-      expect(within.isZero(at, length)).toBe(true);
-      for (let byte = at; byte < at + length; byte++) {
-        destinationBytes[byte] = 1 << (byte & 7);
+      expect([within.isZero(at, length), within.countZeroes(at, length)]).toEqual([true, length]);
+      for (let byte = 0; byte < length; byte++) {
+        destinationBytes[at + byte] = 1 << (byte & 7);
         expect(within.isZero(at, length)).toBe(false);
-        destinationBytes[byte] = 0;
+        expect(byte - within.countZeroes(at, length)).toBe(byte < length - (length % 64) ? byte % 64 : 0);
+        destinationBytes[at + byte] = 0;
       }
     }
     destinationBytes.fill(0, 0, 2 * MIB);

@@ -69,6 +69,36 @@ describe("an image", () => {
     expect(await contentOf(directory, draft.id)).toEqual(bytes);
   });
 
+  it("is made durable again before it is sealed if something was written since, and not otherwise", async () => {
+    const calls: string[] = [];
+    const directory = await openImages(path, { files: brittleFiles((call) => void calls.push(call)) });
+    const draft = await directory.create("card0", 200);
+    await draft.write(0, new Uint8Array(100));
+    await draft.sync();
+    await draft.write(100, new Uint8Array(100));
+    await draft.seal();
+    const other = await directory.create("card0-b", 100);
+    await other.write(0, new Uint8Array(100));
+    await other.sync();
+    await other.seal();
+    expect(calls.filter((call) => call !== "syncDirectory")).toEqual([
+      ...["create", "write", "datasync", "write", "datasync", "rename"],
+      ...["create", "write", "datasync", "rename"],
+    ]);
+  });
+
+  it("is made durable at the seal also when an attempt before had failed", async () => {
+    let syncs = 0;
+    const files = brittleFiles((call) => {
+      if (call === "datasync" && ++syncs === 1) throw systemError("EIO");
+    });
+    const draft = await (await openImages(path, { files })).create("card0", 100);
+    await draft.write(0, new Uint8Array(100));
+    await expect(draft.sync()).rejects.toMatchObject({ reason: "COPY_FAILED" });
+    await draft.seal();
+    expect(syncs).toBe(2);
+  });
+
   it("that is given up leaves nothing, whatever went before", async () => {
     const directory = await openImages(path);
     const draft = await directory.create("card0", 100);

@@ -92,7 +92,7 @@ export function sourceOf(image: TestImage): ImageSource {
     ...image,
     objectCount: image.objects.length,
     object: (index) => image.objects[index].object,
-    async *frames(index) {
+    *frames(index) {
       const { bytes } = image.objects[index];
       for (let at = 0; at < bytes.length; at += FRAME_BYTES)
         yield frameOf(bytes.subarray(at, at + FRAME_BYTES));

@@ -6,12 +6,7 @@ import { DeviceError } from "../../src/device/mod.ts";
 import { adoptImage } from "../../src/device/power/image/adopt.ts";
 import { captureImage, type ImagedDevice } from "../../src/device/power/image/capture.ts";
 import { loadImage } from "../../src/device/power/image/load.ts";
-import type {
-  FrameTarget,
-  ImageObject,
-  ImageSource,
-  ImageTables,
-} from "../../src/device/power/image/model.ts";
+import type { ImageObject, ImageSource, ImageTables } from "../../src/device/power/image/model.ts";
 import { restoreRegions } from "../../src/device/power/restore.ts";
 import { type Checksums, takeChecksums } from "../../src/device/power/verify.ts";
 import { hashOf, seededRandom, type VirtualDevice } from "./test-device.ts";
@@ -29,7 +24,8 @@ export async function readSource(source: ImageSource): Promise<FakeTables> {
   for (const [index, { place }] of entries.entries()) {
     if (place !== "SYSTEM" && place !== "SWAP") continue;
     const list: Uint8Array[] = [];
-    for await (const frame of source.frames(index)) {
+    for (const next of source.frames(index)) {
+      const frame = await next;
       const bytes = new Uint8Array(frame.lengthBytes);
       frame.copyTo(bytes);
       if (frame.isZero() !== bytes.every((byte) => byte === 0)) throw new Error(`frame of entry ${index}`);
@@ -52,9 +48,10 @@ function tablesOf(
     contexts: source.contexts,
     objectCount: entries.length,
     object: (index) => entries[index],
-    async load(index, targets: AsyncIterable<FrameTarget> | Iterable<FrameTarget>) {
+    async load(index, targets) {
       const left = [...(frames.get(index) ?? [])];
-      for await (const target of targets) {
+      for (const next of targets) {
+        const target = await next;
         const bytes = left.shift();
         if (bytes?.length !== target.lengthBytes) {
           throw new DeviceError("IMAGE_CORRUPT", `Entry ${index} is shorter than it was.`);

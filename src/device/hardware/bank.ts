@@ -27,6 +27,8 @@ export class MemoryBank {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
   readonly #touched: Uint8Array;
+  /** By frame: whether some of it is known to have been written to, and so to have been committed, for good. */
+  readonly #committed: Uint8Array;
 
   constructor(index: number, sizeBytes: number) {
     assert(sizeBytes > 0 && sizeBytes % WASM_PAGE_BYTES === 0, "a bank is whole WebAssembly pages");
@@ -38,6 +40,7 @@ export class MemoryBank {
     this.bytes = new Uint8Array(this.memory.buffer);
     this.words = new Uint32Array(this.memory.buffer);
     this.#touched = new Uint8Array(Math.ceil(sizeBytes / FRAME_BYTES));
+    this.#committed = new Uint8Array(this.#touched.length);
   }
 
   /**
@@ -46,11 +49,43 @@ export class MemoryBank {
    */
   *commit(sliceBytes: number): Generator<void> {
     for (let at = 0; at < this.sizeBytes; at += sliceBytes) {
-      const end = Math.min(at + sliceBytes, this.sizeBytes);
-      // A write that changes nothing: a read would only map the page of zeroes that all share.
-      for (let page = at; page < end; page += PAGE_BYTES) Atomics.or(this.words, page / 4, 0);
+      const lengthBytes = Math.min(sliceBytes, this.sizeBytes - at);
+      this.commitRange(at, lengthBytes);
+      this.noteCommitted(at, lengthBytes);
       yield;
     }
+  }
+
+  /**
+   * Has the operating system commit the pages of a range, but for frames known to be committed. Changes no byte, whoever
+   * writes to them meanwhile, and does not count as touching. Answers how many bytes it has looked after.
+   */
+  commitRange(offsetBytes: number, lengthBytes: number): number {
+    const end = offsetBytes + lengthBytes;
+    let bytes = 0;
+    for (let page = offsetBytes - (offsetBytes % PAGE_BYTES); page < end; page += PAGE_BYTES) {
+      if (this.#committed[Math.floor(page / FRAME_BYTES)] === 1) continue;
+      // A write that changes nothing, and that does not read first, as Atomics.or and add do on x86: reading would map the page
+      // of zeroes that all share, and replacing that is a second fault, which interrupts every processor.
+      Atomics.compareExchange(this.words, page / 4, 0, 0);
+      bytes += PAGE_BYTES;
+    }
+    return bytes;
+  }
+
+  /** Records that these bytes have been written to. Frames count whole: it is a hint of what committing them would cost. */
+  noteCommitted(offsetBytes: number, lengthBytes: number): void {
+    const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
+    for (let frame = Math.floor(offsetBytes / FRAME_BYTES); frame < last; frame++) this.#committed[frame] = 1;
+  }
+
+  /** Whether every frame of a range was written to. */
+  isCommitted(offsetBytes: number, lengthBytes: number): boolean {
+    const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
+    for (let frame = Math.floor(offsetBytes / FRAME_BYTES); frame < last; frame++) {
+      if (this.#committed[frame] === 0) return false;
+    }
+    return true;
   }
 
   /** Records that these bytes may be written from now on. */

@@ -70,9 +70,17 @@ export class Microcode {
     return this.#kernels.crc32c(offsetBytes, lengthBytes, seed) >>> 0;
   }
 
+  /**
+   * How many bytes of the source range are 0 before the first that is not. All of them, or what fills blocks of 64 bytes; the
+   * last block, where it is shorter, counts byte by byte.
+   */
+  countZeroes(offsetBytes: number, lengthBytes: number): number {
+    return this.#kernels.countZeroes(offsetBytes, lengthBytes);
+  }
+
   /** True when every byte of the source range is 0. */
   isZero(offsetBytes: number, lengthBytes: number): boolean {
-    return this.#kernels.isZero(offsetBytes, lengthBytes) === 1;
+    return this.#kernels.countZeroes(offsetBytes, lengthBytes) === Math.trunc(lengthBytes);
   }
 }
 
@@ -98,7 +106,7 @@ export function initCrcTables(control: WebAssembly.Memory, tablesOffset: number)
   }
 }
 
-/** The functions of the module. Results are signed 32-bit numbers. */
+/** The functions of the module. Results are signed 32-bit numbers, but for counts. */
 interface Kernels {
   copyBatch(descriptorsOffset: number, count: number): void;
   copyOverlapping(sourceOffset: number, destinationOffset: number, lengthBytes: number): void;
@@ -106,7 +114,7 @@ interface Kernels {
   addRange(offsetBytes: number, lengthBytes: number, value: number): void;
   xorRange(offsetBytes: number, lengthBytes: number, value: number): void;
   crc32c(offsetBytes: number, lengthBytes: number, seed: number): number;
-  isZero(offsetBytes: number, lengthBytes: number): number;
+  countZeroes(offsetBytes: number, lengthBytes: number): number;
 }
 
 const KERNEL_NAMES: Readonly<Record<keyof Kernels, true>> = {
@@ -116,7 +124,7 @@ const KERNEL_NAMES: Readonly<Record<keyof Kernels, true>> = {
   addRange: true,
   xorRange: true,
   crc32c: true,
-  isZero: true,
+  countZeroes: true,
 };
 
 /** The Castagnoli polynomial, reflected and without its x^32. */

@@ -5,6 +5,7 @@
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
 import { formatBytes } from "../format.ts";
+import { commitAhead, isUncommitted } from "./commit-ahead.ts";
 import type { ClearRange, Copier, CopyList } from "./copier.ts";
 import { CPU_TRACK } from "./copy-watch.ts";
 import { damageCopy } from "./damage-copy.ts";
@@ -12,12 +13,13 @@ import type { Memory } from "./memory.ts";
 
 /** Carries out `list` by blitter if there is one, else (or if that fails) by CPU. Answers which path did it. */
 export function copyChecked(memory: Memory, list: CopyList): Promise<CopyPath> {
-  return byBlitterElse(memory, {
+  const copying = byBlitterElse(memory, {
     bytes: list.totalBytes,
     byBlitter: (blitter) => blitter.copy(list),
     byCpu: () => copyByCpu(memory, list),
     onBlitted: () => damageCopy(memory, list),
   });
+  return memory.commitsAhead && isUncommitted(memory, list) ? commitAhead(memory, list, copying) : copying;
 }
 
 /** Carries out `list` by CPU, whatever the blitter could do. @throws DeviceError COPY_FAILED for what it cannot reach. */

@@ -34,6 +34,8 @@ export interface MemoryOptions {
   /** Where system memory swaps to; undefined when it does not. */
   readonly swap: Swap | undefined;
   readonly failpoints: DeviceFailpoints;
+  /** Whether memory that engines copy to is committed ahead of them. @default false: in virtual time it costs nothing */
+  readonly commitsAhead?: boolean;
   /** Base of the objects' uids. */
   readonly deviceUid: string;
   /** @default CHANGES_PENDING_MAX */
@@ -70,6 +72,7 @@ export class Memory {
   readonly swap: Swap | undefined;
   readonly failpoints: DeviceFailpoints;
   readonly copies: CopyWatch;
+  readonly commitsAhead: boolean;
   /** Base of the objects' uids; a device that takes over an image takes over its uid. */
   deviceUid: string;
   readonly changes: ChangeFeed;
@@ -96,6 +99,7 @@ export class Memory {
     this.swap = options.swap;
     this.failpoints = options.failpoints;
     this.copies = new CopyWatch(options.clock);
+    this.commitsAhead = options.commitsAhead ?? false;
     this.deviceUid = options.deviceUid;
     this.locks = new ObjectLocks(options.table);
     this.reservations = new Reservations(options.clock);

@@ -13,6 +13,12 @@ export interface Run {
   readonly at: number;
 }
 
+/** A run of a page: where in the page it belongs, and what follows it. */
+export interface PageRun extends Run {
+  /** From its first byte on: how much of the object lies there without a gap. */
+  readonly contiguousBytes: number;
+}
+
 /** The runs of `lengthBytes` from `offsetBytes` of a resource, in the order of the object's bytes. */
 export function runsOf(region: Region, handle: number, offsetBytes: number, lengthBytes: number): Run[] {
   const runs: Run[] = [];
@@ -53,19 +59,24 @@ export function* swapPagesOf(
 }
 
 /** The runs of each page of SWAP_PAGE_BYTES of a resource of `sizeBytes`; `at` counts from the start of the page. */
-export function* pageRunsOf(region: Region, handle: number, sizeBytes: number): Generator<readonly Run[]> {
+export function* pageRunsOf(
+  region: Region,
+  handle: number,
+  sizeBytes: number,
+): Generator<readonly PageRun[]> {
   // One pass over the extents, not one for each page: objects may have many of both.
   const runs = runsOf(region, handle, 0, sizeBytes);
   let index = 0;
   let done = 0;
   for (let position = 0; position < sizeBytes; position += SWAP_PAGE_BYTES) {
-    const page: Run[] = [];
+    const page: PageRun[] = [];
     let left = Math.min(SWAP_PAGE_BYTES, sizeBytes - position);
     while (left > 0) {
       const run = runs[index];
       const lengthBytes = Math.min(left, run.lengthBytes - done);
       const at = Math.min(SWAP_PAGE_BYTES, sizeBytes - position) - left;
-      page.push({ bankOffsetBytes: run.bankOffsetBytes + done, lengthBytes, at });
+      const contiguousBytes = run.lengthBytes - done;
+      page.push({ bankOffsetBytes: run.bankOffsetBytes + done, lengthBytes, at, contiguousBytes });
       left -= lengthBytes;
       done += lengthBytes;
       if (done === run.lengthBytes) {

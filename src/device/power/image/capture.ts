@@ -17,7 +17,7 @@ import type {
   ImagePlace,
   ImageSource,
 } from "./model.ts";
-import { frameLengths, framesInBank, ScratchFrame } from "./object-frames.ts";
+import { frameLengths, readFramesInBank, ScratchFrame } from "./object-frames.ts";
 
 /** A device of which an image is made, or into which one is restored. */
 export interface ImagedDevice {
@@ -167,27 +167,30 @@ class ObjectFrames {
     this.#memory = memory;
   }
 
-  async *of(slot: number): AsyncGenerator<FrameSource> {
+  of(slot: number): Iterable<FrameSource | Promise<FrameSource>> {
     const place = placeOf(this.#memory, slot);
     assert(place === "SYSTEM" || place === "SWAP", "an image holds the bytes of system memory and swap");
-    if (place === "SYSTEM") yield* framesInBank(this.#memory, slot);
-    else yield* this.#framesInSwap(slot);
+    return place === "SYSTEM" ? readFramesInBank(this.#memory, slot) : this.#framesInSwap(slot);
   }
 
-  async *#framesInSwap(slot: number): AsyncGenerator<FrameSource> {
-    const { swap, table } = this.#memory;
+  *#framesInSwap(slot: number): Generator<Promise<FrameSource>> {
+    let index = 0;
+    for (const lengthBytes of frameLengths(this.#memory.table.sizeBytes[slot])) {
+      yield this.#readFromSwap(slot, index++, lengthBytes);
+    }
+  }
+
+  async #readFromSwap(slot: number, index: number, lengthBytes: number): Promise<FrameSource> {
+    const { swap } = this.#memory;
     assert(swap !== undefined, "a swapped object is in swap");
     this.#scratch ??= new ScratchFrame(this.#memory);
-    let index = 0;
-    for (const lengthBytes of frameLengths(table.sizeBytes[slot])) {
-      const frame = this.#scratch.take(lengthBytes);
-      try {
-        await swap.readPage(slot, index++, frame);
-      } catch (error) {
-        throw notReadFromSwap(this.#memory.idOf(slot), toDeviceError(error));
-      }
-      yield frame;
+    const frame = this.#scratch.take(lengthBytes);
+    try {
+      await swap.readPage(slot, index, frame);
+    } catch (error) {
+      throw notReadFromSwap(this.#memory.idOf(slot), toDeviceError(error));
     }
+    return frame;
   }
 }
 

@@ -35,26 +35,32 @@ export class ImageFrames {
     this.#codec = codec;
   }
 
-  /** Takes a frame, which is done with when this resolves. @throws what the output throws; COPY_FAILED for the codec. */
-  async add(source: FrameSource): Promise<void> {
+  /**
+   * Takes a frame, which is done with when what this answers resolves; at once when it answers nothing.
+   * @throws what the output throws; COPY_FAILED for the codec.
+   */
+  add(source: FrameSource): Promise<void> | undefined {
     const rawBytes = source.lengthBytes;
     assert(rawBytes > 0 && rawBytes <= IMAGE_FRAME_BYTES, "a frame has 1 to IMAGE_FRAME_BYTES");
     this.contentBytes += rawBytes;
-    if (source.isZero()) {
-      // What it comes after must be recorded before it.
-      await this.flush();
-      this.zeroFrames++;
-      const offsetBytes = this.#output.positionBytes;
-      this.#sections.addFrame({
-        offsetBytes,
-        storedBytes: 0,
-        rawBytes,
-        rawCrc32c: crc32cOfZeroes(rawBytes),
-        storedCrc32c: 0,
-        form: FRAME_ZERO,
-      });
-      return;
-    }
+    if (!source.isZero()) return this.#addData(source, rawBytes);
+    // What it comes after must be recorded before it.
+    if (this.#compressing.length > 0) return this.flush().then(() => this.#recordZero(rawBytes));
+    this.#recordZero(rawBytes);
+    return undefined;
+  }
+
+  /** Resolves when every frame taken is recorded and with the output. */
+  async flush(): Promise<void> {
+    while (this.#compressing.length > 0) await this.#writeOldest();
+  }
+
+  /** Resolves when the codec has nothing any more, whatever came of it. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#compressing.map(({ compressed }) => compressed));
+  }
+
+  async #addData(source: FrameSource, rawBytes: number): Promise<void> {
     const rawCrc32c = source.crc32c();
     if (this.#codec === undefined) {
       await this.#output.append(rawBytes, (into) => source.copyTo(into));
@@ -69,16 +75,6 @@ export class ImageFrames {
     // It is met when its turn comes; until then it is not an unhandled failure.
     compressed.catch(() => {});
     this.#compressing.push({ raw, rawCrc32c, compressed });
-  }
-
-  /** Resolves when every frame taken is recorded and with the output. */
-  async flush(): Promise<void> {
-    while (this.#compressing.length > 0) await this.#writeOldest();
-  }
-
-  /** Resolves when the codec has nothing any more, whatever came of it. */
-  async settle(): Promise<void> {
-    await Promise.allSettled(this.#compressing.map(({ compressed }) => compressed));
   }
 
   async #writeOldest(): Promise<void> {
@@ -109,6 +105,18 @@ export class ImageFrames {
       this.#recordRaw(raw.length, rawCrc32c);
     }
     this.#freeBuffers.push(new Uint8Array(raw.buffer));
+  }
+
+  #recordZero(rawBytes: number): void {
+    this.zeroFrames++;
+    this.#sections.addFrame({
+      offsetBytes: this.#output.positionBytes,
+      storedBytes: 0,
+      rawBytes,
+      rawCrc32c: crc32cOfZeroes(rawBytes),
+      storedCrc32c: 0,
+      form: FRAME_ZERO,
+    });
   }
 
   #recordRaw(rawBytes: number, rawCrc32c: number): void {

@@ -104,7 +104,7 @@ function hasBytes(entry: ImageObject): boolean {
 }
 
 interface Targets {
-  readonly frames: AsyncIterable<FrameTarget> | Iterable<FrameTarget>;
+  readonly frames: Iterable<FrameTarget | Promise<FrameTarget>>;
   /** Waits until what was brought is where it belongs. */
   finish(): Promise<void>;
 }
@@ -150,15 +150,16 @@ class ObjectTargets {
       }
       pending = undefined;
     };
-    const frames = async function* (this: ObjectTargets): AsyncGenerator<FrameTarget> {
-      for (const lengthBytes of frameLengths(table.sizeBytes[slot])) {
-        await finish();
-        this.bytesAsked += lengthBytes;
-        pending = scratch.take(lengthBytes);
-        yield pending;
-      }
+    const take = async (lengthBytes: number): Promise<FrameTarget> => {
+      await finish();
+      this.bytesAsked += lengthBytes;
+      pending = scratch.take(lengthBytes);
+      return pending;
     };
-    return { frames: frames.call(this), finish };
+    const frames = function* (): Generator<Promise<FrameTarget>> {
+      for (const lengthBytes of frameLengths(table.sizeBytes[slot])) yield take(lengthBytes);
+    };
+    return { frames: frames(), finish };
   }
 }
 

@@ -99,6 +99,8 @@ export interface FrameTarget {
   /** Replaces the frame's bytes. */
   copyFrom(source: Uint8Array): void;
   fillZero(): void;
+  /** Whether every byte that is there now is 0. */
+  isZero(): boolean;
   /** CRC-32C of what is there now. */
   crc32c(): number;
 }
@@ -111,8 +113,11 @@ export interface ImageSource {
   readonly contexts: readonly ImageContext[];
   readonly objectCount: number;
   object(index: number): ImageObject;
-  /** The frames of the object at `index`, which is SYSTEM or SWAP; each is done with when the next is asked for. */
-  frames(index: number): AsyncIterable<FrameSource>;
+  /**
+   * The frames of the object at `index`, which is SYSTEM or SWAP; each is done with when the next is asked for. Those that
+   * are there at once are no promises: awaiting a frame of zeroes costs as much as looking at it.
+   */
+  frames(index: number): Iterable<FrameSource | Promise<FrameSource>>;
 }
 
 /** What the reader gives, once header and tables have been found sound. */
@@ -124,8 +129,9 @@ export interface ImageTables {
   readonly objectCount: number;
   object(index: number): ImageObject;
   /**
-   * Brings the bytes of the object at `index` to `frames`; fastest when objects are asked for in order.
+   * Brings the bytes of the object at `index` to `frames`; fastest when objects are asked for in order. A frame has its
+   * bytes when the next is asked for.
    * @throws DeviceError IMAGE_CORRUPT when a frame is not what it was.
    */
-  load(index: number, frames: AsyncIterable<FrameTarget> | Iterable<FrameTarget>): Promise<void>;
+  load(index: number, frames: Iterable<FrameTarget | Promise<FrameTarget>>): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** Reads a hibernation image: its tables at once, the bytes of its objects when they are asked for. */
 import assert from "node:assert/strict";
 import type { DeviceFailpoints } from "../../failpoints.ts";
+import { crc32cOfZeroes } from "../../hardware/crc32c.ts";
 import { IMAGE_FRAME_OVERHEAD_BYTES } from "../../limits.ts";
 import { imageCorrupt } from "./errors.ts";
 import { CODEC_RAW, FRAME_ZERO } from "./format.ts";
@@ -8,7 +9,7 @@ import { recordCount, sectionOf } from "./header.ts";
 import { ImageInput } from "./input.ts";
 import type { FrameTarget, ImageContext, ImageTables } from "./model.ts";
 import { type OpenImageOptions, openImage, readHeaderAndDevice } from "./open.ts";
-import { decodeContext } from "./records.ts";
+import { decodeContext, type FrameRecord } from "./records.ts";
 import type { ImageFile } from "./store.ts";
 import type { ImageTable } from "./table.ts";
 import { WorkSlices } from "./work-slices.ts";
@@ -87,7 +88,7 @@ class ObjectLoader {
     this.#slices = new WorkSlices(options.clock);
   }
 
-  async load(index: number, frames: AsyncIterable<FrameTarget> | Iterable<FrameTarget>): Promise<void> {
+  async load(index: number, frames: Iterable<FrameTarget | Promise<FrameTarget>>): Promise<void> {
     assert(!this.#loading, "objects are loaded one after the other");
     this.#loading = true;
     try {
@@ -101,16 +102,17 @@ class ObjectLoader {
     }
   }
 
-  async #load(index: number, frames: AsyncIterable<FrameTarget> | Iterable<FrameTarget>): Promise<void> {
+  async #load(index: number, frames: Iterable<FrameTarget | Promise<FrameTarget>>): Promise<void> {
     const { firstFrame, frameCount } = this.#table.references(index);
     let frame = firstFrame;
-    for await (const target of frames) {
+    for (const next of frames) {
+      const target = next instanceof Promise ? await next : next;
       assert(frame < firstFrame + frameCount, "an object is loaded to as many frames as it has");
       const record = this.#table.frame(frame);
       assert(target.lengthBytes === record.rawBytes, "frames are loaded to frames of their length");
       if (record.form === FRAME_ZERO) target.fillZero();
       else target.copyFrom(await this.#input.take(frame, record));
-      if (target.crc32c() !== record.rawCrc32c) {
+      if (!isLoaded(target, record)) {
         throw imageCorrupt(`${this.#table.frameName(frame)} does not have the checksum that it had`);
       }
       frame++;
@@ -119,6 +121,12 @@ class ObjectLoader {
     assert(frame === firstFrame + frameCount, "an object is loaded whole");
     if (frameCount === 0 && this.#slices.spend(0)) await this.#slices.rest();
   }
+}
+
+/** Whether the bytes are those of which the checksum was taken. Zeroes are found faster than their checksum is computed. */
+function isLoaded(target: FrameTarget, record: FrameRecord): boolean {
+  if (record.form !== FRAME_ZERO) return target.crc32c() === record.rawCrc32c;
+  return record.rawCrc32c === crc32cOfZeroes(record.rawBytes) && target.isZero();
 }
 
 function contextsOf(table: ImageTable): ImageContext[] {

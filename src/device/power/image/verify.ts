@@ -45,7 +45,8 @@ export async function verifyImage(options: VerifyImageOptions): Promise<void> {
       if (crc !== record.rawCrc32c) {
         throw imageCorrupt(`${table.frameName(frame)} does not have the checksum that it had`);
       }
-      if (slices.spend(record.rawBytes + IMAGE_FRAME_OVERHEAD_BYTES)) {
+      const workedBytes = record.form === FRAME_ZERO ? 0 : record.rawBytes + IMAGE_FRAME_OVERHEAD_BYTES;
+      if (slices.spend(workedBytes)) {
         check();
         await slices.rest();
       }

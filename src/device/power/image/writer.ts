@@ -147,11 +147,15 @@ async function writeFrames(
     if (slices.spend(textBytes(object.label))) await pause();
     if (!hasFrames(object)) continue;
     const before = frames.contentBytes;
-    for await (const frame of source.frames(index)) {
+    for (const next of source.frames(index)) {
+      const frame = next instanceof Promise ? await next : next;
       const { lengthBytes } = frame;
-      await frames.add(frame);
+      const taken = frames.add(frame);
+      if (taken !== undefined) await taken;
       onBytes?.(lengthBytes);
-      if (slices.spend(lengthBytes + IMAGE_FRAME_OVERHEAD_BYTES)) await pause();
+      // Zeroes are looked at, and that is all: no byte of them is copied.
+      const workedBytes = taken === undefined ? 0 : lengthBytes;
+      if (slices.spend(workedBytes + IMAGE_FRAME_OVERHEAD_BYTES)) await pause();
     }
     assert(frames.contentBytes - before === object.sizeBytes, "the frames of an object are its bytes");
   }
