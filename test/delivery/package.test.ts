@@ -1,4 +1,5 @@
 /** What goes out: the version in every place that says it, and what npm would publish. */
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
@@ -65,6 +66,30 @@ describe("what npm publishes of the daemon", () => {
       expect(packed.files.map(({ path }) => path)).toContain(file);
       expect(read(file).startsWith("#!/usr/bin/env node\n"), file).toBe(true);
     }
+  });
+});
+
+describe.each(["cli", "server"])("the program of %s", (folder) => {
+  const file = `src/${folder}/main.ts`;
+
+  test("says so in a sentence where Node is older than the manifest asks for", () => {
+    const { engines } = z
+      .object({ engines: z.object({ node: z.string() }) })
+      .parse(JSON.parse(read("package.json")));
+    const oldest = Number(engines.node.replace(">=", ""));
+    const versions = JSON.stringify({ ...process.versions, node: `${oldest - 1}.9.0` });
+    const pretend = `data:text/javascript,Object.defineProperty(process,"versions",{value:${versions}})`;
+    const { status, stderr } = spawnSync(process.execPath, ["--import", pretend, file, "--version"], {
+      encoding: "utf8",
+    });
+    expect({ status, stderr }).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`needs Node ${oldest} or newer`),
+    });
+  });
+
+  test("loads nothing before it has looked: an older Node would fail there, with a stack trace", () => {
+    expect(read(file)).not.toMatch(/^(import|export .* from)\b/m);
   });
 });
 
