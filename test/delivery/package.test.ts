@@ -1,5 +1,5 @@
 /** What goes out: the version in every place that says it, and what npm would publish. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
@@ -67,6 +67,19 @@ describe("what npm publishes of the daemon", () => {
       expect(read(file).startsWith("#!/usr/bin/env node\n"), file).toBe(true);
     }
   });
+});
+
+test("npm start hands the signal that ends it on to the daemon", async () => {
+  const memory = ["--lmem", "64MiB", "--smem", "64MiB"];
+  const words = ["start", "--", ...memory, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
+  const npm = spawn("npm", words, { stdio: ["ignore", "pipe", "inherit"] });
+  let said = "";
+  for await (const text of npm.stdout.setEncoding("utf8")) {
+    const wasReady = said.includes('"msg":"ready"');
+    said += text;
+    if (!wasReady && said.includes('"msg":"ready"')) npm.kill("SIGTERM");
+  }
+  expect(said).toContain('"msg":"stopped"');
 });
 
 describe.each(["cli", "server"])("the program of %s", (folder) => {
