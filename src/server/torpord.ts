@@ -44,6 +44,8 @@ async function main(build: BuildInfo): Promise<void> {
   const { action } = commandLine;
   switch (action) {
     case "print-config":
+      // Who looks at the configuration wants to know of a misspelt variable; what is printed stays a configuration file.
+      for (const warning of loaded.warnings) process.stderr.write(`torpord: ${warning}\n`);
       process.stdout.write(loaded.printed);
       return;
     case "healthcheck": {

@@ -161,6 +161,15 @@ describe("torpord and its configuration", () => {
     expect(daemon.stdout).toMatch(answer);
     expect(daemon.stderr).toBe("");
   });
+
+  it("tells whoever has the configuration printed of a variable that nobody knows", async () => {
+    await using daemon = new DaemonProcess(["--print-config"], { TORPOR_LMEN: "1GiB" });
+    expect(await daemon.exit()).toEqual({ code: 0, signal: null });
+    expect(daemon.stdout).toContain("lmem:");
+    expect(daemon.stderr).toMatch(
+      /^torpord: The environment variable TORPOR_LMEN looks like a setting[^\n]*\n$/,
+    );
+  });
 });
 
 describe("torpord healthcheck", () => {
