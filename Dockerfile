@@ -16,8 +16,7 @@ RUN npm run build
 RUN mkdir bin && node -e 'for (const [name, file] of Object.entries(require("./package.json").bin)) { \
     fs.chmodSync(file, 0o755); fs.symlinkSync(`../${file}`, `bin/${name}`); }'
 
-# The image has a Node of its own: npm's copies of the binary go. Other optional packages are prebuilt code that the
-# daemon loads, and stay.
+# The image has a Node of its own: npm's copies of the binary go.
 FROM manifest AS dependencies
 RUN npm ci --omit=dev --no-audit --no-fund && rm -rf node_modules/node-linux-* node_modules/node-darwin-* node_modules/.bin
 

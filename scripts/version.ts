@@ -14,12 +14,17 @@ interface Place {
   readonly mention: RegExp;
 }
 
+/** An image or a tarball in a page of the documentation. */
+const IN_A_PAGE = /(?<before>\btorpor[:-])\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+?)?(?=\.tgz|[^0-9A-Za-z.-]|$)/g;
+
 /** All of them, but for the lock file, which is npm's. */
 export const PLACES: readonly Place[] = [
   { file: "Dockerfile", mention: /(?<before>org\.opencontainers\.image\.version=")[^"]+/g },
   { file: "packages/testcontainers/package.json", mention: /(?<before>^ {2}"version": ")[^"]+/gm },
   { file: "packages/testcontainers/src/torpor-container.ts", mention: /(?<before>`torpor:)[^`]+/g },
   { file: "docker/kubernetes/torpor.yaml", mention: /(?<before>image: torpor:)\S+/g },
+  { file: "docs/ci.md", mention: IN_A_PAGE },
+  { file: "docs/client.md", mention: IN_A_PAGE },
 ];
 
 /** The text of a place with another version in it. @throws Error when the place does not say any. */

@@ -20,7 +20,10 @@ const MESSAGE_ENUM = 4;
 const ENUM_VALUE = 2;
 const SERVICE_METHOD = 2;
 
-/** The comment above `desc` without its indentation, or "" when there is none. */
+/**
+ * The comment above `desc` without its indentation, or "" when there is none. Fields of the contract, which the proto names
+ * in its own way, have the names that they have in JSON.
+ */
 export function commentOf(desc: Commented): string {
   const file = fileOf(desc);
   const wanted = pathOf(desc).join(".");
@@ -31,7 +34,15 @@ export function commentOf(desc: Commented): string {
     .split("\n")
     .map((line) => line.replace(/^ /, "").trimEnd())
     .join("\n")
-    .trim();
+    .trim()
+    .replace(/\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b/g, (word) => jsonNameOf(desc, word) ?? word);
+}
+
+/** The JSON name of a field that is called so in the file of `desc`, or in one that it imports. */
+function jsonNameOf(desc: Commented, name: string): string | undefined {
+  const file = fileOf(desc);
+  const messages = [file, ...file.dependencies].flatMap((each) => each.messages);
+  return messages.flatMap(({ fields }) => fields).find((field) => field.name === name)?.jsonName;
 }
 
 function fileOf(desc: Commented): DescMessage["file"] {

@@ -5,7 +5,7 @@ import type { ConnectOptions, TlsOptions } from "../client/mod.ts";
 import { parseDuration } from "./quantities.ts";
 import { UsageError } from "./usage-error.ts";
 
-export const OUTPUT_FORMATS = ["table", "json", "yaml"] as const;
+export const OUTPUT_FORMATS = ["table", "json", "yaml", "name"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 /** The options as commander keeps them. */

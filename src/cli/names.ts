@@ -1,4 +1,5 @@
 /** Resource names: `1` on the command line is devices/card0/objects/1 on the wire. Whole names are taken as they are. */
+import type { JsonObject, JsonValue } from "../client/json.ts";
 
 /** The collections inside a device. */
 export type Collection = "contexts" | "engines" | "fences" | "objects" | "regions" | "transitions";
@@ -21,4 +22,20 @@ export function rootName(collection: "failpoints" | "images", id: string): strin
 /** The last part of a resource name, for tables; a dash for none. */
 export function shortName(name: string): string {
   return name === "" ? "-" : name.slice(name.lastIndexOf("/") + 1);
+}
+
+/** The resource names in an answer as REST has it: its own, or those of what it lists. */
+export function resourceNames(answer: JsonValue): string[] {
+  if (!isObject(answer)) return [];
+  if (typeof answer.name === "string") return [answer.name];
+  const listed = Object.values(answer).flatMap((value) => (Array.isArray(value) ? value : []));
+  return listed.flatMap((item) => {
+    // Where many were made, only their names are told.
+    if (typeof item === "string") return item.includes("/") ? [item] : [];
+    return isObject(item) && typeof item.name === "string" ? [item.name] : [];
+  });
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

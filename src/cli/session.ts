@@ -5,7 +5,7 @@ import { type JsonValue, responseToJson } from "../client/json.ts";
 import { connect, type ResponseOf, type TorporClient, type UnaryMethod } from "../client/mod.ts";
 import { connectOptions, type GlobalOptions } from "./globals.ts";
 import type { Io } from "./io.ts";
-import { type Collection, childName, deviceName } from "./names.ts";
+import { type Collection, childName, deviceName, resourceNames } from "./names.ts";
 import { Progress } from "./progress.ts";
 
 export class Session implements Disposable {
@@ -36,13 +36,13 @@ export class Session implements Disposable {
     view: (response: ResponseOf<M>) => string,
   ): void {
     if (this.options.output === "table") this.write(view(response));
-    else this.#printJson(responseToJson(method, response));
+    else this.#printFormatted(responseToJson(method, response));
   }
 
-  /** Prints what is no answer of a single unary method: as JSON or YAML, or as `text`. */
+  /** Prints what is no answer of a single unary method: in the format that is wanted, or as `text`. */
   printValue(value: JsonValue, text: string): void {
     if (this.options.output === "table") this.write(text);
-    else this.#printJson(value);
+    else this.#printFormatted(value);
   }
 
   /** Says that a listing has more than was printed. */
@@ -69,9 +69,15 @@ export class Session implements Disposable {
     this.client.close();
   }
 
-  #printJson(value: JsonValue): void {
-    const asYaml = this.options.output === "yaml";
-    this.write(asYaml ? stringify(value) : `${JSON.stringify(value, undefined, 2)}\n`);
+  #printFormatted(value: JsonValue): void {
+    const { output } = this.options;
+    if (output === "name")
+      this.write(
+        resourceNames(value)
+          .map((name) => `${name}\n`)
+          .join(""),
+      );
+    else this.write(output === "yaml" ? stringify(value) : `${JSON.stringify(value, undefined, 2)}\n`);
   }
 }
 

@@ -51,6 +51,8 @@ export interface CallOptions {
 export class Channel {
   readonly #client: Client;
   readonly #options: ConnectOptions;
+  /** Calls under way: the library lets them go on when the connection is closed, and they keep the process alive. */
+  readonly #calls = new Set<Call>();
 
   /**
    * Connects at the first call, and again whenever the connection was lost.
@@ -111,7 +113,7 @@ export class Channel {
         else reject(this.#explain(error));
       },
     );
-    cancelOn(options.signal, call);
+    this.#keep(call, options.signal);
     return { call, answer };
   }
 
@@ -130,7 +132,7 @@ export class Channel {
       this.#metadata(),
       deadlineOf(options.timeoutMs),
     );
-    cancelOn(options.signal, call);
+    this.#keep(call, options.signal);
     return call;
   }
 
@@ -151,7 +153,19 @@ export class Channel {
 
   /** Ends calls under way, and the connection. */
   close(): void {
+    for (const call of this.#calls) {
+      // An error event that nobody hears would end the process.
+      call.on("error", () => {});
+      call.cancel();
+    }
     this.#client.close();
+  }
+
+  /** Knows the call until it has ended. */
+  #keep(call: Call, signal: AbortSignal | undefined): void {
+    this.#calls.add(call);
+    call.on("status", () => this.#calls.delete(call));
+    cancelOn(signal, call);
   }
 
   #unaryOnce<Request, Response>(
@@ -172,7 +186,7 @@ export class Channel {
         else reject(this.#explain(error));
       },
     );
-    cancelOn(signal, call);
+    this.#keep(call, signal);
     return promise;
   }
 
@@ -193,11 +207,14 @@ function deadlineOf(timeoutMs: number | undefined): { deadline?: number } {
   return timeoutMs === undefined ? {} : { deadline: Date.now() + Math.max(timeoutMs, 0) };
 }
 
+/** What the three kinds of calls have in common. */
+interface Call {
+  cancel(): void;
+  on(event: "status" | "error", listener: () => void): unknown;
+}
+
 /** Cancels the call when the signal says so, and forgets the signal when the call has ended. */
-function cancelOn(
-  signal: AbortSignal | undefined,
-  call: { cancel(): void; on(event: "status", listener: () => void): unknown },
-): void {
+function cancelOn(signal: AbortSignal | undefined, call: Call): void {
   if (signal === undefined) return;
   const cancel = () => call.cancel();
   if (signal.aborted) cancel();

@@ -1,14 +1,20 @@
 /** What a connection can be made with, checked before the gRPC library stumbles over it. */
 import { TorporError } from "./errors.ts";
 
-const ADDRESS = /^(?:unix:.+|\[[0-9a-fA-F:.%]+\]:\d{1,5}|[\w.-]+:\d{1,5})$/;
+const ADDRESS = /^(?:unix:.+|(?:\[[0-9a-fA-F:.%]+\]|[\w.-]+):(?<port>\d{1,5}))$/;
+const PORT_MAX = 65_535;
 /** What a header can carry, without spaces. */
 const TOKEN = /^[\x21-\x7e]+$/;
 
 /** @throws TorporError INVALID_ARGUMENT when it is neither of the three forms */
 export function checkAddress(address: string): void {
-  if (!ADDRESS.test(address)) {
+  const match = ADDRESS.exec(address);
+  if (match === null) {
     throw refused(`Address "${address}" is not of the form HOST:PORT, [IPV6]:PORT or unix:PATH.`);
+  }
+  const { port = "" } = match.groups ?? {};
+  if (port !== "" && (Number(port) < 1 || Number(port) > PORT_MAX)) {
+    throw refused(`Port ${port} of address "${address}" is not between 1 and ${PORT_MAX}.`);
   }
 }
 

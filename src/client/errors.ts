@@ -107,5 +107,13 @@ function lastWords(details: string): string {
   const plain = last.replace(/\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "").replace(/\s+/g, " ");
   const words = plain.replace(/[.\s]+$/, "");
   // The library says null between two attempts.
-  return words === "" || words === "null" ? "it gave no reason" : words;
+  if (words === "" || words === "null") return "it gave no reason";
+  return MISUNDERSTANDINGS.find(([said]) => said.test(words))?.[1] ?? words;
 }
+
+/** What the libraries say where somebody listens who was addressed in the wrong way, and what that means. */
+const MISUNDERSTANDINGS: readonly (readonly [said: RegExp, meaning: string])[] = [
+  [/:wrong version number:/, "what listens there does not speak TLS"],
+  [/^Failed to connect$/, "what listens there hung up, as it does when it wants TLS and gets none"],
+  [/^Protocol error$/, "what listens there does not speak gRPC; REST has a port of its own"],
+];

@@ -5,6 +5,7 @@ import { Server as TlsServer } from "node:tls";
 import { type Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { FastifyInstance } from "fastify";
 import { formatListenAddress, type ListenAddress } from "./listen.ts";
+import { StartError } from "./start-error.ts";
 
 /** Whoever runs the daemon may connect to its sockets, and nobody else. */
 const SOCKET_MODE = 0o600;
@@ -57,9 +58,12 @@ async function named<T>(wire: string, address: ListenAddress, bind: () => Promis
     const text = error instanceof Error ? error.message : String(error);
     // The gRPC library wraps what the system said into a list of what happened to each address of a name.
     const why = /resolved errors: \[(.*)\]$/.exec(text)?.[1] ?? text;
-    throw new Error(`Address ${formatListenAddress(address)} cannot be listened on for ${wire}: ${why}.`, {
-      cause: error,
-    });
+    throw new StartError(
+      `Address ${formatListenAddress(address)} cannot be listened on for ${wire}: ${why}.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

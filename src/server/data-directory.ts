@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { closeByteStores, type FileByteStore, openByteStores } from "./file-byte-store.ts";
 import { LockFile } from "./lock-file.ts";
+import { StartError } from "./start-error.ts";
 
 export class DataDirectory {
   readonly path: string;
@@ -23,7 +24,7 @@ export class DataDirectory {
     try {
       await mkdir(path, { recursive: true, mode: 0o700 });
     } catch (error) {
-      throw new Error(`Data directory ${path} cannot be made: ${messageOf(error)}.`, { cause: error });
+      throw new StartError(`Data directory ${path} cannot be made: ${messageOf(error)}.`, { cause: error });
     }
     return new DataDirectory(path, await LockFile.acquire(join(path, "torpord.lock")));
   }

@@ -10,6 +10,7 @@ import { open, rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type ByteStore, DeviceError, formatBytes } from "../device/mod.ts";
 import { type PositionedFile, readFully, writeFully } from "./positioned-file.ts";
+import { StartError } from "./start-error.ts";
 
 export class FileByteStore implements ByteStore {
   readonly path: string;
@@ -58,7 +59,7 @@ export class FileByteStore implements ByteStore {
 /**
  * Opens an empty store of `sizeBytes` at each path, all in the same directory. What such files held is given up first,
  * so that its space counts as free. Whatever was opened is closed and removed again when something fails.
- * @throws Error when a file cannot be made, or when the file system has no room for all of them.
+ * @throws StartError when a file cannot be made, or when the file system has no room for all of them.
  */
 export async function openByteStores(paths: readonly string[], sizeBytes: number): Promise<FileByteStore[]> {
   const files: { readonly path: string; readonly file: PositionedFile & Extendable }[] = [];
@@ -97,7 +98,7 @@ async function openEmpty(path: string): Promise<PositionedFile & Extendable> {
       throw error;
     }
   } catch (error) {
-    throw new Error(`Swap file ${path} cannot be made: ${messageOf(error)}.`, { cause: error });
+    throw new StartError(`Swap file ${path} cannot be made: ${messageOf(error)}.`, { cause: error });
   }
 }
 
@@ -111,7 +112,7 @@ async function requireSpace(paths: readonly string[], sizeBytes: number): Promis
   const neededBytes = paths.length * sizeBytes;
   const availableBytes = bavail * bsize;
   if (neededBytes <= availableBytes) return;
-  throw new Error(
+  throw new StartError(
     `Directory ${directory} has ${formatBytes(availableBytes)} free, which is less than the ` +
       `${formatBytes(neededBytes)} that the swap files of all devices need, ${formatBytes(sizeBytes)} each.`,
   );

@@ -5,6 +5,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { LOCK_ATTEMPTS_MAX, LOCK_READ_PAUSE_MS, LOCK_READS_MAX } from "./daemon-limits.ts";
+import { StartError } from "./start-error.ts";
 
 export class LockFile {
   readonly path: string;
@@ -17,7 +18,7 @@ export class LockFile {
 
   /**
    * Makes the lock file at `path`, or takes over one that is left of a process that is gone.
-   * @throws Error when another process holds it, or when it cannot be made.
+   * @throws StartError when another process holds it, or when it cannot be made.
    */
   static async acquire(path: string): Promise<LockFile> {
     const text = `${process.pid}\n${await startOf(process.pid)}\n`;
@@ -34,7 +35,7 @@ export class LockFile {
       }
       throw new Error("other processes that want it now are faster");
     } catch (error) {
-      throw new Error(`Lock file ${path} cannot be taken: ${messageOf(error)}.`, { cause: error });
+      throw new StartError(`Lock file ${path} cannot be taken: ${messageOf(error)}.`, { cause: error });
     }
   }
 

@@ -11,6 +11,7 @@ import type { RunningDaemon } from "./daemon.ts";
 import { askHealth } from "./healthcheck.ts";
 import { formatListenAddress, type ListenAddress } from "./listen.ts";
 import { checkMemoryLimit } from "./memory-limit.ts";
+import { StartError } from "./start-error.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
@@ -43,6 +44,8 @@ async function main(build: BuildInfo): Promise<void> {
   const { action } = commandLine;
   switch (action) {
     case "print-config":
+      // Who looks at the configuration wants to know of a misspelt variable; what is printed stays a configuration file.
+      for (const warning of loaded.warnings) process.stderr.write(`torpord: ${warning}\n`);
       process.stdout.write(loaded.printed);
       return;
     case "healthcheck": {
@@ -90,7 +93,8 @@ async function startOrExit(start: () => Promise<RunningDaemon>, log: Logger): Pr
     return await start();
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    log.fatal({ err: error }, error instanceof Error ? error.message : String(error));
+    const details = error instanceof StartError ? {} : { err: error };
+    log.fatal(details, error instanceof Error ? error.message : String(error));
     return process.exit(EXIT_FAILED);
   }
 }

@@ -319,3 +319,24 @@ describe("every method of the contract", () => {
     expect(services.map(({ name }) => name).filter((name) => !called.has(name))).toEqual([]);
   });
 });
+
+describe("-o name", () => {
+  it("prints the resource names of an answer, one a line, for shells", async () => {
+    expect(await printed("device list -o name")).toBe("devices/card0\n");
+    expect(await printed("region list -o name")).toBe(
+      "devices/card0/regions/lmem0\ndevices/card0/regions/smem\n",
+    );
+    const made = await printed("object create 64KiB --count 2 -o name");
+    expect(made).toMatch(/^(devices\/card0\/objects\/\d+\n){2}$/);
+    const names = made.trim().split("\n");
+    expect(await printed(`object get ${names[0]} -o name`)).toBe(`${names[0]}\n`);
+    expect(await printed(`object delete ${names.join(" ")} -o name`)).toBe("");
+  });
+
+  it("is refused where there are none to come", async () => {
+    expect(await torporctl("watch -o name")).toMatchObject({
+      code: 2,
+      stderr: "torporctl: Events have no names: -o is json, yaml or table.\n",
+    });
+  });
+});

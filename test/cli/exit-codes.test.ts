@@ -34,6 +34,8 @@ describe("torporctl exits with", () => {
     ["runtime-pm set", EXIT.USAGE, "Nothing is set"],
     ["-s localhost device list", EXIT.USAGE, 'Address "localhost" is not of the form'],
     ["-s http://localhost:8585 device list", EXIT.USAGE, "is not of the form HOST:PORT"],
+    ["-s 127.0.0.1:99999 device list", EXIT.USAGE, "is not between 1 and 65535"],
+    ["object upload 1 test", EXIT.USAGE, "The file test cannot be used: it is a directory."],
     ["--token a\nb device list", EXIT.USAGE, "The token is empty or has characters"],
     ["--tls-cert x device list", EXIT.USAGE, "give both --tls-cert and --tls-key"],
     ["--tls-cert biome.json --tls-key biome.json device list", EXIT.USAGE, "for TLS cannot be used"],

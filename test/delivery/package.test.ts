@@ -1,4 +1,5 @@
 /** What goes out: the version in every place that says it, and what npm would publish. */
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
@@ -68,6 +69,43 @@ describe("what npm publishes of the daemon", () => {
   });
 });
 
+test("npm start hands the signal that ends it on to the daemon", async () => {
+  const memory = ["--lmem", "64MiB", "--smem", "64MiB"];
+  const words = ["start", "--", ...memory, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
+  const npm = spawn("npm", words, { stdio: ["ignore", "pipe", "inherit"] });
+  let said = "";
+  for await (const text of npm.stdout.setEncoding("utf8")) {
+    const wasReady = said.includes('"msg":"ready"');
+    said += text;
+    if (!wasReady && said.includes('"msg":"ready"')) npm.kill("SIGTERM");
+  }
+  expect(said).toContain('"msg":"stopped"');
+});
+
+describe.each(["cli", "server"])("the program of %s", (folder) => {
+  const file = `src/${folder}/main.ts`;
+
+  test("says so in a sentence where Node is older than the manifest asks for", () => {
+    const { engines } = z
+      .object({ engines: z.object({ node: z.string() }) })
+      .parse(JSON.parse(read("package.json")));
+    const oldest = Number(engines.node.replace(">=", ""));
+    const versions = JSON.stringify({ ...process.versions, node: `${oldest - 1}.9.0` });
+    const pretend = `data:text/javascript,Object.defineProperty(process,"versions",{value:${versions}})`;
+    const { status, stderr } = spawnSync(process.execPath, ["--import", pretend, file, "--version"], {
+      encoding: "utf8",
+    });
+    expect({ status, stderr }).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`needs Node ${oldest} or newer`),
+    });
+  });
+
+  test("loads nothing before it has looked: an older Node would fail there, with a stack trace", () => {
+    expect(read(file)).not.toMatch(/^(import|export .* from)\b/m);
+  });
+});
+
 test("each prebuilt package that the image needs is in the lock file for both architectures", () => {
   const NAMES = z
     .union([z.string(), z.array(z.string())])
@@ -80,7 +118,7 @@ test("each prebuilt package that the image needs is in the lock file for both ar
     Object.entries(packages)
       .filter(([, { dev, os, cpu: cpus }]) => !dev && os.includes("linux") && cpus.includes(cpu))
       .map(([name]) => name.replace(cpu, "CPU"));
-  expect(onLinux("x64")).toContain("node_modules/@node-rs/crc32-linux-CPU-gnu");
+  expect(onLinux("x64")).toContain("node_modules/node-linux-CPU");
   expect(onLinux("arm64").toSorted()).toEqual(onLinux("x64").toSorted());
 });
 

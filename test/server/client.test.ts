@@ -213,6 +213,13 @@ describe("an error", () => {
     expect(error.message).toMatch(/^No daemon answers at 127\.0\.0\.1:1: .*ECONNREFUSED/);
   });
 
+  it("says what is wrong where something else listens", async () => {
+    using ofRest = connect({ address: new URL(daemon.url).host });
+    expect((await errorOf(ofRest.listDevices())).message).toContain("REST has a port of its own");
+    using withTls = connect({ address: daemon.grpc, tls: {} });
+    expect((await errorOf(withTls.listDevices())).message).toContain("does not speak TLS");
+  });
+
   it("ends a call at its deadline, and when the caller aborts it", async () => {
     await client.armFailpoint({ name: "failpoints/evict.before", action: Failpoint_Action.HANG, count: 1 });
     const error = await errorOf(client.suspend({ name: parent }, { timeoutMs: 100 }));
@@ -319,6 +326,18 @@ describe("content", () => {
       break;
     }
     await client.deleteObject({ name });
+  });
+
+  it("and calls that wait end with the connection", async () => {
+    const { name } = await makeObject(8 * MIB);
+    const short = connect({ address: daemon.grpc });
+    const chunks = short.download(name);
+    await chunks.next();
+    const events = short.watchEvents({ reconnect: false });
+    await events.next();
+    short.close();
+    await expect(everythingOf(chunks)).rejects.toMatchObject({ code: "CANCELLED" });
+    await expect(everythingOf(events)).rejects.toMatchObject({ code: "CANCELLED" });
   });
 
   it("of an object that is not there is an error of the iteration", async () => {

@@ -85,7 +85,8 @@ describe("torpord in trouble", () => {
     const refusal = `Lock file ${lock} cannot be taken: the process with id ${pid} holds it.`;
     await using second = new DaemonProcess(words);
     expect(await second.exit()).toEqual({ code: 1, signal: null });
-    expect(await second.line(refusal)).toMatchObject({ level: "fatal" });
+    // A sentence, and no stack trace: nothing is wrong with the daemon.
+    expect(await second.line(refusal)).toEqual({ level: "fatal", time: expect.any(String), msg: refusal });
     first.kill("SIGKILL");
     await first.exit();
     expect(readdirSync(directory)).toEqual(["images", "swap-card0", "torpord.lock"]);
@@ -159,6 +160,15 @@ describe("torpord and its configuration", () => {
     expect(await daemon.exit()).toEqual({ code: 0, signal: null });
     expect(daemon.stdout).toMatch(answer);
     expect(daemon.stderr).toBe("");
+  });
+
+  it("tells whoever has the configuration printed of a variable that nobody knows", async () => {
+    await using daemon = new DaemonProcess(["--print-config"], { TORPOR_LMEN: "1GiB" });
+    expect(await daemon.exit()).toEqual({ code: 0, signal: null });
+    expect(daemon.stdout).toContain("lmem:");
+    expect(daemon.stderr).toMatch(
+      /^torpord: The environment variable TORPOR_LMEN looks like a setting[^\n]*\n$/,
+    );
   });
 });
 

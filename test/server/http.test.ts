@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { describe, expect, it } from "vitest";
 import { DeviceError } from "../../src/device/errors.ts";
+import { REGISTRY } from "../../src/server/descriptors.ts";
 import { HTTP_BODY_BYTES_MAX } from "../../src/server/limits.ts";
 import { FakeDevice } from "../support/fake-device.ts";
 import { errorOf, sendRaw } from "../support/raw-http.ts";
@@ -155,9 +156,21 @@ describe("the daemon's own routes", () => {
     expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "0.0.0-test" } });
   });
 
+  it("call fields in the OpenAPI document as REST does, in prose too", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    const document = await (await fetch(`${wires.baseUrl}/openapi.json`)).text();
+    expect(document).toContain("with holdDuringTransition");
+    const fields = [...REGISTRY].flatMap((desc) => (desc.kind === "message" ? desc.fields : []));
+    const named = fields.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(document));
+    expect(named.filter(({ name }) => name.includes("_")).map(String)).toEqual([]);
+  });
+
   it("show the documentation without the network", async () => {
     await using wires = await startWires([new FakeDevice()]);
     const page = await (await fetch(`${wires.baseUrl}/docs`)).text();
+    expect(page).toContain("<title>Torpor</title>");
+    const shown = await (await fetch(`${wires.baseUrl}/docs/json`)).json();
+    expect(shown).toMatchObject({ info: { version: "0.0.0-test" } });
     const scripts = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = ""]) => path);
     expect(scripts.length).toBeGreaterThan(2);
     for (const path of scripts) {

@@ -7,6 +7,7 @@ import { addHoldOption, type HoldOption, holdField } from "../hold.ts";
 import { formatSize, parseSize } from "../quantities.ts";
 import type { Act, Session } from "../session.ts";
 import { formatFields } from "../table.ts";
+import { UsageError } from "../usage-error.ts";
 
 interface UploadOptions extends HoldOption {
   readonly offset?: number;
@@ -106,8 +107,12 @@ async function bytesFrom({ client }: Session, name: string, offset: number): Pro
   return Math.max(Number((await client.getObject({ name })).size) - offset, 0);
 }
 
-/** The size of a file; undefined for a pipe or a device, which has none that can be known. */
+/**
+ * The size of a file; undefined for a pipe or a device, which has none that can be known.
+ * @throws UsageError for a directory: reading it fails without a word on which file it was
+ */
 function sizeOf(path: string): number | undefined {
   const stats = statSync(path);
+  if (stats.isDirectory()) throw new UsageError(`The file ${path} cannot be used: it is a directory.`);
   return stats.isFile() ? stats.size : undefined;
 }

@@ -11,6 +11,7 @@ import type { OutputFormat } from "../globals.ts";
 import { deviceName } from "../names.ts";
 import { parseCount } from "../quantities.ts";
 import type { Act, Session } from "../session.ts";
+import { UsageError } from "../usage-error.ts";
 
 interface WatchCommandOptions {
   readonly type?: Event_Type[];
@@ -46,6 +47,8 @@ export function addWatchCommand(program: Command, act: Act): void {
 async function watch(session: Session, devices: string[], options: WatchCommandOptions): Promise<void> {
   const { type: types, after: afterSequence, reconnect } = options;
   const { stdout } = session.io;
+  if (session.options.output === "name")
+    throw new UsageError("Events have no names: -o is json, yaml or table.");
   const signal = session.io.takeInterrupts();
   const onCutOff = ({ message }: TorporError) => session.note(`${message} Trying to go on.`);
   const watched = { devices, types, afterSequence, reconnect, signal, onCutOff };

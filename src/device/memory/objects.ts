@@ -253,7 +253,7 @@ export function objectPinned(memory: Memory, slot: number, what: string): Device
   const id = memory.idOf(slot);
   return new DeviceError(
     "OBJECT_PINNED",
-    `Object ${id} is pinned (${pins} times in region ${memory.region(memory.table.region[slot]).id}) and cannot ${what}.`,
+    `Object ${id} is pinned (${pins === 1 ? "once" : `${pins} times`} in region ${memory.region(memory.table.region[slot]).id}) and cannot ${what}.`,
     {
       object: id,
       pinCount: String(pins),

@@ -108,6 +108,6 @@ async function withRemaining({ memory }: Parts, failure: DeviceError): Promise<D
   const { count, ids } = await remainingBackups(memory, OBJECTS_NAMED_MAX);
   if (count === 0) return failure;
   const metadata = { ...failure.metadata, notRestored: ids.join(", "), notRestoredCount: String(count) };
-  const message = `${failure.message} ${count} objects have not been restored yet: ${ids.join(", ")}${count > ids.length ? ", …" : ""}.`;
+  const message = `${failure.message} ${count === 1 ? "1 object has" : `${count} objects have`} not been restored yet: ${ids.join(", ")}${count > ids.length ? ", …" : ""}.`;
   return new DeviceError(failure.reason, message, metadata, { cause: failure });
 }

@@ -37,7 +37,7 @@ export const OPENAPI = {
     },
     {
       "name": "EngineService",
-      "description": "Runs clients' work on the engines.\n\nResetEngine, CreateContext, DeleteContext and SubmitWork need an ACTIVE device. While it is suspended they answer\nFAILED_PRECONDITION (DEVICE_SUSPENDED) at once; while a transition runs, UNAVAILABLE (DEVICE_TRANSITION) with\nRetryInfo, or, with hold_during_transition, they wait for its end and run once. The others are legal in every power\nstate."
+      "description": "Runs clients' work on the engines.\n\nResetEngine, CreateContext, DeleteContext and SubmitWork need an ACTIVE device. While it is suspended they answer\nFAILED_PRECONDITION (DEVICE_SUSPENDED) at once; while a transition runs, UNAVAILABLE (DEVICE_TRANSITION) with\nRetryInfo, or, with holdDuringTransition, they wait for its end and run once. The others are legal in every power\nstate."
     },
     {
       "name": "FaultService",
@@ -45,7 +45,7 @@ export const OPENAPI = {
     },
     {
       "name": "MemoryService",
-      "description": "Allocates, places, reads and writes memory objects.\n\nMethods that touch content or placement need an ACTIVE device. While it is suspended they answer\nFAILED_PRECONDITION (DEVICE_SUSPENDED) at once; while a transition runs, UNAVAILABLE (DEVICE_TRANSITION) with\nRetryInfo, or, with hold_during_transition, they wait for its end and run once."
+      "description": "Allocates, places, reads and writes memory objects.\n\nMethods that touch content or placement need an ACTIVE device. While it is suspended they answer\nFAILED_PRECONDITION (DEVICE_SUSPENDED) at once; while a transition runs, UNAVAILABLE (DEVICE_TRANSITION) with\nRetryInfo, or, with holdDuringTransition, they wait for its end and run once."
     },
     {
       "name": "Monitoring",
@@ -108,7 +108,7 @@ export const OPENAPI = {
           "PowerService"
         ],
         "summary": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of system memory first",
-        "description": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of\nsystem memory first.\n\nNeeds: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the\ndevice SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is\nalready in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A\nclient that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while\nsuspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its\nfirst byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with\nevery byte as before.",
+        "description": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of\nsystem memory first.\n\nNeeds: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the\ndevice SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is\nalready in that sleep state answers the transition that led there, with alreadyInState, and nothing runs. A\nclient that goes away does not end the transition. With validateOnly nothing runs at all, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while\nsuspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its\nfirst byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with\nevery byte as before.",
         "parameters": [
           {
             "name": "device",
@@ -188,7 +188,7 @@ export const OPENAPI = {
           "PowerService"
         ],
         "summary": "Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote",
-        "description": "Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote.\n\nNeeds: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old\nextents, the others come back at next use. An ACTIVE device answers the transition that led there, with\nalready_in_state. An image that was resumed from is CONSUMED. With validate_only nothing runs, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND\n(IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of\nwhich allow_differences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that\nended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still\nattached: Resume again.",
+        "description": "Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote.\n\nNeeds: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old\nextents, the others come back at next use. An ACTIVE device answers the transition that led there, with\nalreadyInState. An image that was resumed from is CONSUMED. With validateOnly nothing runs, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND\n(IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of\nwhich allowDifferences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that\nended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still\nattached: Resume again.",
         "parameters": [
           {
             "name": "device",
@@ -337,7 +337,7 @@ export const OPENAPI = {
           {
             "name": "pageToken",
             "in": "query",
-            "description": "next_page_token of the page before; empty for the first page.",
+            "description": "nextPageToken of the page before; empty for the first page.",
             "schema": {
               "type": "string"
             }
@@ -547,7 +547,7 @@ export const OPENAPI = {
           {
             "name": "updateMask",
             "in": "query",
-            "description": "Which of enabled, autosuspend_delay and d3cold_threshold to set; `*` is all of them. Unset means those that are\ngiven.",
+            "description": "Which of enabled, autosuspendDelay and d3coldThreshold to set; `*` is all of them. Unset means those that are\ngiven.",
             "schema": {
               "type": "string",
               "examples": [
@@ -625,7 +625,7 @@ export const OPENAPI = {
           {
             "name": "pageToken",
             "in": "query",
-            "description": "next_page_token of the page before; empty for the first page.",
+            "description": "nextPageToken of the page before; empty for the first page.",
             "schema": {
               "type": "string"
             }
@@ -865,7 +865,7 @@ export const OPENAPI = {
           "DeviceService"
         ],
         "summary": "Tells what happens to devices, as it happens. It ends only when the client or the daemon does",
-        "description": "Tells what happens to devices, as it happens. It ends only when the client or the daemon does.\n\nWithout `after_sequence` the stream begins with the present state, told as if it came about now: a DEVICE_CHANGED of\neach device, and OBJECTS_CREATED and CONTEXT_CREATED of what there is. These events have sequence 0. A BOOKMARK ends\nthem; from its sequence on the events are live. Every event carries things as they are when it is told, whole, so\nwhoever keeps the last it heard of each thing, and forgets what is deleted, has the state of the devices. What\nchanges again before it is told is told once; an event may repeat what the present state said already, and\nOBJECTS_DELETED may name objects that were never told.\n\nWith `after_sequence` the stream begins with the events after that one, none left out and none told twice, and a\nBOOKMARK ends them: this is how a client goes on where it was cut off. The log is bounded, and it is kept while\nsomebody watches and for ten minutes after; sequences begin anew when the daemon does. Bookmarks also come whenever\nnothing else was to be told for 15 seconds.\n\nOver REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.\nThe header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose\ndata is the body that a failed request has, and the stream ends.\n\nNeeds: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:\nNOT_FOUND (DEVICE_NOT_FOUND); OUT_OF_RANGE (EVENTS_EXPIRED) when events after `after_sequence` are no longer kept, or\nit is none of this run of the daemon: begin without it; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 256 watchers;\nRESOURCE_EXHAUSTED (SLOW_CONSUMER) when the client reads so slowly that half of the log waits for it:\nErrorInfo.metadata.afterSequence says where to go on; UNAVAILABLE (SHUTTING_DOWN) when the daemon stops.",
+        "description": "Tells what happens to devices, as it happens. It ends only when the client or the daemon does.\n\nWithout `afterSequence` the stream begins with the present state, told as if it came about now: a DEVICE_CHANGED of\neach device, and OBJECTS_CREATED and CONTEXT_CREATED of what there is. These events have sequence 0. A BOOKMARK ends\nthem; from its sequence on the events are live. Every event carries things as they are when it is told, whole, so\nwhoever keeps the last it heard of each thing, and forgets what is deleted, has the state of the devices. What\nchanges again before it is told is told once; an event may repeat what the present state said already, and\nOBJECTS_DELETED may name objects that were never told.\n\nWith `afterSequence` the stream begins with the events after that one, none left out and none told twice, and a\nBOOKMARK ends them: this is how a client goes on where it was cut off. The log is bounded, and it is kept while\nsomebody watches and for ten minutes after; sequences begin anew when the daemon does. Bookmarks also come whenever\nnothing else was to be told for 15 seconds.\n\nOver REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.\nThe header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose\ndata is the body that a failed request has, and the stream ends.\n\nNeeds: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:\nNOT_FOUND (DEVICE_NOT_FOUND); OUT_OF_RANGE (EVENTS_EXPIRED) when events after `afterSequence` are no longer kept, or\nit is none of this run of the daemon: begin without it; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 256 watchers;\nRESOURCE_EXHAUSTED (SLOW_CONSUMER) when the client reads so slowly that half of the log waits for it:\nErrorInfo.metadata.afterSequence says where to go on; UNAVAILABLE (SHUTTING_DOWN) when the daemon stops.",
         "parameters": [
           {
             "name": "device",
@@ -1124,7 +1124,7 @@ export const OPENAPI = {
           {
             "name": "pageToken",
             "in": "query",
-            "description": "next_page_token of the page before; empty for the first page.",
+            "description": "nextPageToken of the page before; empty for the first page.",
             "schema": {
               "type": "string"
             }
@@ -1329,7 +1329,7 @@ export const OPENAPI = {
           "EngineService"
         ],
         "summary": "Submits commands as one request, and answers its fence",
-        "description": "Submits commands as one request, and answers its fence.\n\nAll commands are checked before anything happens; one that is invalid refuses the request whole. The request runs\nafter those before it in its context, after `wait_fences`, and after those anywhere that use its objects in its way;\nobjects that were evicted are brought back first. Over REST 10000 commands fit the body of 1 MiB when each takes at most\n100 bytes of JSON, such as a storeDword with a bare id; longer ones go over gRPC, where any 10000 fit, or as several\nrequests.\n\nNeeds: an ACTIVE device that is not wedged, a context that is not banned. Success: a fence, PENDING unless the work has\nended within `wait`. What happens later is told by the fence and not by this method: a request that fails is an answer\nwith state FAILED. Failure: INVALID_ARGUMENT (INVALID_RANGE) for a command that cannot be executed, named in\nErrorInfo.metadata.command by its place from 0; INVALID_ARGUMENT (INVALID_REQUEST) for no or more than 10000\ncommands, for more than 256 fences to wait for, and for a command that says nothing or names something of another\ndevice; NOT_FOUND (CONTEXT_NOT_FOUND, OBJECT_NOT_FOUND, FENCE_NOT_FOUND); FAILED_PRECONDITION (CONTEXT_BANNED,\nOBJECT_PURGED); DATA_LOSS (CONTENT_UNKNOWN); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 1024 pending requests of the\ncontext; INTERNAL (DEVICE_WEDGED). Nothing was submitted then.",
+        "description": "Submits commands as one request, and answers its fence.\n\nAll commands are checked before anything happens; one that is invalid refuses the request whole. The request runs\nafter those before it in its context, after `waitFences`, and after those anywhere that use its objects in its way;\nobjects that were evicted are brought back first. Over REST 10000 commands fit the body of 1 MiB when each takes at most\n100 bytes of JSON, such as a storeDword with a bare id; longer ones go over gRPC, where any 10000 fit, or as several\nrequests.\n\nNeeds: an ACTIVE device that is not wedged, a context that is not banned. Success: a fence, PENDING unless the work has\nended within `wait`. What happens later is told by the fence and not by this method: a request that fails is an answer\nwith state FAILED. Failure: INVALID_ARGUMENT (INVALID_RANGE) for a command that cannot be executed, named in\nErrorInfo.metadata.command by its place from 0; INVALID_ARGUMENT (INVALID_REQUEST) for no or more than 10000\ncommands, for more than 256 fences to wait for, and for a command that says nothing or names something of another\ndevice; NOT_FOUND (CONTEXT_NOT_FOUND, OBJECT_NOT_FOUND, FENCE_NOT_FOUND); FAILED_PRECONDITION (CONTEXT_BANNED,\nOBJECT_PURGED); DATA_LOSS (CONTENT_UNKNOWN); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 1024 pending requests of the\ncontext; INTERNAL (DEVICE_WEDGED). Nothing was submitted then.",
         "parameters": [
           {
             "name": "device",
@@ -1887,7 +1887,7 @@ export const OPENAPI = {
           {
             "name": "pageToken",
             "in": "query",
-            "description": "next_page_token of the page before; empty for the first page.",
+            "description": "nextPageToken of the page before; empty for the first page.",
             "schema": {
               "type": "string"
             }
@@ -2129,7 +2129,7 @@ export const OPENAPI = {
           "MemoryService"
         ],
         "summary": "Makes an object resident and fixes its extents until it is unpinned as often",
-        "description": "Makes an object resident and fixes its extents until it is unpinned as often.\n\nNeeds: an ACTIVE device. Success: RESIDENT in `region` or in the first of its regions, pin_count one higher.\nFailure: RESOURCE_EXHAUSTED (REGION_FULL) when nothing more can be evicted, INVALID_ARGUMENT (INVALID_REGION),\nDATA_LOSS (CONTENT_UNKNOWN); pin_count stays.",
+        "description": "Makes an object resident and fixes its extents until it is unpinned as often.\n\nNeeds: an ACTIVE device. Success: RESIDENT in `region` or in the first of its regions, pinCount one higher.\nFailure: RESOURCE_EXHAUSTED (REGION_FULL) when nothing more can be evicted, INVALID_ARGUMENT (INVALID_REGION),\nDATA_LOSS (CONTENT_UNKNOWN); pinCount stays.",
         "parameters": [
           {
             "name": "device",
@@ -2206,7 +2206,7 @@ export const OPENAPI = {
           "MemoryService"
         ],
         "summary": "Takes one pin back",
-        "description": "Takes one pin back.\n\nNeeds: an ACTIVE device, a pinned object. Success: pin_count one lower; at 0 the object may be evicted. Failure:\nFAILED_PRECONDITION (OBJECT_NOT_PINNED); nothing changes.",
+        "description": "Takes one pin back.\n\nNeeds: an ACTIVE device, a pinned object. Success: pinCount one lower; at 0 the object may be evicted. Failure:\nFAILED_PRECONDITION (OBJECT_NOT_PINNED); nothing changes.",
         "parameters": [
           {
             "name": "device",
@@ -2504,7 +2504,7 @@ export const OPENAPI = {
           "MemoryService"
         ],
         "summary": "Pins many objects, all or none",
-        "description": "Pins many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different objects of it. Success: as PinObject for each. Failure: as PinObject for\none of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another device; no pin_count\nchanges, though some objects may have moved meanwhile.",
+        "description": "Pins many objects, all or none.\n\nNeeds: an ACTIVE device, 1 to 10000 different objects of it. Success: as PinObject for each. Failure: as PinObject for\none of them, INVALID_ARGUMENT (INVALID_REQUEST) for an object named twice or of another device; no pinCount\nchanges, though some objects may have moved meanwhile.",
         "parameters": [
           {
             "name": "device",
@@ -3574,7 +3574,7 @@ export const OPENAPI = {
             ]
           },
           "stateSince": {
-            "description": "When power_state last changed.",
+            "description": "When powerState last changed.",
             "type": "string",
             "format": "date-time"
           },
@@ -4108,7 +4108,7 @@ export const OPENAPI = {
             "format": "int64"
           },
           "formatVersion": {
-            "description": "Version of its format, such as 1.0; empty when it cannot be read, and so is what follows, but for in_use.",
+            "description": "Version of its format, such as 1.0; empty when it cannot be read, and so is what follows, but for inUse.",
             "type": "string"
           },
           "hybrid": {
@@ -5165,7 +5165,7 @@ export const OPENAPI = {
             "format": "int32"
           },
           "bytes": {
-            "description": "Their bytes: blitter_bytes + memcpy_bytes.",
+            "description": "Their bytes: blitterBytes + memcpyBytes.",
             "type": "string",
             "format": "int64"
           },

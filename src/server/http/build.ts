@@ -100,7 +100,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     done();
   });
   eventRoutes(app, deps);
-  docsPage(app);
+  docsPage(app, deps.version);
   return app;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { StaticDocumentSpec } from "@fastify/swagger";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import { OPENAPI } from "../gen/openapi.ts";
+import { openApiDocument } from "./openapi-document.ts";
 
 const PREFIX = "/docs";
 
@@ -17,11 +17,11 @@ const OF_THE_CONNECTION = new Set([
   "content-length",
 ]);
 
-export function docsPage(app: FastifyInstance): void {
+export function docsPage(app: FastifyInstance, version: string): void {
   let pages: Promise<FastifyInstance> | undefined;
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    pages ??= buildPages();
+    pages ??= buildPages(version);
     const page = await (await pages).inject({ method: "GET", url: request.url, headers: request.headers });
     if (page.statusCode === 404) {
       reply.callNotFound();
@@ -38,15 +38,17 @@ export function docsPage(app: FastifyInstance): void {
   app.addHook("onClose", async () => (await pages)?.close());
 }
 
-async function buildPages(): Promise<FastifyInstance> {
+async function buildPages(version: string): Promise<FastifyInstance> {
   const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([
     import("@fastify/swagger"),
     import("@fastify/swagger-ui"),
   ]);
   const pages = fastify();
   // The plugin's types stop at OpenAPI 3.0; it hands the document through as it is.
-  const document = OPENAPI as unknown as StaticDocumentSpec["document"];
+  const document = openApiDocument(version) as unknown as StaticDocumentSpec["document"];
   await pages.register(swagger, { mode: "static", specification: { document } });
-  await pages.register(swaggerUi, { routePrefix: PREFIX });
+  // The layout without the bar at the top, which has the name of the plugin, and a field for documents from elsewhere.
+  const uiConfig = { layout: "BaseLayout", deepLinking: true };
+  await pages.register(swaggerUi, { routePrefix: PREFIX, uiConfig, theme: { title: "Torpor" } });
   return pages;
 }

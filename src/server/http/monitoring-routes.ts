@@ -1,6 +1,6 @@
 /** Health, metrics and the documentation of the API: what is about the daemon and not about a device. */
 import type { FastifyInstance } from "fastify";
-import { OPENAPI } from "../gen/openapi.ts";
+import { openApiDocument } from "./openapi-document.ts";
 
 /** Answers a scrape in the format that `accept` prefers. */
 export type MetricsSource = (accept: string | undefined) => Promise<{ contentType: string; body: string }>;
@@ -23,7 +23,7 @@ export function monitoringRoutes(
       return reply.code(503).send({ status: "not ready" });
     });
   }
-  const document = { ...OPENAPI, info: { ...OPENAPI.info, version } };
+  const document = openApiDocument(version);
   app.get("/openapi.json", async () => document);
   if (metrics === undefined) return;
   app.get("/metrics", async (request, reply) => {
