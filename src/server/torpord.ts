@@ -8,7 +8,6 @@ import { ConfigError } from "./config-error.ts";
 import { parseCommandLine } from "./config-flags.ts";
 import type { LogLevel } from "./config-schema.ts";
 import type { RunningDaemon } from "./daemon.ts";
-import { askHealth } from "./healthcheck.ts";
 import { formatListenAddress, type ListenAddress } from "./listen.ts";
 import { checkMemoryLimit } from "./memory-limit.ts";
 
@@ -46,6 +45,7 @@ async function main(build: BuildInfo): Promise<void> {
       process.stdout.write(loaded.printed);
       return;
     case "healthcheck": {
+      const { askHealth } = await import("./healthcheck.ts");
       const health = await askHealth(loaded.config.http, loaded.config.tls);
       if (health.ready) return;
       process.stderr.write(`torpord: ${health.why}\n`);
