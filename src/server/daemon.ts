@@ -1,5 +1,6 @@
 /** One daemon: its devices, metrics and servers, put together. For main and for tests. */
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import { settledWithin } from "../device/clock.ts";
 import { type Device, describeImage } from "../device/mod.ts";
@@ -21,7 +22,7 @@ import { restoreDevices } from "./restore.ts";
 import { closeDevices, drain } from "./shutdown.ts";
 import { systemClock } from "./system-clock.ts";
 import { openTracing } from "./tracing/tracing.ts";
-import { type Addresses, buildWires, listen } from "./wires.ts";
+import type { Addresses } from "./wires.ts";
 
 export interface RunningDaemon {
   readonly addresses: Addresses;
@@ -105,6 +106,9 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       }
     };
     const buildServers = async () => {
+      // A turn later: by then the engines' threads are on their way, and this keeps the main one busy.
+      await setImmediate();
+      const { buildWires, listen } = await import("./wires.ts");
       const servers = buildWires(config, {
         devices: registry,
         events,
@@ -117,11 +121,11 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
         isReady: () => ready,
       });
       await servers.app.ready();
-      return servers;
+      return { servers, open: () => listen(servers, config, security) };
     };
-    // The threads of the engines take a while to start, and building the wires takes as long.
-    const [, servers] = await both(bootDevices(), buildServers());
-    const addresses = await listen(servers, config, security);
+    // The threads of the engines take a while to start, and so do loading and building the wires: that is half of all code.
+    const [, { servers, open }] = await both(bootDevices(), buildServers());
+    const addresses = await open();
     await restoreDevices(devices.values(), log);
     ready = true;
     servers.grpc.setServing(true);
