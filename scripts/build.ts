@@ -1,5 +1,5 @@
 /**
- * `npm run build`: compiles src to dist. Files of src that are neither TypeScript nor the sources of generated code are
+ * `npm run build`: compiles src to dist. Files of src that are neither code nor the sources of generated code are
  * copied beside what was compiled, because the compiler leaves them behind. Programs are made executable.
  */
 import { spawnSync } from "node:child_process";
@@ -18,7 +18,7 @@ const compilation = spawnSync(compiler, ["-p", "tsconfig.build.json"], { cwd: RO
 if (compilation.status === 0) {
   cpSync(SOURCE, TARGET, {
     recursive: true,
-    filter: (file) => statSync(file).isDirectory() || !/\.(ts|wat|md)$/.test(file),
+    filter: (file) => statSync(file).isDirectory() || !/\.(ts|js|wat|md)$/.test(file),
   });
   // npm does this when it installs; a symbolic link to what was built has to work too.
   const manifest: { readonly bin: Record<string, string> } = JSON.parse(

@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, "..");
 const GENERATED = /^src\/server\/gen\/|microcode-binary\.ts$/;
 const files = globSync(
   [
-    "src/**/*.ts",
+    "src/**/*.{ts,js}",
     "test/**/*.ts",
     "bench/**/*.ts",
     "scripts/**/*.ts",

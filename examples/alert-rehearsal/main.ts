@@ -7,7 +7,7 @@ import { rehearseAlert } from "./alert-rehearsal.ts";
 import { Program } from "./program.ts";
 import { writeConfiguration } from "./prometheus.ts";
 
-const DAEMON = join(import.meta.dirname, "../../src/server/main.ts");
+const DAEMON = join(import.meta.dirname, "../../src/server/main.js");
 const HOLD_FOR = "3s";
 
 const folder = mkdtempSync(join(tmpdir(), "torpor-alert-rehearsal-"));

@@ -1,6 +1,6 @@
 /** What this daemon was built from. */
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { z } from "zod";
 import { REVISION_VARIABLE } from "./config-environment.ts";
 
 export interface BuildInfo {
@@ -12,6 +12,7 @@ export interface BuildInfo {
 /** Reads the version from package.json, which is two levels up from the sources and from what is built of them. */
 export function readBuildInfo(environment: Readonly<Record<string, string | undefined>>): BuildInfo {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  const { version } = z.object({ version: z.string() }).parse(JSON.parse(text));
+  const { version }: { readonly version?: unknown } = JSON.parse(text);
+  assert(typeof version === "string", "package.json has a version");
   return { version, revision: environment[REVISION_VARIABLE] ?? "" };
 }

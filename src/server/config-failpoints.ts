@@ -1,15 +1,11 @@
 /** The setting `failpoints`: entries of failpoint-spec.ts, as a list or as one text with semicolons. */
-import { z } from "zod";
+import type { Reader } from "./config-reader.ts";
 import { type FailpointSpec, parseFailpoint } from "./failpoint-spec.ts";
 
 /** Reads the entries, each failpoint once. */
-export function failpointSpecs() {
-  return z.unknown().transform((value, context): FailpointSpec[] => {
+export function failpointSpecs(): Reader<readonly FailpointSpec[]> {
+  return (value, refuse) => {
     const specs = new Map<string, FailpointSpec>();
-    const refuse = (message: string): never => {
-      context.addIssue({ code: "custom", message });
-      return z.NEVER;
-    };
     for (const part of Array.isArray(value) ? value : [value]) {
       if (typeof part !== "string") return refuse("is not a list of entries, such as evict.object=error.");
       for (const entry of part.split(";").map((text) => text.trim())) {
@@ -21,7 +17,7 @@ export function failpointSpecs() {
       }
     }
     return [...specs.values()];
-  });
+  };
 }
 
 /** What is wrong with the entries where the other settings are as they are. */

@@ -1,19 +1,10 @@
 /** Configuration from a YAML file, with the line and column of everything that may be wrong in it. */
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isNode,
-  isScalar,
-  LineCounter,
-  type Node,
-  parseDocument,
-  visit,
-} from "yaml";
+import type { Document, Node } from "yaml";
 import { ConfigError } from "./config-error.ts";
 import { CONFIG_KEYS } from "./config-options.ts";
 import type { FoundValue, FoundValues } from "./config-source.ts";
 import { CONFIG_DEPTH_MAX } from "./daemon-limits.ts";
+import { yaml } from "./yaml.ts";
 
 const TOO_DEEP = "Lists and maps stand in each other too deeply.";
 
@@ -23,6 +14,7 @@ const TOO_DEEP = "Lists and maps stand in each other too deeply.";
  * @throws ConfigError with file, line and column.
  */
 export function readConfigText(file: string, text: string): FoundValues {
+  const { isMap, isNode, isScalar, LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number) => {
@@ -62,6 +54,7 @@ export function readConfigText(file: string, text: string): FoundValues {
  * and lists in lists in lists.
  */
 function requireReadable(document: Document, at: (offset: number) => string): void {
+  const { isAlias, visit } = yaml();
   visit(document, {
     Node(_, node, path) {
       if (path.length > CONFIG_DEPTH_MAX) throw new ConfigError(`${at(start(node))}: ${TOO_DEEP}`);

@@ -4,7 +4,7 @@ import { NAME_LENGTH_MAX } from "./auth/limits.ts";
 import { ROLES, type Role } from "./auth/role.ts";
 import { ConfigError } from "./config-error.ts";
 import { CONFIG_KEYS, flagName, OPTIONS, printSetting } from "./config-options.ts";
-import { type ConfigKey, SETTINGS } from "./config-schema.ts";
+import { type ConfigKey, defaultSettings, type Settings } from "./config-schema.ts";
 import type { FoundValue, FoundValues } from "./config-source.ts";
 
 export interface CommandLine {
@@ -93,14 +93,15 @@ function buildProgram(version: string): Command {
     .configureHelp({ helpWidth: 80, visibleArguments: () => [] })
     .exitOverride()
     .addOption(new Option("--config <FILE>", "YAML file; flags and TORPOR_… variables win"));
-  for (const key of CONFIG_KEYS) program.addOption(buildOption(key));
+  const defaults = defaultSettings();
+  for (const key of CONFIG_KEYS) program.addOption(buildOption(key, defaults));
   return program.addOption(new Option("--print-config", "show all settings; see docs/configuration.md"));
 }
 
-function buildOption(key: ConfigKey): Option {
+function buildOption(key: ConfigKey, defaults: Settings): Option {
   const { value, repeatable, help, rare = false } = OPTIONS[key];
   const flag = value === undefined ? flagName(key) : `${flagName(key)} <${value}>`;
-  const option = new Option(flag, `${help}${describeDefault(key)}`).hideHelp(rare);
+  const option = new Option(flag, `${help}${describeDefault(key, defaults)}`).hideHelp(rare);
   if (repeatable) {
     option.argParser<string[]>((word, before = []) => [
       ...before,
@@ -111,8 +112,8 @@ function buildOption(key: ConfigKey): Option {
 }
 
 /** The default for the help. Commander is not told of it, so that it can tell a flag from silence. */
-function describeDefault(key: ConfigKey): string {
-  const value = printSetting(key, SETTINGS.parse({}));
+function describeDefault(key: ConfigKey, defaults: Settings): string {
+  const value = printSetting(key, defaults);
   const text = Array.isArray(value) ? value.join(",") : String(value);
   return text === "" || value === false ? "" : ` (${text})`;
 }

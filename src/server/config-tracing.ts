@@ -1,14 +1,13 @@
 /** Settings of traces: where they go, and what they say of their daemon. */
-import { z } from "zod";
+import type { Reader } from "./config-reader.ts";
 
 /** The base URL of a collector that speaks OTLP over HTTP; empty is none. */
-export function collector() {
-  return z.unknown().transform((value, context) => {
-    const problem = typeof value === "string" ? collectorProblem(value) : NO_URL;
-    if (problem === undefined) return String(value);
-    context.addIssue({ code: "custom", message: problem });
-    return z.NEVER;
-  });
+export function collector(): Reader<string> {
+  return (value, refuse) => {
+    if (typeof value !== "string") return refuse(NO_URL);
+    const problem = collectorProblem(value);
+    return problem === undefined ? value : refuse(problem);
+  };
 }
 
 export interface ResourceAttribute {
@@ -19,18 +18,14 @@ export interface ResourceAttribute {
 }
 
 /** `deployment.environment.name=lab`; what would not pass in a list is percent-encoded, as OTEL_RESOURCE_ATTRIBUTES has it. */
-export function resourceAttribute() {
-  return z.unknown().transform((value, context): ResourceAttribute => {
+export function resourceAttribute(): Reader<ResourceAttribute> {
+  return (value, refuse) => {
     const text = typeof value === "string" ? value : "";
     const [, name, encoded] = /^([^\s=,]{1,255})=([^,]{0,1024})$/.exec(text) ?? [];
     const decoded = encoded === undefined ? undefined : decode(encoded.trim());
     if (name !== undefined && decoded !== undefined) return { name, value: decoded, text };
-    context.addIssue({
-      code: "custom",
-      message: "is not an attribute, such as deployment.environment.name=lab.",
-    });
-    return z.NEVER;
-  });
+    return refuse("is not an attribute, such as deployment.environment.name=lab.");
+  };
 }
 
 const NO_URL = "is not the URL of a collector, such as http://127.0.0.1:4318.";

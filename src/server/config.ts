@@ -3,8 +3,6 @@
  * by key.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import { Document } from "yaml";
-import type { z } from "zod";
 import type { RateLimits, RuntimePmSettings } from "../device/mod.ts";
 import { DEFAULT_POLICY, type PowerPolicy } from "../device/power/policy.ts";
 import type { TlsPaths } from "./auth/tls-material.ts";
@@ -18,11 +16,12 @@ import { ConfigError } from "./config-error.ts";
 import { readConfigText } from "./config-file.ts";
 import type { CommandLine } from "./config-flags.ts";
 import { CONFIG_KEYS, printSetting } from "./config-options.ts";
-import { type ConfigKey, type LogLevel, SETTINGS, type Settings } from "./config-schema.ts";
+import { type ConfigKey, type LogLevel, type Problem, readSettings, type Settings } from "./config-schema.ts";
 import type { FoundValues } from "./config-source.ts";
 import { CONFIG_FILE_BYTES_MAX } from "./daemon-limits.ts";
 import type { FailpointSpec } from "./failpoint-spec.ts";
 import type { ListenAddress } from "./listen.ts";
+import { yaml } from "./yaml.ts";
 
 /** Characters of a wrong value that a message quotes. */
 const SHOWN_LENGTH_MAX = 200;
@@ -112,7 +111,9 @@ export function loadConfig(
   const settings = checkSettings(found);
   return {
     config: toConfig(settings),
-    printed: print(settings, found),
+    get printed() {
+      return print(settings, found);
+    },
     given: new Set(CONFIG_KEYS.filter((key) => found[key] !== undefined)),
     warnings: unknownVariables(environment).map(
       (variable) =>
@@ -147,19 +148,17 @@ function checkSettings(found: FoundValues): Settings {
   for (const key of CONFIG_KEYS) {
     if (found[key] !== undefined) values[key] = found[key].value;
   }
-  const result = SETTINGS.safeParse(values);
-  if (result.success) return result.data;
-  throw new ConfigError(result.error.issues.map((issue) => describe(issue, found)).join("\n"));
+  const result = readSettings(values);
+  if ("settings" in result) return result.settings;
+  throw new ConfigError(result.problems.map((problem) => describe(problem, found)).join("\n"));
 }
 
 /** One sentence for one thing that is wrong: place, key, value, and what is the matter with it. */
-function describe(issue: z.core.$ZodIssue, found: FoundValues): string {
-  const [first, ...path] = issue.path;
-  const key = CONFIG_KEYS.find((known) => known === first);
-  const value = key === undefined ? undefined : found[key];
+function describe({ path: [key, ...path], message }: Problem, found: FoundValues): string {
+  const value = found[key];
   // Another setting can make a default wrong, as a large minPage does to lmem.
-  if (value === undefined) return `The default of ${String(first)} ${issue.message}`;
-  return `${value.place(path)}: ${String(first)} (${show(value.value, path)}) ${issue.message}`;
+  if (value === undefined) return `The default of ${key} ${message}`;
+  return `${value.place(path)}: ${key} (${show(value.value, path)}) ${message}`;
 }
 
 /** The value in one line, of a length for people. */
@@ -239,7 +238,7 @@ function toTlsPaths({ tlsCert, tlsKey, tlsClientCa }: Settings): TlsPaths | unde
 }
 
 function print(settings: Settings, found: FoundValues): string {
-  const document = new Document();
+  const document = new (yaml().Document)();
   for (const key of CONFIG_KEYS) {
     const node = document.createNode(printSetting(key, settings), { flow: true });
     node.comment = ` ${found[key]?.place([]) ?? "default"}`;

@@ -17,6 +17,9 @@ export const MIN_PAGE_BYTES_MAX = 2 * MIB;
 /** Sizes of memories are multiples of this: the page of WebAssembly, which backs them, and of swap. Unit: bytes. */
 export const MEMORY_UNIT_BYTES = 64 * KIB;
 
+/** Largest heap of which the garbage is collected at once when the daemon is ready: some 50 ms. Unit: bytes. */
+export const GIVE_BACK_HEAP_BYTES_MAX = 64 * MIB;
+
 /** Largest swap of a device: the map of its pages is in memory. Unit: bytes. */
 export const SWAP_BYTES_MAX = 1024 * GIB;
 

@@ -1,5 +1,6 @@
 /** One daemon: its devices, metrics and servers, put together. For main and for tests. */
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import { settledWithin } from "../device/clock.ts";
 import { type Device, describeImage } from "../device/mod.ts";
@@ -18,10 +19,10 @@ import { ImageDirectory } from "./image-directory.ts";
 import { probeDevice } from "./metrics/device-state.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { restoreDevices } from "./restore.ts";
-import { closeDevices, drain } from "./shutdown.ts";
+import { closeDevices, drain, type Servers } from "./shutdown.ts";
 import { systemClock } from "./system-clock.ts";
 import { openTracing } from "./tracing/tracing.ts";
-import { type Addresses, buildWires, listen } from "./wires.ts";
+import type { Addresses, WiresDeps } from "./wires.ts";
 
 export interface RunningDaemon {
   readonly addresses: Addresses;
@@ -104,24 +105,20 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
         metrics.watchDevice(() => probeDevice(device));
       }
     };
-    const buildServers = async () => {
-      const servers = buildWires(config, {
-        devices: registry,
-        events,
-        security,
-        loop,
-        log,
-        metrics,
-        tracer: tracing?.calls,
-        version: build.version,
-        isReady: () => ready,
-      });
-      await servers.app.ready();
-      return servers;
+    const deps: WiresDeps = {
+      devices: registry,
+      events,
+      security,
+      loop,
+      log,
+      metrics,
+      tracer: tracing?.calls,
+      version: build.version,
+      isReady: () => ready,
     };
-    // The threads of the engines take a while to start, and building the wires takes as long.
-    const [, servers] = await both(bootDevices(), buildServers());
-    const addresses = await listen(servers, config, security);
+    // The threads of the engines take a while to start, and the wires take as long.
+    const [, { servers, open }] = await both(bootDevices(), loadWires(config, deps));
+    const addresses = await open();
     await restoreDevices(devices.values(), log);
     ready = true;
     servers.grpc.setServing(true);
@@ -151,6 +148,21 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     await end();
     throw error;
   }
+}
+
+/** Loads both wires, which are half of all code, and builds them. */
+async function loadWires(config: Config, deps: WiresDeps): Promise<LoadedWires> {
+  // A turn later: by then the engines' threads are on their way, and this keeps the main one busy.
+  await setImmediate();
+  const { buildWires, listen } = await import("./wires.ts");
+  const servers = buildWires(config, deps);
+  await servers.app.ready();
+  return { servers, open: () => listen(servers, config, deps.security) };
+}
+
+interface LoadedWires {
+  readonly servers: Servers;
+  open(): Promise<Addresses>;
 }
 
 /** Like Promise.all for two, but it throws only when both have ended, so that nothing is under way any more. */

@@ -8,7 +8,7 @@ import { ConfigError } from "./config-error.ts";
 import { parseCommandLine } from "./config-flags.ts";
 import type { LogLevel } from "./config-schema.ts";
 import type { RunningDaemon } from "./daemon.ts";
-import { askHealth } from "./healthcheck.ts";
+import { giveBackMemory } from "./give-back.ts";
 import { formatListenAddress, type ListenAddress } from "./listen.ts";
 import { checkMemoryLimit } from "./memory-limit.ts";
 import { StartError } from "./start-error.ts";
@@ -49,6 +49,7 @@ async function main(build: BuildInfo): Promise<void> {
       process.stdout.write(loaded.printed);
       return;
     case "healthcheck": {
+      const { askHealth } = await import("./healthcheck.ts");
       const health = await askHealth(loaded.config.http, loaded.config.tls);
       if (health.ready) return;
       process.stderr.write(`torpord: ${health.why}\n`);
@@ -71,17 +72,13 @@ async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
   for (const warning of [...warnings, tooLarge ?? []].flat()) log.warn(warning);
   const firstSignal = waitForSignal(log);
   // Loaded here, because health checks and --help are many and need none of it.
-  const [{ startDaemon }, { setLogger }] = await Promise.all([
-    import("./daemon.ts"),
-    import("@grpc/grpc-js"),
-  ]);
-  // Only its errors come here, unless GRPC_VERBOSITY says otherwise; it would write them past the log.
-  setLogger({ error: (text: unknown) => log.warn({ grpc: String(text) }, "a message of the gRPC library") });
+  const { startDaemon } = await import("./daemon.ts");
   // Sockets are made with the mode that this leaves them.
   process.umask(PRIVATE_UMASK);
   const daemon = await startOrExit(() => startDaemon(config, { log, build }), log);
   if (config.tokensFile !== undefined || config.tls !== undefined) reloadOnSighup(daemon, log);
   announce(log, daemon, config);
+  giveBackMemory();
   log.info({ signal: await firstSignal }, "stopping");
   const { drained, hibernated } = await daemon.stop();
   log.info({ drained, hibernated }, "stopped");

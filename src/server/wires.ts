@@ -1,4 +1,5 @@
 /** Both wires of a daemon behind its one gate: put together, and bound to their addresses. */
+import { setLogger } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import type { Security } from "./auth/security.ts";
 import { bindGrpc, bindHttp } from "./bind.ts";
@@ -51,6 +52,10 @@ export function buildWires(config: Config, deps: WiresDeps): Servers {
     allowedHosts: config.allowedHosts,
     isReady,
     metrics: (accept) => metrics.scrape(accept),
+  });
+  // Only its errors come here, unless GRPC_VERBOSITY says otherwise; it would write them past the log.
+  setLogger({
+    error: (text: unknown) => logger.warn({ grpc: String(text) }, "a message of the gRPC library"),
   });
   const grpc = buildGrpc(shared);
   grpc.setServing(false);

@@ -5,7 +5,6 @@ import { ConfigError } from "../config-error.ts";
 import { isLoopback, loopbackRefusal } from "../listen.ts";
 import { Authenticator } from "./authenticator.ts";
 import { parseTlsFiles, type ServerTls, tlsFiles } from "./tls-material.ts";
-import { readTokenText } from "./token-file.ts";
 import { WatchedFiles } from "./watched-files.ts";
 
 type SecurityConfig = Pick<Config, "tokensFile" | "tls" | "http" | "grpc" | "insecureListen">;
@@ -45,11 +44,13 @@ export async function openSecurity(config: SecurityConfig, log: Logger): Promise
       throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error });
     }
   };
+  const openTokens = async (file: string) => {
+    // Loaded here, because it brings libraries that nothing else needs at start.
+    const { readTokenText } = await import("./token-file.ts");
+    return open("tokens file", [file], ([content]) => readTokenText(file, String(content)));
+  };
   const { tokensFile, tls } = config;
-  const table =
-    tokensFile === undefined
-      ? undefined
-      : await open("tokens file", [tokensFile], ([content]) => readTokenText(tokensFile, String(content)));
+  const table = tokensFile === undefined ? undefined : await openTokens(tokensFile);
   const context =
     tls === undefined
       ? undefined

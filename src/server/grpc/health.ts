@@ -1,18 +1,33 @@
 /** grpc.health.v1, and its watches, which have no end of their own. */
-import { type Server, ServerInterceptingCall, type ServerInterceptingCallInterface } from "@grpc/grpc-js";
-import { HealthImplementation } from "grpc-health-check";
+import {
+  status as grpcStatus,
+  type handleServerStreamingCall,
+  type Server,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+} from "@grpc/grpc-js";
 import { toFailure, WireError } from "../errors.ts";
+import {
+  type HealthCheckRequest,
+  type HealthCheckResponse,
+  type HealthServer,
+  HealthService,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../gen/grpc/health/v1/health.ts";
 import { toStatus } from "./status.ts";
 
-const WATCH_PATH = "/grpc.health.v1.Health/Watch";
+type Answer = { readonly status: ServingStatus };
 
 export class Health {
-  readonly #implementation = new HealthImplementation();
+  /** By service; "" is the server as a whole. As many as there are services. */
+  readonly #answers = new Map<string, Answer>();
+  /** Calls that hold a watch, and what tells them of a change of their service. */
+  readonly #listeners = new Set<(service: string, answer: Answer) => void>();
   readonly #watches = new Set<ServerInterceptingCallInterface>();
 
   /** Keeps every watch at hand while it is open. Every call must come by. @param path `/grpc.health.v1.Health/Watch` */
   follow(path: string, call: ServerInterceptingCallInterface): ServerInterceptingCallInterface {
-    if (path !== WATCH_PATH) return call;
+    if (path !== HealthService.watch.path) return call;
     this.#watches.add(call);
     // The library calls it at every end, that of the client and ours.
     const onCancel = () => void this.#watches.delete(call);
@@ -20,12 +35,23 @@ export class Health {
   }
 
   addTo(server: Server): void {
-    this.#implementation.addToServer(server);
+    const implementation: HealthServer = {
+      check: ({ request: { service } }, callback) => {
+        const answer = this.#answers.get(service);
+        if (answer !== undefined) callback(null, answer);
+        else callback({ code: grpcStatus.NOT_FOUND, details: `There is no service ${service}.` });
+      },
+      list: (_call, callback) => callback(null, { statuses: new Map(this.#answers) }),
+      watch: this.#watch,
+    };
+    server.addService(HealthService, implementation);
   }
 
   /** @param service name of a service, or "" for the server as a whole. */
   setServing(service: string, serving: boolean): void {
-    this.#implementation.setStatus(service, serving ? "SERVING" : "NOT_SERVING");
+    const answer = { status: serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING };
+    this.#answers.set(service, answer);
+    for (const tell of this.#listeners) tell(service, answer);
   }
 
   /** Ends every watch with SHUTTING_DOWN, after what was told to it before. */
@@ -33,4 +59,16 @@ export class Health {
     const status = toStatus(toFailure(new WireError("SHUTTING_DOWN", "The daemon is shutting down.")));
     for (const call of this.#watches) call.sendStatus(status);
   }
+
+  /** A service that is not known may become so later: the protocol wants the watch to stay. */
+  readonly #watch: handleServerStreamingCall<HealthCheckRequest, HealthCheckResponse> = (call) => {
+    const { service: watched } = call.request;
+    const tell = (service: string, answer: Answer) => {
+      if (service === watched) call.write(answer);
+    };
+    this.#listeners.add(tell);
+    call.on("cancelled", () => this.#listeners.delete(tell));
+    if (call.cancelled) this.#listeners.delete(tell);
+    tell(watched, this.#answers.get(watched) ?? { status: ServingStatus.SERVICE_UNKNOWN });
+  };
 }

@@ -41,8 +41,13 @@ const HTTP_METHODS = {
   delete: "DELETE",
 } as const satisfies Record<string, HttpMethod>;
 
+/** Of each registry once: several parts of the server begin with them. */
+const read = new WeakMap<FileRegistry, readonly Binding[]>();
+
 /** The bindings of every method of our package, in the order of the proto. Asserts that each method has one. */
 export function readBindings(registry: FileRegistry): readonly Binding[] {
+  const known = read.get(registry);
+  if (known !== undefined) return known;
   const bindings: Binding[] = [];
   for (const file of registry.files) {
     if (file.proto.package !== "torpor.v1") continue;
@@ -50,6 +55,7 @@ export function readBindings(registry: FileRegistry): readonly Binding[] {
       for (const method of service.methods) bindings.push(readBinding(registry, method));
     }
   }
+  read.set(registry, bindings);
   return bindings;
 }
 

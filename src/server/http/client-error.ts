@@ -1,13 +1,19 @@
 /** What is not HTTP, or too slow, or too long to be read, answered in the same shape as every other error. */
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { toFailure, WireError } from "../errors.ts";
 import { errorBody } from "./error-reply.ts";
 
-const HTTP_STATUSES: Readonly<Record<string, number>> = {
-  HPE_HEADER_OVERFLOW: 431,
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
+interface Refusal {
+  readonly httpStatus: number;
+  readonly text: string;
+}
+
+/** Not from the table of node:http: to import that by name loads all that it exports, a WebSocket among it. */
+const REFUSALS: Readonly<Record<string, Refusal>> = {
+  HPE_HEADER_OVERFLOW: { httpStatus: 431, text: "Request Header Fields Too Large" },
+  ERR_HTTP_REQUEST_TIMEOUT: { httpStatus: 408, text: "Request Timeout" },
 };
+const BAD_REQUEST: Refusal = { httpStatus: 400, text: "Bad Request" };
 
 const HEAD = Buffer.from("HEAD ");
 
@@ -20,8 +26,7 @@ export function answerClientError(
     socket.destroy();
     return;
   }
-  const httpStatus = HTTP_STATUSES[error.code ?? ""] ?? 400;
-  const text = STATUS_CODES[httpStatus] ?? "";
+  const { httpStatus, text } = REFUSALS[error.code ?? ""] ?? BAD_REQUEST;
   const wireError = new WireError(
     "INVALID_REQUEST",
     `The request cannot be read: ${text}.`,

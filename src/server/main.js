@@ -5,7 +5,8 @@
  * cache is beside the package, where nobody can plant code who could not change the code itself; where that cannot be written
  * there is none. NODE_COMPILE_CACHE names another place, NODE_DISABLE_COMPILE_CACHE=1 turns it off.
  *
- * It imports nothing statically: an older Node would stumble over what it does not have before it could say a word.
+ * It imports nothing statically: an older Node would stumble over what it does not have before it could say a word. And it is
+ * JavaScript, as nothing else here: for one file of TypeScript before the cache, Node would load its compiler, and keep it.
  */
 export {};
 

@@ -1,0 +1,75 @@
+/** Whether settings that are right by themselves fit together. */
+import { BANK_BYTES_MAX, PAGE_BYTES } from "../device/limits.ts";
+import { failpointsProblemOf } from "./config-failpoints.ts";
+import type { Problem, Settings } from "./config-schema.ts";
+import { formatSize } from "./config-size.ts";
+import { MEMORY_UNIT_BYTES, MIN_PAGE_BYTES_MAX, SWAP_BYTES_MAX } from "./daemon-limits.ts";
+
+const NAME_A_DIRECTORY = "name one with --data-dir, TORPOR_DATA_DIR or dataDir.";
+
+type Say = (path: Problem["path"], message: string) => void;
+
+/** What is wrong between them. */
+export function problemsBetween(settings: Settings): readonly Problem[] {
+  const problems: Problem[] = [];
+  const refuse: Say = (path, message) => void problems.push({ path, message });
+  if (!isPowerOfTwo(settings.minPage)) refuse(["minPage"], "is not a power of two.");
+  else if (settings.minPage < PAGE_BYTES || settings.minPage > MIN_PAGE_BYTES_MAX) {
+    refuse(["minPage"], `is not from ${formatSize(PAGE_BYTES)} to ${formatSize(MIN_PAGE_BYTES_MAX)}.`);
+  } else {
+    for (const [index, sizeBytes] of settings.lmem.entries()) {
+      const problem = sizeProblem(sizeBytes, Math.max(settings.minPage, MEMORY_UNIT_BYTES));
+      if (problem !== undefined) refuse(["lmem", index], problem);
+    }
+    const problem = settings.visible === "all" ? undefined : sizeProblem(settings.visible, settings.minPage);
+    if (problem !== undefined) refuse(["visible"], problem);
+  }
+  const problem = sizeProblem(settings.smem, MEMORY_UNIT_BYTES);
+  if (problem !== undefined) refuse(["smem"], problem);
+  const stolenProblem = settings.stolen === 0 ? undefined : sizeProblem(settings.stolen, MEMORY_UNIT_BYTES);
+  if (stolenProblem !== undefined) refuse(["stolen"], stolenProblem);
+  const swapProblem = swapProblemOf(settings.swap, settings.dataDir);
+  if (swapProblem !== undefined) refuse(["swap"], swapProblem);
+  if (settings.onShutdown === "hibernate" && settings.dataDir === "")
+    refuse(["onShutdown"], `needs a data directory for the images: ${NAME_A_DIRECTORY}`);
+  for (const [index, { name }] of settings.policy.entries()) {
+    const at = settings.policy.findIndex((other) => other.name === name);
+    if (at < index) refuse(["policy", index], `sets ${name} twice.`);
+  }
+  if ((settings.tlsCert === "") !== (settings.tlsKey === "")) {
+    const [there, missing] =
+      settings.tlsCert === "" ? (["tlsKey", "tlsCert"] as const) : (["tlsCert", "tlsKey"] as const);
+    refuse([there], `needs ${missing} too: a certificate and its key belong together.`);
+  }
+  if (settings.tlsClientCa !== "" && settings.tlsCert === "") {
+    refuse(["tlsClientCa"], "needs tlsCert and tlsKey: clients show certificates only over TLS.");
+  }
+  const [first, second] = settings.rateLimit;
+  if (first !== undefined && first.path === second?.path)
+    refuse(["rateLimit", 1], "limits the same path twice.");
+  const failpointsProblem = failpointsProblemOf(settings);
+  if (failpointsProblem !== undefined) refuse(["failpoints"], failpointsProblem);
+  if (!settings.engines.some((engine) => engine.startsWith("bcs"))) {
+    refuse(["engines"], "has no copy engine: without one (bcs0) nothing can be evicted by blitter.");
+  }
+  return problems;
+}
+
+function sizeProblem(sizeBytes: number, unitBytes: number): string | undefined {
+  if (sizeBytes === 0) return "is no memory at all.";
+  if (sizeBytes > BANK_BYTES_MAX)
+    return `is more than the ${formatSize(BANK_BYTES_MAX)} that a region can have.`;
+  return sizeBytes % unitBytes === 0 ? undefined : `is not a multiple of ${formatSize(unitBytes)}.`;
+}
+
+function swapProblemOf(sizeBytes: number, dataDir: string): string | undefined {
+  if (sizeBytes > SWAP_BYTES_MAX)
+    return `is more than the ${formatSize(SWAP_BYTES_MAX)} that swap of a device can have.`;
+  if (sizeBytes % MEMORY_UNIT_BYTES !== 0) return `is not a multiple of ${formatSize(MEMORY_UNIT_BYTES)}.`;
+  if (sizeBytes === 0 || dataDir !== "") return undefined;
+  return `needs a data directory for its file: ${NAME_A_DIRECTORY}`;
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return value > 0 && Number.isInteger(Math.log2(value));
+}
