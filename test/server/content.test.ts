@@ -137,6 +137,14 @@ describe("an upload that cannot be right", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   });
 
+  it("is taken whatever its type is, and encoded as it is in any case", async () => {
+    const { status } = await put(new Uint8Array(10), {
+      "content-type": "binary",
+      "content-encoding": "Identity",
+    });
+    expect(status).toBe(200);
+  });
+
   it("is refused when its bytes are encoded", async () => {
     const { status } = await put(new Uint8Array(10), { "content-encoding": "gzip" });
     expect(status).toBe(415);

@@ -17,6 +17,7 @@ import { parseContentRange, parseRange } from "./byte-range.ts";
 import { goneOf } from "./client-gone.ts";
 import { sendContinue } from "./expect-continue.ts";
 import { CONTENT_PATH } from "./hand-written.ts";
+import { leaveBodies, requirePlain } from "./request-body.ts";
 
 interface ContentRequest {
   Params: { device: string; object: string };
@@ -30,8 +31,7 @@ export interface ContentRoutesDeps {
 
 /** Adds the routes. A scope of its own, because bodies are streams here and JSON elsewhere. */
 export function contentRoutes(app: FastifyInstance, { devices, observer }: ContentRoutesDeps): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+  leaveBodies(app);
 
   app.head<ContentRequest>(CONTENT_PATH, async (request, reply) => {
     const size = await contentSize(target(devices, request, reply));
@@ -133,17 +133,7 @@ async function openStream(content: ContentTarget, span: ContentSpan): Promise<Re
 
 /** Where an upload goes and how long it is, from Content-Range and Content-Length, which must agree. */
 function declaredSpan(request: FastifyRequest): { offsetBytes: number; lengthBytes: number | undefined } {
-  const encoding = request.headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") {
-    throw new WireError(
-      "INVALID_REQUEST",
-      `Content encoding "${encoding}" is not known: send the bytes as they are.`,
-      {},
-      {
-        httpStatus: 415,
-      },
-    );
-  }
+  requirePlain(request.headers);
   const range = parseContentRange(request.headers["content-range"]);
   const header = request.headers["content-length"];
   const length = header === undefined ? undefined : Number(header);

@@ -6,12 +6,12 @@ import assert from "node:assert/strict";
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { REGISTRY } from "../descriptors.ts";
-import { WireError } from "../errors.ts";
 import { HttpBody } from "../gen/google/api/httpbody.ts";
-import { HTTP_BODY_BYTES_MAX, KEPT_ANSWER_BYTES_MAX } from "../limits.ts";
+import { KEPT_ANSWER_BYTES_MAX } from "../limits.ts";
 import type { UnaryRpc } from "../rpc.ts";
 import { type Binding, readBindings } from "./bindings.ts";
 import { goneOf } from "./client-gone.ts";
+import { readBodiesAsJson } from "./request-body.ts";
 import { encodeRequest } from "./request-message.ts";
 import { fastifyPath } from "./route-path.ts";
 
@@ -26,7 +26,7 @@ interface TranscodedRequest {
 
 /** Adds a route for each unary method of the registry. Asserts that each has an RPC. */
 export function transcodedRoutes(app: FastifyInstance, rpcs: ReadonlyMap<string, UnaryRpc>): void {
-  parseAnythingAsJson(app);
+  readBodiesAsJson(app);
   for (const binding of readBindings(REGISTRY)) {
     if (binding.method.methodKind !== "unary") continue;
     const rpc = rpcs.get(`/${binding.rpc}`);
@@ -94,19 +94,4 @@ function runningTransition(binding: Binding, json: unknown): string | undefined 
     return undefined;
   if (typeof json !== "object" || json === null || !("state" in json) || !("name" in json)) return undefined;
   return json.state === "RUNNING" && json.name !== "" ? `/v1/${String(json.name)}` : undefined;
-}
-
-/** `curl -d` says form data and means JSON. An empty body is none. */
-function parseAnythingAsJson(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  const options = { parseAs: "string", bodyLimit: HTTP_BODY_BYTES_MAX } as const;
-  app.addContentTypeParser<string>("*", options, (_request, text, done) => {
-    try {
-      const body: unknown = text === "" ? undefined : JSON.parse(text);
-      done(null, body);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      done(new WireError("INVALID_REQUEST", `The body is not JSON: ${why}.`, {}, { cause: error }));
-    }
-  });
 }
