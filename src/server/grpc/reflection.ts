@@ -45,7 +45,7 @@ function answer(registry: FileRegistry, { messageRequest: question }: ServerRefl
       return { $case: "listServicesResponse", value: { service: services } };
     }
     case "fileByFilename":
-      return files(registry.getFile(question.value.replace(/\.proto$/, "")), question.value);
+      return files(registry.getFile(question.value), question.value);
     case "fileContainingSymbol":
       return files(fileOfSymbol(registry, question.value), question.value);
     case "fileContainingExtension": {
