@@ -210,6 +210,12 @@ describe("a body", () => {
     expect(device.commands).toHaveLength(1);
   });
 
+  it.each(['{"name":""}', '{"name":null}'])("may leave the name to the path, as %s does", async (body) => {
+    expect((await call("POST", "/v1/devices/card0:suspend", body)).status).toBe(200);
+    expect(command()).toEqual(PLAIN_SUSPEND);
+    expect((await call("PATCH", "/v1/devices/card0/runtimePm", body)).status).toBe(200);
+  });
+
   it.each([
     ['{"size":1,"colour":"red"}', 'CreateObjectRequest has no field "colour".', "colour"],
     ['{"size":1,"__proto__":{}}', 'CreateObjectRequest has no field "__proto__".', "__proto__"],
