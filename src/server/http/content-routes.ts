@@ -17,6 +17,7 @@ import { parseContentRange, parseRange } from "./byte-range.ts";
 import { goneOf } from "./client-gone.ts";
 import { sendContinue } from "./expect-continue.ts";
 import { CONTENT_PATH } from "./hand-written.ts";
+import { refuseEtag } from "./preconditions.ts";
 import { leaveBodies, requirePlain } from "./request-body.ts";
 
 interface ContentRequest {
@@ -55,6 +56,7 @@ export function contentRoutes(app: FastifyInstance, { devices, observer }: Conte
   });
 
   app.put<ContentRequest>(CONTENT_PATH, { config: { streamsBody: true } }, async (request, reply) => {
+    refuseEtag(request.headers, "Content");
     const declared = declaredSpan(request);
     const upload = new ContentUpload(
       target(devices, request, reply),

@@ -11,6 +11,7 @@ import { KEPT_ANSWER_BYTES_MAX } from "../limits.ts";
 import type { UnaryRpc } from "../rpc.ts";
 import { type Binding, readBindings } from "./bindings.ts";
 import { goneOf } from "./client-gone.ts";
+import { etagOf, refuseEtag } from "./preconditions.ts";
 import { readBodiesAsJson } from "./request-body.ts";
 import { encodeRequest } from "./request-message.ts";
 import { fastifyPath } from "./route-path.ts";
@@ -36,7 +37,8 @@ export function transcodedRoutes(app: FastifyInstance, rpcs: ReadonlyMap<string,
 }
 
 function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
-  const { output } = binding.method;
+  const { input, output } = binding.method;
+  const ignoresEtag = binding.httpMethod !== "GET" && input.fields.every(({ name }) => name !== "etag");
   const toText = repeating((answer: Buffer) => {
     const json = toJson(output, fromBinary(output, answer), { alwaysEmitImplicit: true, registry: REGISTRY });
     return { text: JSON.stringify(json), location: runningTransition(binding, json) };
@@ -48,8 +50,9 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
       const { params: parameters, query, body } = request;
       const headers = {
         requestId: unquoted(request.headers["idempotency-key"]),
-        etag: request.headers["if-match"] === "*" ? undefined : request.headers["if-match"],
+        etag: etagOf(request.headers),
       };
+      if (ignoresEtag) refuseEtag(request.headers, binding.method.name);
       const message = encodeRequest(binding, { parameters, query, body, headers });
       const { admission } = request;
       const origin = { signal: goneOf(reply.raw), caller: admission?.identity };
