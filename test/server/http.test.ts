@@ -85,6 +85,10 @@ describe("a request that cannot be read", () => {
     [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(100_000)}\r\n\r\n`, 431],
     ["GET /%%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 400],
     ["GET /v1/devices/%E0%A4%A HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 400],
+    [
+      "POST /v1/devices/card0:suspend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 200-ok\r\n\r\n",
+      417,
+    ],
   ])("%j has the shape of every other error", async (text, status) => {
     await using wires = await startWires([new FakeDevice()]);
     const answer = await sendRaw(wires.baseUrl, text);

@@ -19,7 +19,7 @@ import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
 import { boundArrival } from "./bound-arrival.ts";
-import { answerClientError } from "./client-error.ts";
+import { answerClientError, answerExpectation } from "./client-error.ts";
 import { contentRoutes } from "./content-routes.ts";
 import { docsPage } from "./docs-page.ts";
 import { replyWithError } from "./error-reply.ts";
@@ -75,11 +75,13 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     bodyLimit: HTTP_BODY_BYTES_MAX,
     schemaController: NO_SCHEMAS,
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
-    frameworkErrors: (error, request, reply) => void replyWithError(error, request, reply),
+    frameworkErrors: (error, request, reply) =>
+      void replyWithError(error, request, reply.header(REQUEST_ID_HEADER, request.id)),
     clientErrorHandler: answerClientError,
     forceCloseConnections: "idle",
     return503OnClosing: false,
   });
+  app.server.on("checkExpectation", answerExpectation);
   app.setErrorHandler(replyWithError);
   answerUnknownRoutes(app);
   nameRequests(app);
