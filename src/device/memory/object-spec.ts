@@ -21,6 +21,7 @@ export function checkObjectSpec(memory: Memory, command: CreateObject): ObjectSp
     throw new DeviceError(
       "INVALID_REQUEST",
       `Label is ${command.label.length} characters long; the most is ${LABEL_LENGTH_MAX}.`,
+      { length: String(command.label.length), limit: String(LABEL_LENGTH_MAX) },
     );
   }
   let flags = command.flags.reduce((bits, flag) => bits | FLAG[flag], FLAG.USER);
@@ -99,6 +100,7 @@ function checkAlignment(alignmentBytes: number, regions: readonly Region[]): voi
   throw new DeviceError(
     "INVALID_REQUEST",
     `Alignment (${alignmentBytes}) is not a power of two up to the size of an allowed region.`,
+    { alignmentBytes: String(alignmentBytes) },
   );
 }
 

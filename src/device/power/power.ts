@@ -72,7 +72,7 @@ export class Power {
   /** Boots suspended to S4 with this image. Part of boot, before the engines are started. */
   beginSuspended(image: string): void {
     this.#parts.hibernation.take(image);
-    this.#parts.gate.close(() => stateError(this.state, "this call"));
+    this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
     this.sleepState = "S4";
     this.#log.bootedSuspended("S4");
     this.#enter("suspend", "D0");
@@ -137,7 +137,7 @@ export class Power {
       this.#requireFree("a resume from an image");
       hibernation.requireEmptyDevice(image, this.state);
       hibernation.take(image);
-      this.#parts.gate.close(() => stateError(this.state, "this call"));
+      this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
     }
     const sleepState = fromActive ? "S4" : this.sleepState;
     const transition = this.#log.begin({ kind: "RESUME", sleepState, dState: "D0" });
@@ -183,7 +183,7 @@ export class Power {
       await this.#log.running?.ended(TRANSITION_END_WAIT_MS);
       if (this.#log.running !== undefined) throw inProgress(this.#log.running);
       const { gate } = this.#parts;
-      gate.close(() => stateError("SUSPENDING", "this call"));
+      gate.close(() => this.#stateError("SUSPENDING", "this call"));
       try {
         await runFactoryReset(this.#parts);
         this.#checksums = undefined;
@@ -218,7 +218,7 @@ export class Power {
   /** Sees a suspend to its end: SUSPENDED, or ACTIVE with everything undone. */
   async #suspend(transition: Transition, target: SuspendTarget): Promise<void> {
     const { gate, hibernation } = this.#parts;
-    gate.close(() => stateError(this.state, "this call"));
+    gate.close(() => this.#stateError(this.state, "this call"));
     const outcome = await suspendOrRecover(this.#parts, transition, target);
     if (outcome.failure === undefined) {
       this.#checksums = outcome.checksums;
@@ -260,7 +260,7 @@ export class Power {
     const target = runtimeTarget(dState);
     const transition = this.#log.begin({ ...target, kind: "RUNTIME_SUSPEND" });
     gate.close(
-      () => stateError("SUSPENDING", "this call"),
+      () => this.#stateError("SUSPENDING", "this call"),
       () => void this.runtime.wake().catch(rethrow),
     );
     const { failure } = await suspendOrRecover(this.#parts, transition, target);
@@ -282,7 +282,7 @@ export class Power {
       return true;
     }
     if (powerOn) {
-      gate.close(() => stateError(this.state, "this call"));
+      gate.close(() => this.#stateError(this.state, "this call"));
       this.#enter("failed", "D0");
     }
     this.#log.finish(transition, failure);
@@ -299,12 +299,17 @@ export class Power {
   /** Whatever is to begin begins in the same turn as this. @throws DeviceError unless the device is ACTIVE and free. */
   #requireFree(what: string): void {
     this.#refuseSecond();
-    if (this.state !== "ACTIVE") throw stateError(this.state, what);
+    if (this.state !== "ACTIVE") throw this.#stateError(this.state, what);
     if (this.dState === "D0") return;
     throw new DeviceError(
       "DEVICE_FAILED",
       `The device could not be woken, which forbids ${what}; try again.`,
+      { powerState: this.state, dState: this.dState },
     );
+  }
+
+  #stateError(state: PowerState, what: string): DeviceError {
+    return stateError(state, what, this.#log.running?.id);
   }
 
   #enter(event: PowerEvent, dState: DState): void {

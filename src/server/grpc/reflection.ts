@@ -27,6 +27,7 @@ export async function* reflect(
       throw new WireError(
         "LIMIT_EXCEEDED",
         `A reflection stream takes ${REFLECTION_REQUESTS_MAX} requests at most.`,
+        { limit: String(REFLECTION_REQUESTS_MAX) },
       );
     }
     const originalRequest = decodeMessage(ServerReflectionRequest.decode, bytes);

@@ -35,5 +35,5 @@ function boundBody(arrivalMs: number): preParsingHookHandler {
 
 function tooSlow(arrivalMs: number): WireError {
   const sentence = `The body of the request did not arrive whole within ${arrivalMs / 1000} s.`;
-  return new WireError("DEADLINE_EXCEEDED", sentence, {}, { httpStatus: 408 });
+  return new WireError("DEADLINE_EXCEEDED", sentence, { arrivalMs: String(arrivalMs) }, { httpStatus: 408 });
 }

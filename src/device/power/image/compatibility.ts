@@ -63,6 +63,7 @@ export function requireCompatible(differences: readonly ImageDifference[], allow
     throw new DeviceError(
       "INVALID_REQUEST",
       `No difference is called ${unknown.join(", ")}; the names are ${DIFFERENCE_RULES.join(", ")}.`,
+      { unknown: unknown.join(",") },
     );
   }
   const inTheWay = differences.filter(({ rule, safe }) => !(safe && allowed.includes(rule)));
