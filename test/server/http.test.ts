@@ -215,3 +215,16 @@ describe("shutting down", () => {
     await wires[Symbol.asyncDispose]();
   });
 });
+
+describe("events after a cut", () => {
+  it("go on after the Last-Event-ID, however the URL names the sequence that it began with", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    const headers = { "last-event-id": "7" };
+    for (const name of ["afterSequence", "after_sequence"]) {
+      const response = await fetch(`${wires.baseUrl}/v1/events?${name}=5`, { headers });
+      expect(await response.json()).toMatchObject({
+        error: { message: expect.stringContaining("after sequence 7"), details: [info("EVENTS_EXPIRED")] },
+      });
+    }
+  });
+});

@@ -100,22 +100,23 @@ function target(
   reply: FastifyReply,
 ): ContentTarget {
   const { device, object } = request.params;
-  for (const [key, value] of Object.entries(request.query)) {
-    if (key !== "holdDuringTransition" || (value !== "true" && value !== "false")) {
-      throw new WireError(
-        "INVALID_REQUEST",
-        `Query parameter "${key}" is not holdDuringTransition=true or false.`,
-        {
-          field: key,
-        },
-      );
-    }
-  }
-  const wish = holdOf(
-    { holdDuringTransition: request.query.holdDuringTransition === "true" },
-    goneOf(reply.raw),
-  );
+  const wish = holdOf({ holdDuringTransition: readHold(request.query) }, goneOf(reply.raw));
   return { device: requireDevice(devices, device), object, ...wish };
+}
+
+/** The one field that a query may give, by either of its names, as elsewhere. @throws WireError INVALID_REQUEST */
+function readHold(query: Readonly<Record<string, unknown>>): boolean {
+  let hold = false;
+  for (const [field, value] of Object.entries(query)) {
+    if (field !== "holdDuringTransition" && field !== "hold_during_transition") {
+      const sentence = `Query parameter "${field}" is not known here; there is holdDuringTransition.`;
+      throw new WireError("INVALID_REQUEST", sentence, { field });
+    }
+    if (value !== "true" && value !== "false")
+      throw new WireError("INVALID_REQUEST", `Query parameter ${field} is not true or false.`, { field });
+    hold = value === "true";
+  }
+  return hold;
 }
 
 /** Reads the first chunk, so that what goes wrong with it still gets a status of its own. */
