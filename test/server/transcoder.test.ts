@@ -193,6 +193,15 @@ describe("a body", () => {
     expect(command()).toEqual(PLAIN_SUSPEND);
   });
 
+  it("may give null for those of a oneof that it does not choose", async () => {
+    const commands = [
+      { hang: {}, spin: null },
+      { fill: null, hang: {} },
+    ];
+    await call("POST", "/v1/devices/card0/contexts/1:submit", JSON.stringify({ commands }));
+    expect(command()).toMatchObject({ type: "submitWork", commands: [{ op: "hang" }, { op: "hang" }] });
+  });
+
   it("tells an unset optional field from a zero", async () => {
     await call("POST", "/v1/devices/card0/regions/lmem0:evict", '{"bytes":"0"}');
     const evict = { type: "evictRegion", region: "lmem0", signal: expect.any(AbortSignal) };
