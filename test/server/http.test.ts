@@ -156,6 +156,7 @@ describe("the daemon's own routes", () => {
     expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4");
     expect(await metrics.text()).toBe("# a/b\n");
     const document = await (await fetch(`${wires.baseUrl}/openapi.json`)).json();
+    expect(await (await fetch(`${wires.baseUrl}/docs/json`)).json()).toEqual(document);
     expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "0.0.0-test" } });
   });
 

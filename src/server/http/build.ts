@@ -13,6 +13,7 @@ import { WireError } from "../errors.ts";
 import type { EventHub } from "../events/event-hub.ts";
 import type { Gate } from "../gate/gate.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
+import { OPENAPI } from "../gen/openapi.ts";
 import type { RequestLedger } from "../idempotency.ts";
 import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX, REQUEST_ARRIVAL_MS } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
@@ -92,7 +93,8 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   deferContinue(app);
   boundArrival(app, deps.arrivalMs ?? REQUEST_ARRIVAL_MS);
   observe(app, deps.observer);
-  monitoringRoutes(app, { isReady: deps.isReady, version: deps.version, metrics: deps.metrics });
+  const document = { ...OPENAPI, info: { ...OPENAPI.info, version: deps.version } };
+  monitoringRoutes(app, { isReady: deps.isReady, document, metrics: deps.metrics });
   app.register((scope, _options, done) => {
     transcodedRoutes(scope, unaryRpcs(deps.devices, deps.ledger));
     done();
@@ -102,7 +104,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     done();
   });
   eventRoutes(app, deps);
-  docsPage(app);
+  docsPage(app, document);
   return app;
 }
 
