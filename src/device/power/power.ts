@@ -8,6 +8,7 @@ import type { EventSink } from "../events.ts";
 import { TRANSITION_END_WAIT_MS } from "../limits.ts";
 import type { DState, PowerState, SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
 import { runFactoryReset } from "./factory-reset.ts";
+import { requireRules } from "./image/compatibility.ts";
 import type { ImageDevice } from "./image/model.ts";
 import { resumeOrKeep, suspendOrRecover } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
@@ -101,8 +102,11 @@ export class Power {
     const target = targetOf(command, this.#parts.policy);
     if (target.image) this.#parts.hibernation.requireStore();
     this.#refuseSecond();
-    if (this.state === "SUSPENDED" && this.sleepState === command.state)
+    if (this.state === "SUSPENDED" && this.sleepState === command.state) {
+      if (target.image && this.#parts.hibernation.image === "")
+        throw this.#stateError("SUSPENDED", "the image of hybrid sleep");
       return this.#log.latest.describe(true);
+    }
     // A device that is awake closes its gate at once: what comes after the suspend waits for its end.
     if (this.runtime.status !== "ACTIVE") await this.#wake();
     this.#requireFree(`a suspend to ${command.state}`);
@@ -117,6 +121,7 @@ export class Power {
   async resume(command: Resume): Promise<TransitionResource> {
     const { hibernation } = this.#parts;
     const { image = "", allowDifferences = [] } = command;
+    requireRules(allowDifferences);
     this.#refuseSecond();
     if (image === "" && this.state === "ACTIVE") return this.#log.latest.describe(true);
     await this.#wake();
