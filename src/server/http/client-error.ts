@@ -46,7 +46,11 @@ export function answerExpectation({ headers }: IncomingMessage, response: Server
   const { expect = "" } = headers;
   const sentence = `Expectation "${expect}" cannot be met: only 100-continue can.`;
   const failure = toFailure(new WireError("INVALID_REQUEST", sentence, { expect }, { httpStatus: 417 }));
-  const type = "application/json; charset=utf-8";
-  response.writeHead(417, { "content-type": type, connection: "close" });
-  response.end(JSON.stringify(errorBody(failure)));
+  const body = JSON.stringify(errorBody(failure));
+  response.writeHead(417, {
+    "content-type": "application/json; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+  });
+  response.end(body);
 }
