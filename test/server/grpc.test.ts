@@ -229,13 +229,9 @@ describe("ReadObject", () => {
 
   it("asks the device also when no byte is wanted, for none could be had", async () => {
     device.failures.set("readObject", new DeviceError("DEVICE_SUSPENDED", "It sleeps."));
-    try {
-      expect(statusOf(await failureOf(read({ length: 0n })))).toMatchObject({
-        details: [{ value: { reason: "DEVICE_SUSPENDED" } }],
-      });
-    } finally {
-      device.failures.clear();
-    }
+    const error = await failureOf(read({ length: 0n }));
+    device.failures.clear();
+    expect(statusOf(error)).toMatchObject({ details: [{ value: { reason: "DEVICE_SUSPENDED" } }] });
   });
 
   it("asks for the next chunk only when the client takes them", async () => {

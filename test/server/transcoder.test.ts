@@ -1,4 +1,3 @@
-import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { FakeDevice } from "../support/fake-device.ts";
 import { startWires, type Wires } from "../support/wires.ts";
@@ -131,47 +130,11 @@ describe("a body", () => {
     "application/x-www-form-urlencoded",
     "text/plain",
     "multipart/form-data; boundary=x",
-    "json",
-    "///",
   ])("is JSON even when its type is %s", async (type) => {
     await call("POST", "/v1/devices/card0:suspend", '{"state":"S2IDLE","idleTimeout":"1.5s"}', {
       "content-type": type,
     });
     expect(command()).toMatchObject({ state: "S2IDLE", idleTimeoutMs: 1500 });
-  });
-
-  it("may be given whatever its type is to a method without fields of its own", async () => {
-    const { status } = await call("DELETE", "/v1/devices/card0/objects/9", undefined, {
-      "content-type": "json",
-    });
-    expect(status).toBe(404);
-  });
-
-  it.each([
-    [
-      "compressed",
-      { "content-encoding": "gzip" },
-      gzipSync('{"size":1}'),
-      415,
-      /^Content encoding "gzip" is not/,
-    ],
-    ["no UTF-8", {}, Buffer.from('{"size":1,"label":"\xe9"}', "latin1"), 400, /^The body is not UTF-8/],
-  ])("that is %s is refused in a sentence that says so", async (_what, headers, body, status, sentence) => {
-    const answer = await fetch(`${wires.baseUrl}/v1/devices/card0/objects`, {
-      method: "POST",
-      headers,
-      body,
-    });
-    expect(answer.status).toBe(status);
-    expect(await answer.json()).toMatchObject({ error: { message: expect.stringMatching(sentence) } });
-    expect(device.commands).toEqual([]);
-  });
-
-  it("may be said to be encoded as it is, in any case", async () => {
-    const { status } = await call("POST", "/v1/devices/card0:suspend", "{}", {
-      "content-encoding": "Identity",
-    });
-    expect(status).toBe(200);
   });
 
   it("may give 64-bit integers as strings or as numbers, and fields by their proto names", async () => {
