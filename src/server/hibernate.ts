@@ -38,7 +38,9 @@ export async function hibernateDevices(
 async function hibernate(device: DeviceHandle, isLate: () => boolean): Promise<void> {
   const { powerState, image } = await atRest(device, isLate);
   if (powerState === "FAILED") {
-    throw new DeviceError("DEVICE_FAILED", `Device ${device.name} is FAILED: what it holds is lost.`);
+    throw new DeviceError("DEVICE_FAILED", `Device ${device.name} is FAILED: what it holds is lost.`, {
+      device: device.name,
+    });
   }
   if (powerState === "SUSPENDED") {
     if (image !== "") return;

@@ -98,6 +98,15 @@ describe("S4", () => {
   });
 });
 
+test("a resume refuses a difference that has no such name, also of the device that wrote the image", async () => {
+  const { gpu } = await boot();
+  await gpu.execute({ type: "suspend", state: "S4" });
+  expect(await reasonOf(gpu.execute({ type: "resume", allowDifferences: ["NO_SUCH"] }))).toBe(
+    "INVALID_REQUEST",
+  );
+  expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("SUSPENDED");
+});
+
 describe("a resume that is only rehearsed", () => {
   test.each([
     { state: "S4" as const, hybrid: false },
@@ -122,6 +131,17 @@ describe("hybrid sleep", () => {
     expect(resumed.phases.map((each) => each.phase)).not.toContain("image");
     expect(images.idsOf("SEALED")).toEqual([]);
     await expectState(gpu, state);
+  });
+
+  test("is refused to a device that is in S3 already and has no image: it would not outlive the process", async () => {
+    const { gpu } = await boot();
+    const hybrid = { type: "suspend", state: "S3", hybrid: true } as const;
+    await gpu.execute({ type: "suspend", state: "S3" });
+    expect(await reasonOf(gpu.execute(hybrid))).toBe("DEVICE_SUSPENDED");
+    await gpu.execute({ type: "resume" });
+    const { id } = await gpu.execute(hybrid);
+    expect(await gpu.execute(hybrid)).toMatchObject({ id, alreadyInState: true });
+    expect(await gpu.execute({ type: "suspend", state: "S3" })).toMatchObject({ id, alreadyInState: true });
   });
 
   test("survives the death of the process", async () => {

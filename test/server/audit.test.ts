@@ -199,7 +199,8 @@ describe("the id of a request", () => {
 
   it("is in every answer, those of pages and of refusals too", async () => {
     await using wires = await startWires([new FakeDevice()], { gate: { authenticator: authenticator() } });
-    for (const path of ["/livez", "/nothing", "/v1/devices", "/docs/"]) {
+    const unreadable = ["/v1/devices/%zz", `/v1/devices/${"x".repeat(300)}`];
+    for (const path of ["/livez", "/nothing", "/v1/devices", "/docs/", ...unreadable]) {
       const response = await fetch(`${wires.baseUrl}${path}`);
       expect(response.headers.get("x-request-id"), path).toMatch(UUID);
     }

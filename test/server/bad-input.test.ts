@@ -134,6 +134,7 @@ const TABLE: readonly [string, string, JsonObject, string, string][] = [
     "FAILED_PRECONDITION",
   ],
   ["a delete of a pinned object", "DeleteObject", { name: PINNED }, "OBJECT_PINNED", "FAILED_PRECONDITION"],
+  ["a move to no region at all", "MoveObject", { name: OBJECT }, "INVALID_REGION", "INVALID_ARGUMENT"],
   [
     "a move of a pinned object",
     "MoveObject",

@@ -137,6 +137,14 @@ describe("an upload that cannot be right", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 400 /);
   });
 
+  it("is taken whatever its type is, and encoded as it is in any case", async () => {
+    const { status } = await put(new Uint8Array(10), {
+      "content-type": "binary",
+      "content-encoding": "Identity",
+    });
+    expect(status).toBe(200);
+  });
+
   it("is refused when its bytes are encoded", async () => {
     const { status } = await put(new Uint8Array(10), { "content-encoding": "gzip" });
     expect(status).toBe(415);
@@ -179,6 +187,10 @@ describe("a download", () => {
   it("of no object is 404, of a device that sleeps DEVICE_SUSPENDED, and HEAD still works", async () => {
     expect((await fetch(url.replace(/\d+\/content/, "999999/content"))).status).toBe(404);
     expect((await fetch(`${url}?holdDuringTransition=maybe`)).status).toBe(400);
+    expect((await fetch(`${url}?hold_during_transition=true`, { method: "HEAD" })).status).toBe(200);
+    expect(await (await fetch(`${url}?offset=1`)).json()).toMatchObject({
+      error: { message: 'Query parameter "offset" is not known here; there is holdDuringTransition.' },
+    });
     await device.execute({ type: "suspend", state: "S3" });
     try {
       const response = await fetch(url);

@@ -1,8 +1,15 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { DeviceError, REASONS } from "../../src/device/errors.ts";
 import { KINDS, toFailure, WIRE_REASONS, WireError, type WireReason } from "../../src/server/errors.ts";
 import { Code } from "../../src/server/gen/google/rpc/code.ts";
+
+const SOURCE = fileURLToPath(new URL("../../src/", import.meta.url));
+/** Thrown before anything listens: nobody reads its metadata. */
+const AT_START = "device/options.ts";
+/** An error whose sentence has values in it, and that ends there. */
+const WITHOUT_METADATA = /new (?:Device|Wire)Error\(\s*"\w+",\s*`[^`]*\$\{[^`]*`,?\s*\)/;
 
 const table = { ...REASONS, ...WIRE_REASONS };
 
@@ -16,6 +23,15 @@ const rows = readFileSync(new URL("../../docs/errors.md", import.meta.url), "utf
       .slice(1, -1)
       .map((cell) => cell.trim()),
   );
+
+describe("the values of a sentence", () => {
+  it("are in its metadata, or said to be text of others with {}", () => {
+    const files = globSync("**/*.ts", { cwd: SOURCE, exclude: ["**/gen/**", AT_START] });
+    expect(files.length).toBeGreaterThan(200);
+    const found = files.filter((file) => WITHOUT_METADATA.test(readFileSync(`${SOURCE}${file}`, "utf8")));
+    expect(found).toEqual([]);
+  });
+});
 
 describe("docs/errors.md", () => {
   it("lists every reason that there is", () => {

@@ -13,7 +13,7 @@ import {
   type WriteObjectRequest,
   type WriteObjectResponse,
 } from "../../src/server/gen/torpor/v1/memory.ts";
-import { type Transition, Transition_State } from "../../src/server/gen/torpor/v1/power.ts";
+import { SuspendRequest, type Transition, Transition_State } from "../../src/server/gen/torpor/v1/power.ts";
 import { GRPC_MESSAGE_BYTES_MAX } from "../../src/server/limits.ts";
 import { FakeDevice } from "../support/fake-device.ts";
 import { type DecodedStatus, decodeStatus, failureOf, statusOf } from "../support/grpc-errors.ts";
@@ -202,6 +202,19 @@ describe("a transition over gRPC", () => {
   });
 });
 
+describe("a length of time over gRPC", () => {
+  it("that is none (google.protobuf.Duration) is refused", async () => {
+    const suspend = promisify(wires.power.suspend.bind(wires.power));
+    const wait = { seconds: 1n, nanos: 2_000_000_000 };
+    const error = await failureOf(
+      suspend(SuspendRequest.create({ name: "devices/card0", wait })) as Promise<unknown>,
+    );
+    expect(statusOf(error)).toMatchObject({
+      message: "Field wait (1s 2000000000ns) is not within 0s to 86400s.",
+    });
+  });
+});
+
 describe("ReadObject", () => {
   it("streams the content in chunks of 256 KiB, or of the size asked for", async () => {
     const bytes = patternOf(1, SIZE_BYTES);
@@ -212,6 +225,13 @@ describe("ReadObject", () => {
     expect((await read({ chunkSize: MIB })).map((chunk) => chunk.length)).toEqual([MIB, MIB, MIB]);
     expect(await read({ offset: 5n, length: 3n })).toEqual([Buffer.from(bytes.subarray(5, 8))]);
     expect(await read({ offset: BigInt(SIZE_BYTES) })).toEqual([]);
+  });
+
+  it("asks the device also when no byte is wanted, for none could be had", async () => {
+    device.failures.set("readObject", new DeviceError("DEVICE_SUSPENDED", "It sleeps."));
+    const error = await failureOf(read({ length: 0n }));
+    device.failures.clear();
+    expect(statusOf(error)).toMatchObject({ details: [{ value: { reason: "DEVICE_SUSPENDED" } }] });
   });
 
   it("asks for the next chunk only when the client takes them", async () => {
@@ -238,6 +258,7 @@ describe("ReadObject", () => {
     [{ offset: BigInt(SIZE_BYTES), length: 1n }, "INVALID_RANGE"],
     [{ offset: -1n }, "INVALID_RANGE"],
     [{ length: -1n }, "INVALID_RANGE"],
+    [{ offset: BigInt(SIZE_BYTES) + 1n }, "INVALID_RANGE"],
     [{ offset: 2n ** 60n }, "INVALID_REQUEST"],
     [{ chunkSize: MIB + 1 }, "INVALID_REQUEST"],
     [{ chunkSize: -1 }, "INVALID_REQUEST"],

@@ -86,6 +86,10 @@ describe("a request that cannot be read", () => {
     [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(100_000)}\r\n\r\n`, 431],
     ["GET /%%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 400],
     ["GET /v1/devices/%E0%A4%A HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 400],
+    [
+      "POST /v1/devices/card0:suspend HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 200-ok\r\n\r\n",
+      417,
+    ],
   ])("%j has the shape of every other error", async (text, status) => {
     await using wires = await startWires([new FakeDevice()]);
     const answer = await sendRaw(wires.baseUrl, text);
@@ -153,6 +157,7 @@ describe("the daemon's own routes", () => {
     expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4");
     expect(await metrics.text()).toBe("# a/b\n");
     const document = await (await fetch(`${wires.baseUrl}/openapi.json`)).json();
+    expect(await (await fetch(`${wires.baseUrl}/docs/json`)).json()).toEqual(document);
     expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "0.0.0-test" } });
   });
 
@@ -222,5 +227,18 @@ describe("shutting down", () => {
     expect((await running).status).toBe(200);
     await closed;
     await wires[Symbol.asyncDispose]();
+  });
+});
+
+describe("events after a cut", () => {
+  it("go on after the Last-Event-ID, however the URL names the sequence that it began with", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    const headers = { "last-event-id": "7" };
+    for (const name of ["afterSequence", "after_sequence"]) {
+      const response = await fetch(`${wires.baseUrl}/v1/events?${name}=5`, { headers });
+      expect(await response.json()).toMatchObject({
+        error: { message: expect.stringContaining("after sequence 7"), details: [info("EVENTS_EXPIRED")] },
+      });
+    }
   });
 });

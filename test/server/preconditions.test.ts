@@ -60,6 +60,27 @@ describe("the header If-Match", () => {
   });
 });
 
+describe("the header If-Match of a request that takes no etag", () => {
+  it.each([
+    ["POST", `${DEVICE}:suspend`, "Suspend takes no etag"],
+    ["PATCH", `${DEVICE}/runtimePm`, "UpdateRuntimePm takes no etag"],
+    ["PUT", `${DEVICE}/objects/1/content`, "Content takes no etag"],
+  ])("keeps a %s of %s from being carried out", async (method, path, sentence) => {
+    const answer = await fetch(`${wires.baseUrl}/v1/${path}`, { method, headers: { "if-match": '"1"' } });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ error: { message: expect.stringContaining(sentence) } });
+    expect(await wires.overRest("GetDevice", { name: DEVICE })).toMatchObject({ powerState: "ACTIVE" });
+  });
+
+  it("says nothing to one that only looks, nor when any will do", async () => {
+    const get = (ifMatch: string) =>
+      fetch(`${wires.baseUrl}/v1/${DEVICE}`, { headers: { "if-match": ifMatch } });
+    expect((await get('"1"')).status).toBe(200);
+    const reset = { method: "POST", headers: { "if-match": "*" } };
+    expect((await fetch(`${wires.baseUrl}/v1/${DEVICE}:reset`, reset)).status).toBe(200);
+  });
+});
+
 describe("the device is told that nobody waits for a held call any more", () => {
   const request = { parent: DEVICE, size: 4096n, holdDuringTransition: true };
   let fake: FakeDevice;

@@ -1,7 +1,14 @@
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { promisify } from "node:util";
+import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { REGISTRY } from "../../src/server/descriptors.ts";
+import {
+  ServerReflectionRequest,
+  ServerReflectionResponse,
+} from "../../src/server/gen/grpc/reflection/v1/reflection.ts";
+import { reflect } from "../../src/server/grpc/reflection.ts";
 import { FakeDevice } from "../support/fake-device.ts";
 import { startWires, type Wires } from "../support/wires.ts";
 
@@ -70,4 +77,24 @@ describe("reflection", () => {
     const failed = bufCurl("/torpor.v1.DeviceService/GetDevice", "-d", '{"name":"devices/card9"}');
     await expect(failed).rejects.toThrow(/not_found[\s\S]*google\.rpc\.ErrorInfo/);
   });
+
+  it("finds a file by its name, as tools do that resolve imports themselves", async () => {
+    async function* questions() {
+      yield askForFile("torpor/v1/power.proto");
+      yield askForFile("torpor/v1/none.proto");
+    }
+    const answers = [];
+    for await (const bytes of reflect(REGISTRY, questions())) {
+      answers.push(ServerReflectionResponse.decode(bytes).messageResponse);
+    }
+    expect(answers).toEqual([
+      { $case: "fileDescriptorResponse", value: expect.anything() },
+      { $case: "errorResponse", value: expect.objectContaining({ errorCode: status.NOT_FOUND }) },
+    ]);
+  });
 });
+
+function askForFile(value: string): Buffer {
+  const request = { host: "", messageRequest: { $case: "fileByFilename", value } } as const;
+  return Buffer.from(ServerReflectionRequest.encode(request).finish());
+}

@@ -156,6 +156,15 @@ describe("a body", () => {
     expect(command()).toEqual(PLAIN_SUSPEND);
   });
 
+  it("may give null for those of a oneof that it does not choose", async () => {
+    const commands = [
+      { hang: {}, spin: null },
+      { fill: null, hang: {} },
+    ];
+    await call("POST", "/v1/devices/card0/contexts/1:submit", JSON.stringify({ commands }));
+    expect(command()).toMatchObject({ type: "submitWork", commands: [{ op: "hang" }, { op: "hang" }] });
+  });
+
   it("tells an unset optional field from a zero", async () => {
     await call("POST", "/v1/devices/card0/regions/lmem0:evict", '{"bytes":"0"}');
     const evict = { type: "evictRegion", region: "lmem0", signal: expect.any(AbortSignal) };
@@ -171,6 +180,12 @@ describe("a body", () => {
     const other = await call("POST", "/v1/devices/card0:suspend", '{"name":"devices/card1"}');
     expect(other.status).toBe(400);
     expect(device.commands).toHaveLength(1);
+  });
+
+  it.each(['{"name":""}', '{"name":null}'])("may leave the name to the path, as %s does", async (body) => {
+    expect((await call("POST", "/v1/devices/card0:suspend", body)).status).toBe(200);
+    expect(command()).toEqual(PLAIN_SUSPEND);
+    expect((await call("PATCH", "/v1/devices/card0/runtimePm", body)).status).toBe(200);
   });
 
   it.each([
@@ -305,6 +320,9 @@ describe("a query", () => {
     "filter=colour%3Dred",
     "filter=region",
     "filter=region%3Da%20OR%20region%3Db",
+    "filter=label%3D%22a%22AND%20state%3DRESIDENT",
+    "filter=label%3Da%20ANDstate%3DRESIDENT",
+    "filter=label%3Da%20AND",
     "filter=state%3DSLEEPY",
     "pageToken=abc",
   ])("%s is refused", async (query) => {

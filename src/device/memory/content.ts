@@ -152,7 +152,12 @@ function checkRange(memory: Memory, slot: number, offsetBytes: number, lengthByt
   throw new DeviceError(
     "INVALID_RANGE",
     `Range of ${lengthBytes} bytes from offset ${offsetBytes} does not lie in object ${id}, whose size is ${sizeBytes} bytes.`,
-    { object: id, sizeBytes: String(sizeBytes) },
+    {
+      object: id,
+      offsetBytes: String(offsetBytes),
+      lengthBytes: String(lengthBytes),
+      sizeBytes: String(sizeBytes),
+    },
   );
 }
 
@@ -161,6 +166,7 @@ function checkChunk(lengthBytes: number): void {
   throw new DeviceError(
     "INVALID_RANGE",
     `A chunk of ${lengthBytes} bytes is larger than the most that one command carries (${CONTENT_CHUNK_BYTES_MAX} bytes).`,
+    { lengthBytes: String(lengthBytes), limit: String(CONTENT_CHUNK_BYTES_MAX) },
   );
 }
 

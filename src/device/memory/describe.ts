@@ -72,6 +72,7 @@ export async function listObjects(
     throw new DeviceError(
       "INVALID_REQUEST",
       `A page of ${command.limit} objects is not between 1 and ${PAGE_SIZE_MAX}.`,
+      { pageSize: String(command.limit), limit: String(PAGE_SIZE_MAX) },
     );
   }
   const objects: ObjectResource[] = [];

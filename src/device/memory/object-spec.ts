@@ -21,6 +21,7 @@ export function checkObjectSpec(memory: Memory, command: CreateObject): ObjectSp
     throw new DeviceError(
       "INVALID_REQUEST",
       `Label is ${command.label.length} characters long; the most is ${LABEL_LENGTH_MAX}.`,
+      { length: String(command.label.length), limit: String(LABEL_LENGTH_MAX) },
     );
   }
   let flags = command.flags.reduce((bits, flag) => bits | FLAG[flag], FLAG.USER);
@@ -77,17 +78,21 @@ function checkSize(sizeBytes: number, regions: readonly Region[]): number {
 function checkFlags(flags: readonly ObjectFlag[], regions: readonly Region[]): void {
   for (const flag of ["USER", "KERNEL"] as const) {
     if (flags.includes(flag))
-      throw invalidFlags(`Flag ${flag} is set by the device and cannot be asked for.`);
+      throw invalidFlags(`Flag ${flag} is set by the device and cannot be asked for.`, [flag]);
   }
   for (const flag of ["CPU_CLEAR", "PM_EARLY"] as const) {
     if (flags.includes("GPU_ONLY") && flags.includes(flag)) {
-      throw invalidFlags(`Flag GPU_ONLY cannot be combined with ${flag}, which needs access by the CPU.`);
+      throw invalidFlags(`Flag GPU_ONLY cannot be combined with ${flag}, which needs access by the CPU.`, [
+        "GPU_ONLY",
+        flag,
+      ]);
     }
   }
   if (flags.includes("CPU_ACCESS")) {
-    if (flags.includes("GPU_ONLY")) throw invalidFlags("Flag CPU_ACCESS cannot be combined with GPU_ONLY.");
+    if (flags.includes("GPU_ONLY"))
+      throw invalidFlags("Flag CPU_ACCESS cannot be combined with GPU_ONLY.", ["CPU_ACCESS", "GPU_ONLY"]);
     if (regions.length < 2 || !regions.some((region) => region.kind === "SYSTEM")) {
-      throw invalidFlags("Flag CPU_ACCESS needs at least two regions, one of them smem.");
+      throw invalidFlags("Flag CPU_ACCESS needs at least two regions, one of them smem.", ["CPU_ACCESS"]);
     }
   }
 }
@@ -99,9 +104,10 @@ function checkAlignment(alignmentBytes: number, regions: readonly Region[]): voi
   throw new DeviceError(
     "INVALID_REQUEST",
     `Alignment (${alignmentBytes}) is not a power of two up to the size of an allowed region.`,
+    { alignmentBytes: String(alignmentBytes) },
   );
 }
 
-function invalidFlags(message: string): DeviceError {
-  return new DeviceError("INVALID_FLAGS", message);
+function invalidFlags(message: string, flags: readonly ObjectFlag[]): DeviceError {
+  return new DeviceError("INVALID_FLAGS", message, { flags: flags.join(",") });
 }

@@ -155,7 +155,9 @@ export async function evictRegion(
   bytes: number | undefined,
 ): Promise<{ objects: number; bytes: number }> {
   if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes >= 0)) {
-    throw new DeviceError("INVALID_SIZE", `${bytes} is not a number of bytes to evict.`);
+    throw new DeviceError("INVALID_SIZE", `${bytes} is not a number of bytes to evict.`, {
+      bytes: String(bytes),
+    });
   }
   const region = memory.findRegion(regionId);
   if (region === undefined) {

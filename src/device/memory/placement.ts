@@ -47,7 +47,10 @@ export async function populate(memory: Memory, slot: number, user: "cpu" | "engi
       failure ??= found;
     }
   }
-  throw failure ?? new DeviceError("INTERNAL", `Object ${memory.idOf(slot)} has no regions.`);
+  throw (
+    failure ??
+    new DeviceError("INTERNAL", `Object ${memory.idOf(slot)} has no regions.`, { object: memory.idOf(slot) })
+  );
 }
 
 /** Makes an object resident in `region`, wherever it is now. @throws DeviceError REGION_FULL and its siblings. */

@@ -221,7 +221,9 @@ export class Swap {
 }
 
 function noAnswer(): DeviceError {
-  return new DeviceError("COPY_FAILED", `The swap store did not answer within ${SWAP_IO_TIMEOUT_MS} ms.`);
+  return new DeviceError("COPY_FAILED", `The swap store did not answer within ${SWAP_IO_TIMEOUT_MS} ms.`, {
+    timeoutMs: String(SWAP_IO_TIMEOUT_MS),
+  });
 }
 
 /** The offsets of the pages of an extent list, one after the other. */

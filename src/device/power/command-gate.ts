@@ -92,6 +92,7 @@ export class CommandGate {
       throw new DeviceError(
         "LIMIT_EXCEEDED",
         `${this.#held.size} commands are already held until the device is active, the most that can be.`,
+        { limit: String(HELD_COMMANDS_MAX) },
       );
     }
     return new Promise((resolve, reject) => {

@@ -21,6 +21,7 @@ export async function runFactoryReset(parts: Parts): Promise<void> {
     throw new DeviceError(
       "IDLE_TIMEOUT",
       `Commands did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms of a reset; the GT is wedged, and nothing was dropped.`,
+      { timeoutMs: String(PREPARE_DRAIN_TIMEOUT_MS) },
     );
   }
   // What it was must not come back over what it will be.

@@ -38,23 +38,30 @@ export function nextState(state: PowerState, event: PowerEvent): PowerState {
   throw stateError(state, `the event ${event}`);
 }
 
-/** The error of an attempt to do `what` in a state in which it is not legal. */
-export function stateError(state: PowerState, what: string): DeviceError {
+/**
+ * The error of an attempt to do `what` in a state in which it is not legal.
+ * @param transition id of the one that runs; empty when none does
+ */
+export function stateError(state: PowerState, what: string, transition = ""): DeviceError {
+  const metadata = { powerState: state, ...(transition === "" ? {} : { transition }) };
   switch (state) {
     case "FAILED":
       return new DeviceError(
         "DEVICE_FAILED",
         `The device is FAILED after a resume that did not end, which forbids ${what}; resume it again.`,
+        metadata,
       );
     case "SUSPENDED":
       return new DeviceError(
         "DEVICE_SUSPENDED",
         `The device is suspended, which forbids ${what}; resume it first.`,
+        metadata,
       );
     default:
       return new DeviceError(
         "DEVICE_TRANSITION",
         `The device is ${state}, which forbids ${what}; try again soon.`,
+        metadata,
       );
   }
 }

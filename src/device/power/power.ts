@@ -8,6 +8,7 @@ import type { EventSink } from "../events.ts";
 import { TRANSITION_END_WAIT_MS } from "../limits.ts";
 import type { DState, PowerState, SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
 import { runFactoryReset } from "./factory-reset.ts";
+import { requireRules } from "./image/compatibility.ts";
 import type { ImageDevice } from "./image/model.ts";
 import { resumeOrKeep, suspendOrRecover } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
@@ -72,7 +73,7 @@ export class Power {
   /** Boots suspended to S4 with this image. Part of boot, before the engines are started. */
   beginSuspended(image: string): void {
     this.#parts.hibernation.take(image);
-    this.#parts.gate.close(() => stateError(this.state, "this call"));
+    this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
     this.sleepState = "S4";
     this.#log.bootedSuspended("S4");
     this.#enter("suspend", "D0");
@@ -101,8 +102,11 @@ export class Power {
     const target = targetOf(command, this.#parts.policy);
     if (target.image) this.#parts.hibernation.requireStore();
     this.#refuseSecond();
-    if (this.state === "SUSPENDED" && this.sleepState === command.state)
+    if (this.state === "SUSPENDED" && this.sleepState === command.state) {
+      if (target.image && this.#parts.hibernation.image === "")
+        throw this.#stateError("SUSPENDED", "the image of hybrid sleep");
       return this.#log.latest.describe(true);
+    }
     // A device that is awake closes its gate at once: what comes after the suspend waits for its end.
     if (this.runtime.status !== "ACTIVE") await this.#wake();
     this.#requireFree(`a suspend to ${command.state}`);
@@ -117,6 +121,7 @@ export class Power {
   async resume(command: Resume): Promise<TransitionResource> {
     const { hibernation } = this.#parts;
     const { image = "", allowDifferences = [] } = command;
+    requireRules(allowDifferences);
     this.#refuseSecond();
     if (image === "" && this.state === "ACTIVE") return this.#log.latest.describe(true);
     await this.#wake();
@@ -137,7 +142,7 @@ export class Power {
       this.#requireFree("a resume from an image");
       hibernation.requireEmptyDevice(image, this.state);
       hibernation.take(image);
-      this.#parts.gate.close(() => stateError(this.state, "this call"));
+      this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
     }
     const sleepState = fromActive ? "S4" : this.sleepState;
     const transition = this.#log.begin({ kind: "RESUME", sleepState, dState: "D0" });
@@ -183,7 +188,7 @@ export class Power {
       await this.#log.running?.ended(TRANSITION_END_WAIT_MS);
       if (this.#log.running !== undefined) throw inProgress(this.#log.running);
       const { gate } = this.#parts;
-      gate.close(() => stateError("SUSPENDING", "this call"));
+      gate.close(() => this.#stateError("SUSPENDING", "this call"));
       try {
         await runFactoryReset(this.#parts);
         this.#checksums = undefined;
@@ -218,7 +223,7 @@ export class Power {
   /** Sees a suspend to its end: SUSPENDED, or ACTIVE with everything undone. */
   async #suspend(transition: Transition, target: SuspendTarget): Promise<void> {
     const { gate, hibernation } = this.#parts;
-    gate.close(() => stateError(this.state, "this call"));
+    gate.close(() => this.#stateError(this.state, "this call"));
     const outcome = await suspendOrRecover(this.#parts, transition, target);
     if (outcome.failure === undefined) {
       this.#checksums = outcome.checksums;
@@ -260,7 +265,7 @@ export class Power {
     const target = runtimeTarget(dState);
     const transition = this.#log.begin({ ...target, kind: "RUNTIME_SUSPEND" });
     gate.close(
-      () => stateError("SUSPENDING", "this call"),
+      () => this.#stateError("SUSPENDING", "this call"),
       () => void this.runtime.wake().catch(rethrow),
     );
     const { failure } = await suspendOrRecover(this.#parts, transition, target);
@@ -282,7 +287,7 @@ export class Power {
       return true;
     }
     if (powerOn) {
-      gate.close(() => stateError(this.state, "this call"));
+      gate.close(() => this.#stateError(this.state, "this call"));
       this.#enter("failed", "D0");
     }
     this.#log.finish(transition, failure);
@@ -299,12 +304,17 @@ export class Power {
   /** Whatever is to begin begins in the same turn as this. @throws DeviceError unless the device is ACTIVE and free. */
   #requireFree(what: string): void {
     this.#refuseSecond();
-    if (this.state !== "ACTIVE") throw stateError(this.state, what);
+    if (this.state !== "ACTIVE") throw this.#stateError(this.state, what);
     if (this.dState === "D0") return;
     throw new DeviceError(
       "DEVICE_FAILED",
       `The device could not be woken, which forbids ${what}; try again.`,
+      { powerState: this.state, dState: this.dState },
     );
+  }
+
+  #stateError(state: PowerState, what: string): DeviceError {
+    return stateError(state, what, this.#log.running?.id);
   }
 
   #enter(event: PowerEvent, dState: DState): void {

@@ -208,6 +208,7 @@ function checkSettings(settings: RuntimePmSettings, localBytesTotal: number): vo
     throw new DeviceError(
       "INVALID_REQUEST",
       `Autosuspend delay (${autosuspendDelayMs} ms) is not between ${AUTOSUSPEND_DELAY_MIN_MS} and ${AUTOSUSPEND_DELAY_MAX_MS} ms.`,
+      { autosuspendDelayMs: String(autosuspendDelayMs) },
     );
   }
   const isSize = Number.isSafeInteger(d3coldThresholdBytes) && d3coldThresholdBytes >= 0;
@@ -215,5 +216,6 @@ function checkSettings(settings: RuntimePmSettings, localBytesTotal: number): vo
   throw new DeviceError(
     "INVALID_REQUEST",
     `D3cold threshold (${d3coldThresholdBytes} bytes) is not between 0 and the size of local memory (${formatBytes(localBytesTotal)}).`,
+    { d3coldThresholdBytes: String(d3coldThresholdBytes), localBytes: String(localBytesTotal) },
   );
 }

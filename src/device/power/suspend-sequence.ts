@@ -132,6 +132,7 @@ async function prepare(
     throw new DeviceError(
       "IDLE_TIMEOUT",
       `Commands in progress did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms, so the device was not suspended.`,
+      { timeoutMs: String(PREPARE_DRAIN_TIMEOUT_MS) },
     );
   }
   await requireNoBackups(memory);
@@ -210,6 +211,7 @@ async function idle(parts: Parts, transition: Transition, target: SuspendTarget)
     throw new DeviceError(
       "IDLE_TIMEOUT",
       `The GT was not idle after ${idleTimeoutMs} ms, so the suspend was aborted.`,
+      { idleTimeoutMs: String(idleTimeoutMs) },
     );
   }
   await parts.gt.setWedged(`the GT was not idle after ${idleTimeoutMs} ms`);

@@ -12,12 +12,14 @@ export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {
     throw new DeviceError(
       "INVALID_REQUEST",
       `Idle timeout (${idleTimeoutMs} ms) is not between 0 and ${IDLE_TIMEOUT_MAX_MS} ms.`,
+      { idleTimeoutMs: String(idleTimeoutMs), limitMs: String(IDLE_TIMEOUT_MAX_MS) },
     );
   }
   if (hybrid && state !== "S3") {
     throw new DeviceError(
       "INVALID_REQUEST",
       `Hybrid sleep is S3 with a hibernation image; it does not go with ${state}.`,
+      { state },
     );
   }
   return {

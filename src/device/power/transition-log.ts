@@ -102,6 +102,7 @@ export class TransitionLog {
       throw new DeviceError(
         "INVALID_REQUEST",
         `A page of ${command.limit} transitions is not between 1 and ${PAGE_SIZE_MAX}.`,
+        { pageSize: String(command.limit), limit: String(PAGE_SIZE_MAX) },
       );
     }
     const before = command.beforeId === "" ? Number.POSITIVE_INFINITY : Number(command.beforeId);

@@ -148,12 +148,15 @@ export class Transition {
    */
   check(): void {
     if (this.#cancelRequested && this.cancellable) {
-      throw new DeviceError("TRANSITION_CANCELLED", `Transition ${this.id} was cancelled.`);
+      throw new DeviceError("TRANSITION_CANCELLED", `Transition ${this.id} was cancelled.`, {
+        transition: this.id,
+      });
     }
     if (!this.#canFail || elapsedMs(this.#startNs, this.#clock.monotonicNs()) < TRANSITION_TIMEOUT_MS) return;
     throw new DeviceError(
       "DEADLINE_EXCEEDED",
       `Transition ${this.id} did not end within ${TRANSITION_TIMEOUT_MS / 60_000} minutes.`,
+      { transition: this.id },
     );
   }
 

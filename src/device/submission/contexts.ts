@@ -32,6 +32,7 @@ export class Contexts {
       throw new DeviceError(
         "LIMIT_EXCEEDED",
         `The device has ${CONTEXTS_MAX} contexts, the most that it can.`,
+        { limit: String(CONTEXTS_MAX) },
       );
     }
     return this.#add(unit, priority, this.#nextId++);
@@ -100,6 +101,7 @@ export class Contexts {
       throw new DeviceError(
         "INVALID_REQUEST",
         `A page of ${command.limit} contexts is not between 1 and ${PAGE_SIZE_MAX}.`,
+        { pageSize: String(command.limit), limit: String(PAGE_SIZE_MAX) },
       );
     }
     const after = command.afterId === "" ? 0 : Number(command.afterId);

@@ -61,6 +61,7 @@ export class FenceLog {
       throw new DeviceError(
         "INVALID_REQUEST",
         `Timeout (${timeoutMs} ms) is not between 0 and ${FENCE_WAIT_MAX_MS} ms.`,
+        { timeoutMs: String(timeoutMs), limitMs: String(FENCE_WAIT_MAX_MS) },
       );
     }
     const request = this.get(id);

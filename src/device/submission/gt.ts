@@ -107,7 +107,7 @@ export class Gt {
     const defect = refusal ?? this.#microcontroller.load();
     if (defect === undefined) return;
     await this.setWedged("the firmware did not load");
-    throw new DeviceError("FIRMWARE_LOAD_FAILED", `The firmware image could not be loaded: ${defect}.`);
+    throw new DeviceError("FIRMWARE_LOAD_FAILED", `The firmware image could not be loaded: ${defect}.`, {});
   }
 
   /**
@@ -365,7 +365,7 @@ export class Gt {
 }
 
 function engineHung(why: string): DeviceError {
-  return new DeviceError("ENGINE_HUNG", `Work on the engines was given up: ${why}.`);
+  return new DeviceError("ENGINE_HUNG", `Work on the engines was given up: ${why}.`, {});
 }
 
 function deviceWedged(): DeviceError {

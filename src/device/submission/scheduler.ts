@@ -64,7 +64,9 @@ export class Scheduler {
       );
     }
     if (command.waitFences.length > WAIT_FENCES_MAX) {
-      throw new DeviceError("INVALID_REQUEST", `A request waits for at most ${WAIT_FENCES_MAX} fences.`);
+      throw new DeviceError("INVALID_REQUEST", `A request waits for at most ${WAIT_FENCES_MAX} fences.`, {
+        limit: String(WAIT_FENCES_MAX),
+      });
     }
     const uses = checkCommands(memory, command.commands);
     const waitFor = command.waitFences.map((id) => this.fences.get(id).fence);

@@ -30,6 +30,7 @@ export function checkCommands(memory: Memory, commands: readonly WorkCommand[]):
     throw new DeviceError(
       "INVALID_REQUEST",
       `A request of ${commands.length} commands is not between 1 and ${WORK_COMMANDS_MAX} commands.`,
+      { commands: String(commands.length), limit: String(WORK_COMMANDS_MAX) },
     );
   }
   const checker = new Checker(memory);

@@ -99,7 +99,9 @@ export class Gate {
 
   #refuseTooMany({ relieves }: Rpc, peer: string): void {
     if (this.#rate?.take(peer) === false) {
-      throw new WireError("OVERLOADED", `Client ${peer} makes more calls a second than --call-rate allows.`);
+      throw new WireError("OVERLOADED", `Client ${peer} makes more calls a second than --call-rate allows.`, {
+        peer,
+      });
     }
     if (!relieves && this.#isOverloaded()) {
       throw new WireError("OVERLOADED", "The daemon is too busy for further calls.");
@@ -109,10 +111,14 @@ export class Gate {
   #refuseFull({ method, relieves }: Rpc): void {
     if (method.methodKind !== "unary") {
       if (this.#streams < this.#streamsMax) return;
-      throw new WireError("OVERLOADED", `${this.#streams} streams are open, and the daemon takes no more.`);
+      throw new WireError("OVERLOADED", `${this.#streams} streams are open, and the daemon takes no more.`, {
+        streams: String(this.#streams),
+      });
     }
     const callsMax = relieves ? this.#callsMax + CALLS_RESERVED : this.#callsMax;
     if (this.#calls < callsMax) return;
-    throw new WireError("OVERLOADED", `${this.#calls} calls are in progress, and the daemon takes no more.`);
+    throw new WireError("OVERLOADED", `${this.#calls} calls are in progress, and the daemon takes no more.`, {
+      calls: String(this.#calls),
+    });
   }
 }

@@ -84,7 +84,11 @@ export function admitCalls(
 }
 
 function tooSlow(arrivalMs: number): WireError {
-  return new WireError("DEADLINE_EXCEEDED", `The request did not arrive whole within ${arrivalMs / 1000} s.`);
+  return new WireError(
+    "DEADLINE_EXCEEDED",
+    `The request did not arrive whole within ${arrivalMs / 1000} s.`,
+    { arrivalMs: String(arrivalMs) },
+  );
 }
 
 function named(metadata: Metadata | null | undefined, requestId: string): Metadata {

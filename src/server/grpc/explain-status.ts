@@ -26,6 +26,6 @@ export function explainStatuses(call: ServerInterceptingCallInterface): void {
 function withErrorInfo(plain: Status): Status {
   const reason = REASONS.get(plain.code);
   if (reason === undefined || plain.metadata?.get("grpc-status-details-bin").length) return plain;
-  const failure = toFailure(new WireError(reason, `The call was ended: ${plain.details}.`));
+  const failure = toFailure(new WireError(reason, `The call was ended: ${plain.details}.`, {}));
   return toStatus(failure, plain.code);
 }

@@ -27,6 +27,7 @@ export async function* reflect(
       throw new WireError(
         "LIMIT_EXCEEDED",
         `A reflection stream takes ${REFLECTION_REQUESTS_MAX} requests at most.`,
+        { limit: String(REFLECTION_REQUESTS_MAX) },
       );
     }
     const originalRequest = decodeMessage(ServerReflectionRequest.decode, bytes);
@@ -45,7 +46,7 @@ function answer(registry: FileRegistry, { messageRequest: question }: ServerRefl
       return { $case: "listServicesResponse", value: { service: services } };
     }
     case "fileByFilename":
-      return files(registry.getFile(question.value.replace(/\.proto$/, "")), question.value);
+      return files(registry.getFile(question.value), question.value);
     case "fileContainingSymbol":
       return files(fileOfSymbol(registry, question.value), question.value);
     case "fileContainingExtension": {

@@ -37,10 +37,15 @@ export function spanWithin(
   if (offsetBytes >= 0 && length >= 0 && offsetBytes + length <= sizeBytes) {
     return { offsetBytes, lengthBytes: length };
   }
+  const range = lengthBytes === undefined ? "Offset" : `Range of ${length} bytes at offset`;
   throw new WireError(
     "INVALID_RANGE",
-    `Range of ${length} bytes at offset ${offsetBytes} is not inside the object, which has ${sizeBytes} bytes.`,
-    { offset: String(offsetBytes), length: String(length), size: String(sizeBytes) },
+    `${range} ${offsetBytes} is not inside the object, which has ${sizeBytes} bytes.`,
+    {
+      offset: String(offsetBytes),
+      size: String(sizeBytes),
+      ...(lengthBytes === undefined ? {} : { length: String(length) }),
+    },
   );
 }
 
@@ -51,6 +56,9 @@ export async function* readContent(
   chunkBytes: number = CONTENT_CHUNK_BYTES_DEFAULT,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const endBytes = offsetBytes + lengthBytes;
+  // No byte is read in a state or of an object in which none could be: that is asked for also when none is wanted.
+  if (lengthBytes === 0)
+    await device.execute({ type: "readObject", object, offsetBytes, lengthBytes, ...wish });
   for (let at = offsetBytes; at < endBytes; at += chunkBytes) {
     yield await device.execute({
       type: "readObject",

@@ -33,8 +33,12 @@ export function toInt64(value: number): bigint {
 export function toMs(duration: Duration | undefined, field: string): number | undefined {
   if (duration === undefined) return undefined;
   const ms = Number(duration.seconds) * 1000 + Math.ceil(duration.nanos / NS_PER_MS);
-  if (duration.seconds >= 0n && duration.nanos >= 0 && ms <= DURATION_MS_MAX) return ms;
-  const given = `${Number(duration.seconds) + duration.nanos / (NS_PER_MS * 1000)}s`;
+  // Only gRPC can say a Duration that is none (google/protobuf/duration.proto).
+  const isOne = duration.nanos < NS_PER_SECOND;
+  if (duration.seconds >= 0n && duration.nanos >= 0 && isOne && ms <= DURATION_MS_MAX) return ms;
+  const given = isOne
+    ? `${Number(duration.seconds) + duration.nanos / (NS_PER_MS * 1000)}s`
+    : `${duration.seconds}s ${duration.nanos}ns`;
   throw new WireError(
     "INVALID_REQUEST",
     `Field ${field} (${given}) is not within 0s to ${DURATION_MS_MAX / 1000}s.`,

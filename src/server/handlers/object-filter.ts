@@ -6,8 +6,8 @@ import { FILTER_LENGTH_MAX } from "../limits.ts";
 
 export type ObjectFilter = NonNullable<ListObjects["filter"]>;
 
-const TERM = /\s*(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))\s*/y;
-const AND = /AND\s/y;
+const TERM = /\s*(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))/y;
+const AND = /\s+AND(?=\s|$)/y;
 const STATES = Object.keys(Object_State).filter(
   (state) => state !== "UNSPECIFIED" && state !== "UNRECOGNIZED",
 );
@@ -31,7 +31,7 @@ export function parseObjectFilter(text: string): ObjectFilter | undefined {
     if (filter[field] !== undefined) throw refused(`The filter names ${field} twice.`);
     filter[field] = quoted?.replace(/\\(.)/g, "$1") ?? bare;
     at = TERM.lastIndex;
-    if (at === text.length) break;
+    if (text.slice(at).trim() === "") break;
     AND.lastIndex = at;
     if (!AND.test(text)) throw refused(`Filter "${text}" has no AND at character ${at + 1}.`);
     at = AND.lastIndex;

@@ -1,5 +1,6 @@
 /** The object methods of MemoryService, for both wires. Content streams are in `content.ts`. */
 import { type DeviceRegistry, requireDevice } from "../devices.ts";
+import { WireError } from "../errors.ts";
 import type { Empty } from "../gen/google/protobuf/empty.ts";
 import type {
   AdviseObjectRequest,
@@ -96,6 +97,9 @@ export function objectHandlers(devices: DeviceRegistry) {
 
     async moveObject(request: MoveObjectRequest, signal?: AbortSignal): Promise<ObjectMessage> {
       const { device, target } = locateIf(request);
+      if (request.region === "") {
+        throw new WireError("INVALID_REGION", "The request names no region to move to.", { field: "region" });
+      }
       const move = {
         type: "moveObject",
         ...target,

@@ -5,6 +5,11 @@ import { WireError } from "../errors.ts";
 /** Methods whose body fastify does not read. */
 const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
+/** Whether a route with this method, or one of these, has a body that is read. */
+export function readsBody(method: string | readonly string[]): boolean {
+  return [method].flat().some((name) => !BODILESS.has(name));
+}
+
 /**
  * Must be called before the first route is added: only routes that read a body get the hook.
  * @param arrivalMs from the head of the request to the last byte of its body. Unit: milliseconds.
@@ -12,8 +17,7 @@ const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 export function boundArrival(app: FastifyInstance, arrivalMs: number): void {
   const bound = boundBody(arrivalMs);
   app.addHook("onRoute", (route) => {
-    if (route.config?.streamsBody === true || [route.method].flat().every((name) => BODILESS.has(name)))
-      return;
+    if (route.config?.streamsBody === true || !readsBody(route.method)) return;
     route.preParsing = [route.preParsing ?? [], bound].flat();
   });
 }
@@ -31,5 +35,5 @@ function boundBody(arrivalMs: number): preParsingHookHandler {
 
 function tooSlow(arrivalMs: number): WireError {
   const sentence = `The body of the request did not arrive whole within ${arrivalMs / 1000} s.`;
-  return new WireError("DEADLINE_EXCEEDED", sentence, {}, { httpStatus: 408 });
+  return new WireError("DEADLINE_EXCEEDED", sentence, { arrivalMs: String(arrivalMs) }, { httpStatus: 408 });
 }

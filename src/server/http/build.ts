@@ -13,13 +13,14 @@ import { WireError } from "../errors.ts";
 import type { EventHub } from "../events/event-hub.ts";
 import type { Gate } from "../gate/gate.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
+import { OPENAPI } from "../gen/openapi.ts";
 import type { RequestLedger } from "../idempotency.ts";
 import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX, REQUEST_ARRIVAL_MS } from "../limits.ts";
 import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
 import { boundArrival } from "./bound-arrival.ts";
-import { answerClientError } from "./client-error.ts";
+import { answerClientError, answerExpectation } from "./client-error.ts";
 import { contentRoutes } from "./content-routes.ts";
 import { docsPage } from "./docs-page.ts";
 import { replyWithError } from "./error-reply.ts";
@@ -76,11 +77,13 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     schemaController: NO_SCHEMAS,
     // The patterns of parameters are ours and harmless: to have each of them proved so took a tenth of the start.
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX, allowUnsafeRegex: true },
-    frameworkErrors: (error, request, reply) => void replyWithError(error, request, reply),
+    frameworkErrors: (error, request, reply) =>
+      void replyWithError(error, request, reply.header(REQUEST_ID_HEADER, request.id)),
     clientErrorHandler: answerClientError,
     forceCloseConnections: "idle",
     return503OnClosing: false,
   });
+  app.server.on("checkExpectation", answerExpectation);
   app.setErrorHandler(replyWithError);
   answerUnknownRoutes(app);
   nameRequests(app);
@@ -91,11 +94,12 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   deferContinue(app);
   boundArrival(app, deps.arrivalMs ?? REQUEST_ARRIVAL_MS);
   observe(app, deps.observer);
-  monitoringRoutes(app, { isReady: deps.isReady, version: deps.version, metrics: deps.metrics });
+  const document = { ...OPENAPI, info: { ...OPENAPI.info, version: deps.version } };
+  monitoringRoutes(app, { isReady: deps.isReady, document, metrics: deps.metrics });
   scope(app, "transcoded", (routes) => transcodedRoutes(routes, unaryRpcs(deps.devices, deps.ledger)));
   scope(app, "content", (routes) => contentRoutes(routes, deps));
   eventRoutes(app, deps);
-  docsPage(app, deps.version);
+  docsPage(app, document);
   return app;
 }
 

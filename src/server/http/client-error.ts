@@ -1,4 +1,5 @@
 /** What is not HTTP, or too slow, or too long to be read, answered in the same shape as every other error. */
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { toFailure, WireError } from "../errors.ts";
 import { errorBody } from "./error-reply.ts";
@@ -44,4 +45,18 @@ export function answerClientError(
   const { rawPacket } = error;
   const isHead = Buffer.isBuffer(rawPacket) && rawPacket.subarray(0, HEAD.length).equals(HEAD);
   socket.end(`${head.join("\r\n")}\r\n\r\n${isHead ? "" : body}`);
+}
+
+/** Node's `checkExpectation`: an `Expect` that is not 100-continue. The body is not wanted, so the connection ends. */
+export function answerExpectation({ headers }: IncomingMessage, response: ServerResponse): void {
+  const { expect = "" } = headers;
+  const sentence = `Expectation "${expect}" cannot be met: only 100-continue can.`;
+  const failure = toFailure(new WireError("INVALID_REQUEST", sentence, { expect }, { httpStatus: 417 }));
+  const body = JSON.stringify(errorBody(failure));
+  response.writeHead(417, {
+    "content-type": "application/json; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+  });
+  response.end(body);
 }

@@ -17,6 +17,8 @@ import { parseContentRange, parseRange } from "./byte-range.ts";
 import { goneOf } from "./client-gone.ts";
 import { sendContinue } from "./expect-continue.ts";
 import { CONTENT_PATH } from "./hand-written.ts";
+import { refuseEtag } from "./preconditions.ts";
+import { leaveBodies, requirePlain } from "./request-body.ts";
 
 interface ContentRequest {
   Params: { device: string; object: string };
@@ -30,8 +32,7 @@ export interface ContentRoutesDeps {
 
 /** Adds the routes. A scope of its own, because bodies are streams here and JSON elsewhere. */
 export function contentRoutes(app: FastifyInstance, { devices, observer }: ContentRoutesDeps): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+  leaveBodies(app);
 
   app.head<ContentRequest>(CONTENT_PATH, async (request, reply) => {
     const size = await contentSize(target(devices, request, reply));
@@ -55,6 +56,7 @@ export function contentRoutes(app: FastifyInstance, { devices, observer }: Conte
   });
 
   app.put<ContentRequest>(CONTENT_PATH, { config: { streamsBody: true } }, async (request, reply) => {
+    refuseEtag(request.headers, "Content");
     const declared = declaredSpan(request);
     const upload = new ContentUpload(
       target(devices, request, reply),
@@ -98,22 +100,23 @@ function target(
   reply: FastifyReply,
 ): ContentTarget {
   const { device, object } = request.params;
-  for (const [key, value] of Object.entries(request.query)) {
-    if (key !== "holdDuringTransition" || (value !== "true" && value !== "false")) {
-      throw new WireError(
-        "INVALID_REQUEST",
-        `Query parameter "${key}" is not holdDuringTransition=true or false.`,
-        {
-          field: key,
-        },
-      );
-    }
-  }
-  const wish = holdOf(
-    { holdDuringTransition: request.query.holdDuringTransition === "true" },
-    goneOf(reply.raw),
-  );
+  const wish = holdOf({ holdDuringTransition: readHold(request.query) }, goneOf(reply.raw));
   return { device: requireDevice(devices, device), object, ...wish };
+}
+
+/** The one field that a query may give, by either of its names, as elsewhere. @throws WireError INVALID_REQUEST */
+function readHold(query: Readonly<Record<string, unknown>>): boolean {
+  let hold = false;
+  for (const [field, value] of Object.entries(query)) {
+    if (field !== "holdDuringTransition" && field !== "hold_during_transition") {
+      const sentence = `Query parameter "${field}" is not known here; there is holdDuringTransition.`;
+      throw new WireError("INVALID_REQUEST", sentence, { field });
+    }
+    if (value !== "true" && value !== "false")
+      throw new WireError("INVALID_REQUEST", `Query parameter ${field} is not true or false.`, { field });
+    hold = value === "true";
+  }
+  return hold;
 }
 
 /** Reads the first chunk, so that what goes wrong with it still gets a status of its own. */
@@ -133,17 +136,7 @@ async function openStream(content: ContentTarget, span: ContentSpan): Promise<Re
 
 /** Where an upload goes and how long it is, from Content-Range and Content-Length, which must agree. */
 function declaredSpan(request: FastifyRequest): { offsetBytes: number; lengthBytes: number | undefined } {
-  const encoding = request.headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") {
-    throw new WireError(
-      "INVALID_REQUEST",
-      `Content encoding "${encoding}" is not known: send the bytes as they are.`,
-      {},
-      {
-        httpStatus: 415,
-      },
-    );
-  }
+  requirePlain(request.headers);
   const range = parseContentRange(request.headers["content-range"]);
   const header = request.headers["content-length"];
   const length = header === undefined ? undefined : Number(header);

@@ -4,7 +4,6 @@
  */
 import type { StaticDocumentSpec } from "@fastify/swagger";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import { openApiDocument } from "./openapi-document.ts";
 
 const PREFIX = "/docs";
 
@@ -17,11 +16,12 @@ const OF_THE_CONNECTION = new Set([
   "content-length",
 ]);
 
-export function docsPage(app: FastifyInstance, version: string): void {
+/** @param document what /openapi.json answers */
+export function docsPage(app: FastifyInstance, document: object): void {
   let pages: Promise<FastifyInstance> | undefined;
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    pages ??= buildPages(version);
+    pages ??= buildPages(document);
     const page = await (await pages).inject({ method: "GET", url: request.url, headers: request.headers });
     if (page.statusCode === 404) {
       reply.callNotFound();
@@ -38,14 +38,14 @@ export function docsPage(app: FastifyInstance, version: string): void {
   app.addHook("onClose", async () => (await pages)?.close());
 }
 
-async function buildPages(version: string): Promise<FastifyInstance> {
+async function buildPages(openApi: object): Promise<FastifyInstance> {
   const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([
     import("@fastify/swagger"),
     import("@fastify/swagger-ui"),
   ]);
   const pages = fastify();
   // The plugin's types stop at OpenAPI 3.0; it hands the document through as it is.
-  const document = openApiDocument(version) as unknown as StaticDocumentSpec["document"];
+  const document = openApi as StaticDocumentSpec["document"];
   await pages.register(swagger, { mode: "static", specification: { document } });
   // The layout without the bar at the top, which has the name of the plugin, and a field for documents from elsewhere.
   const uiConfig = { layout: "BaseLayout", deepLinking: true };

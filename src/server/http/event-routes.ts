@@ -29,7 +29,11 @@ export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchE
   assert(binding !== undefined, "WatchEvents has a binding");
   app.get<EventsRequest>(EVENTS_PATH, { exposeHeadRoute: false }, async (request, reply) => {
     const lastEventId = readLastEventId(request.headers["last-event-id"]);
-    const query = { ...request.query, ...(lastEventId === undefined ? {} : { afterSequence: lastEventId }) };
+    const query = { ...request.query };
+    if (lastEventId !== undefined) {
+      delete query.after_sequence;
+      query.afterSequence = lastEventId;
+    }
     const bytes = encodeRequest(binding, { parameters: {}, query, body: undefined });
     const events = watchEvents(deps, bytes, {
       signal: goneOf(reply.raw),

@@ -1,19 +1,19 @@
 /** Health, metrics and the documentation of the API: what is about the daemon and not about a device. */
 import type { FastifyInstance } from "fastify";
-import { openApiDocument } from "./openapi-document.ts";
 
 /** Answers a scrape in the format that `accept` prefers. */
 export type MetricsSource = (accept: string | undefined) => Promise<{ contentType: string; body: string }>;
 
 export interface MonitoringOptions {
   readonly isReady: () => boolean;
-  readonly version: string;
+  /** What /openapi.json answers. */
+  readonly document: object;
   readonly metrics: MetricsSource | undefined;
 }
 
 export function monitoringRoutes(
   app: FastifyInstance,
-  { isReady, version, metrics }: MonitoringOptions,
+  { isReady, document, metrics }: MonitoringOptions,
 ): void {
   const config = { anyHost: true, anyCaller: true };
   app.get("/livez", { config }, async () => ({ status: "ok" }));
@@ -23,7 +23,6 @@ export function monitoringRoutes(
       return reply.code(503).send({ status: "not ready" });
     });
   }
-  const document = openApiDocument(version);
   app.get("/openapi.json", async () => document);
   if (metrics === undefined) return;
   app.get("/metrics", async (request, reply) => {

@@ -75,7 +75,8 @@ function putName(
     fields[field.jsonName] = message;
     return;
   }
-  if (given !== undefined && given !== name) {
+  // Clients that write every field leave it at its default, which says nothing (proto3 JSON).
+  if (given !== undefined && given !== null && given !== "" && given !== name) {
     throw new WireError("INVALID_REQUEST", `Field ${field.jsonName} is given by the path (${name}).`, {
       field: field.jsonName,
     });

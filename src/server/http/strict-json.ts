@@ -11,7 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import { WireError } from "../errors.ts";
 
-export type JsonObject = Readonly<Record<string, unknown>>;
+export type JsonObject = Record<string, unknown>;
 
 const DURATION = /^-?(\d{1,12})(\.\d{1,9})?s$/;
 /** Some 10,000 years (google/protobuf/duration.proto). */
@@ -22,8 +22,11 @@ const DECIMAL = /^-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?$/;
 const FIELD_MASK = /^(?:\*|([a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*(,|$))*)$/;
 const QUOTED_LENGTH_MAX = 64;
 
-/** @throws WireError INVALID_REQUEST, with the path of the field in `metadata.field` */
-export function checkJson(desc: DescMessage, json: JsonObject, path = ""): void {
+/**
+ * Takes out what is null in a oneof, which protobuf-es would count as chosen where it is a message.
+ * @throws WireError INVALID_REQUEST, with the path of the field in `metadata.field`
+ */
+export function checkJson(desc: DescMessage, json: Record<string, unknown>, path = ""): void {
   const seen = new Set<DescField>();
   const chosen = new Map<DescOneof, string>();
   for (const [key, value] of Object.entries(json)) {
@@ -32,7 +35,10 @@ export function checkJson(desc: DescMessage, json: JsonObject, path = ""): void 
     if (field === undefined) throw refused(fieldPath, `${desc.name} has no field ${quote(key)}.`);
     if (seen.has(field)) throw refused(fieldPath, `Field ${fieldPath} is given twice.`);
     seen.add(field);
-    if (value === null) continue;
+    if (value === null) {
+      if (field.oneof !== undefined) delete json[key];
+      continue;
+    }
     checkField(field, value, fieldPath);
     if (field.oneof === undefined) continue;
     const other = chosen.get(field.oneof);

@@ -6,12 +6,13 @@ import assert from "node:assert/strict";
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { REGISTRY } from "../descriptors.ts";
-import { WireError } from "../errors.ts";
 import { HttpBody } from "../gen/google/api/httpbody.ts";
-import { HTTP_BODY_BYTES_MAX, KEPT_ANSWER_BYTES_MAX } from "../limits.ts";
+import { KEPT_ANSWER_BYTES_MAX } from "../limits.ts";
 import type { UnaryRpc } from "../rpc.ts";
 import { type Binding, readBindings } from "./bindings.ts";
 import { goneOf } from "./client-gone.ts";
+import { etagOf, refuseEtag } from "./preconditions.ts";
+import { readBodiesAsJson } from "./request-body.ts";
 import { encodeRequest } from "./request-message.ts";
 import { fastifyPath } from "./route-path.ts";
 
@@ -26,7 +27,7 @@ interface TranscodedRequest {
 
 /** Adds a route for each unary method of the registry. Asserts that each has an RPC. */
 export function transcodedRoutes(app: FastifyInstance, rpcs: ReadonlyMap<string, UnaryRpc>): void {
-  parseAnythingAsJson(app);
+  readBodiesAsJson(app);
   for (const binding of readBindings(REGISTRY)) {
     if (binding.method.methodKind !== "unary") continue;
     const rpc = rpcs.get(`/${binding.rpc}`);
@@ -36,7 +37,8 @@ export function transcodedRoutes(app: FastifyInstance, rpcs: ReadonlyMap<string,
 }
 
 function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
-  const { output } = binding.method;
+  const { input, output } = binding.method;
+  const ignoresEtag = binding.httpMethod !== "GET" && input.fields.every(({ name }) => name !== "etag");
   const toText = repeating((answer: Buffer) => {
     const json = toJson(output, fromBinary(output, answer), { alwaysEmitImplicit: true, registry: REGISTRY });
     return { text: JSON.stringify(json), location: runningTransition(binding, json) };
@@ -48,8 +50,9 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
       const { params: parameters, query, body } = request;
       const headers = {
         requestId: unquoted(request.headers["idempotency-key"]),
-        etag: request.headers["if-match"] === "*" ? undefined : request.headers["if-match"],
+        etag: etagOf(request.headers),
       };
+      if (ignoresEtag) refuseEtag(request.headers, binding.method.name);
       const message = encodeRequest(binding, { parameters, query, body, headers });
       const { admission } = request;
       const origin = { signal: goneOf(reply.raw), caller: admission?.identity };
@@ -94,19 +97,4 @@ function runningTransition(binding: Binding, json: unknown): string | undefined 
     return undefined;
   if (typeof json !== "object" || json === null || !("state" in json) || !("name" in json)) return undefined;
   return json.state === "RUNNING" && json.name !== "" ? `/v1/${String(json.name)}` : undefined;
-}
-
-/** `curl -d` says form data and means JSON. An empty body is none. */
-function parseAnythingAsJson(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  const options = { parseAs: "string", bodyLimit: HTTP_BODY_BYTES_MAX } as const;
-  app.addContentTypeParser<string>("*", options, (_request, text, done) => {
-    try {
-      const body: unknown = text === "" ? undefined : JSON.parse(text);
-      done(null, body);
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      done(new WireError("INVALID_REQUEST", `The body is not JSON: ${why}.`, {}, { cause: error }));
-    }
-  });
 }

@@ -78,6 +78,7 @@ function requireEmpty(memory: Memory, gt: Gt): void {
   throw new DeviceError(
     "DEVICE_NOT_EMPTY",
     `The device has objects or contexts of its own (${contexts} contexts); an image is restored into an empty one only.`,
+    { contexts: String(contexts) },
   );
 }
 
@@ -170,6 +171,7 @@ class Adoption {
       throw new DeviceError(
         "LIMIT_EXCEEDED",
         `The image has more objects than a device can hold (${OBJECTS_MAX}).`,
+        { limit: String(OBJECTS_MAX) },
       );
     }
     table.createTimeNs[slot] = entry.createTimeNs;

@@ -52,19 +52,24 @@ export async function compareDevices(
   ];
 }
 
+/** @throws DeviceError INVALID_REQUEST for a name that is no rule's */
+export function requireRules(allowed: readonly string[]): void {
+  const unknown = allowed.filter((name) => !(DIFFERENCE_RULES as readonly string[]).includes(name));
+  if (unknown.length === 0) return;
+  throw new DeviceError(
+    "INVALID_REQUEST",
+    `No difference is called ${unknown.join(", ")}; the names are ${DIFFERENCE_RULES.join(", ")}.`,
+    { unknown: unknown.join(",") },
+  );
+}
+
 /**
  * Lets an image pass whose differences are all safe and allowed.
  * @param allowed names of rules
  * @throws DeviceError INVALID_REQUEST for a name that is none; IMAGE_INCOMPATIBLE, which says what is in the way
  */
 export function requireCompatible(differences: readonly ImageDifference[], allowed: readonly string[]): void {
-  const unknown = allowed.filter((name) => !(DIFFERENCE_RULES as readonly string[]).includes(name));
-  if (unknown.length > 0) {
-    throw new DeviceError(
-      "INVALID_REQUEST",
-      `No difference is called ${unknown.join(", ")}; the names are ${DIFFERENCE_RULES.join(", ")}.`,
-    );
-  }
+  requireRules(allowed);
   const inTheWay = differences.filter(({ rule, safe }) => !(safe && allowed.includes(rule)));
   if (inTheWay.length === 0) return;
   const rules = [...new Set(inTheWay.map(({ rule }) => rule))];

@@ -16,7 +16,7 @@ export function contradicts(why: string): DeviceError {
 
 /** @param why end of a sentence: what would have to be otherwise */
 export function imageIncompatible(why: string): DeviceError {
-  return new DeviceError("IMAGE_INCOMPATIBLE", `The hibernation image cannot be read here: ${why}.`);
+  return new DeviceError("IMAGE_INCOMPATIBLE", `The hibernation image cannot be read here: ${why}.`, {});
 }
 
 function optionsOf(cause: unknown): ErrorOptions {

@@ -75,6 +75,7 @@ export async function matchSlots(memory: Memory, tables: ImageTables): Promise<I
   throw new DeviceError(
     "IMAGE_CORRUPT",
     `The image is not one of this device as it was suspended: it has ${slots.length} objects, and the device has ${memory.table.count}.`,
+    { objects: String(slots.length), present: String(memory.table.count) },
   );
 }
 

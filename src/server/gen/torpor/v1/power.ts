@@ -279,7 +279,10 @@ export namespace SuspendRequest_IdleTimeoutAction {
 export interface ResumeRequest {
   /** Resource name: devices/{device}. */
   name: string;
-  /** Compare every object with the checksum taken at suspend, if one was. */
+  /**
+   * Compare every object with the checksum taken at suspend; INVALID_ARGUMENT (INVALID_REQUEST) when the suspend was not
+   * told to verify. An image that has no checksums is not compared.
+   */
   verify: boolean;
   /** Answer after this time at the latest; 0s answers at once. Unset: when the transition has ended. */
   wait:
@@ -2376,7 +2379,8 @@ export const PowerServiceService = {
    *
    * Needs: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the
    * device SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is
-   * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A
+   * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs; but
+   * hybrid asked of one that has no image is refused as another state is. A
    * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
    * suspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
@@ -2579,7 +2583,8 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
    *
    * Needs: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the
    * device SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is
-   * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A
+   * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs; but
+   * hybrid asked of one that has no image is refused as another state is. A
    * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
    * suspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
@@ -2703,7 +2708,8 @@ export interface PowerServiceClient extends Client {
    *
    * Needs: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the
    * device SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is
-   * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs. A
+   * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs; but
+   * hybrid asked of one that has no image is refused as another state is. A
    * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
    * suspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its

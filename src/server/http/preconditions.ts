@@ -1,0 +1,18 @@
+/** `If-Match` (RFC 9110, 13.1.1): a request whose condition cannot be looked at must not be carried out. */
+import type { IncomingHttpHeaders } from "node:http";
+import { WireError } from "../errors.ts";
+
+/** The etag that must be there; undefined when there is no condition, or one that whatever is there fulfils. */
+export function etagOf({ "if-match": ifMatch }: IncomingHttpHeaders): string | undefined {
+  return ifMatch === "*" ? undefined : ifMatch;
+}
+
+/** For what changes something and takes no etag. @throws WireError INVALID_REQUEST */
+export function refuseEtag(headers: IncomingHttpHeaders, what: string): void {
+  const etag = etagOf(headers);
+  if (etag === undefined) return;
+  throw new WireError("INVALID_REQUEST", `${what} takes no etag, so that If-Match (${etag}) cannot hold.`, {
+    header: "If-Match",
+    etag,
+  });
+}

@@ -1,0 +1,65 @@
+/**
+ * Bodies of requests, as far as headers say something of them. Their type says nothing: `curl -d` says form data and means
+ * JSON, and what goes to content is bytes, whatever it is called.
+ */
+import { isUtf8 } from "node:buffer";
+import type { IncomingHttpHeaders } from "node:http";
+import type { FastifyInstance } from "fastify";
+import { WireError } from "../errors.ts";
+import { HTTP_BODY_BYTES_MAX } from "../limits.ts";
+import { readsBody } from "./bound-arrival.ts";
+
+/** Has all routes of this scope read their bodies as JSON. An empty body is none. */
+export function readBodiesAsJson(app: FastifyInstance): void {
+  ignoreTypes(app);
+  const options = { parseAs: "buffer", bodyLimit: HTTP_BODY_BYTES_MAX } as const;
+  app.addContentTypeParser<Buffer>("*", options, ({ headers }, bytes, done) => {
+    try {
+      done(null, parseJson(bytes, headers));
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
+}
+
+/** Leaves all bodies of this scope to their handlers, as streams. */
+export function leaveBodies(app: FastifyInstance): void {
+  ignoreTypes(app);
+  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+}
+
+/** @throws WireError INVALID_REQUEST when the bytes of a body are not what is meant by it */
+export function requirePlain({ "content-encoding": encoding = "" }: IncomingHttpHeaders): void {
+  if (encoding === "" || encoding.toLowerCase() === "identity") return;
+  throw new WireError(
+    "INVALID_REQUEST",
+    `Content encoding "${encoding}" is not known: send the bytes as they are.`,
+    { contentEncoding: encoding },
+    { httpStatus: 415 },
+  );
+}
+
+/** Fastify would refuse a type that is none, such as "json". Must be called before the routes are added. */
+function ignoreTypes(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addHook("onRoute", (route) => {
+    if (!readsBody(route.method)) return;
+    route.preParsing = [route.preParsing ?? []].flat();
+    route.preParsing.push(({ raw }, _reply, _payload, done) => {
+      delete raw.headers["content-type"];
+      done();
+    });
+  });
+}
+
+function parseJson(bytes: Buffer, headers: IncomingHttpHeaders): unknown {
+  if (bytes.byteLength === 0) return undefined;
+  requirePlain(headers);
+  if (!isUtf8(bytes)) throw new WireError("INVALID_REQUEST", "The body is not UTF-8, which JSON is.");
+  try {
+    return JSON.parse(bytes.toString());
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new WireError("INVALID_REQUEST", `The body is not JSON: ${why}.`, {}, { cause: error });
+  }
+}
