@@ -1,6 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { settledWithin } from "../../src/device/clock.ts";
-import { bootVirtual, hashOf, MIB, patternOf, reasonOf, type VirtualDevice } from "../support/test-device.ts";
+import {
+  bootVirtual,
+  create,
+  hashOf,
+  MIB,
+  patternOf,
+  reasonOf,
+  type VirtualDevice,
+} from "../support/test-device.ts";
 
 describe("a failed suspend", () => {
   test.each([
@@ -33,6 +41,26 @@ describe("a failed suspend", () => {
       await expectBytes(gpu, hashes);
     },
   );
+});
+
+test("a suspend for which system memory has no room ends, however many batches there are to evict", async () => {
+  const gpu = await bootVirtual({ lmem: [{ sizeBytes: 256 * MIB }], smem: { sizeBytes: 2 * MIB } });
+  for (let at = 0; at < 6; at++) {
+    const object = await create(gpu, { sizeBytes: 32 * MIB, regions: ["lmem0"] });
+    await gpu.execute({ type: "pinObject", object });
+    await gpu.execute({ type: "unpinObject", object });
+  }
+  const { system } = gpu.device.memory;
+  const allocate = system.allocate.bind(system);
+  let asked = 0;
+  system.allocate = (request) => {
+    // Nothing else could end a walk that never lets go of the event loop, the test's own timeout neither.
+    if (++asked > 1000) throw new Error("the same objects are tried again and again");
+    return allocate(request);
+  };
+  expect(await reasonOf(gpu.execute({ type: "suspend", state: "S3" }))).toBe("SYSTEM_MEMORY_EXHAUSTED");
+  expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("ACTIVE");
+  gpu.device.checkInvariants();
 });
 
 describe("transitions", () => {

@@ -57,7 +57,8 @@ export async function evictRegions(
       someActive = true;
     };
     const options = { sparesAwaited: beforeMove !== undefined };
-    await pipelined(victimBatches(memory, region, transition, noteActive, options), async (victims) => {
+    const batches = victimBatches(memory, region, transition, noteActive, options);
+    await pipelined(whileThereIsRoom(batches, walk), async (victims) => {
       const { passed, failure } = await passing(memory, victims.slots, failpoint);
       const leaving = keepFirst(memory, victims, passed);
       await beforeMove?.(leaving.slots);
@@ -68,6 +69,17 @@ export async function evictRegions(
       if (failure !== undefined) throw failure;
     });
     return walk;
+  }
+}
+
+/** What had to stay for want of room is the first in line again: a walk that went on would take it for ever. */
+function* whileThereIsRoom(
+  batches: Iterable<Victims>,
+  walk: { readonly exhausted: boolean },
+): Generator<Victims> {
+  for (const victims of batches) {
+    yield victims;
+    if (walk.exhausted) return;
   }
 }
 
