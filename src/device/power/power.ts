@@ -33,6 +33,7 @@ export class Power {
   readonly #emit: EventSink;
   readonly #log: TransitionLog;
   #resetting = false;
+  #resetEnded = Promise.resolve();
   #checksums: Checksums | undefined;
 
   /** @throws DeviceError INVALID_REQUEST for settings of runtime PM that make no sense. */
@@ -52,6 +53,7 @@ export class Power {
         this.state === "ACTIVE" && this.#log.running === undefined && !this.#resetting && !gt.wedged,
       suspend: (dState) => this.#runtimeSuspend(dState),
       cancelSuspend: () => this.#log.running?.requestCancel(),
+      resetEnded: () => this.#resetEnded,
       resume: () => this.#runtimeResume(),
     });
   }
@@ -173,6 +175,8 @@ export class Power {
     if (this.state === "FAILED") this.#refuseSecond();
     else this.#requireFree("a reset of the GT");
     await this.#whileResetting(() => this.#parts.gt.reset());
+    // Nothing suspends itself while it is wedged or being reset, and nobody tells when that has ended.
+    this.runtime.noteIdle();
   }
 
   /** Makes the device as new, from any state: waits for a running transition to end, then drops everything. */
@@ -193,7 +197,10 @@ export class Power {
         else if (this.dState !== "D0") this.#setDState("D0");
         this.runtime.noteReset();
       } finally {
-        if (this.state === "ACTIVE") gate.open();
+        if (this.state === "ACTIVE") {
+          if (this.dState === "D0") gate.open();
+          else this.#closeWhileAsleep();
+        }
       }
     });
   }
@@ -259,15 +266,20 @@ export class Power {
     const { gate } = this.#parts;
     const target = runtimeTarget(dState);
     const transition = this.#log.begin({ ...target, kind: "RUNTIME_SUSPEND" });
-    gate.close(
-      () => stateError("SUSPENDING", "this call"),
-      () => void this.runtime.wake().catch(rethrow),
-    );
+    this.#closeWhileAsleep();
     const { failure } = await suspendOrRecover(this.#parts, transition, target);
     if (failure === undefined) this.#setDState(dState);
     this.#log.finish(transition, failure);
     if (failure !== undefined) gate.open();
     return failure === undefined;
+  }
+
+  /** Whoever comes waits, and wakes the device. */
+  #closeWhileAsleep(): void {
+    this.#parts.gate.close(
+      () => stateError("SUSPENDING", "this call"),
+      () => void this.runtime.wake().catch(rethrow),
+    );
   }
 
   async #runtimeResume(): Promise<boolean> {
@@ -333,10 +345,15 @@ export class Power {
   /** No transition begins and no other reset while one is in progress. */
   async #whileResetting(reset: () => Promise<void>): Promise<void> {
     this.#resetting = true;
+    let ended = (): void => {};
+    this.#resetEnded = new Promise((resolve) => {
+      ended = resolve;
+    });
     try {
       await reset();
     } finally {
       this.#resetting = false;
+      ended();
     }
   }
 
