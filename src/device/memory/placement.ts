@@ -13,6 +13,7 @@ import {
   allocateSystem,
   BUSY_RETRY_MS,
   collectVictims,
+  type Eviction,
   evictVictims,
   systemMemoryExhausted,
 } from "./evict.ts";
@@ -176,7 +177,13 @@ async function makeRoom(
     if (victims.someActive) return "active";
     return victims.someBusy ? "busy" : "full";
   }
-  const evicted = await evictVictims(memory, victims, "pressure");
+  let evicted: Eviction;
+  try {
+    evicted = await evictVictims(memory, victims, "pressure");
+  } catch (error) {
+    // Here there is no room then; the object may find some in another of its regions.
+    return toDeviceError(error);
+  }
   if (evicted.objects > 0 || evicted.purgedBytes > 0) return undefined;
   return systemMemoryExhausted(
     memory,
