@@ -1,5 +1,6 @@
 /** Hangs, resets and wedging, under virtual time. */
 import { describe, expect, test } from "vitest";
+import { sleep } from "../../src/device/clock.ts";
 import type { WorkCommand } from "../../src/device/mod.ts";
 import {
   bootVirtual,
@@ -158,6 +159,20 @@ describe("ResetDevice", () => {
     expect((await gpu.execute({ type: "resetDevice", scope: "GT" })).wedged).toBe(false);
     expect(hashOf(await gpu.download(id))).toBe(hashOf(patternOf(1, MIB)));
     const fence = await submit(gpu, await context(gpu, "rcs0"), [{ op: "spin", durationMs: 1 }]);
+    expect((await gpu.execute({ type: "waitFence", fence, timeoutMs: 1000 })).state).toBe("SIGNALED");
+  });
+
+  test("GT takes work while an engine is long in starting, and runs it then", async () => {
+    const gpu = await boot();
+    const id = await context(gpu, "rcs0");
+    for (const { engine } of gpu.device.gt.units) {
+      const powerOn = engine.powerOn.bind(engine);
+      engine.powerOn = () => sleep(gpu.clock, 10_000).then(powerOn);
+    }
+    const reset = gpu.device.execute({ type: "resetDevice", scope: "GT" });
+    await gpu.clock.advance(10);
+    const fence = await submit(gpu, id, [{ op: "spin", durationMs: 1 }]);
+    expect((await gpu.clock.run(reset)).wedged).toBe(false);
     expect((await gpu.execute({ type: "waitFence", fence, timeoutMs: 1000 })).state).toBe("SIGNALED");
   });
 
