@@ -3,7 +3,9 @@
  * the others arrive.
  */
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Command } from "../../src/device/mod.ts";
+import { elapsedMs } from "../../src/device/clock.ts";
+import { OBJECT_WAIT_TIMEOUT_MS } from "../../src/device/limits.ts";
+import type { Command, WorkCommand } from "../../src/device/mod.ts";
 import { type UnsteadyCopier, unsteadyCopier } from "../support/regions.ts";
 import {
   ANY_OBJECT,
@@ -20,6 +22,7 @@ import {
   type VirtualDevice,
   wrongContents,
 } from "../support/test-device.ts";
+import { newContext, submit } from "../support/work.ts";
 
 const BYTES = patternOf(1, MIB);
 
@@ -159,6 +162,22 @@ describe("while an object is being evicted", () => {
     expect(hashOf(await gpu.download(id))).toBe(hashOf(BYTES));
     gpu.device.checkInvariants();
   });
+});
+
+test("a wait for work has one end, however much of it comes meanwhile", async () => {
+  const busy = await bootVirtual({ engines: ["rcs0", "bcs0"] });
+  const object = await create(busy);
+  const uses: WorkCommand[] = [
+    { op: "storeDword", object, offsetBytes: 0, value: 1 },
+    { op: "spin", durationMs: 10_000 },
+  ];
+  const context = await newContext(busy, "rcs0");
+  await submit(busy, context, ...uses);
+  const waiting = reasonOf(busy.device.execute({ type: "pinObject", object }));
+  const startNs = busy.clock.monotonicNs();
+  await submit(busy, context, ...uses);
+  expect(await busy.clock.run(waiting)).toBe("OBJECT_ACTIVE");
+  expect(elapsedMs(startNs, busy.clock.monotonicNs())).toBeCloseTo(OBJECT_WAIT_TIMEOUT_MS, 0);
 });
 
 describe("while an object is being moved", () => {

@@ -4,11 +4,12 @@
  * (carry bytes), content.ts (CPU access), describe.ts (answers).
  */
 import assert from "node:assert/strict";
-import type { Clock } from "../clock.ts";
+import { type Clock, elapsedMs } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import type { DeviceFailpoints } from "../failpoints.ts";
 import type { MicrocodeSet } from "../hardware/microcode-set.ts";
+import { OBJECT_WAIT_TIMEOUT_MS } from "../limits.ts";
 import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
 import { ChangeFeed } from "./changes.ts";
 import type { Copier } from "./copier.ts";
@@ -220,14 +221,24 @@ export class Memory {
     throw objectNotFound(id);
   }
 
-  /** Locks the object that a client calls `id` when no work that matters uses it. @throws DeviceError OBJECT_ACTIVE. */
+  /**
+   * Locks the object that a client calls `id` when no work that matters uses it. Work that is submitted meanwhile goes
+   * first, but the wait has one end. @throws DeviceError OBJECT_ACTIVE.
+   */
   async lockIdle(id: string, usage: Usage): Promise<number> {
+    const startNs = this.clock.monotonicNs();
     for (;;) {
       const slot = await this.lockObject(id);
       if (this.reservations.blocking(slot, usage).length === 0) return slot;
       // Never wait with the lock held: the work that is waited for may need it to begin.
       this.locks.unlock(slot);
-      await this.reservations.waitFor(slot, usage, id);
+      const leftMs = OBJECT_WAIT_TIMEOUT_MS - elapsedMs(startNs, this.clock.monotonicNs());
+      if (await this.reservations.settledWithin(slot, usage, Math.max(0, leftMs))) continue;
+      throw new DeviceError(
+        "OBJECT_ACTIVE",
+        `Object ${id} is in use by work that did not end within ${OBJECT_WAIT_TIMEOUT_MS} ms.`,
+        { object: id },
+      );
     }
   }
 
