@@ -51,6 +51,12 @@ export const BATCH_SLICE_OBJECTS = 1024;
 /** Objects a walk looks at before it yields to the event loop: well under 10 ms at 200 ns an object. */
 export const WALK_SLICE_OBJECTS = 8192;
 
+/** Objects that a listing or an account visits before a yield: 2 ms at 1 µs each. */
+export const VISIT_SLICE_OBJECTS = 2048;
+
+/** Objects that are deleted before a yield: 3 ms at 3 µs each. */
+export const DELETE_SLICE_OBJECTS = 1024;
+
 /** Entries of a hibernation image that are looked at or made before a yield: 4 ms at 4 µs each. */
 export const IMAGE_SLICE_OBJECTS = 1024;
 /** Changes of objects that wait to become events; beyond it they are forgotten, and whoever watches begins anew. */

@@ -41,6 +41,9 @@ export interface MemoryOptions {
   readonly changesPendingMax?: number | undefined;
 }
 
+/** Ids that are tried one by one: 0.1 ms, where a walk over a million objects takes a hundred times as long. */
+const NEAR_IDS = 4096;
+
 /** What a new object is, before it has a slot. */
 export interface ObjectSpec {
   readonly sizeBytes: number;
@@ -199,12 +202,16 @@ export class Memory {
     return number === undefined ? NONE : (this.#clients.get(number) ?? NONE);
   }
 
-  /** The first client object with a larger id: at once when `id` still exists, else by looking from the start. */
+  /** The first client object with a larger id, which is looked for from the start where many in a row are gone. */
   firstAfter(id: string): number {
     const { table } = this;
     if (id === "") return table.orderHead;
     const known = this.findObject(id);
     if (known !== NONE) return table.orderNext[known];
+    for (let next = Number(id) + 1; next <= Number(id) + NEAR_IDS; next++) {
+      const near = this.#clients.get(next);
+      if (near !== undefined) return near;
+    }
     let slot = table.orderHead;
     while (slot !== NONE && table.id[slot] <= Number(id)) slot = table.orderNext[slot];
     return slot;
