@@ -244,6 +244,7 @@ export class Power {
 
   async #resume(transition: Transition, source: ResumeSource, fromActive: boolean): Promise<void> {
     const { gate, hibernation } = this.#parts;
+    const { suspendCount } = this;
     const { failure, powerOn, compared } = await resumeOrKeep(this.#parts, transition, source);
     // What is not what it was has been given up, and the rest is right: the next resume does not compare again.
     if (failure === undefined || compared) this.#checksums = undefined;
@@ -253,6 +254,8 @@ export class Power {
       this.#enter("failed", "D0");
     } else if (fromActive) {
       await hibernation.giveBack();
+      this.suspendCount = suspendCount;
+      this.#checksums = undefined;
       this.#enter("imageRefused", "D0");
     } else {
       this.#enter("powerNotOn", this.dState);
