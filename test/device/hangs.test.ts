@@ -199,6 +199,13 @@ describe("ResetDevice", () => {
     gpu.device.checkInvariants();
   });
 
+  test("FACTORY of a suspended device leaves one whose resume is told of no suspend", async () => {
+    const gpu = await boot();
+    await gpu.execute({ type: "suspend", state: "S3" });
+    await gpu.execute({ type: "resetDevice", scope: "FACTORY" });
+    expect(await gpu.execute({ type: "resume" })).toMatchObject({ kind: "RESUME", alreadyInState: true });
+  });
+
   test("of the copy engine in the middle of a copy leaves the copy to the CPU and the GT well", async () => {
     const gpu = await boot();
     const id = await gpu.upload(patternOf(1, 8 * MIB));

@@ -193,6 +193,7 @@ export class Power {
         this.#checksums = undefined;
         this.sleepState = undefined;
         this.suspendCount = 0;
+        this.#log.madeNew();
         if (this.state !== "ACTIVE") this.#enter("reset", "D0");
         else if (this.dState !== "D0") this.#setDState("D0");
         this.runtime.noteReset();
