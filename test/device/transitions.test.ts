@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { settledWithin } from "../../src/device/clock.ts";
+import { bootFaulty, ERROR_ONCE } from "../support/faulty-device.ts";
 import {
   bootVirtual,
   create,
@@ -139,6 +140,19 @@ describe("transitions", () => {
     expect(await reasonOf(gpu.execute({ type: "cancelTransition", transition: "99" }))).toBe(
       "TRANSITION_NOT_FOUND",
     );
+  });
+
+  test("hear a cancel between two objects that a failpoint delays", async () => {
+    const { gpu, failpoints } = await bootFaulty();
+    const { hashes } = await half(gpu);
+    failpoints.arm("evict.object", { ...ERROR_ONCE, action: "DELAY", delayMs: 60_000, count: 0 });
+    const { id } = await gpu.execute({ type: "suspend", state: "S3", waitMs: 0 });
+    const cancelled = gpu.device.execute({ type: "cancelTransition", transition: id });
+    await gpu.clock.advance(61_000);
+    expect((await gpu.execute({ type: "getTransition", transition: id })).state).toBe("CANCELLED");
+    await gpu.clock.run(cancelled);
+    failpoints.reset();
+    await expectBytes(gpu, hashes);
   });
 
   test("show the phase that runs, with what it has done so far", async () => {

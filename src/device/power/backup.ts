@@ -53,13 +53,14 @@ export async function evictRegions(
 
   async function evictRegion(region: Region): Promise<{ objects: number; exhausted: boolean }> {
     const walk = { objects: 0, exhausted: false };
+    const check = (): void => transition.check();
     const noteActive = (): void => {
       someActive = true;
     };
     const options = { sparesAwaited: beforeMove !== undefined };
     const batches = victimBatches(memory, region, transition, noteActive, options);
     await pipelined(whileThereIsRoom(batches, walk), async (victims) => {
-      const { passed, failure } = await passing(memory, victims.slots, failpoint);
+      const { passed, failure } = await passing(memory, victims.slots, { failpoint, check });
       const leaving = keepFirst(memory, victims, passed);
       await beforeMove?.(leaving.slots);
       const tally = await evictVictims(memory, leaving, "suspend");
@@ -99,15 +100,17 @@ function* victimBatches(
   }
 }
 
-/** How many of these objects pass a failpoint, and what stopped the next one. */
+/** How many of these objects pass a failpoint, and what stopped the next one: that, or `check`. */
 export async function passing(
   memory: Memory,
   slots: readonly number[],
-  failpoint: FailpointName,
+  { failpoint, check }: { readonly failpoint: FailpointName; readonly check: () => void },
 ): Promise<{ passed: number; failure: unknown }> {
   if (memory.failpoints.idle) return { passed: slots.length, failure: undefined };
   for (let passed = 0; passed < slots.length; passed++) {
     try {
+      // One that delays each object must not keep the transition beyond its end.
+      check();
       await memory.failpoints.pass(failpoint);
     } catch (failure) {
       return { passed, failure };
@@ -130,7 +133,8 @@ export async function backUpRegions(
   for (const region of memory.localRegions) {
     await pipelined(ownerBatches(memory, region, transition, counts, step), async (batch) => {
       const failpoint = step === "remaining" ? "memcpy.object" : "evictPinned.object";
-      const { passed, failure } = await passing(memory, batch, failpoint);
+      const check = (): void => transition.check();
+      const { passed, failure } = await passing(memory, batch, { failpoint, check });
       const owners = batch.slice(0, passed);
       if (owners.length > 0) {
         const { path, bytes } = await backUp(memory, owners, step, preallocated);
