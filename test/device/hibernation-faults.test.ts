@@ -53,7 +53,7 @@ describe("an image that is not used", () => {
   });
 
   test("and that somebody removed keeps a device neither from being ACTIVE nor from being made new", async () => {
-    const { gpu, images } = await boot();
+    const { gpu, images } = await boot({ smem: { sizeBytes: 32 * MIB } });
     const state = await populate(gpu);
     await gpu.execute({ type: "suspend", state: "S3", hybrid: true });
     images.images.clear();

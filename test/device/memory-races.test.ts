@@ -208,6 +208,7 @@ test("a wait for work has one end, however much of it comes meanwhile", async ()
   await submit(busy, context, ...uses);
   const waiting = reasonOf(busy.device.execute({ type: "pinObject", object }));
   const startNs = busy.clock.monotonicNs();
+  await busy.clock.advance(1);
   await submit(busy, context, ...uses);
   expect(await busy.clock.run(waiting)).toBe("OBJECT_ACTIVE");
   expect(elapsedMs(startNs, busy.clock.monotonicNs())).toBeCloseTo(OBJECT_WAIT_TIMEOUT_MS, 0);

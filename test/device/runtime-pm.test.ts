@@ -304,6 +304,7 @@ describe("ResetDevice FACTORY of a device that goes to sleep", () => {
     const { gpu, failpoints } = await bootFaulty({ runtimePm: COLD });
     const { pinned } = await populate(gpu);
     failpoints.arm("powerOff.after", { ...ERROR_ONCE, action: "DELAY", delayMs: 500 });
+    failpoints.arm("restoreLate.object", { ...ERROR_ONCE, action: "DELAY", delayMs: 50 });
     await gpu.clock.advance(DELAY_MS + 300);
     expect((await gpu.execute({ type: "getRuntimePm" })).status).toBe("SUSPENDING");
     const [created, unpinned, reset] = await together(gpu, [
