@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { OBJECTS_MAX } from "../../src/device/limits.ts";
+import { NONE } from "../../src/device/memory/object-table.ts";
 import { type Command, DEFAULT_POLICY, type ObjectFlag } from "../../src/device/mod.ts";
 import { MemoryStore } from "../support/regions.ts";
 import {
@@ -70,6 +72,21 @@ describe("a plan", () => {
     const [plan] = await together(gpu, [{ type: "planSuspend" }, ...uses]);
     const { systemMemoryAvailableBytes } = await gpu.execute({ type: "planSuspend" });
     expect(plan).toMatchObject({ status: "fulfilled", value: { systemMemoryAvailableBytes } });
+  });
+
+  test("says when the device has no room for the objects that backups are, and the suspend says so too", async () => {
+    const gpu = await bootVirtual();
+    await gpu.execute({ type: "pinObject", object: await gpu.upload(patternOf(1, MIB)) });
+    const { table } = gpu.device.memory;
+    const { count } = table;
+    table.count = OBJECTS_MAX - 1;
+    const plan = await gpu.execute({ type: "planSuspend" });
+    expect(plan.blockers.map((blocker) => blocker.reason)).toEqual(["LIMIT_EXCEEDED"]);
+    table.count = count;
+    table.allocate = () => NONE;
+    expect(await reasonOf(gpu.execute({ type: "suspend", state: "S3" }))).toBe("LIMIT_EXCEEDED");
+    expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("ACTIVE");
+    gpu.device.checkInvariants();
   });
 
   test("is refused where a suspend would be", async () => {

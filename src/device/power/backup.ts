@@ -2,10 +2,10 @@
  * The walks of suspend (drm/i915 i915_gem_ttm_pm.c, i915_ttm_backup_region): evict what can be evicted, back up what
  * is pinned. What is asked of each object, in which order, is the decision table of the specification.
  */
-import { toDeviceError } from "../errors.ts";
+import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
 import type { FailpointName } from "../failpoints.ts";
-import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS, WALK_SLICE_OBJECTS } from "../limits.ts";
+import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS, OBJECTS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { copyByCpu, copyChecked } from "../memory/checked-copy.ts";
 import { CopyList } from "../memory/copier.ts";
 import {
@@ -246,7 +246,7 @@ export function dropPreallocated(memory: Memory, preallocated: PreallocatedBacku
   preallocated.clear();
 }
 
-/** A backup object of the owner's size in system memory, or NONE when there is no room. */
+/** A backup object of the owner's size in system memory; NONE when that has no room. @throws DeviceError LIMIT_EXCEEDED. */
 async function createBackup(memory: Memory, owner: number): Promise<number> {
   const { table, system } = memory;
   const sizeBytes = table.sizeBytes[owner];
@@ -257,7 +257,13 @@ async function createBackup(memory: Memory, owner: number): Promise<number> {
     alignmentBytes: 0,
     label: "",
   });
-  if (backup === NONE) return NONE;
+  if (backup === NONE) {
+    throw new DeviceError(
+      "LIMIT_EXCEEDED",
+      `The device holds ${OBJECTS_MAX} objects, the most that it can, and the backup of object ${memory.idOf(owner)} would be one more.`,
+      { limit: String(OBJECTS_MAX) },
+    );
+  }
   try {
     await memory.failpoints.pass("backup.allocate");
   } catch (error) {

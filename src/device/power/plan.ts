@@ -4,7 +4,7 @@
  */
 import { formatBytes } from "../format.ts";
 import type { Rates } from "../hardware/rates.ts";
-import { WALK_SLICE_OBJECTS } from "../limits.ts";
+import { OBJECTS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE } from "../memory/object-table.ts";
 import { roundUp } from "../memory/region.ts";
@@ -65,6 +65,8 @@ export async function planSuspend({ memory, gt, rates, policy, target }: PlanOpt
   const swap = { swappable: room.swappable, swapBytes: memory.swap?.freeBytes ?? 0 };
   const availableBytes = availableOf(needs, swap, policy, target.swaps);
   const blockers = blockersOf(availableBytes, requiredBytes, beyondWindowBytes);
+  const backups = shares.backupBlit.objects + shares.backupMemcpy.objects;
+  if (table.count + backups > OBJECTS_MAX) blockers.push(tooManyBackups(table.count, backups));
   return {
     feasible: blockers.length === 0,
     blockers,
@@ -130,6 +132,13 @@ function blockersOf(availableBytes: number, requiredBytes: number, beyondWindowB
     });
   }
   return blockers;
+}
+
+function tooManyBackups(objects: number, backups: number): PlanBlocker {
+  return {
+    reason: "LIMIT_EXCEEDED",
+    message: `The device holds ${objects} objects, and ${backups} backups more would be more than the ${OBJECTS_MAX} that it can.`,
+  };
 }
 
 function durationOf(
