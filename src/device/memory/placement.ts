@@ -97,7 +97,10 @@ export async function bringForUse(memory: Memory, slot: number): Promise<void> {
   if (!atHome && table.pinCount[slot] === 0 && table.active[slot] === 0) {
     const preferred = memory.region(allowed[0]);
     const handle = preferred.allocate(spaceRequestOf(memory, slot));
-    if (handle !== NONE) return moveTo(memory, slot, preferred, handle);
+    if (handle !== NONE) {
+      memory.emit({ type: "allocated", region: preferred.id, objects: 1 });
+      return moveTo(memory, slot, preferred, handle);
+    }
     if (!allowed.includes(table.region[slot])) return makeResident(memory, slot, preferred);
   }
   relist(memory, slot);
