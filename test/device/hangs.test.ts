@@ -1,5 +1,5 @@
 /** Hangs, resets and wedging, under virtual time. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { sleep } from "../../src/device/clock.ts";
 import type { WorkCommand } from "../../src/device/mod.ts";
 import {
@@ -9,6 +9,7 @@ import {
   MIB,
   patternOf,
   reasonOf,
+  together,
   type VirtualDevice,
 } from "../support/test-device.ts";
 
@@ -283,4 +284,18 @@ test("a settled fence is forgotten after its time", async () => {
   await gpu.execute({ type: "waitFence", fence, timeoutMs: 1000 });
   await gpu.clock.advance(601_000);
   expect(await reasonOf(gpu.execute({ type: "getFence", fence }))).toBe("FENCE_NOT_FOUND");
+});
+
+test("waits for a fence that are over leave nothing behind, and those that are not are told of its end", async () => {
+  const gpu = await boot();
+  const fence = await submit(gpu, await context(gpu, "rcs0"), [{ op: "spin", durationMs: 1000 }]);
+  const settling = vi.spyOn(gpu.device.gt.scheduler.fences.get(fence).fence, "onSettled");
+  for (let round = 0; round < 10; round++)
+    expect(await reasonOf(gpu.execute({ type: "waitFence", fence, timeoutMs: 1 }))).toBe("DEADLINE_EXCEEDED");
+  expect(settling).not.toHaveBeenCalled();
+  const nobody = AbortSignal.abort();
+  const wait = { type: "waitFence", fence, timeoutMs: 10_000 } as const;
+  expect(await reasonOf(gpu.execute({ ...wait, signal: nobody }))).toBe("CALL_CANCELLED");
+  const ends = await together(gpu, [wait, wait, { ...wait, timeoutMs: 5 }]);
+  expect(ends.map((end) => end.status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
 });
