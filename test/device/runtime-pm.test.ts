@@ -1,5 +1,6 @@
 /** Runtime PM: a device that nobody uses suspends itself, and wakes for whoever needs it. */
 import { describe, expect, test } from "vitest";
+import { sleep } from "../../src/device/clock.ts";
 import { DeviceError } from "../../src/device/mod.ts";
 import { bootFaulty, ERROR_ONCE } from "../support/faulty-device.ts";
 import { MemoryImageStore } from "../support/image-store.ts";
@@ -307,6 +308,14 @@ describe("ResetDevice FACTORY of a device that goes to sleep", () => {
     failpoints.arm("restoreLate.object", { ...ERROR_ONCE, action: "DELAY", delayMs: 50 });
     await gpu.clock.advance(DELAY_MS + 300);
     expect((await gpu.execute({ type: "getRuntimePm" })).status).toBe("SUSPENDING");
+    // The reset is slow at first: a wake-up that did not wait for it would be in the middle of its backups when it drops them.
+    for (const { engine } of gpu.device.gt.units) {
+      const halt = engine.halt.bind(engine);
+      engine.halt = () => {
+        engine.halt = halt;
+        return sleep(gpu.clock, 20).then(halt);
+      };
+    }
     const [created, unpinned, reset] = await together(gpu, [
       ANY_OBJECT,
       { type: "unpinObject", object: pinned },
@@ -315,6 +324,8 @@ describe("ResetDevice FACTORY of a device that goes to sleep", () => {
     expect(reset).toMatchObject({ status: "fulfilled", value: { powerState: "ACTIVE", dState: "D0" } });
     expect(created.status).toBe("fulfilled");
     expect(unpinned).toMatchObject({ status: "rejected", reason: { reason: "OBJECT_NOT_FOUND" } });
+    const { transitions } = await gpu.execute({ type: "listTransitions", beforeId: "", limit: 10 });
+    expect(transitions.map((each) => each.kind)).toEqual(["RUNTIME_SUSPEND"]);
     gpu.device.checkInvariants();
   });
 
