@@ -200,8 +200,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "take a device for awake whose wake-up failed",
     file: `${POWER}/runtime-pm.ts`,
-    text: `if (isAwake) this.noteReset();\n    else this.#status = "SUSPENDED";`,
-    replacement: "this.noteReset();\n    void isAwake;",
+    text: "if (!isAwake) {",
+    replacement: "if (isAwake === undefined) {",
     tests: ["test/device/runtime-pm.test.ts"],
   },
   {
@@ -299,8 +299,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "take the checksum of what work still changes",
     file: `${POWER}/verify.ts`,
-    text: "if (!memory.reservations.isActive(slot)) checksums",
-    replacement: "checksums",
+    text: "const isWanted = (slot: number): boolean => !memory.reservations.isActive(slot);",
+    replacement: "const isWanted = (): boolean => true;",
     tests: ["test/device/verify.test.ts"],
   },
   {

@@ -247,9 +247,9 @@ export class AssembledDevice implements Device {
       getObject: ({ object }) => getObject(memory, object),
       listObjects: (command) => listObjects(memory, command),
       deleteObject: async (command) => void (await deleteObject(memory, command)),
-      pinObject: async (command) => describeObject(memory, await pinObject(memory, command)),
-      unpinObject: async (command) => describeObject(memory, await unpinObject(memory, command)),
-      moveObject: async (command) => describeObject(memory, await moveObject(memory, command)),
+      pinObject: (command) => pinObject(memory, command),
+      unpinObject: (command) => unpinObject(memory, command),
+      moveObject: (command) => moveObject(memory, command),
       adviseObject: async (command) => ({ retained: await adviseObject(memory, command) }),
       batchCreateObjects: ({ template, count }) => ({
         objects: batchCreate(memory, { type: "createObject", ...template }, count),

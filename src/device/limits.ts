@@ -57,6 +57,12 @@ export const BATCH_SLICE_OBJECTS = 1024;
 /** Objects a walk looks at before it yields to the event loop: well under 10 ms at 200 ns an object. */
 export const WALK_SLICE_OBJECTS = 8192;
 
+/** Objects that a listing or an account visits before a yield: 2 ms at 1 µs each. */
+export const VISIT_SLICE_OBJECTS = 2048;
+
+/** Objects that are deleted before a yield: 3 ms at 3 µs each. */
+export const DELETE_SLICE_OBJECTS = 1024;
+
 /** Entries of a hibernation image that are looked at or made before a yield: 4 ms at 4 µs each. */
 export const IMAGE_SLICE_OBJECTS = 1024;
 /** Changes of objects that wait to become events; beyond it they are forgotten, and whoever watches begins anew. */
@@ -132,6 +138,14 @@ export const RATE_LIMIT_MIN = MIB;
  */
 export const SWAP_IO_TIMEOUT_MS = 30_000;
 
+/**
+ * Longest time the store of images may take for one access, such as a MiB that is written. Disks and network file systems
+ * that recover do so within this. Unit: milliseconds.
+ */
+export const IMAGE_IO_TIMEOUT_MS = 60_000;
+/** The same for making an image durable: 64 GiB on a disk of 110 MB/s. Unit: milliseconds. */
+export const IMAGE_SYNC_TIMEOUT_MS = 600_000;
+
 /** Longest time one blit job may take before the engine counts as hung. Unit: milliseconds. */
 export const COPY_TIMEOUT_MS = 60_000;
 
@@ -205,6 +219,10 @@ assert(BLIT_CHUNK_BYTES % PAGE_BYTES === 0, "blit chunks are whole pages");
 assert(
   PREPARE_DRAIN_TIMEOUT_MS > OBJECT_WAIT_TIMEOUT_MS,
   "no wait for an object outlasts the drain of a suspend",
+);
+assert(
+  IMAGE_SYNC_TIMEOUT_MS < TRANSITION_TIMEOUT_MS,
+  "a store that does not answer does not use up a transition's time",
 );
 assert(MOVE_BATCH_BYTES >= BLIT_CHUNK_BYTES, "a batch holds at least one chunk");
 assert(IMAGE_WRITE_BYTES % IMAGE_FRAME_BYTES === 0, "a write to an image is whole frames");

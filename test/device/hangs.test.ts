@@ -1,5 +1,6 @@
 /** Hangs, resets and wedging, under virtual time. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { sleep } from "../../src/device/clock.ts";
 import type { WorkCommand } from "../../src/device/mod.ts";
 import {
   bootVirtual,
@@ -8,6 +9,7 @@ import {
   MIB,
   patternOf,
   reasonOf,
+  together,
   type VirtualDevice,
 } from "../support/test-device.ts";
 
@@ -161,6 +163,20 @@ describe("ResetDevice", () => {
     expect((await gpu.execute({ type: "waitFence", fence, timeoutMs: 1000 })).state).toBe("SIGNALED");
   });
 
+  test("GT takes work while an engine is long in starting, and runs it then", async () => {
+    const gpu = await boot();
+    const id = await context(gpu, "rcs0");
+    for (const { engine } of gpu.device.gt.units) {
+      const powerOn = engine.powerOn.bind(engine);
+      engine.powerOn = () => sleep(gpu.clock, 10_000).then(powerOn);
+    }
+    const reset = gpu.device.execute({ type: "resetDevice", scope: "GT" });
+    await gpu.clock.advance(10);
+    const fence = await submit(gpu, id, [{ op: "spin", durationMs: 1 }]);
+    expect((await gpu.clock.run(reset)).wedged).toBe(false);
+    expect((await gpu.execute({ type: "waitFence", fence, timeoutMs: 1000 })).state).toBe("SIGNALED");
+  });
+
   test("is one at a time, and no transition begins meanwhile", async () => {
     const gpu = await boot();
     await gpu.upload(patternOf(1, MIB));
@@ -182,6 +198,13 @@ describe("ResetDevice", () => {
     expect((await gpu.execute({ type: "resetDevice", scope: "FACTORY" })).powerState).toBe("ACTIVE");
     expect((await gpu.execute({ type: "getTransition", transition: id })).state).not.toBe("RUNNING");
     gpu.device.checkInvariants();
+  });
+
+  test("FACTORY of a suspended device leaves one whose resume is told of no suspend", async () => {
+    const gpu = await boot();
+    await gpu.execute({ type: "suspend", state: "S3" });
+    await gpu.execute({ type: "resetDevice", scope: "FACTORY" });
+    expect(await gpu.execute({ type: "resume" })).toMatchObject({ kind: "RESUME", alreadyInState: true });
   });
 
   test("of the copy engine in the middle of a copy leaves the copy to the CPU and the GT well", async () => {
@@ -261,4 +284,18 @@ test("a settled fence is forgotten after its time", async () => {
   await gpu.execute({ type: "waitFence", fence, timeoutMs: 1000 });
   await gpu.clock.advance(601_000);
   expect(await reasonOf(gpu.execute({ type: "getFence", fence }))).toBe("FENCE_NOT_FOUND");
+});
+
+test("waits for a fence that are over leave nothing behind, and those that are not are told of its end", async () => {
+  const gpu = await boot();
+  const fence = await submit(gpu, await context(gpu, "rcs0"), [{ op: "spin", durationMs: 1000 }]);
+  const settling = vi.spyOn(gpu.device.gt.scheduler.fences.get(fence).fence, "onSettled");
+  for (let round = 0; round < 10; round++)
+    expect(await reasonOf(gpu.execute({ type: "waitFence", fence, timeoutMs: 1 }))).toBe("DEADLINE_EXCEEDED");
+  expect(settling).not.toHaveBeenCalled();
+  const nobody = AbortSignal.abort();
+  const wait = { type: "waitFence", fence, timeoutMs: 10_000 } as const;
+  expect(await reasonOf(gpu.execute({ ...wait, signal: nobody }))).toBe("CALL_CANCELLED");
+  const ends = await together(gpu, [wait, wait, { ...wait, timeoutMs: 5 }]);
+  expect(ends.map((end) => end.status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
 });

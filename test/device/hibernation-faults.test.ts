@@ -1,6 +1,7 @@
 /** What goes wrong around a hibernation image: it is not used, cannot be used, or the process dies. */
 import { describe, expect, test } from "vitest";
-import { DEFAULT_POLICY, type FailpointName } from "../../src/device/mod.ts";
+import { sleep } from "../../src/device/clock.ts";
+import { DEFAULT_POLICY, type FailpointName, type ImageDraft } from "../../src/device/mod.ts";
 import { ERROR_ONCE } from "../support/faulty-device.ts";
 import { boot, bootNext, expectState, flipped, listed, populate } from "../support/hibernation.ts";
 import { MemoryImageStore } from "../support/image-store.ts";
@@ -49,6 +50,22 @@ describe("an image that is not used", () => {
     await gpu.execute({ type: "resume" });
     expect(images.idsOf("SEALED")).toEqual([]);
     await expectState(gpu, state);
+  });
+
+  test("and that somebody removed keeps a device neither from being ACTIVE nor from being made new", async () => {
+    const { gpu, images } = await boot({ smem: { sizeBytes: 32 * MIB } });
+    const state = await populate(gpu);
+    await gpu.execute({ type: "suspend", state: "S3", hybrid: true });
+    images.images.clear();
+    await gpu.execute({ type: "resume" });
+    expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ powerState: "ACTIVE", image: "" });
+    await expectState(gpu, state);
+    await gpu.execute({ type: "suspend", state: "S4" });
+    images.images.clear();
+    expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("IMAGE_NOT_FOUND");
+    await gpu.execute({ type: "resetDevice", scope: "FACTORY" });
+    expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ powerState: "ACTIVE", image: "" });
+    gpu.device.checkInvariants();
   });
 
   test.each<FailpointName>(["image.write", "image.short", "image.fsync", "image.seal"])(
@@ -214,3 +231,87 @@ describe("a process that dies", () => {
     expect(await images.afterDeath().findSealed("card0")).toBeUndefined();
   });
 });
+
+describe("a store that does not answer", () => {
+  test("costs a suspend its time: the device is ACTIVE with every byte, and hibernates when the store is back", async () => {
+    const { gpu, images } = await boot({ images: new SilentStore("write") });
+    const state = await populate(gpu);
+    expect(await reasonOf(gpu.execute({ type: "suspend", state: "S4" }))).toBe("COPY_FAILED");
+    expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("ACTIVE");
+    await expectState(gpu, state);
+    (images as SilentStore).silent = undefined;
+    await gpu.execute({ type: "suspend", state: "S4" });
+    await gpu.execute({ type: "resume" });
+    await expectState(gpu, state);
+  });
+
+  test("leaves a resume FAILED, whose image is not used again; the next one ends", async () => {
+    const { gpu, images } = await boot({ images: new SilentStore("consume") });
+    const state = await populate(gpu);
+    await gpu.execute({ type: "suspend", state: "S4" });
+    expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("COPY_FAILED");
+    expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("FAILED");
+    (images as SilentStore).silent = undefined;
+    await gpu.execute({ type: "resume" });
+    await expectState(gpu, state);
+  });
+
+  test("has what it opens late closed", async () => {
+    const { gpu, images } = await boot();
+    await populate(gpu);
+    await gpu.execute({ type: "suspend", state: "S4" });
+    const open = images.open.bind(images);
+    let closed = 0;
+    images.open = async (id) => {
+      await sleep(gpu.clock, 100_000);
+      const file = await open(id);
+      return { ...file, close: async () => void closed++ };
+    };
+    expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("COPY_FAILED");
+    expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("SUSPENDED");
+    await gpu.clock.advance(100_000);
+    expect(closed).toBe(1);
+  });
+});
+
+test("an image that a device could not resume from leaves it as it was", async () => {
+  const first = await boot();
+  await populate(first.gpu);
+  await first.gpu.execute({ type: "suspend", state: "S4", verify: true });
+  const uid = "00000000-0000-4000-8000-000000000000";
+  const { gpu, failpoints, images } = await boot({ uid, images: first.images });
+  const before = await gpu.execute({ type: "getDevice" });
+  failpoints.arm("powerOn.before", ERROR_ONCE);
+  const [image] = images.idsOf("SEALED");
+  expect(await reasonOf(gpu.execute({ type: "resume", image }))).toBe("COPY_FAILED");
+  const { powerState, suspendCount, image: none } = await gpu.execute({ type: "getDevice" });
+  expect({ powerState, suspendCount, image: none }).toEqual({
+    powerState: "ACTIVE",
+    suspendCount: 0,
+    image: "",
+  });
+  expect((await gpu.execute({ type: "getDevice" })).uid).toBe(before.uid);
+  expect(images.idsOf("SEALED")).toEqual([image]);
+  gpu.device.checkInvariants();
+});
+
+/** A store that never answers one kind of call, as a network file system whose server is gone. */
+class SilentStore extends MemoryImageStore {
+  silent: "write" | "consume" | undefined;
+
+  constructor(silent: "write" | "consume") {
+    super();
+    this.silent = silent;
+  }
+
+  override async create(device: string, bytesMax: number): Promise<ImageDraft> {
+    const draft = await super.create(device, bytesMax);
+    const write: ImageDraft["write"] = (offsetBytes, bytes) =>
+      this.silent === "write" ? new Promise(() => {}) : draft.write(offsetBytes, bytes);
+    return { ...draft, write };
+  }
+
+  override consume(id: string): Promise<void> {
+    return this.silent === "consume" ? new Promise(() => {}) : super.consume(id);
+  }
+}

@@ -15,6 +15,7 @@ import {
   type VirtualDevice,
   wrongContents,
 } from "../support/test-device.ts";
+import { finish, newContext, SHORT, store, submit } from "../support/work.ts";
 
 let gpu: VirtualDevice;
 
@@ -239,3 +240,15 @@ async function drop(object: string): Promise<void> {
   await gpu.execute({ type: "unpinObject", object });
   await gpu.execute({ type: "deleteObject", object });
 }
+
+test("each place that an object gets is told, whether a client or work brings it there", async () => {
+  const busy = await bootVirtual({ engines: ["rcs0", "bcs0"] });
+  const told = () => busy.events.filter((event) => event.type === "allocated").map((event) => event.region);
+  const object = await busy.upload(patternOf(1, MIB));
+  const context = await newContext(busy, "rcs0");
+  await finish(busy, await submit(busy, context, SHORT));
+  await busy.execute({ type: "moveObject", object, region: "smem" });
+  const before = told().length;
+  await finish(busy, await submit(busy, context, store(object, 0, 1)));
+  expect(told().slice(before)).toEqual(["lmem0"]);
+});

@@ -3,7 +3,9 @@
  * the others arrive.
  */
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Command } from "../../src/device/mod.ts";
+import { elapsedMs } from "../../src/device/clock.ts";
+import { OBJECT_WAIT_TIMEOUT_MS } from "../../src/device/limits.ts";
+import type { Command, Results, WorkCommand } from "../../src/device/mod.ts";
 import { type UnsteadyCopier, unsteadyCopier } from "../support/regions.ts";
 import {
   ANY_OBJECT,
@@ -20,6 +22,7 @@ import {
   type VirtualDevice,
   wrongContents,
 } from "../support/test-device.ts";
+import { newContext, submit } from "../support/work.ts";
 
 const BYTES = patternOf(1, MIB);
 
@@ -159,6 +162,56 @@ describe("while an object is being evicted", () => {
     expect(hashOf(await gpu.download(id))).toBe(hashOf(BYTES));
     gpu.device.checkInvariants();
   });
+});
+
+describe("answers", () => {
+  test("about an object are what was true of it, though it is deleted at once after that", async () => {
+    const [moved] = await together(gpu, [
+      { type: "moveObject", object: id, region: "smem" },
+      { type: "deleteObject", object: id },
+    ]);
+    expect(moved).toMatchObject({ status: "fulfilled", value: { id, region: "smem", sizeBytes: MIB } });
+  });
+
+  test("of a listing are of objects that there are, while others are deleted", async () => {
+    const ids = [id];
+    for (let at = 0; at < 20; at++) ids.push(await create(gpu));
+    const deletions = ids.map((object): Command => ({ type: "deleteObject", object }));
+    const list: Command = { type: "listObjects", afterId: "", limit: 100, showDeviceOwned: false };
+    const [listed] = await together(gpu, [list, ...deletions]);
+    const page = listed.status === "fulfilled" ? (listed.value as Results["listObjects"]) : undefined;
+    expect(page?.objects.map((object) => ids.includes(object.id))).toEqual(page?.objects.map(() => true));
+  });
+
+  test("of a listing go on after an object that is gone", async () => {
+    const ids: string[] = [];
+    for (let at = 0; at < 5; at++) ids.push(await create(gpu));
+    await gpu.execute({ type: "batchDeleteObjects", objects: ids.slice(1, 4) });
+    const { objects } = await gpu.execute({
+      type: "listObjects",
+      afterId: ids[1],
+      limit: 1,
+      showDeviceOwned: false,
+    });
+    expect(objects.map((object) => object.id)).toEqual([ids[4]]);
+  });
+});
+
+test("a wait for work has one end, however much of it comes meanwhile", async () => {
+  const busy = await bootVirtual({ engines: ["rcs0", "bcs0"] });
+  const object = await create(busy);
+  const uses: WorkCommand[] = [
+    { op: "storeDword", object, offsetBytes: 0, value: 1 },
+    { op: "spin", durationMs: 10_000 },
+  ];
+  const context = await newContext(busy, "rcs0");
+  await submit(busy, context, ...uses);
+  const waiting = reasonOf(busy.device.execute({ type: "pinObject", object }));
+  const startNs = busy.clock.monotonicNs();
+  await busy.clock.advance(1);
+  await submit(busy, context, ...uses);
+  expect(await busy.clock.run(waiting)).toBe("OBJECT_ACTIVE");
+  expect(elapsedMs(startNs, busy.clock.monotonicNs())).toBeCloseTo(OBJECT_WAIT_TIMEOUT_MS, 0);
 });
 
 describe("while an object is being moved", () => {

@@ -209,6 +209,20 @@ describe("without a blitter", () => {
     expect(endOf(pinned)).toBeLessThanOrEqual(WINDOW_BYTES);
   });
 
+  test("[invariant 68] an object that may be in smem goes there when what is in its way cannot leave", async () => {
+    const across = await create(gpu, { sizeBytes: 13 * MIB, flags: ["GPU_ONLY"] });
+    await gpu.execute({ type: "pinObject", object: across });
+    const { extents } = await gpu.execute({ type: "unpinObject", object: across });
+    const starts = extents.map((extent) => extent.offsetBytes);
+    expect([Math.min(...starts) < WINDOW_BYTES, Math.max(...starts) >= WINDOW_BYTES]).toEqual([true, true]);
+    await gpu.clock.run(gpu.device.gt.setWedged("the test says so"));
+    const bytes = patternOf(1, 3 * MIB);
+    const id = await gpu.upload(bytes);
+    expect((await look(gpu, id)).region).toBe("smem");
+    expect(hashOf(await gpu.download(id))).toBe(hashOf(bytes));
+    gpu.device.checkInvariants();
+  });
+
   test("[invariant 44] a wedged device with objects that the CPU cannot reach aborts its suspend with COPY_FAILED; every byte stays", async () => {
     const { id, bytes } = await outside(MIB);
     await gpu.clock.run(gpu.device.gt.setWedged("the test says so"));

@@ -1,6 +1,18 @@
 import { describe, expect, test } from "vitest";
-import type { ObjectFlag } from "../../src/device/mod.ts";
-import { bootVirtual, KIB, MIB, patternOf, reasonOf, type VirtualDevice } from "../support/test-device.ts";
+import { OBJECTS_MAX } from "../../src/device/limits.ts";
+import { NONE } from "../../src/device/memory/object-table.ts";
+import { type Command, DEFAULT_POLICY, type ObjectFlag } from "../../src/device/mod.ts";
+import { MemoryStore } from "../support/regions.ts";
+import {
+  ANY_OBJECT,
+  bootVirtual,
+  KIB,
+  MIB,
+  patternOf,
+  reasonOf,
+  together,
+  type VirtualDevice,
+} from "../support/test-device.ts";
 
 describe("a plan", () => {
   test("says exactly what the suspend then does, object by object and byte by byte", async () => {
@@ -38,6 +50,43 @@ describe("a plan", () => {
     expect(plan).toMatchObject({ feasible: false, systemMemoryAvailableBytes: 4 * MIB });
     expect(plan.blockers.map((blocker) => blocker.reason)).toEqual(["SYSTEM_MEMORY_EXHAUSTED"]);
     expect(await reasonOf(gpu.execute({ type: "suspend", state: "S3" }))).toBe("SYSTEM_MEMORY_EXHAUSTED");
+  });
+
+  test("counts every object, though clients use them while it does", async () => {
+    const gpu = await bootVirtual({
+      swap: new MemoryStore(64 * MIB),
+      policy: { ...DEFAULT_POLICY, swapAllowed: ["S3"] },
+    });
+    const objects: string[] = [];
+    for (const count of [8000, 2000]) {
+      const template = { ...ANY_OBJECT, sizeBytes: 4 * KIB, regions: ["smem"] };
+      objects.push(...(await gpu.execute({ type: "batchCreateObjects", template, count })).objects);
+    }
+    for (const part of [objects.slice(0, 5000), objects.slice(5000)]) {
+      await gpu.execute({ type: "batchPinObjects", objects: part });
+      await gpu.execute({ type: "batchUnpinObjects", objects: part });
+    }
+    const uses = objects
+      .slice(8180, 8200)
+      .map((object): Command => ({ type: "adviseObject", object, advice: "WILL_NEED" }));
+    const [plan] = await together(gpu, [{ type: "planSuspend" }, ...uses]);
+    const { systemMemoryAvailableBytes } = await gpu.execute({ type: "planSuspend" });
+    expect(plan).toMatchObject({ status: "fulfilled", value: { systemMemoryAvailableBytes } });
+  });
+
+  test("says when the device has no room for the objects that backups are, and the suspend says so too", async () => {
+    const gpu = await bootVirtual();
+    await gpu.execute({ type: "pinObject", object: await gpu.upload(patternOf(1, MIB)) });
+    const { table } = gpu.device.memory;
+    const { count } = table;
+    table.count = OBJECTS_MAX - 1;
+    const plan = await gpu.execute({ type: "planSuspend" });
+    expect(plan.blockers.map((blocker) => blocker.reason)).toEqual(["LIMIT_EXCEEDED"]);
+    table.count = count;
+    table.allocate = () => NONE;
+    expect(await reasonOf(gpu.execute({ type: "suspend", state: "S3" }))).toBe("LIMIT_EXCEEDED");
+    expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("ACTIVE");
+    gpu.device.checkInvariants();
   });
 
   test("is refused where a suspend would be", async () => {

@@ -177,6 +177,19 @@ describe("step 1", () => {
   });
 });
 
+test("a cancel is heard by step 1 that chains, whatever it was doing when that came", async () => {
+  const { gpu } = await boot({ step1: "chain" }, { engines: ["rcs0", "bcs0"] });
+  const [busy] = (await fill(gpu)).keys();
+  await spinOn(gpu, busy, 3_600_000);
+  const { id } = await gpu.execute({ type: "suspend", state: "S3", idleTimeoutMs: 600_000, waitMs: 0 });
+  // Nothing is left to be started, and copies are in flight.
+  await gpu.clock.advance(0.1);
+  const cancelled = gpu.device.execute({ type: "cancelTransition", transition: id });
+  await gpu.clock.advance(1000);
+  expect((await gpu.execute({ type: "getTransition", transition: id })).state).toBe("CANCELLED");
+  await gpu.clock.run(cancelled);
+});
+
 describe("when the GT does not start", () => {
   test.each(["firmware.load", "engine.start"] as const)(
     "after %s: memcpy_restore brings everything back by CPU, ACTIVE and wedged; a reset makes it whole",

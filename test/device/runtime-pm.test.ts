@@ -1,5 +1,7 @@
 /** Runtime PM: a device that nobody uses suspends itself, and wakes for whoever needs it. */
 import { describe, expect, test } from "vitest";
+import { sleep } from "../../src/device/clock.ts";
+import { DeviceError } from "../../src/device/mod.ts";
 import { bootFaulty, ERROR_ONCE } from "../support/faulty-device.ts";
 import { MemoryImageStore } from "../support/image-store.ts";
 import {
@@ -10,6 +12,7 @@ import {
   MIB,
   patternOf,
   reasonOf,
+  together,
   type VirtualDevice,
 } from "../support/test-device.ts";
 
@@ -270,6 +273,73 @@ describe("its settings", () => {
     await gpu.execute(ANY_OBJECT);
     await gpu.clock.advance(10_000);
     expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ dState: "D0", wedged: true });
+  });
+});
+
+describe("after it was woken by somebody who did not come to use it, or could not sleep, a device", () => {
+  test.each([
+    ["a plan", { type: "planSuspend" }],
+    ["a rehearsal", { type: "suspend", state: "S3", validateOnly: true }],
+    ["a reset of the GT", { type: "resetDevice", scope: "GT" }],
+  ] as const)("goes back to sleep: %s", async (_what, command) => {
+    const gpu = await bootVirtual({ runtimePm: COLD });
+    await gpu.clock.advance(2 * DELAY_MS);
+    await gpu.execute(command);
+    expect((await gpu.execute({ type: "getDevice" })).dState).toBe("D0");
+    await gpu.clock.advance(2 * DELAY_MS);
+    expect((await gpu.execute({ type: "getDevice" })).dState).toBe("D3COLD");
+  });
+
+  test("goes to sleep once a reset has mended it", async () => {
+    const gpu = await bootVirtual({ runtimePm: COLD });
+    await gpu.clock.run(gpu.device.gt.setWedged("a test says so"));
+    await gpu.clock.advance(2 * DELAY_MS);
+    await gpu.execute({ type: "resetDevice", scope: "GT" });
+    await gpu.clock.advance(2 * DELAY_MS);
+    expect((await gpu.execute({ type: "getDevice" })).dState).toBe("D3COLD");
+  });
+});
+
+describe("ResetDevice FACTORY of a device that goes to sleep", () => {
+  test("comes before the call that was to wake it: that finds the device as new", async () => {
+    const { gpu, failpoints } = await bootFaulty({ runtimePm: COLD });
+    const { pinned } = await populate(gpu);
+    failpoints.arm("powerOff.after", { ...ERROR_ONCE, action: "DELAY", delayMs: 500 });
+    failpoints.arm("restoreLate.object", { ...ERROR_ONCE, action: "DELAY", delayMs: 50 });
+    await gpu.clock.advance(DELAY_MS + 300);
+    expect((await gpu.execute({ type: "getRuntimePm" })).status).toBe("SUSPENDING");
+    // The reset is slow at first: a wake-up that did not wait for it would be in the middle of its backups when it drops them.
+    for (const { engine } of gpu.device.gt.units) {
+      const halt = engine.halt.bind(engine);
+      engine.halt = () => {
+        engine.halt = halt;
+        return sleep(gpu.clock, 20).then(halt);
+      };
+    }
+    const [created, unpinned, reset] = await together(gpu, [
+      ANY_OBJECT,
+      { type: "unpinObject", object: pinned },
+      { type: "resetDevice", scope: "FACTORY" },
+    ]);
+    expect(reset).toMatchObject({ status: "fulfilled", value: { powerState: "ACTIVE", dState: "D0" } });
+    expect(created.status).toBe("fulfilled");
+    expect(unpinned).toMatchObject({ status: "rejected", reason: { reason: "OBJECT_NOT_FOUND" } });
+    const { transitions } = await gpu.execute({ type: "listTransitions", beforeId: "", limit: 10 });
+    expect(transitions.map((each) => each.kind)).toEqual(["RUNTIME_SUSPEND"]);
+    gpu.device.checkInvariants();
+  });
+
+  test("that cannot start the GT leaves it asleep, and the next call wakes it", async () => {
+    const gpu = await bootVirtual({ runtimePm: COLD });
+    await gpu.clock.advance(2 * DELAY_MS);
+    const [{ engine }] = gpu.device.gt.units;
+    const powerOn = engine.powerOn.bind(engine);
+    engine.powerOn = () => Promise.reject(new DeviceError("ENGINE_HUNG", "A test says so."));
+    expect(await reasonOf(gpu.execute({ type: "resetDevice", scope: "FACTORY" }))).toBe("ENGINE_HUNG");
+    expect((await gpu.execute({ type: "getDevice" })).dState).toBe("D3COLD");
+    engine.powerOn = powerOn;
+    await gpu.execute(ANY_OBJECT);
+    expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ dState: "D0", wedged: false });
   });
 });
 

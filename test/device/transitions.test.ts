@@ -1,6 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { settledWithin } from "../../src/device/clock.ts";
-import { bootVirtual, hashOf, MIB, patternOf, reasonOf, type VirtualDevice } from "../support/test-device.ts";
+import { bootFaulty, ERROR_ONCE } from "../support/faulty-device.ts";
+import {
+  bootVirtual,
+  create,
+  hashOf,
+  MIB,
+  patternOf,
+  reasonOf,
+  type VirtualDevice,
+} from "../support/test-device.ts";
 
 describe("a failed suspend", () => {
   test.each([
@@ -33,6 +42,26 @@ describe("a failed suspend", () => {
       await expectBytes(gpu, hashes);
     },
   );
+});
+
+test("a suspend for which system memory has no room ends, however many batches there are to evict", async () => {
+  const gpu = await bootVirtual({ lmem: [{ sizeBytes: 256 * MIB }], smem: { sizeBytes: 2 * MIB } });
+  for (let at = 0; at < 6; at++) {
+    const object = await create(gpu, { sizeBytes: 32 * MIB, regions: ["lmem0"] });
+    await gpu.execute({ type: "pinObject", object });
+    await gpu.execute({ type: "unpinObject", object });
+  }
+  const { system } = gpu.device.memory;
+  const allocate = system.allocate.bind(system);
+  let asked = 0;
+  system.allocate = (request) => {
+    // Nothing else could end a walk that never lets go of the event loop, the test's own timeout neither.
+    if (++asked > 1000) throw new Error("the same objects are tried again and again");
+    return allocate(request);
+  };
+  expect(await reasonOf(gpu.execute({ type: "suspend", state: "S3" }))).toBe("SYSTEM_MEMORY_EXHAUSTED");
+  expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("ACTIVE");
+  gpu.device.checkInvariants();
 });
 
 describe("transitions", () => {
@@ -111,6 +140,19 @@ describe("transitions", () => {
     expect(await reasonOf(gpu.execute({ type: "cancelTransition", transition: "99" }))).toBe(
       "TRANSITION_NOT_FOUND",
     );
+  });
+
+  test("hear a cancel between two objects that a failpoint delays", async () => {
+    const { gpu, failpoints } = await bootFaulty();
+    const { hashes } = await half(gpu);
+    failpoints.arm("evict.object", { ...ERROR_ONCE, action: "DELAY", delayMs: 60_000, count: 0 });
+    const { id } = await gpu.execute({ type: "suspend", state: "S3", waitMs: 0 });
+    const cancelled = gpu.device.execute({ type: "cancelTransition", transition: id });
+    await gpu.clock.advance(61_000);
+    expect((await gpu.execute({ type: "getTransition", transition: id })).state).toBe("CANCELLED");
+    await gpu.clock.run(cancelled);
+    failpoints.reset();
+    await expectBytes(gpu, hashes);
   });
 
   test("show the phase that runs, with what it has done so far", async () => {

@@ -1,6 +1,7 @@
 /** `verify` and `validateOnly`: what is promised about bytes and about calls, before and after. */
 import { describe, expect, test } from "vitest";
-import { DEFAULT_POLICY, type WorkCommand } from "../../src/device/mod.ts";
+import { type Command, DEFAULT_POLICY, type WorkCommand } from "../../src/device/mod.ts";
+import { takeChecksums } from "../../src/device/power/verify.ts";
 import { bootFaulty, ERROR_ONCE, type FaultyDevice } from "../support/faulty-device.ts";
 import { MemoryImageStore } from "../support/image-store.ts";
 import { MemoryStore } from "../support/regions.ts";
@@ -71,6 +72,17 @@ describe("verify", () => {
     await gpu.execute({ type: "suspend", state: "S3", verify: true });
     expect((await gpu.execute({ type: "resume", verify: true })).state).toBe("SUCCEEDED");
     expect(new Uint32Array((await gpu.download(object)).buffer).every((word) => word === 7)).toBe(true);
+  });
+
+  test("keeps an object where it is while its checksum is taken: work that was accepted before still makes room", async () => {
+    const { gpu } = await boot();
+    await gpu.upload(patternOf(1, 8 * MIB));
+    const evicting: Command = { type: "evictRegion", region: "lmem0" };
+    const both = Promise.all([takeChecksums(gpu.device.memory), gpu.device.execute(evicting)]);
+    const [checksums, evicted] = await gpu.clock.run(both);
+    expect([checksums.size, evicted]).toEqual([1, { objects: 0, bytes: 0 }]);
+    gpu.device.checkInvariants();
+    expect(await gpu.execute(evicting)).toMatchObject({ objects: 1 });
   });
 
   test("finds what a blit got wrong in an object that was swapped out after that", async () => {

@@ -8,7 +8,7 @@ import { STATE_NAMES } from "./lifecycle.ts";
 import { type Memory, objectNotFound } from "./memory.ts";
 import { FLAG, NONE } from "./object-table.ts";
 import { isEvictable } from "./residency.ts";
-import { clientSlots } from "./walk.ts";
+import { visitClientSlots } from "./walk.ts";
 
 /** @throws DeviceError OBJECT_NOT_FOUND. */
 export function getObject(memory: Memory, id: string): ObjectResource {
@@ -76,26 +76,20 @@ export async function listObjects(
     );
   }
   const objects: ObjectResource[] = [];
-  for await (const slot of slotsAfter(memory, command.afterId, command.showDeviceOwned)) {
-    if (!matches(memory, slot, command.filter)) continue;
-    if (objects.length === command.limit) {
-      return { objects, nextAfterId: objects[objects.length - 1].id };
-    }
+  /** Answers whether there is one more than the page holds. */
+  const take = (slot: number): boolean => {
+    if (!matches(memory, slot, command.filter)) return false;
+    if (objects.length === command.limit) return true;
     objects.push(describeObject(memory, slot));
-  }
-  return { objects, nextAfterId: "" };
-}
-
-async function* slotsAfter(
-  memory: Memory,
-  afterId: string,
-  showDeviceOwned: boolean,
-): AsyncGenerator<number> {
-  const { table } = memory;
-  if (!afterId.startsWith("k")) yield* clientSlots(memory, afterId);
-  if (!showDeviceOwned) return;
-  const after = afterId.startsWith("k") ? Number(afterId.slice(1)) : 0;
-  yield* memory.ownedSlots.filter((slot) => table.id[slot] > after);
+    return false;
+  };
+  const { afterId, showDeviceOwned } = command;
+  const pastClients = afterId.startsWith("k");
+  const afterOwned = pastClients ? Number(afterId.slice(1)) : 0;
+  let isMore = !pastClients && (await visitClientSlots(memory, afterId, take));
+  if (showDeviceOwned && !isMore)
+    isMore = memory.ownedSlots.some((slot) => memory.table.id[slot] > afterOwned && take(slot));
+  return { objects, nextAfterId: isMore ? objects[objects.length - 1].id : "" };
 }
 
 function matches(memory: Memory, slot: number, filter: ListObjects["filter"]): boolean {

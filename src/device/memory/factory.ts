@@ -1,5 +1,5 @@
 /** Back to the state of a new device: every client object goes, whatever its pins. */
-import { WALK_SLICE_OBJECTS } from "../limits.ts";
+import { DELETE_SLICE_OBJECTS } from "../limits.ts";
 import type { Memory } from "./memory.ts";
 import { NONE } from "./object-table.ts";
 import { removeLocked } from "./objects.ts";
@@ -17,6 +17,6 @@ export async function deleteEverything(memory: Memory): Promise<void> {
     }
     removeLocked(memory, slot);
     memory.locks.unlock(slot);
-    if (++deleted % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (++deleted % DELETE_SLICE_OBJECTS === 0) await memory.clock.yield();
   }
 }

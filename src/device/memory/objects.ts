@@ -1,6 +1,7 @@
 /**
  * What clients do with objects: create, delete, pin, unpin, move, evict a region. Each holds the object's lock while
- * it works, and leaves everything as it was when it fails.
+ * it works, and leaves everything as it was when it fails. What it answers is what was true under the lock: who waits
+ * for it next may delete the object.
  */
 import type {
   AdviseObject,
@@ -12,8 +13,9 @@ import type {
 } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { OBJECTS_MAX } from "../limits.ts";
+import type { ObjectResource } from "../resource.ts";
 import { ownedByDevice } from "./content.ts";
-import { etagOf } from "./describe.ts";
+import { describeObject, etagOf } from "./describe.ts";
 import { collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts";
 import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
@@ -41,22 +43,22 @@ export async function deleteObject(memory: Memory, command: DeleteObject): Promi
 }
 
 /** Makes an object resident in the region that is named, or its first, and fixes its extents; counted. */
-export async function pinObject(memory: Memory, command: PinObject): Promise<number> {
+export async function pinObject(memory: Memory, command: PinObject): Promise<ObjectResource> {
   return withIdleObject(memory, command, async (slot) => {
     await pinLocked(memory, slot, command.region);
-    return slot;
+    return describeObject(memory, slot);
   });
 }
 
 /** Takes one pin back; after the last the object can be evicted again. @throws DeviceError OBJECT_NOT_PINNED. */
-export async function unpinObject(memory: Memory, command: UnpinObject): Promise<number> {
+export async function unpinObject(memory: Memory, command: UnpinObject): Promise<ObjectResource> {
   return withObject(memory, command, (slot) => {
     const id = command.object;
     if (memory.table.pinCount[slot] === 0) {
       throw new DeviceError("OBJECT_NOT_PINNED", `Object ${id} is not pinned.`, { object: id });
     }
     unpinLocked(memory, slot);
-    return slot;
+    return describeObject(memory, slot);
   });
 }
 
@@ -115,7 +117,7 @@ export function unpinLocked(memory: Memory, slot: number): void {
 }
 
 /** Moves an unpinned object to one of its allowed regions (drm/i915 i915_gem_object_migrate). */
-export async function moveObject(memory: Memory, command: MoveObject): Promise<number> {
+export async function moveObject(memory: Memory, command: MoveObject): Promise<ObjectResource> {
   return withIdleObject(memory, command, async (slot) => {
     const region = allowedRegion(memory, slot, command.region);
     requireUsable(memory, slot);
@@ -124,7 +126,7 @@ export async function moveObject(memory: Memory, command: MoveObject): Promise<n
     }
     await makeResident(memory, slot, region);
     relist(memory, slot);
-    return slot;
+    return describeObject(memory, slot);
   });
 }
 

@@ -13,6 +13,7 @@ import {
   allocateSystem,
   BUSY_RETRY_MS,
   collectVictims,
+  type Eviction,
   evictVictims,
   systemMemoryExhausted,
 } from "./evict.ts";
@@ -99,7 +100,10 @@ export async function bringForUse(memory: Memory, slot: number): Promise<void> {
   if (!atHome && table.pinCount[slot] === 0 && table.active[slot] === 0) {
     const preferred = memory.region(allowed[0]);
     const handle = preferred.allocate(spaceRequestOf(memory, slot));
-    if (handle !== NONE) return moveTo(memory, slot, preferred, handle);
+    if (handle !== NONE) {
+      memory.emit({ type: "allocated", region: preferred.id, objects: 1 });
+      return moveTo(memory, slot, preferred, handle);
+    }
     if (!allowed.includes(table.region[slot])) return makeResident(memory, slot, preferred);
   }
   relist(memory, slot);
@@ -179,7 +183,13 @@ async function makeRoom(
     if (victims.someActive) return "active";
     return victims.someBusy ? "busy" : "full";
   }
-  const evicted = await evictVictims(memory, victims, "pressure");
+  let evicted: Eviction;
+  try {
+    evicted = await evictVictims(memory, victims, "pressure");
+  } catch (error) {
+    // Here there is no room then; the object may find some in another of its regions.
+    return toDeviceError(error);
+  }
   if (evicted.objects > 0 || evicted.purgedBytes > 0) return undefined;
   return systemMemoryExhausted(
     memory,

@@ -4,9 +4,7 @@
  * the object where it is (a semaphore that somebody else is to release) waits for nobody, and nobody for it.
  */
 import { type Clock, settledWithin } from "../clock.ts";
-import { DeviceError } from "../errors.ts";
 import type { Fence } from "../fence.ts";
-import { OBJECT_WAIT_TIMEOUT_MS } from "../limits.ts";
 
 export type Usage = "keep" | "read" | "write";
 
@@ -58,18 +56,11 @@ export class Reservations {
     });
   }
 
-  /** Waits until the object may be used so, at most OBJECT_WAIT_TIMEOUT_MS. @throws DeviceError OBJECT_ACTIVE. */
-  async waitFor(slot: number, usage: Usage, id: string): Promise<void> {
-    const fences = this.blocking(slot, usage);
-    if (fences.length === 0) return;
-    const settled = Promise.all(
-      fences.map((fence) => new Promise<void>((resolve) => fence.onSettled(resolve))),
+  /** Whether the work that forbids such a use now has ended within `timeoutMs`. */
+  settledWithin(slot: number, usage: Usage, timeoutMs: number): Promise<boolean> {
+    const settled = this.blocking(slot, usage).map(
+      (fence) => new Promise<void>((resolve) => fence.onSettled(resolve)),
     );
-    if (await settledWithin(this.#clock, settled, OBJECT_WAIT_TIMEOUT_MS)) return;
-    throw new DeviceError(
-      "OBJECT_ACTIVE",
-      `Object ${id} is in use by work that did not end within ${OBJECT_WAIT_TIMEOUT_MS} ms.`,
-      { object: id },
-    );
+    return settledWithin(this.#clock, Promise.all(settled), timeoutMs);
   }
 }

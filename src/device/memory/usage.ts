@@ -3,7 +3,7 @@ import { USAGE_LABELS_MAX } from "../limits.ts";
 import type { UsageResource } from "../resource.ts";
 import type { Memory } from "./memory.ts";
 import { NONE, SWAPPED } from "./object-table.ts";
-import { clientSlots } from "./walk.ts";
+import { visitClientSlots } from "./walk.ts";
 
 interface Account {
   objects: number;
@@ -20,7 +20,7 @@ interface Account {
 export async function summarizeUsage(memory: Memory): Promise<UsageResource[]> {
   const { table } = memory;
   const accounts = new Map<string, Account>();
-  for await (const slot of clientSlots(memory, "")) {
+  await visitClientSlots(memory, "", (slot) => {
     const account = accountOf(accounts, table.labels[slot]);
     const sizeBytes = table.sizeBytes[slot];
     account.objects++;
@@ -28,7 +28,8 @@ export async function summarizeUsage(memory: Memory): Promise<UsageResource[]> {
     else if (table.region[slot] === memory.system.index) account.systemBytes += sizeBytes;
     else if (table.region[slot] !== NONE) account.localBytes += sizeBytes;
     if (table.pinCount[slot] > 0) account.pinnedBytes += sizeBytes;
-  }
+    return false;
+  });
   return [...accounts].map(([label, account]) => ({ label, ...account }));
 }
 

@@ -2,10 +2,10 @@
  * The walks of suspend (drm/i915 i915_gem_ttm_pm.c, i915_ttm_backup_region): evict what can be evicted, back up what
  * is pinned. What is asked of each object, in which order, is the decision table of the specification.
  */
-import { toDeviceError } from "../errors.ts";
+import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
 import type { FailpointName } from "../failpoints.ts";
-import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS, WALK_SLICE_OBJECTS } from "../limits.ts";
+import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS, OBJECTS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { copyByCpu, copyChecked } from "../memory/checked-copy.ts";
 import { CopyList } from "../memory/copier.ts";
 import {
@@ -53,12 +53,14 @@ export async function evictRegions(
 
   async function evictRegion(region: Region): Promise<{ objects: number; exhausted: boolean }> {
     const walk = { objects: 0, exhausted: false };
+    const check = (): void => transition.check();
     const noteActive = (): void => {
       someActive = true;
     };
     const options = { sparesAwaited: beforeMove !== undefined };
-    await pipelined(victimBatches(memory, region, transition, noteActive, options), async (victims) => {
-      const { passed, failure } = await passing(memory, victims.slots, failpoint);
+    const batches = victimBatches(memory, region, transition, noteActive, options);
+    await pipelined(whileThereIsRoom(batches, walk), async (victims) => {
+      const { passed, failure } = await passing(memory, victims.slots, { failpoint, check });
       const leaving = keepFirst(memory, victims, passed);
       await beforeMove?.(leaving.slots);
       const tally = await evictVictims(memory, leaving, "suspend");
@@ -68,6 +70,17 @@ export async function evictRegions(
       if (failure !== undefined) throw failure;
     });
     return walk;
+  }
+}
+
+/** What had to stay for want of room is the first in line again: a walk that went on would take it for ever. */
+function* whileThereIsRoom(
+  batches: Iterable<Victims>,
+  walk: { readonly exhausted: boolean },
+): Generator<Victims> {
+  for (const victims of batches) {
+    yield victims;
+    if (walk.exhausted) return;
   }
 }
 
@@ -87,15 +100,17 @@ function* victimBatches(
   }
 }
 
-/** How many of these objects pass a failpoint, and what stopped the next one. */
+/** How many of these objects pass a failpoint, and what stopped the next one: that, or `check`. */
 export async function passing(
   memory: Memory,
   slots: readonly number[],
-  failpoint: FailpointName,
+  { failpoint, check }: { readonly failpoint: FailpointName; readonly check: () => void },
 ): Promise<{ passed: number; failure: unknown }> {
   if (memory.failpoints.idle) return { passed: slots.length, failure: undefined };
   for (let passed = 0; passed < slots.length; passed++) {
     try {
+      // One that delays each object must not keep the transition beyond its end.
+      check();
       await memory.failpoints.pass(failpoint);
     } catch (failure) {
       return { passed, failure };
@@ -118,7 +133,8 @@ export async function backUpRegions(
   for (const region of memory.localRegions) {
     await pipelined(ownerBatches(memory, region, transition, counts, step), async (batch) => {
       const failpoint = step === "remaining" ? "memcpy.object" : "evictPinned.object";
-      const { passed, failure } = await passing(memory, batch, failpoint);
+      const check = (): void => transition.check();
+      const { passed, failure } = await passing(memory, batch, { failpoint, check });
       const owners = batch.slice(0, passed);
       if (owners.length > 0) {
         const { path, bytes } = await backUp(memory, owners, step, preallocated);
@@ -230,7 +246,7 @@ export function dropPreallocated(memory: Memory, preallocated: PreallocatedBacku
   preallocated.clear();
 }
 
-/** A backup object of the owner's size in system memory, or NONE when there is no room. */
+/** A backup object of the owner's size in system memory; NONE when that has no room. @throws DeviceError LIMIT_EXCEEDED. */
 async function createBackup(memory: Memory, owner: number): Promise<number> {
   const { table, system } = memory;
   const sizeBytes = table.sizeBytes[owner];
@@ -241,7 +257,13 @@ async function createBackup(memory: Memory, owner: number): Promise<number> {
     alignmentBytes: 0,
     label: "",
   });
-  if (backup === NONE) return NONE;
+  if (backup === NONE) {
+    throw new DeviceError(
+      "LIMIT_EXCEEDED",
+      `The device holds ${OBJECTS_MAX} objects, the most that it can, and the backup of object ${memory.idOf(owner)} would be one more.`,
+      { limit: String(OBJECTS_MAX) },
+    );
+  }
   try {
     await memory.failpoints.pass("backup.allocate");
   } catch (error) {

@@ -3,13 +3,14 @@
  * is cut, read back before it is on again, and consumed before the device is ACTIVE: once used, never used again.
  */
 import assert from "node:assert/strict";
-import { DeviceError } from "../errors.ts";
+import { DeviceError, toDeviceError } from "../errors.ts";
 import { deleteEverything } from "../memory/factory.ts";
 import type { Memory } from "../memory/memory.ts";
 import { count } from "../memory/tally.ts";
 import type { PowerState } from "../resource.ts";
 import { adoptImage } from "./image/adopt.ts";
 import { imageBytesMaxOf } from "./image/amounts.ts";
+import { boundedStore } from "./image/bounded-store.ts";
 import { captureImage, describeImagedDevice, type ImagedDevice } from "./image/capture.ts";
 import { compareDevices, requireCompatible } from "./image/compatibility.ts";
 import { loadImage, matchSlots } from "./image/load.ts";
@@ -37,6 +38,7 @@ export interface HibernationOptions {
 
 export class Hibernation {
   readonly #options: HibernationOptions;
+  readonly #store: ImageStore | undefined;
   #image = "";
   /** Whether the objects in memory are those of the image; false in a process that has yet to make them. */
   #adopted = false;
@@ -44,9 +46,13 @@ export class Hibernation {
   #slots: Int32Array | undefined;
   /** Whether their bytes are in memory too. */
   #loaded = false;
+  /** The device's uid before it became that of the image. */
+  #uidBefore = "";
 
   constructor(options: HibernationOptions) {
     this.#options = options;
+    const { store, memory } = options;
+    this.#store = store && boundedStore(store, memory.clock);
   }
 
   /** Id of the sealed image that holds the device's state; empty when none does. */
@@ -61,8 +67,7 @@ export class Hibernation {
 
   /** @throws DeviceError INVALID_REQUEST when the device has nowhere to keep images. */
   requireStore(): ImageStore {
-    const { store } = this.#options;
-    if (store !== undefined) return store;
+    if (this.#store !== undefined) return this.#store;
     throw new DeviceError(
       "INVALID_REQUEST",
       "The device has no store for hibernation images; torpord needs a data directory for S4 and hybrid sleep.",
@@ -97,6 +102,8 @@ export class Hibernation {
     await recoverRegions(memory, true);
     gt.contexts.clear();
     await deleteEverything(memory);
+    // The image may yet be resumed elsewhere: two devices of one uid would give different objects the same.
+    memory.deviceUid = this.#uidBefore;
     this.#adopted = false;
   }
 
@@ -166,11 +173,20 @@ export class Hibernation {
     if (this.#image === "") return;
     const { memory } = this.#options;
     await memory.failpoints.pass("image.consume");
-    await this.requireStore().consume(this.#image);
+    await this.#consumeIfThere(this.#image);
     memory.emit({ type: "imageConsumed", image: this.#image });
     this.#image = "";
     this.#slots = undefined;
     await memory.failpoints.pass("image.consumed");
+  }
+
+  /** What somebody removed cannot come back over what the device does from now on. */
+  async #consumeIfThere(image: string): Promise<void> {
+    try {
+      await this.requireStore().consume(image);
+    } catch (error) {
+      if (toDeviceError(error).reason !== "IMAGE_NOT_FOUND") throw error;
+    }
   }
 
   /** Writes everything, then reads it back: the store's word is not taken for it. */
@@ -193,7 +209,10 @@ export class Hibernation {
 
   /** Makes the objects of an image. Once that is done a failure can be repeated with what is there. */
   async #adopt(tables: ImageTables, allowDifferences: readonly string[]): Promise<void> {
-    const { slots, checksums } = await adoptImage(this.#options.device(), tables, allowDifferences);
+    const device = this.#options.device();
+    const uidBefore = device.memory.deviceUid;
+    const { slots, checksums } = await adoptImage(device, tables, allowDifferences);
+    this.#uidBefore = uidBefore;
     this.#adopted = true;
     this.#slots = slots;
     this.#options.onAdopted(tables.device, checksums);

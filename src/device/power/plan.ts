@@ -4,10 +4,9 @@
  */
 import { formatBytes } from "../format.ts";
 import type { Rates } from "../hardware/rates.ts";
-import { WALK_SLICE_OBJECTS } from "../limits.ts";
-import { LIST_PINNED, PRIORITIES } from "../memory/lists.ts";
+import { OBJECTS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
-import { FLAG, NONE, RESIDENT } from "../memory/object-table.ts";
+import { FLAG, NONE } from "../memory/object-table.ts";
 import { roundUp } from "../memory/region.ts";
 import type { PlanBlocker, PlanShare, SuspendPlan } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
@@ -31,36 +30,43 @@ export interface PlanOptions {
 
 /** Adds up what a suspend of an ACTIVE device would move by which path, what it needs and how long it should take. */
 export async function planSuspend({ memory, gt, rates, policy, target }: PlanOptions): Promise<SuspendPlan> {
-  const evict = emptyShare();
-  const backupBlit = emptyShare();
-  const backupMemcpy = emptyShare();
-  const discard = emptyShare();
+  const shares = {
+    evict: emptyShare(),
+    backupBlit: emptyShare(),
+    backupMemcpy: emptyShare(),
+    discard: emptyShare(),
+  };
+  const room = { purgeable: 0, swappable: 0 };
   let requiredBytes = 0;
   let beyondWindowBytes = 0;
   let volatileBytes = 0;
-  let looked = 0;
-  for (const region of memory.localRegions) {
-    for (const slot of [...region.lists.all()]) {
-      if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
-      if (memory.table.state[slot] !== RESIDENT || memory.table.region[slot] !== region.index) continue;
-      const sizeBytes = memory.table.sizeBytes[slot];
-      const fate = fateOf(memory, slot);
-      const share = { evict, backupBlit, backupMemcpy, discard }[fate];
-      share.objects++;
-      share.bytes += sizeBytes;
-      if (fate === "discard") continue;
-      if (fate === "evict" && memory.table.has(slot, FLAG.VOLATILE)) volatileBytes += sizeBytes;
-      requiredBytes += roundUp(sizeBytes, memory.system.minPageBytes);
-      const byCpu = fate === "backupMemcpy" || gt.wedged || memory.blitter === undefined;
-      if (byCpu && !region.isVisible(memory.table.resource[slot])) beyondWindowBytes += sizeBytes;
-    }
+  const { table, system } = memory;
+  const byCpuOnly = gt.wedged || memory.blitter === undefined;
+  // By slot and not by list: clients go on meanwhile, and a list that is walked in slices leads astray when it changes.
+  for (let slot = 0; slot < table.slotsUsed; slot++) {
+    if ((slot + 1) % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (table.resource[slot] === NONE) continue;
+    const region = memory.region(table.region[slot]);
+    if (region === system) addRoom(memory, slot, room);
+    if (region.kind !== "LOCAL") continue;
+    const sizeBytes = table.sizeBytes[slot];
+    const fate = fateOf(memory, slot);
+    shares[fate].objects++;
+    shares[fate].bytes += sizeBytes;
+    if (fate === "discard") continue;
+    if (fate === "evict" && table.has(slot, FLAG.VOLATILE)) volatileBytes += sizeBytes;
+    requiredBytes += roundUp(sizeBytes, system.minPageBytes);
+    const byCpu = fate === "backupMemcpy" || byCpuOnly;
+    if (byCpu && !region.isVisible(table.resource[slot])) beyondWindowBytes += sizeBytes;
   }
-  const shares = { evict, backupBlit, backupMemcpy, discard };
-  const room = await roomOf(memory);
-  const freeBytes = memory.system.freeBytes + room.purgeable + volatileBytes;
-  const needs = { freeBytes, evictBytes: evict.bytes, backupBytes: backupBlit.bytes + backupMemcpy.bytes };
-  const availableBytes = availableOf(needs, room, policy, target.swaps);
+  const freeBytes = system.freeBytes + room.purgeable + volatileBytes;
+  const backupBytes = shares.backupBlit.bytes + shares.backupMemcpy.bytes;
+  const needs = { freeBytes, evictBytes: shares.evict.bytes, backupBytes };
+  const swap = { swappable: room.swappable, swapBytes: memory.swap?.freeBytes ?? 0 };
+  const availableBytes = availableOf(needs, swap, policy, target.swaps);
   const blockers = blockersOf(availableBytes, requiredBytes, beyondWindowBytes);
+  const backups = shares.backupBlit.objects + shares.backupMemcpy.objects;
+  if (table.count + backups > OBJECTS_MAX) blockers.push(tooManyBackups(table.count, backups));
   return {
     feasible: blockers.length === 0,
     blockers,
@@ -68,47 +74,35 @@ export async function planSuspend({ memory, gt, rates, policy, target }: PlanOpt
     systemMemoryRequiredBytes: requiredBytes,
     systemMemoryAvailableBytes: availableBytes,
     imageBytesMax: await imageBytesMaxOf(memory),
-    estimatedDurationNs: durationOf(shares, rates, gt.wedged || memory.blitter === undefined),
+    estimatedDurationNs: durationOf(shares, rates, byCpuOnly),
   };
 }
 
 /** What becomes of one object, in the order of tests of the walks: evicted if it can be, else backed up or given up. */
 function fateOf(memory: Memory, slot: number): "evict" | "backupBlit" | "backupMemcpy" | "discard" {
   const { table } = memory;
-  if (table.list[slot] % (LIST_PINNED + 1) !== LIST_PINNED) {
-    return table.dontNeed[slot] === 1 ? "discard" : "evict";
-  }
+  if (table.pinCount[slot] === 0) return table.dontNeed[slot] === 1 ? "discard" : "evict";
   if (decide(memory, slot, "pinned") === "back-up") return "backupBlit";
   return decide(memory, slot, "remaining") === "back-up" ? "backupMemcpy" : "discard";
 }
 
-/** What the shrinker could make of system memory as it is: by throwing away, and by swapping. */
-interface Room {
-  readonly purgeable: number;
-  readonly swappable: number;
-  readonly swapBytes: number;
+/** Adds what the shrinker could make of an object in system memory: by throwing it away, or by swapping. */
+function addRoom({ table }: Memory, slot: number, room: { purgeable: number; swappable: number }): void {
+  if (table.has(slot, FLAG.KERNEL) || table.pinCount[slot] > 0) return;
+  if (table.dontNeed[slot] === 1 || table.has(slot, FLAG.VOLATILE)) room.purgeable += table.sizeBytes[slot];
+  else room.swappable += table.sizeBytes[slot];
 }
 
-async function roomOf(memory: Memory): Promise<Room> {
-  const { table, system, swap } = memory;
-  let purgeable = 0;
-  let swappable = 0;
-  let looked = 0;
-  for (let priority = 0; priority < PRIORITIES; priority++) {
-    for (let slot = system.lists.head(priority); slot !== NONE; slot = table.listNext[slot]) {
-      if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
-      if (table.has(slot, FLAG.KERNEL)) continue;
-      if (table.dontNeed[slot] === 1 || table.has(slot, FLAG.VOLATILE)) purgeable += table.sizeBytes[slot];
-      else swappable += table.sizeBytes[slot];
-    }
-  }
-  return { purgeable, swappable, swapBytes: swap?.freeBytes ?? 0 };
+/** What swapping could do: how much could go, and how much there is room for. */
+interface SwapRoom {
+  readonly swappable: number;
+  readonly swapBytes: number;
 }
 
 /** How much system memory the suspend could have: what is free, and what swapping adds where it is allowed. */
 function availableOf(
   needs: { readonly freeBytes: number; readonly evictBytes: number; readonly backupBytes: number },
-  { swappable, swapBytes }: Room,
+  { swappable, swapBytes }: SwapRoom,
   policy: PowerPolicy,
   swaps: boolean,
 ): number {
@@ -138,6 +132,13 @@ function blockersOf(availableBytes: number, requiredBytes: number, beyondWindowB
     });
   }
   return blockers;
+}
+
+function tooManyBackups(objects: number, backups: number): PlanBlocker {
+  return {
+    reason: "LIMIT_EXCEEDED",
+    message: `The device holds ${objects} objects, and ${backups} backups more would be more than the ${OBJECTS_MAX} that it can.`,
+  };
 }
 
 function durationOf(

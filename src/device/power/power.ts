@@ -15,6 +15,7 @@ import type { Parts, SuspendTarget } from "./parts.ts";
 import { planSuspend } from "./plan.ts";
 import { nextState, type PowerEvent, stateError } from "./power-state.ts";
 import { rehearseResume, rehearseSuspend } from "./rehearsal.ts";
+import { ResetTurn } from "./reset-turn.ts";
 import type { ResumeSource } from "./resume-sequence.ts";
 import { RuntimePm, type RuntimePmSettings } from "./runtime-pm.ts";
 import { runtimeTarget, targetOf } from "./targets.ts";
@@ -33,7 +34,7 @@ export class Power {
   readonly #parts: Parts;
   readonly #emit: EventSink;
   readonly #log: TransitionLog;
-  #resetting = false;
+  readonly #reset = new ResetTurn();
   #checksums: Checksums | undefined;
 
   /** @throws DeviceError INVALID_REQUEST for settings of runtime PM that make no sense. */
@@ -50,9 +51,10 @@ export class Power {
       gate,
       clock,
       maySuspend: () =>
-        this.state === "ACTIVE" && this.#log.running === undefined && !this.#resetting && !gt.wedged,
+        this.state === "ACTIVE" && this.#log.running === undefined && !this.#reset.running && !gt.wedged,
       suspend: (dState) => this.#runtimeSuspend(dState),
       cancelSuspend: () => this.#log.running?.requestCancel(),
+      resetEnded: () => this.#reset.ended,
       resume: () => this.#runtimeResume(),
     });
   }
@@ -177,13 +179,15 @@ export class Power {
     await this.#wake();
     if (this.state === "FAILED") this.#refuseSecond();
     else this.#requireFree("a reset of the GT");
-    await this.#whileResetting(() => this.#parts.gt.reset());
+    await this.#reset.run(() => this.#parts.gt.reset());
+    // Nothing suspends itself while it is wedged or being reset, and nobody tells when that has ended.
+    this.runtime.noteIdle();
   }
 
   /** Makes the device as new, from any state: waits for a running transition to end, then drops everything. */
   async resetFactory(): Promise<void> {
-    if (this.#resetting) throw resetInProgress();
-    await this.#whileResetting(async () => {
+    this.#reset.requireNone();
+    await this.#reset.run(async () => {
       this.#log.running?.requestCancel();
       await this.#log.running?.ended(TRANSITION_END_WAIT_MS);
       if (this.#log.running !== undefined) throw inProgress(this.#log.running);
@@ -194,11 +198,15 @@ export class Power {
         this.#checksums = undefined;
         this.sleepState = undefined;
         this.suspendCount = 0;
+        this.#log.madeNew();
         if (this.state !== "ACTIVE") this.#enter("reset", "D0");
         else if (this.dState !== "D0") this.#setDState("D0");
         this.runtime.noteReset();
       } finally {
-        if (this.state === "ACTIVE") gate.open();
+        if (this.state === "ACTIVE") {
+          if (this.dState === "D0") gate.open();
+          else this.#closeWhileAsleep();
+        }
       }
     });
   }
@@ -242,6 +250,7 @@ export class Power {
 
   async #resume(transition: Transition, source: ResumeSource, fromActive: boolean): Promise<void> {
     const { gate, hibernation } = this.#parts;
+    const { suspendCount } = this;
     const { failure, powerOn, compared } = await resumeOrKeep(this.#parts, transition, source);
     // What is not what it was has been given up, and the rest is right: the next resume does not compare again.
     if (failure === undefined || compared) this.#checksums = undefined;
@@ -251,6 +260,8 @@ export class Power {
       this.#enter("failed", "D0");
     } else if (fromActive) {
       await hibernation.giveBack();
+      this.suspendCount = suspendCount;
+      this.#checksums = undefined;
       this.#enter("imageRefused", "D0");
     } else {
       this.#enter("powerNotOn", this.dState);
@@ -264,15 +275,20 @@ export class Power {
     const { gate } = this.#parts;
     const target = runtimeTarget(dState);
     const transition = this.#log.begin({ ...target, kind: "RUNTIME_SUSPEND" });
-    gate.close(
-      () => this.#stateError("SUSPENDING", "this call"),
-      () => void this.runtime.wake().catch(rethrow),
-    );
+    this.#closeWhileAsleep();
     const { failure } = await suspendOrRecover(this.#parts, transition, target);
     if (failure === undefined) this.#setDState(dState);
     this.#log.finish(transition, failure);
     if (failure !== undefined) gate.open();
     return failure === undefined;
+  }
+
+  /** Whoever comes waits, and wakes the device. */
+  #closeWhileAsleep(): void {
+    this.#parts.gate.close(
+      () => this.#stateError("SUSPENDING", "this call"),
+      () => void this.runtime.wake().catch(rethrow),
+    );
   }
 
   async #runtimeResume(): Promise<boolean> {
@@ -297,7 +313,7 @@ export class Power {
 
   /** Waits until a device that suspended itself is awake, or has failed to wake. */
   async #wake(): Promise<void> {
-    if (this.#resetting) throw resetInProgress();
+    this.#reset.requireNone();
     if (this.runtime.status !== "ACTIVE") await this.runtime.wake();
   }
 
@@ -340,18 +356,8 @@ export class Power {
     return transition.describe();
   }
 
-  /** No transition begins and no other reset while one is in progress. */
-  async #whileResetting(reset: () => Promise<void>): Promise<void> {
-    this.#resetting = true;
-    try {
-      await reset();
-    } finally {
-      this.#resetting = false;
-    }
-  }
-
   #refuseSecond(): void {
-    if (this.#resetting) throw resetInProgress();
+    this.#reset.requireNone();
     // A device that suspends itself does not stand in anybody's way: it is woken.
     if (this.#log.running === undefined || this.runtime.status !== "ACTIVE") return;
     throw inProgress(this.#log.running);
@@ -363,13 +369,6 @@ function inProgress(running: Transition): DeviceError {
     "TRANSITION_IN_PROGRESS",
     `Transition ${running.id} (${running.kind}) is running; wait for its end or cancel it.`,
     { transition: running.id },
-  );
-}
-
-function resetInProgress(): DeviceError {
-  return new DeviceError(
-    "TRANSITION_IN_PROGRESS",
-    "The device is being reset; try again when that has ended.",
   );
 }
 

@@ -31,8 +31,11 @@ export async function restoreRegions(
     await pipelined(ownerBatches(memory, region, step), async (batch) => {
       check();
       const failpoint = step === "early" ? "restoreEarly.object" : "restoreLate.object";
-      const begun = await passing(memory, batch, failpoint);
-      const ready = await passing(memory, batch.slice(0, begun.passed), "restore.populate");
+      const begun = await passing(memory, batch, { failpoint, check });
+      const ready = await passing(memory, batch.slice(0, begun.passed), {
+        failpoint: "restore.populate",
+        check,
+      });
       const owners = batch.slice(0, ready.passed);
       const failure = ready.failure ?? begun.failure;
       const list = new CopyList();

@@ -39,6 +39,8 @@ export interface RuntimePmOptions {
   readonly suspend: (dState: "D3HOT" | "D3COLD") => Promise<boolean>;
   /** Asks a running suspend to stop. */
   readonly cancelSuspend: () => void;
+  /** Resolves when no reset is in progress. */
+  readonly resetEnded: () => Promise<void>;
   /** Runs the transition back to D0; answers whether the device can be used. Never rejects. */
   readonly resume: () => Promise<boolean>;
 }
@@ -176,11 +178,18 @@ export class RuntimePm {
       this.#options.cancelSuspend();
       await this.#suspending;
     }
+    // One that waited for the same suspend to end goes first, and there may be nothing left to wake.
+    await this.#options.resetEnded();
     if (this.#status !== "SUSPENDED") return;
     this.#status = "RESUMING";
     const isAwake = await this.#options.resume();
-    if (isAwake) this.noteReset();
-    else this.#status = "SUSPENDED";
+    if (!isAwake) {
+      this.#status = "SUSPENDED";
+      return;
+    }
+    this.noteReset();
+    // Who woke it need not have come to use it: then nobody will tell when that has ended.
+    this.noteIdle();
   }
 
   #leaveSuspended(): void {

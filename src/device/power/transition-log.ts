@@ -24,6 +24,9 @@ export interface TransitionStart {
   readonly dState: DState;
 }
 
+/** Boot brought the device to ACTIVE: that is what a resume of a fresh device is answered with. */
+const BOOTED_ACTIVE: TransitionStart = { kind: "RESUME", sleepState: "S3", dState: "D0" };
+
 export class TransitionLog {
   /** Oldest first. */
   readonly #transitions: Transition[] = [];
@@ -35,8 +38,7 @@ export class TransitionLog {
 
   constructor(options: TransitionLogOptions) {
     this.#options = options;
-    // Boot brought the device to ACTIVE: that is what a resume of a fresh device is answered with.
-    this.#latest = this.#atBoot({ kind: "RESUME", sleepState: "S3", dState: "D0" });
+    this.#latest = this.#atBoot(BOOTED_ACTIVE);
   }
 
   get running(): Transition | undefined {
@@ -56,6 +58,11 @@ export class TransitionLog {
   /** The device boots suspended: that is what a suspend to the same state is answered with. */
   bootedSuspended(sleepState: SleepState): void {
     this.#latest = this.#atBoot({ kind: "SUSPEND", sleepState, dState: "D3COLD" });
+  }
+
+  /** The device is as new: what led to the state in which it was is past. */
+  madeNew(): void {
+    this.#latest = this.#atBoot(BOOTED_ACTIVE);
   }
 
   /** Begins a transition. Legal when none is running. */

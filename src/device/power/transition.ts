@@ -166,9 +166,10 @@ export class Transition {
     this.#canFail = false;
   }
 
-  /** Calls `listener` when a cancel is asked for: what ends a wait early. */
+  /** Calls `listener` when a cancel is asked for, at once if one was: what ends a wait early. */
   onCancel(listener: () => void): void {
-    this.#cancelListeners.push(listener);
+    if (this.#cancelRequested) listener();
+    else this.#cancelListeners.push(listener);
   }
 
   end(state: Exclude<TransitionState, "RUNNING">, error?: DeviceError): void {

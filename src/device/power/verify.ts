@@ -21,9 +21,8 @@ export type TakenChecksums = Map<number, number>;
  */
 export async function takeChecksums(memory: Memory): Promise<TakenChecksums> {
   const checksums: TakenChecksums = new Map();
-  await visitContent(memory, async (slot) => {
-    if (!memory.reservations.isActive(slot)) checksums.set(slot, await crcOfObject(memory, slot));
-  });
+  const isWanted = (slot: number): boolean => !memory.reservations.isActive(slot);
+  await sumContent(memory, checksums, isWanted);
   return checksums;
 }
 
@@ -44,19 +43,28 @@ export async function checksumMoving(
 
 /** Adds those that were left out. Legal when the GT is idle. */
 export async function addChecksums(memory: Memory, checksums: TakenChecksums): Promise<void> {
-  await visitContent(memory, async (slot) => {
-    if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot));
-  });
+  await sumContent(memory, checksums, (slot) => !checksums.has(slot));
 }
 
-async function visitContent(memory: Memory, visit: (slot: number) => Promise<void>): Promise<void> {
-  const { table } = memory;
+async function sumContent(
+  memory: Memory,
+  checksums: TakenChecksums,
+  isWanted: (slot: number) => boolean,
+): Promise<void> {
+  const { table, locks } = memory;
   let looked = 0;
   for (let slot = table.orderHead; slot !== NONE; slot = table.orderNext[slot]) {
     if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
     if (table.resource[slot] === NONE) continue;
     if (table.pinCount[slot] > 0 && table.has(slot, FLAG.PM_VOLATILE)) continue;
-    await visit(slot);
+    if (!isWanted(slot)) continue;
+    // Work that was accepted before still makes room for its objects, and would move this one away half read.
+    await locks.lock(slot);
+    try {
+      if (table.resource[slot] !== NONE) checksums.set(slot, await crcOfObject(memory, slot));
+    } finally {
+      locks.unlock(slot);
+    }
   }
 }
 

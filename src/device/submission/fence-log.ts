@@ -10,6 +10,8 @@ export class FenceLog {
   readonly #requests = new Map<string, Request>();
   /** Ids of settled fences, oldest first. */
   #settled: string[] = [];
+  /** Who waits for a fence that is pending, by its id. Whoever gives up is taken out: fences may be pending for hours. */
+  readonly #waiting = new Map<string, Set<() => void>>();
   #nextId = 1;
 
   constructor(clock: Clock) {
@@ -35,6 +37,9 @@ export class FenceLog {
     request.fence.onSettled(() => {
       request.settledAtNs = this.#clock.monotonicNs();
       this.#settled.push(request.id);
+      const waiting = this.#waiting.get(request.id) ?? [];
+      this.#waiting.delete(request.id);
+      for (const tell of waiting) tell();
       // Forgotten in bulk, so that the cost of a fence does not grow with their number.
       if (this.#settled.length < 2 * FENCES_KEPT_MAX) return;
       for (const id of this.#settled.splice(0, FENCES_KEPT_MAX)) this.#requests.delete(id);
@@ -65,17 +70,32 @@ export class FenceLog {
       );
     }
     const request = this.get(id);
-    const over = new Promise<void>((resolve) => {
-      request.fence.onSettled(resolve);
-      signal?.addEventListener("abort", () => resolve(), { once: true });
-    });
-    if (await settledWithin(this.#clock, over, timeoutMs)) {
-      if (request.fence.state !== "PENDING") return request.describe();
+    const inTime = request.fence.state !== "PENDING" || (await this.#settledWithin(id, timeoutMs, signal));
+    if (request.fence.state !== "PENDING") return request.describe();
+    if (inTime)
       throw new DeviceError("CALL_CANCELLED", `Nobody waits for fence ${id} any more.`, { fence: id });
-    }
     throw new DeviceError("DEADLINE_EXCEEDED", `Fence ${id} was still pending after ${timeoutMs} ms.`, {
       fence: id,
     });
+  }
+
+  /** Whether a fence that is pending has settled, or nobody waits for it any more, within `timeoutMs`. */
+  async #settledWithin(id: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+    let tell = (): void => {};
+    const over = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    const waiting = this.#waiting.get(id) ?? new Set();
+    this.#waiting.set(id, waiting.add(tell));
+    signal?.addEventListener("abort", tell);
+    if (signal?.aborted === true) tell();
+    try {
+      return await settledWithin(this.#clock, over, timeoutMs);
+    } finally {
+      signal?.removeEventListener("abort", tell);
+      waiting.delete(tell);
+      if (waiting.size === 0 && this.#waiting.get(id) === waiting) this.#waiting.delete(id);
+    }
   }
 
   #isExpired(request: Request): boolean {

@@ -123,7 +123,10 @@ export class Gt {
       throw error;
     }
     for (const unit of this.units) {
+      // Work that came while the engines were starting has woken the heartbeat, which must find nothing to wait for.
+      unit.heartbeat.park();
       unit.queue.takeAll();
+      for (const ring of unit.ownContexts) ring.failAll(engineHung("the engines were started"));
       unit.sanitize();
     }
     this.contexts.registerAll();

@@ -7,7 +7,6 @@ import { COMMAND_LENGTH_MAX, OP_ADD, OP_XOR, type RingWriter } from "../hardware
 import { SPIN_MAX_MS, WORK_COMMANDS_MAX } from "../limits.ts";
 import { requireUsable } from "../memory/lifecycle.ts";
 import { type Memory, objectNotFound } from "../memory/memory.ts";
-import { runsOf } from "../memory/object-runs.ts";
 import { NONE } from "../memory/object-table.ts";
 import { requireClientObject } from "../memory/objects.ts";
 import type { Usage } from "../memory/reservations.ts";
@@ -249,10 +248,21 @@ interface BankRun {
   readonly lengthBytes: number;
 }
 
-/** Where the bytes of a request's objects are. */
+/** The blocks of an object, in the order of its bytes: where each lies in the bank, and where in the object it ends. */
+interface Blocks {
+  readonly bank: number;
+  readonly offsetsBytes: readonly number[];
+  readonly endsBytes: readonly number[];
+}
+
+/**
+ * Where the bytes of a request's objects are. They stay there while it runs, so that each is asked once: thousands of
+ * commands may name an object of thousands of blocks.
+ */
 class Places {
   readonly #memory: Memory;
   readonly #slots: ReadonlyMap<string, number>;
+  readonly #blocks = new Map<string, Blocks>();
 
   constructor(memory: Memory, slots: ReadonlyMap<string, number>) {
     this.#memory = memory;
@@ -264,19 +274,37 @@ class Places {
   }
 
   runs(id: string, offsetBytes: number, lengthBytes: number): BankRun[] {
-    const slot = this.#slots.get(id) ?? NONE;
-    const region = this.#memory.region(this.#memory.table.region[slot]);
+    const { bank, offsetsBytes, endsBytes } = this.#blocksOf(id);
     const runs: BankRun[] = [];
-    for (const run of runsOf(region, this.#memory.table.resource[slot], offsetBytes, lengthBytes)) {
-      for (let done = 0; done < run.lengthBytes; done += COMMAND_LENGTH_MAX) {
-        runs.push({
-          bank: region.bank.index,
-          offsetBytes: run.bankOffsetBytes + done,
-          lengthBytes: Math.min(COMMAND_LENGTH_MAX, run.lengthBytes - done),
-        });
+    const end = offsetBytes + lengthBytes;
+    let block = firstBeyond(endsBytes, offsetBytes);
+    for (let at = offsetBytes; at < end; block++) {
+      const blockStart = endsBytes[block - 1] ?? 0;
+      const blockEnd = Math.min(end, endsBytes[block]);
+      while (at < blockEnd) {
+        const length = Math.min(COMMAND_LENGTH_MAX, blockEnd - at);
+        runs.push({ bank, offsetBytes: offsetsBytes[block] + at - blockStart, lengthBytes: length });
+        at += length;
       }
     }
     return runs;
+  }
+
+  #blocksOf(id: string): Blocks {
+    const known = this.#blocks.get(id);
+    if (known !== undefined) return known;
+    const { table } = this.#memory;
+    const slot = this.#slots.get(id) ?? NONE;
+    const region = this.#memory.region(table.region[slot]);
+    const offsetsBytes: number[] = [];
+    const endsBytes: number[] = [];
+    region.forEachBlock(table.resource[slot], (offsetBytes, lengthBytes) => {
+      offsetsBytes.push(offsetBytes);
+      endsBytes.push((endsBytes.at(-1) ?? 0) + lengthBytes);
+    });
+    const blocks = { bank: region.bank.index, offsetsBytes, endsBytes };
+    this.#blocks.set(id, blocks);
+    return blocks;
   }
 
   /** The runs of a copy, cut so that both sides are contiguous. */
@@ -305,4 +333,16 @@ class Places {
       if (targetDone === target.lengthBytes) [targetIndex, targetDone] = [targetIndex + 1, 0];
     }
   }
+}
+
+/** Index of the first of these ascending ends that lies beyond a position. */
+function firstBeyond(ends: readonly number[], position: number): number {
+  let low = 0;
+  let high = ends.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ends[middle] <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
