@@ -53,6 +53,9 @@ export const PATH_PARAMETER_LENGTH_MAX = 256;
 /** Chunk of a content stream when the reader names none (api.md). Unit: bytes. */
 export const CONTENT_CHUNK_BYTES_DEFAULT = 256 * KIB;
 
+/** Chunks of a stream over REST that are under way to the client: while one goes, the next is read. */
+export const CONTENT_CHUNKS_AHEAD = 2;
+
 /** Longest time a content stream over REST may carry nothing before it is cut. Unit: milliseconds. */
 export const CONTENT_IDLE_TIMEOUT_MS = 120_000;
 

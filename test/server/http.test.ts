@@ -124,6 +124,21 @@ describe("a failure of the device", () => {
     });
   });
 
+  it("in the middle of content cuts the download off, whose length was promised", async () => {
+    const device = new FakeDevice();
+    await using wires = await startWires([device]);
+    const object = { sizeBytes: 2 ** 20, regions: [], flags: [], alignmentBytes: 0, label: "" };
+    const { id } = await device.execute({ type: "createObject", ...object });
+    device.gate = async (command) => {
+      if (command.type === "readObject" && command.offsetBytes > 0) {
+        throw new DeviceError("CONTENT_UNKNOWN", "Nobody can vouch for it.");
+      }
+    };
+    const response = await fetch(`${wires.baseUrl}/v1/devices/card0/objects/${id}/content`);
+    expect(response.headers.get("content-length")).toBe(String(2 ** 20));
+    await expect(response.arrayBuffer()).rejects.toThrow();
+  });
+
   it("that nobody foresaw is INTERNAL, and is in the log with its stack", async () => {
     const device = new FakeDevice();
     await using wires = await startWires([device]);
