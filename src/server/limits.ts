@@ -33,6 +33,9 @@ export const HTTP_BODY_BYTES_MAX = MIB;
 /** Longest answer whose JSON is kept for the next time that it is the same: one for each of some 50 routes. Unit: bytes. */
 export const KEPT_ANSWER_BYTES_MAX = 64 * KIB;
 
+/** Longest message whose memory is kept for the next ones. Unit: bytes. */
+export const KEPT_WRITER_BYTES_MAX = 64 * KIB;
+
 /**
  * Longest name of an object in JSON, its quotes and comma counted: a device's name has at most 63 characters, an id at
  * most 16. Unit: bytes.

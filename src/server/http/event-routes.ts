@@ -12,7 +12,7 @@ import { readBindings } from "./bindings.ts";
 import { goneOf } from "./client-gone.ts";
 import { errorBody } from "./error-reply.ts";
 import { EVENTS_PATH } from "./hand-written.ts";
-import { encodeRequest } from "./request-message.ts";
+import { requestEncoder } from "./request-message.ts";
 
 const EVENT = messageOf("torpor.v1.Event");
 const TYPE_NAMES = new Map(
@@ -27,10 +27,11 @@ interface EventsRequest {
 export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchEvents>[0]): void {
   const binding = readBindings(REGISTRY).find(({ rpc }) => rpc === "torpor.v1.DeviceService/WatchEvents");
   assert(binding !== undefined, "WatchEvents has a binding");
+  const encodeRequest = requestEncoder(binding);
   app.get<EventsRequest>(EVENTS_PATH, { exposeHeadRoute: false }, async (request, reply) => {
     const lastEventId = readLastEventId(request.headers["last-event-id"]);
     const query = { ...request.query, ...(lastEventId === undefined ? {} : { afterSequence: lastEventId }) };
-    const bytes = encodeRequest(binding, { parameters: {}, query, body: undefined });
+    const bytes = encodeRequest({ parameters: {}, query, body: undefined });
     const events = watchEvents(deps, bytes, {
       signal: goneOf(reply.raw),
       recheck: request.admission?.recheck,
