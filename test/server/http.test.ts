@@ -222,6 +222,8 @@ describe("shutting down", () => {
     const closed = wires.app.close();
     release.resolve();
     expect((await running).status).toBe(200);
+    // As the daemon does while it drains: its client would keep the connection for the next request.
+    wires.app.server.closeIdleConnections();
     await closed;
     await wires[Symbol.asyncDispose]();
   });

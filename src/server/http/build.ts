@@ -31,6 +31,7 @@ import { type MetricsSource, monitoringRoutes } from "./monitoring-routes.ts";
 import { answerUnknownRoutes } from "./not-found.ts";
 import { guardOrigin } from "./origin-guard.ts";
 import { routeLabel } from "./route-path.ts";
+import { sendTogether } from "./send-together.ts";
 import { tlsServer } from "./tls-server.ts";
 import { traceRequests } from "./trace-requests.ts";
 import { transcodedRoutes } from "./transcoder.ts";
@@ -91,6 +92,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   ]);
   deferContinue(app);
   boundArrival(app, deps.arrivalMs ?? REQUEST_ARRIVAL_MS);
+  sendTogether(app);
   observe(app, deps.observer);
   monitoringRoutes(app, { isReady: deps.isReady, version: deps.version, metrics: deps.metrics });
   app.register((scope, _options, done) => {
