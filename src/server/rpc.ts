@@ -44,6 +44,7 @@ import { batchHandlers } from "./handlers/batch-handlers.ts";
 import { deviceHandlers } from "./handlers/device-handlers.ts";
 import { engineHandlers } from "./handlers/engine-handlers.ts";
 import { faultHandlers } from "./handlers/fault-handlers.ts";
+import type { Client } from "./handlers/hold.ts";
 import { imageHandlers } from "./handlers/image-handlers.ts";
 import { objectHandlers } from "./handlers/object-handlers.ts";
 import { powerHandlers } from "./handlers/power-handlers.ts";
@@ -60,12 +61,16 @@ export interface UnaryRpc {
   call(request: Buffer, origin?: CallOrigin): Promise<Buffer>;
 }
 
-/** Who waits for the answer of a call. */
+/** Where a call comes from. */
 export interface CallOrigin {
-  /** Aborted when the caller has gone away. */
-  readonly signal?: AbortSignal;
+  readonly client?: WaitingClient;
   /** Who the gate found it to be; undefined where callers are not told apart. */
   readonly caller?: string | undefined;
+}
+
+export interface WaitingClient extends Client {
+  /** Whether it has gone away already. */
+  readonly hasGone: boolean;
 }
 
 /** All unary RPCs by path. @param ledger the daemon's, for both wires */
@@ -159,21 +164,24 @@ interface UnaryDefinition<Request> {
 type Bind = <Request, Response>(
   definition: UnaryDefinition<Request>,
   answer: MessageType<Response>,
-  handler: (request: Request, signal?: AbortSignal) => Promise<Response>,
+  handler: (request: Request, client?: Client) => Promise<Response>,
 ) => UnaryRpc;
 
 function binder(ledger: RequestLedger): Bind {
   return (definition, answer, handler) => ({
     path: definition.path,
-    async call(request, { signal, caller } = {}) {
-      if (signal?.aborted === true)
+    async call(request, { client, caller } = {}) {
+      if (client?.hasGone === true)
         throw new WireError("CALL_CANCELLED", "The client has gone away already.");
       const message = decodeMessage(definition.requestDeserialize, request);
-      const work = async (gone?: AbortSignal) => writeMessage(answer, await handler(message, gone));
       const requestId = requestIdOf(message);
-      if (requestId === "") return work(signal);
+      if (requestId === "") return writeMessage(answer, await handler(message, client));
       const body = definition.requestSerialize({ ...message, requestId: "" });
-      return ledger.run({ caller, method: definition.path, requestId, body }, work, signal);
+      return ledger.run(
+        { caller, method: definition.path, requestId, body },
+        async (signal) => writeMessage(answer, await handler(message, { signal })),
+        client?.signal,
+      );
     },
   });
 }

@@ -123,7 +123,7 @@ function targetOf(
   signal: AbortSignal,
 ): ContentTarget {
   const { device, id } = parseChildName(request.name, "objects");
-  return { device: requireDevice(devices, device), object: id, ...holdOf(request, signal) };
+  return { device: requireDevice(devices, device), object: id, ...holdOf(request, { signal }) };
 }
 
 /** What comes before the bytes in a ReadObjectResponse: they are read to where they are sent from, and copied no more. */

@@ -13,9 +13,9 @@ import { holdOf } from "../handlers/hold.ts";
 import { CONTENT_IDLE_TIMEOUT_MS } from "../limits.ts";
 import type { ContentDirection, WireObserver } from "../observer.ts";
 import { parseContentRange, parseRange } from "./byte-range.ts";
-import { goneOf } from "./client-gone.ts";
 import { sendContinue } from "./expect-continue.ts";
 import { CONTENT_PATH } from "./hand-written.ts";
+import { HttpClient } from "./http-client.ts";
 import { ChunkRooms } from "./send-content.ts";
 
 interface ContentRequest {
@@ -124,7 +124,7 @@ function target(
   }
   const wish = holdOf(
     { holdDuringTransition: request.query.holdDuringTransition === "true" },
-    goneOf(reply.raw),
+    new HttpClient(reply.raw),
   );
   return { device: requireDevice(devices, device), object, ...wish };
 }

@@ -9,9 +9,9 @@ import type { ToldEvent } from "../events/event-log.ts";
 import { watchEvents } from "../handlers/watch-handler.ts";
 import { CONTENT_IDLE_TIMEOUT_MS, EVENT_RETRY_MS } from "../limits.ts";
 import { readBindings } from "./bindings.ts";
-import { goneOf } from "./client-gone.ts";
 import { errorBody } from "./error-reply.ts";
 import { EVENTS_PATH } from "./hand-written.ts";
+import { HttpClient } from "./http-client.ts";
 import { requestEncoder } from "./request-message.ts";
 
 const EVENT = messageOf("torpor.v1.Event");
@@ -33,7 +33,7 @@ export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchE
     const query = { ...request.query, ...(lastEventId === undefined ? {} : { afterSequence: lastEventId }) };
     const bytes = encodeRequest({ parameters: {}, query, body: undefined });
     const events = watchEvents(deps, bytes, {
-      signal: goneOf(reply.raw),
+      signal: new HttpClient(reply.raw).signal,
       recheck: request.admission?.recheck,
     });
     // The first is there at once; what is wrong with the request gets a status of its own.

@@ -11,7 +11,7 @@ import { HttpBody } from "../gen/google/api/httpbody.ts";
 import { HTTP_BODY_BYTES_MAX, KEPT_ANSWER_BYTES_MAX } from "../limits.ts";
 import type { UnaryRpc } from "../rpc.ts";
 import { type Binding, readBindings } from "./bindings.ts";
-import { goneOf } from "./client-gone.ts";
+import { HttpClient } from "./http-client.ts";
 import { requestEncoder } from "./request-message.ts";
 import { fastifyPath } from "./route-path.ts";
 
@@ -53,7 +53,7 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
       };
       const message = encodeRequest({ parameters, query, body, headers });
       const { admission } = request;
-      const origin = { signal: goneOf(reply.raw), caller: admission?.identity };
+      const origin = { client: new HttpClient(reply.raw), caller: admission?.identity };
       const call = (bytes: Buffer) => rpc.call(bytes, origin);
       const answer = await (admission?.run(message, call) ?? call(message));
       if (output.typeName === HTTP_BODY) return sendHttpBody(reply, answer);
