@@ -42,6 +42,20 @@ describe("what no route serves", () => {
   });
 });
 
+describe("what no route serves, with a body", () => {
+  it("is refused before the body is asked for", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    const head = "POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    const answer = await sendRaw(
+      wires.baseUrl,
+      `${head}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n`,
+      "]}}",
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 404 /);
+    expect(errorOf(answer)).toMatchObject({ details: [info("ROUTE_NOT_FOUND")] });
+  });
+});
+
 describe("a request that cannot be read", () => {
   it("is 413 when its body is too large, before the body is asked for", async () => {
     await using wires = await startWires([new FakeDevice()]);

@@ -83,12 +83,13 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     return503OnClosing: false,
   });
   app.setErrorHandler(replyWithError);
-  answerUnknownRoutes(app);
+  const refuseUnknown = answerUnknownRoutes(app);
   checkRequests(app, [
     ...(deps.tracer === undefined ? [] : [traceRequests(app, deps.tracer)]),
     refuseWhileClosing(app),
     guardOrigin(deps.allowedHosts),
     guardCalls(app, deps.gate),
+    refuseUnknown,
   ]);
   deferContinue(app);
   boundArrival(app, deps.arrivalMs ?? REQUEST_ARRIVAL_MS);
