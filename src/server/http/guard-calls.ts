@@ -37,7 +37,9 @@ export function guardCalls(app: FastifyInstance, gate: Gate): RequestCheck {
     if (admission === undefined) return;
     request.admission = admission;
     // The transcoder learns more from the message; content routes have nothing but their path.
-    admission.concerns(request.url.replace(/^\/v1\/|(?:\/content|:\w+)?(?:\?.*)?$/g, ""));
+    if (admission.isAudited) {
+      admission.concerns(request.url.replace(/^\/v1\/|(?:\/content|:\w+)?(?:\?.*)?$/g, ""));
+    }
     response.once("close", () => {
       if (response.writableFinished) admission.succeeded();
       admission.close();
