@@ -146,12 +146,16 @@ export interface ChecksumObject extends Holdable {
   readonly type: "checksumObject";
   readonly object: string;
 }
-/** One chunk of content, at most CONTENT_CHUNK_BYTES_MAX. The answer is a copy. */
+/**
+ * One chunk of content, at most CONTENT_CHUNK_BYTES_MAX. The answer is a copy: `into`, of exactly that length, where it is
+ * given, for readers that have the memory already.
+ */
 export interface ReadObject extends Holdable {
   readonly type: "readObject";
   readonly object: string;
   readonly offsetBytes: number;
   readonly lengthBytes: number;
+  readonly into?: Uint8Array;
 }
 /**
  * One chunk of content. The first chunk of a stream (it may be empty) says in `declaredBytes` how much will follow,

@@ -276,8 +276,7 @@ export class AssembledDevice implements Device {
         return this.#describe();
       },
       checksumObject: ({ object }) => checksumContent(memory, object),
-      readObject: ({ object, offsetBytes, lengthBytes }) =>
-        readContent(memory, object, offsetBytes, lengthBytes),
+      readObject: (command) => readContent(memory, command),
       writeObject: async ({ object, offsetBytes, data, declaredBytes }) => ({
         bytesWritten: await writeContent(memory, object, offsetBytes, data, declaredBytes ?? data.length),
       }),

@@ -33,6 +33,9 @@ export const HTTP_BODY_BYTES_MAX = MIB;
 /** Longest answer whose JSON is kept for the next time that it is the same: one for each of some 50 routes. Unit: bytes. */
 export const KEPT_ANSWER_BYTES_MAX = 64 * KIB;
 
+/** Longest message whose memory is kept for the next ones. Unit: bytes. */
+export const KEPT_WRITER_BYTES_MAX = 64 * KIB;
+
 /**
  * Longest name of an object in JSON, its quotes and comma counted: a device's name has at most 63 characters, an id at
  * most 16. Unit: bytes.
@@ -52,6 +55,9 @@ export const PATH_PARAMETER_LENGTH_MAX = 256;
 
 /** Chunk of a content stream when the reader names none (api.md). Unit: bytes. */
 export const CONTENT_CHUNK_BYTES_DEFAULT = 256 * KIB;
+
+/** Chunks of a stream over REST that are under way to the client: while one goes, the next is read. */
+export const CONTENT_CHUNKS_AHEAD = 2;
 
 /** Longest time a content stream over REST may carry nothing before it is cut. Unit: milliseconds. */
 export const CONTENT_IDLE_TIMEOUT_MS = 120_000;

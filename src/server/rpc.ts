@@ -4,15 +4,47 @@
  */
 import type { DeviceRegistry } from "./devices.ts";
 import { WireError } from "./errors.ts";
-import { DeviceServiceService } from "./gen/torpor/v1/device.ts";
-import { EngineServiceService } from "./gen/torpor/v1/engine.ts";
-import { FaultServiceService } from "./gen/torpor/v1/fault.ts";
-import { MemoryServiceService } from "./gen/torpor/v1/memory.ts";
-import { PowerServiceService } from "./gen/torpor/v1/power.ts";
+import { HttpBody } from "./gen/google/api/httpbody.ts";
+import { Empty } from "./gen/google/protobuf/empty.ts";
+import { Context } from "./gen/torpor/v1/context.ts";
+import { DeviceServiceService, ListDevicesResponse } from "./gen/torpor/v1/device.ts";
+import {
+  Engine,
+  EngineServiceService,
+  ListContextsResponse,
+  ListEnginesResponse,
+} from "./gen/torpor/v1/engine.ts";
+import { Failpoint, FaultServiceService, ListFailpointsResponse } from "./gen/torpor/v1/fault.ts";
+import { Fence } from "./gen/torpor/v1/fence.ts";
+import { Device } from "./gen/torpor/v1/gpu.ts";
+import { Image } from "./gen/torpor/v1/image.ts";
+import {
+  AdviseObjectResponse,
+  BatchCreateObjectsResponse,
+  BatchPinObjectsResponse,
+  BatchUnpinObjectsResponse,
+  ChecksumObjectResponse,
+  EvictRegionResponse,
+  ListObjectsResponse,
+  ListRegionsResponse,
+  MemoryServiceService,
+  Usage,
+} from "./gen/torpor/v1/memory.ts";
+import { Object as ObjectMessage } from "./gen/torpor/v1/object.ts";
+import {
+  ListImagesResponse,
+  ListTransitionsResponse,
+  PowerServiceService,
+  SuspendPlan,
+  Transition,
+} from "./gen/torpor/v1/power.ts";
+import { Region } from "./gen/torpor/v1/region.ts";
+import { RuntimePm } from "./gen/torpor/v1/runtime_pm.ts";
 import { batchHandlers } from "./handlers/batch-handlers.ts";
 import { deviceHandlers } from "./handlers/device-handlers.ts";
 import { engineHandlers } from "./handlers/engine-handlers.ts";
 import { faultHandlers } from "./handlers/fault-handlers.ts";
+import type { Client } from "./handlers/hold.ts";
 import { imageHandlers } from "./handlers/image-handlers.ts";
 import { objectHandlers } from "./handlers/object-handlers.ts";
 import { powerHandlers } from "./handlers/power-handlers.ts";
@@ -21,6 +53,7 @@ import { runtimePmHandlers } from "./handlers/runtime-pm-handlers.ts";
 import { usageHandlers } from "./handlers/usage-handlers.ts";
 import { workHandlers } from "./handlers/work-handlers.ts";
 import type { RequestLedger } from "./idempotency.ts";
+import { type MessageType, writeMessage } from "./message-writer.ts";
 
 export interface UnaryRpc {
   /** `/torpor.v1.DeviceService/GetDevice`. */
@@ -28,12 +61,16 @@ export interface UnaryRpc {
   call(request: Buffer, origin?: CallOrigin): Promise<Buffer>;
 }
 
-/** Who waits for the answer of a call. */
+/** Where a call comes from. */
 export interface CallOrigin {
-  /** Aborted when the caller has gone away. */
-  readonly signal?: AbortSignal;
+  readonly client?: WaitingClient;
   /** Who the gate found it to be; undefined where callers are not told apart. */
   readonly caller?: string | undefined;
+}
+
+export interface WaitingClient extends Client {
+  /** Whether it has gone away already. */
+  readonly hasGone: boolean;
 }
 
 /** All unary RPCs by path. @param ledger the daemon's, for both wires */
@@ -51,52 +88,52 @@ export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): Reado
   const image = imageHandlers(devices);
   const fault = faultHandlers(devices);
   const rpcs = [
-    bind(DeviceServiceService.listDevices, device.listDevices),
-    bind(DeviceServiceService.getDevice, device.getDevice),
-    bind(DeviceServiceService.resetDevice, device.resetDevice),
-    bind(MemoryServiceService.listRegions, region.listRegions),
-    bind(MemoryServiceService.getRegion, region.getRegion),
-    bind(MemoryServiceService.evictRegion, region.evictRegion),
-    bind(MemoryServiceService.createObject, object.createObject),
-    bind(MemoryServiceService.getObject, object.getObject),
-    bind(MemoryServiceService.listObjects, object.listObjects),
-    bind(MemoryServiceService.deleteObject, object.deleteObject),
-    bind(MemoryServiceService.pinObject, object.pinObject),
-    bind(MemoryServiceService.unpinObject, object.unpinObject),
-    bind(MemoryServiceService.moveObject, object.moveObject),
-    bind(MemoryServiceService.adviseObject, object.adviseObject),
-    bind(MemoryServiceService.batchCreateObjects, batch.batchCreateObjects),
-    bind(MemoryServiceService.batchPinObjects, batch.batchPinObjects),
-    bind(MemoryServiceService.batchUnpinObjects, batch.batchUnpinObjects),
-    bind(MemoryServiceService.batchDeleteObjects, batch.batchDeleteObjects),
-    bind(MemoryServiceService.getUsage, usage.getUsage),
-    bind(MemoryServiceService.checksumObject, object.checksumObject),
-    bind(EngineServiceService.listEngines, engine.listEngines),
-    bind(EngineServiceService.getEngine, engine.getEngine),
-    bind(EngineServiceService.resetEngine, engine.resetEngine),
-    bind(EngineServiceService.createContext, engine.createContext),
-    bind(EngineServiceService.getContext, engine.getContext),
-    bind(EngineServiceService.listContexts, engine.listContexts),
-    bind(EngineServiceService.deleteContext, engine.deleteContext),
-    bind(EngineServiceService.submitWork, work.submitWork),
-    bind(EngineServiceService.getFence, work.getFence),
-    bind(EngineServiceService.waitFence, work.waitFence),
-    bind(FaultServiceService.listFailpoints, fault.listFailpoints),
-    bind(FaultServiceService.armFailpoint, fault.armFailpoint),
-    bind(FaultServiceService.disarmFailpoint, fault.disarmFailpoint),
-    bind(FaultServiceService.resetFailpoints, fault.resetFailpoints),
-    bind(PowerServiceService.planSuspend, power.planSuspend),
-    bind(PowerServiceService.suspend, power.suspend),
-    bind(PowerServiceService.resume, power.resume),
-    bind(PowerServiceService.getTransition, power.getTransition),
-    bind(PowerServiceService.listTransitions, power.listTransitions),
-    bind(PowerServiceService.cancelTransition, power.cancelTransition),
-    bind(PowerServiceService.getTransitionTrace, power.getTransitionTrace),
-    bind(PowerServiceService.getRuntimePm, runtimePm.getRuntimePm),
-    bind(PowerServiceService.updateRuntimePm, runtimePm.updateRuntimePm),
-    bind(PowerServiceService.listImages, image.listImages),
-    bind(PowerServiceService.getImage, image.getImage),
-    bind(PowerServiceService.deleteImage, image.deleteImage),
+    bind(DeviceServiceService.listDevices, ListDevicesResponse, device.listDevices),
+    bind(DeviceServiceService.getDevice, Device, device.getDevice),
+    bind(DeviceServiceService.resetDevice, Device, device.resetDevice),
+    bind(MemoryServiceService.listRegions, ListRegionsResponse, region.listRegions),
+    bind(MemoryServiceService.getRegion, Region, region.getRegion),
+    bind(MemoryServiceService.evictRegion, EvictRegionResponse, region.evictRegion),
+    bind(MemoryServiceService.createObject, ObjectMessage, object.createObject),
+    bind(MemoryServiceService.getObject, ObjectMessage, object.getObject),
+    bind(MemoryServiceService.listObjects, ListObjectsResponse, object.listObjects),
+    bind(MemoryServiceService.deleteObject, Empty, object.deleteObject),
+    bind(MemoryServiceService.pinObject, ObjectMessage, object.pinObject),
+    bind(MemoryServiceService.unpinObject, ObjectMessage, object.unpinObject),
+    bind(MemoryServiceService.moveObject, ObjectMessage, object.moveObject),
+    bind(MemoryServiceService.adviseObject, AdviseObjectResponse, object.adviseObject),
+    bind(MemoryServiceService.batchCreateObjects, BatchCreateObjectsResponse, batch.batchCreateObjects),
+    bind(MemoryServiceService.batchPinObjects, BatchPinObjectsResponse, batch.batchPinObjects),
+    bind(MemoryServiceService.batchUnpinObjects, BatchUnpinObjectsResponse, batch.batchUnpinObjects),
+    bind(MemoryServiceService.batchDeleteObjects, Empty, batch.batchDeleteObjects),
+    bind(MemoryServiceService.getUsage, Usage, usage.getUsage),
+    bind(MemoryServiceService.checksumObject, ChecksumObjectResponse, object.checksumObject),
+    bind(EngineServiceService.listEngines, ListEnginesResponse, engine.listEngines),
+    bind(EngineServiceService.getEngine, Engine, engine.getEngine),
+    bind(EngineServiceService.resetEngine, Engine, engine.resetEngine),
+    bind(EngineServiceService.createContext, Context, engine.createContext),
+    bind(EngineServiceService.getContext, Context, engine.getContext),
+    bind(EngineServiceService.listContexts, ListContextsResponse, engine.listContexts),
+    bind(EngineServiceService.deleteContext, Empty, engine.deleteContext),
+    bind(EngineServiceService.submitWork, Fence, work.submitWork),
+    bind(EngineServiceService.getFence, Fence, work.getFence),
+    bind(EngineServiceService.waitFence, Fence, work.waitFence),
+    bind(FaultServiceService.listFailpoints, ListFailpointsResponse, fault.listFailpoints),
+    bind(FaultServiceService.armFailpoint, Failpoint, fault.armFailpoint),
+    bind(FaultServiceService.disarmFailpoint, Failpoint, fault.disarmFailpoint),
+    bind(FaultServiceService.resetFailpoints, Empty, fault.resetFailpoints),
+    bind(PowerServiceService.planSuspend, SuspendPlan, power.planSuspend),
+    bind(PowerServiceService.suspend, Transition, power.suspend),
+    bind(PowerServiceService.resume, Transition, power.resume),
+    bind(PowerServiceService.getTransition, Transition, power.getTransition),
+    bind(PowerServiceService.listTransitions, ListTransitionsResponse, power.listTransitions),
+    bind(PowerServiceService.cancelTransition, Transition, power.cancelTransition),
+    bind(PowerServiceService.getTransitionTrace, HttpBody, power.getTransitionTrace),
+    bind(PowerServiceService.getRuntimePm, RuntimePm, runtimePm.getRuntimePm),
+    bind(PowerServiceService.updateRuntimePm, RuntimePm, runtimePm.updateRuntimePm),
+    bind(PowerServiceService.listImages, ListImagesResponse, image.listImages),
+    bind(PowerServiceService.getImage, Image, image.getImage),
+    bind(PowerServiceService.deleteImage, Empty, image.deleteImage),
   ];
   return new Map(rpcs.map((rpc) => [rpc.path, rpc]));
 }
@@ -115,33 +152,36 @@ export function decodeMessage<T>(decode: (bytes: Buffer) => T, bytes: Buffer): T
   }
 }
 
-interface UnaryDefinition<Request, Response> {
+interface UnaryDefinition<Request> {
   readonly path: string;
   readonly requestStream: false;
   readonly responseStream: false;
   readonly requestDeserialize: (bytes: Buffer) => Request;
   readonly requestSerialize: (request: Request) => Buffer;
-  readonly responseSerialize: (response: Response) => Buffer;
 }
 
 /** Puts a handler behind its method: bytes in, bytes out, and once for each request id. */
 type Bind = <Request, Response>(
-  definition: UnaryDefinition<Request, Response>,
-  handler: (request: Request, signal?: AbortSignal) => Promise<Response>,
+  definition: UnaryDefinition<Request>,
+  answer: MessageType<Response>,
+  handler: (request: Request, client?: Client) => Promise<Response>,
 ) => UnaryRpc;
 
 function binder(ledger: RequestLedger): Bind {
-  return (definition, handler) => ({
+  return (definition, answer, handler) => ({
     path: definition.path,
-    async call(request, { signal, caller } = {}) {
-      if (signal?.aborted === true)
+    async call(request, { client, caller } = {}) {
+      if (client?.hasGone === true)
         throw new WireError("CALL_CANCELLED", "The client has gone away already.");
       const message = decodeMessage(definition.requestDeserialize, request);
-      const work = async (gone?: AbortSignal) => definition.responseSerialize(await handler(message, gone));
       const requestId = requestIdOf(message);
-      if (requestId === "") return work(signal);
+      if (requestId === "") return writeMessage(answer, await handler(message, client));
       const body = definition.requestSerialize({ ...message, requestId: "" });
-      return ledger.run({ caller, method: definition.path, requestId, body }, work, signal);
+      return ledger.run(
+        { caller, method: definition.path, requestId, body },
+        async (signal) => writeMessage(answer, await handler(message, { signal })),
+        client?.signal,
+      );
     },
   });
 }

@@ -243,7 +243,9 @@ describe("without room in system memory", () => {
       checkMemoryInvariants(memory);
       expect(system.objectCount).toBe(failing === 1 ? 0 : 5);
       for (const [at, id] of ids.entries()) {
-        expect(hashOf(await run(readContent(memory, id, 0, MIB)))).toBe(hashOf(patternOf(at + 1, MIB)));
+        expect(hashOf(await run(readContent(memory, { object: id, offsetBytes: 0, lengthBytes: MIB })))).toBe(
+          hashOf(patternOf(at + 1, MIB)),
+        );
       }
     }
   });

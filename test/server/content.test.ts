@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Device } from "../../src/device/mod.ts";
 import { errorOf, sendRaw } from "../support/raw-http.ts";
@@ -176,6 +177,23 @@ describe("an upload that cannot be right", () => {
 });
 
 describe("a download", () => {
+  it("has every byte as it was, however late its client reads it", async () => {
+    const sizeBytes = 16 * MIB;
+    const created = { sizeBytes, regions: [], flags: [], alignmentBytes: 0, label: "" };
+    const { id } = await device.execute({ type: "createObject", ...created });
+    url = `${wires.baseUrl}/v1/devices/card0/objects/${id}/content`;
+    const bytes = patternOf(9, sizeBytes);
+    await put(bytes);
+    const [response] = await once(request(url).end(), "response");
+    const read: Uint8Array[] = [];
+    for await (const chunk of response) {
+      if (read.length % 100 === 0) await sleep(20);
+      read.push(chunk);
+    }
+    expect(hashOf(Buffer.concat(read))).toBe(hashOf(bytes));
+    await device.execute({ type: "deleteObject", object: id });
+  });
+
   it("ends when its client goes away", async () => {
     const download = request(url).end();
     const [response] = await once(download, "response");

@@ -43,6 +43,20 @@ describe("what no route serves", () => {
   });
 });
 
+describe("what no route serves, with a body", () => {
+  it("is refused before the body is asked for", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    const head = "POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    const answer = await sendRaw(
+      wires.baseUrl,
+      `${head}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n`,
+      "]}}",
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 404 /);
+    expect(errorOf(answer)).toMatchObject({ details: [info("ROUTE_NOT_FOUND")] });
+  });
+});
+
 describe("a request that cannot be read", () => {
   it("is 413 when its body is too large, before the body is asked for", async () => {
     await using wires = await startWires([new FakeDevice()]);
@@ -127,6 +141,21 @@ describe("a failure of the device", () => {
         ],
       },
     });
+  });
+
+  it("in the middle of content cuts the download off, whose length was promised", async () => {
+    const device = new FakeDevice();
+    await using wires = await startWires([device]);
+    const object = { sizeBytes: 2 ** 20, regions: [], flags: [], alignmentBytes: 0, label: "" };
+    const { id } = await device.execute({ type: "createObject", ...object });
+    device.gate = async (command) => {
+      if (command.type === "readObject" && command.offsetBytes > 0) {
+        throw new DeviceError("CONTENT_UNKNOWN", "Nobody can vouch for it.");
+      }
+    };
+    const response = await fetch(`${wires.baseUrl}/v1/devices/card0/objects/${id}/content`);
+    expect(response.headers.get("content-length")).toBe(String(2 ** 20));
+    await expect(response.arrayBuffer()).rejects.toThrow();
   });
 
   it("that nobody foresaw is INTERNAL, and is in the log with its stack", async () => {
@@ -225,6 +254,8 @@ describe("shutting down", () => {
     const closed = wires.app.close();
     release.resolve();
     expect((await running).status).toBe(200);
+    // As the daemon does while it drains: its client would keep the connection for the next request.
+    wires.app.server.closeIdleConnections();
     await closed;
     await wires[Symbol.asyncDispose]();
   });

@@ -6,7 +6,7 @@ import { REGISTRY } from "../../src/server/descriptors.ts";
 import { OPENAPI } from "../../src/server/gen/openapi.ts";
 import { readBindings } from "../../src/server/http/bindings.ts";
 import { HAND_WRITTEN } from "../../src/server/http/hand-written.ts";
-import { encodeRequest } from "../../src/server/http/request-message.ts";
+import { requestEncoder } from "../../src/server/http/request-message.ts";
 import { fastifyPath } from "../../src/server/http/route-path.ts";
 import { RequestLedger } from "../../src/server/idempotency.ts";
 import { unaryRpcs } from "../../src/server/rpc.ts";
@@ -67,7 +67,9 @@ describe("the examples of the OpenAPI", () => {
       }
       expect(Object.values(parameters)).not.toContain(undefined);
       expect(Object.hasOwn(BODY_EXAMPLES, rpc)).toBe(binding.body !== "");
-      expect(() => encodeRequest(binding, { parameters, query: {}, body: BODY_EXAMPLES[rpc] })).not.toThrow();
+      expect(() =>
+        requestEncoder(binding)({ parameters, query: {}, body: BODY_EXAMPLES[rpc] }),
+      ).not.toThrow();
     },
   );
 

@@ -106,8 +106,10 @@ export class FakeDevice implements DeviceHandle {
       const sha256Hex = createHash("sha256").update(bytes).digest("hex");
       return { crc32c: 0xffff_ffff, sha256Hex, sizeBytes: bytes.byteLength };
     },
-    readObject: ({ object, offsetBytes, lengthBytes }) =>
-      this.#find(object).bytes.slice(offsetBytes, offsetBytes + lengthBytes),
+    readObject: ({ object, offsetBytes, lengthBytes, into = new Uint8Array(lengthBytes) }) => {
+      into.set(this.#find(object).bytes.subarray(offsetBytes, offsetBytes + lengthBytes));
+      return into;
+    },
     writeObject: ({ object, offsetBytes, data, declaredBytes }) => {
       const { bytes } = this.#find(object);
       const lengthBytes = declaredBytes ?? data.byteLength;

@@ -2,6 +2,8 @@
  * CPU access to content: reads, writes and checksums of an object's bytes wherever they are. The first access gives
  * an object its place; later ones leave it where it is.
  */
+import assert from "node:assert/strict";
+import type { ReadObject } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { crc32cOf } from "../hardware/crc32c.ts";
 import { CONTENT_CHUNK_BYTES_MAX, CPU_SLICE_BYTES } from "../limits.ts";
@@ -17,15 +19,14 @@ import { SWAP_PAGE_BYTES } from "./swap.ts";
 /** Reads one chunk; the answer is a copy. @throws DeviceError OBJECT_NOT_FOUND, INVALID_RANGE, or no room. */
 export async function readContent(
   memory: Memory,
-  id: string,
-  offsetBytes: number,
-  lengthBytes: number,
+  { object, offsetBytes, lengthBytes, into }: Omit<ReadObject, "type">,
 ): Promise<Uint8Array> {
-  return withContent(memory, id, "read", (slot) => {
+  assert(into === undefined || into.length === lengthBytes, "a chunk is read into memory of its length");
+  return withContent(memory, object, "read", (slot) => {
     checkRange(memory, slot, offsetBytes, lengthBytes);
     checkChunk(lengthBytes);
     return (): Uint8Array => {
-      const result = new Uint8Array(lengthBytes);
+      const result = into ?? new Uint8Array(lengthBytes);
       for (const { bytes, at } of viewsOf(memory, slot, offsetBytes, lengthBytes)) result.set(bytes, at);
       return result;
     };

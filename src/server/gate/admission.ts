@@ -53,6 +53,11 @@ export class Admission {
     return by === "address" ? undefined : `${by} ${name}`;
   }
 
+  /** Whether it gets a line in the audit log, so that it matters what it is about. */
+  get isAudited(): boolean {
+    return this.#rpc.changes;
+  }
+
   /**
    * Does the work of a unary call, which goes on when its client goes away.
    * @throws WireError PERMISSION_DENIED when this very request needs another role; and what `call` throws.
@@ -63,7 +68,8 @@ export class Admission {
       this.examine(request);
       const answer = await call(request);
       const { output } = this.#rpc.method;
-      if (output.typeName === "torpor.v1.Transition") this.#transition = readName(output, answer);
+      if (this.isAudited && output.typeName === "torpor.v1.Transition")
+        this.#transition = readName(output, answer);
       this.succeeded();
       return answer;
     } catch (error) {
@@ -77,7 +83,7 @@ export class Admission {
 
   /** Looks at the first message of a call. @throws WireError PERMISSION_DENIED when it needs another role than the RPC. */
   examine(request: Buffer): void {
-    this.concerns(readSubject(this.#rpc.method.input, request));
+    if (this.isAudited) this.concerns(readSubject(this.#rpc.method.input, request));
     const needed = roleOfRequest(this.#rpc, request);
     if (needed !== undefined) requireRole(this.#caller, needed, "This request");
   }

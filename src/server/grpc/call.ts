@@ -19,7 +19,7 @@ import type { FastifyBaseLogger } from "fastify";
 import { toFailure } from "../errors.ts";
 import type { Admission } from "../gate/admission.ts";
 import type { WireObserver } from "../observer.ts";
-import type { UnaryRpc } from "../rpc.ts";
+import type { UnaryRpc, WaitingClient } from "../rpc.ts";
 import { admissionOf } from "./admit-calls.ts";
 import { toStatus } from "./status.ts";
 
@@ -36,18 +36,18 @@ export function unary(
   return (call, callback) => {
     const end = begin(context, path, call);
     const admission = admissionOf(call);
-    const gone = goneOf(call);
-    const origin = { signal: gone.signal, caller: admission?.identity };
+    const client = new GrpcClient(call);
+    const origin = { client, caller: admission?.identity };
     const handle = (request: Buffer) => handler(request, origin);
     const answer = admission === undefined ? handle(call.request) : admission.run(call.request, handle);
     answer.then(
       (response) => {
-        gone.ignore();
+        client.answered();
         end();
         callback(null, response);
       },
       (error: unknown) => {
-        gone.ignore();
+        client.answered();
         callback(end(error));
       },
     );
@@ -61,7 +61,7 @@ export function clientStream(
 ): handleClientStreamingCall<Buffer, Buffer> {
   return (call, callback) => {
     const end = begin(context, path, call);
-    handler(messagesOf(call, admissionOf(call)), goneOf(call).signal).then(
+    handler(messagesOf(call, admissionOf(call)), new GrpcClient(call).signal).then(
       (response) => {
         end();
         callback(null, response);
@@ -80,7 +80,7 @@ export function serverStream(
     send(context, path, call, () => {
       const admission = admissionOf(call);
       admission?.examine(call.request);
-      return handler(call.request, goneOf(call).signal, admission);
+      return handler(call.request, new GrpcClient(call).signal, admission);
     });
 }
 
@@ -92,19 +92,36 @@ export function duplexStream(
   return (call) => send(context, path, call, () => handler(messagesOf(call, admissionOf(call))));
 }
 
-interface Gone {
-  /** Aborted when the client has gone away or its deadline has passed. */
-  readonly signal: AbortSignal;
-  /** Called when there is an answer. The library cancels every call at its end, and to tell of it is not cheap. */
-  ignore(): void;
-}
+/** A client that waits for its answer, and may go away before it has it or let its deadline pass. */
+class GrpcClient implements WaitingClient {
+  readonly #call: EventEmitter & { readonly cancelled: boolean };
+  readonly #onCancelled = () => this.#gone?.abort();
+  #gone: AbortController | undefined;
 
-function goneOf(call: EventEmitter & { readonly cancelled: boolean }): Gone {
-  const gone = new AbortController();
-  const onCancelled = () => gone.abort();
-  call.once("cancelled", onCancelled);
-  if (call.cancelled) gone.abort();
-  return { signal: gone.signal, ignore: () => void call.off("cancelled", onCancelled) };
+  constructor(call: EventEmitter & { readonly cancelled: boolean }) {
+    this.#call = call;
+  }
+
+  get hasGone(): boolean {
+    return this.#call.cancelled;
+  }
+
+  get signal(): AbortSignal {
+    this.#gone ??= this.#listen();
+    return this.#gone.signal;
+  }
+
+  /** To be called when there is an answer. The library cancels every call at its end, and to tell of it is not cheap. */
+  answered(): void {
+    if (this.#gone !== undefined) this.#call.off("cancelled", this.#onCancelled);
+  }
+
+  #listen(): AbortController {
+    const gone = new AbortController();
+    this.#call.once("cancelled", this.#onCancelled);
+    if (this.hasGone) gone.abort();
+    return gone;
+  }
 }
 
 /** How many turns of the event loop a reset may come behind the end of the same stream. */

@@ -47,7 +47,14 @@ export async function* readObject(
   const span = spanWithin(await contentSize(target), toNumber(request.offset, "offset"), length);
   observer?.onContentBegin?.("read");
   try {
-    for await (const chunk of readContent(target, span, chunkBytes)) yield encodeChunk(chunk);
+    let message = Buffer.alloc(0);
+    const roomFor = (lengthBytes: number) => {
+      const header = headerOf(lengthBytes);
+      message = Buffer.allocUnsafeSlow(header.length + lengthBytes);
+      message.set(header);
+      return message.subarray(header.length);
+    };
+    for await (const _chunk of readContent(target, span, { chunkBytes, roomFor })) yield message;
   } finally {
     observer?.onContentEnd?.("read");
   }
@@ -116,14 +123,14 @@ function targetOf(
   signal: AbortSignal,
 ): ContentTarget {
   const { device, id } = parseChildName(request.name, "objects");
-  return { device: requireDevice(devices, device), object: id, ...holdOf(request, signal) };
+  return { device: requireDevice(devices, device), object: id, ...holdOf(request, { signal }) };
 }
 
-/** A ReadObjectResponse, by hand: the generated serializer would copy the bytes once more. */
-function encodeChunk(data: Uint8Array): Buffer {
+/** What comes before the bytes in a ReadObjectResponse: they are read to where they are sent from, and copied no more. */
+function headerOf(lengthBytes: number): number[] {
   const header = [DATA_TAG];
-  let length = data.byteLength;
+  let length = lengthBytes;
   for (; length > 0x7f; length >>>= 7) header.push((length & 0x7f) | 0x80);
   header.push(length);
-  return Buffer.concat([Buffer.from(header), data]);
+  return header;
 }

@@ -11,7 +11,7 @@ import type {
   BatchUnpinObjectsRequest,
   BatchUnpinObjectsResponse,
 } from "../gen/torpor/v1/memory.ts";
-import { holdOf } from "./hold.ts";
+import { type Client, holdOf } from "./hold.ts";
 import { childName, parseChildName, parseDeviceName } from "./names.ts";
 import { objectSpecOf } from "./object-spec.ts";
 
@@ -25,7 +25,7 @@ export function batchHandlers(devices: DeviceRegistry) {
   return {
     async batchCreateObjects(
       request: BatchCreateObjectsRequest,
-      signal?: AbortSignal,
+      client?: Client,
     ): Promise<BatchCreateObjectsResponse> {
       const device = requireDevice(devices, parseDeviceName(request.parent));
       const { template, count } = request;
@@ -36,21 +36,21 @@ export function batchHandlers(devices: DeviceRegistry) {
         type: "batchCreateObjects",
         template: objectSpecOf(template, "template."),
         count,
-        ...holdOf(request, signal),
+        ...holdOf(request, client),
       });
       return { names: objects.map((object) => childName(device.name, "objects", object)) };
     },
 
     async batchPinObjects(
       request: BatchPinObjectsRequest,
-      signal?: AbortSignal,
+      client?: Client,
     ): Promise<BatchPinObjectsResponse> {
       const { device, objects } = locate(request);
       const { region } = request;
       await device.execute({
         type: "batchPinObjects",
         objects,
-        ...holdOf(request, signal),
+        ...holdOf(request, client),
         ...(region === "" ? {} : { region }),
       });
       return {};
@@ -58,16 +58,16 @@ export function batchHandlers(devices: DeviceRegistry) {
 
     async batchUnpinObjects(
       request: BatchUnpinObjectsRequest,
-      signal?: AbortSignal,
+      client?: Client,
     ): Promise<BatchUnpinObjectsResponse> {
       const { device, objects } = locate(request);
-      await device.execute({ type: "batchUnpinObjects", objects, ...holdOf(request, signal) });
+      await device.execute({ type: "batchUnpinObjects", objects, ...holdOf(request, client) });
       return {};
     },
 
-    async batchDeleteObjects(request: BatchDeleteObjectsRequest, signal?: AbortSignal): Promise<Empty> {
+    async batchDeleteObjects(request: BatchDeleteObjectsRequest, client?: Client): Promise<Empty> {
       const { device, objects } = locate(request);
-      await device.execute({ type: "batchDeleteObjects", objects, ...holdOf(request, signal) });
+      await device.execute({ type: "batchDeleteObjects", objects, ...holdOf(request, client) });
       return {};
     },
   };

@@ -49,22 +49,31 @@ export function spanWithin(
   );
 }
 
+export interface ReadOptions {
+  /** @default CONTENT_CHUNK_BYTES_DEFAULT */
+  readonly chunkBytes?: number;
+  /** Finds the memory that a chunk of `lengthBytes` is read into; it is the reader's again when the chunk is there. */
+  readonly roomFor: (lengthBytes: number) => Uint8Array | Promise<Uint8Array>;
+}
+
 /** Reads a span chunk by chunk; the next chunk is read when it is asked for. */
 export async function* readContent(
   { device, object, ...wish }: ContentTarget,
   { offsetBytes, lengthBytes }: ContentSpan,
-  chunkBytes: number = CONTENT_CHUNK_BYTES_DEFAULT,
+  { chunkBytes = CONTENT_CHUNK_BYTES_DEFAULT, roomFor }: ReadOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const endBytes = offsetBytes + lengthBytes;
   // No byte is read in a state or of an object in which none could be: that is asked for also when none is wanted.
   if (lengthBytes === 0)
     await device.execute({ type: "readObject", object, offsetBytes, lengthBytes, ...wish });
   for (let at = offsetBytes; at < endBytes; at += chunkBytes) {
+    const into = await roomFor(Math.min(chunkBytes, endBytes - at));
     yield await device.execute({
       type: "readObject",
       object,
       offsetBytes: at,
-      lengthBytes: Math.min(chunkBytes, endBytes - at),
+      lengthBytes: into.byteLength,
+      into,
       ...wish,
       ...(at === offsetBytes ? {} : PAUSE),
     });

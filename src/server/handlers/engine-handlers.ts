@@ -17,7 +17,7 @@ import type {
 } from "../gen/torpor/v1/engine.ts";
 import { encodeContext, encodeEngine } from "./encode-engine.ts";
 import { contextPriorityOf } from "./enums.ts";
-import { holdOf } from "./hold.ts";
+import { type Client, holdOf } from "./hold.ts";
 import { ChildReader, parseChildName, parseDeviceName } from "./names.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.ts";
 
@@ -40,18 +40,18 @@ export function engineHandlers(devices: DeviceRegistry) {
       return encodeEngine(device.name, await device.execute({ type: "getEngine", engine: id }));
     },
 
-    async resetEngine(request: ResetEngineRequest, signal?: AbortSignal): Promise<Engine> {
+    async resetEngine(request: ResetEngineRequest, client?: Client): Promise<Engine> {
       const { device, id } = locate(request, "engines");
-      const reset = { type: "resetEngine", engine: id, ...holdOf(request, signal) } as const;
+      const reset = { type: "resetEngine", engine: id, ...holdOf(request, client) } as const;
       return encodeEngine(device.name, await device.execute(reset));
     },
 
-    async createContext(request: CreateContextRequest, signal?: AbortSignal): Promise<Context> {
+    async createContext(request: CreateContextRequest, client?: Client): Promise<Context> {
       const device = requireDevice(devices, parseDeviceName(request.parent));
       const engine = new ChildReader(device.name, "engines").find(request.engine);
       if (engine === undefined) throw noEngine(request.engine);
       const priority = contextPriorityOf(request.priority);
-      const create = { type: "createContext", engine, priority, ...holdOf(request, signal) } as const;
+      const create = { type: "createContext", engine, priority, ...holdOf(request, client) } as const;
       return encodeContext(device.name, await device.execute(create));
     },
 
@@ -74,9 +74,9 @@ export function engineHandlers(devices: DeviceRegistry) {
       };
     },
 
-    async deleteContext(request: DeleteContextRequest, signal?: AbortSignal): Promise<Empty> {
+    async deleteContext(request: DeleteContextRequest, client?: Client): Promise<Empty> {
       const { device, id } = locate(request, "contexts");
-      await device.execute({ type: "deleteContext", context: id, ...holdOf(request, signal) });
+      await device.execute({ type: "deleteContext", context: id, ...holdOf(request, client) });
       return {};
     },
   };

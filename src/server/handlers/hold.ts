@@ -8,12 +8,18 @@ export interface HoldWish {
   readonly signal?: AbortSignal;
 }
 
+/** Who waits for the answer of a call. */
+export interface Client {
+  /** Aborted when it has gone away. Most calls never ask, so that whoever has a client makes it when it is asked for. */
+  readonly signal: AbortSignal;
+}
+
 export function holdOf(
   request: { readonly holdDuringTransition: boolean },
-  signal: AbortSignal | undefined,
+  client: Client | undefined,
 ): HoldWish {
   return {
     ...(request.holdDuringTransition ? { hold: "transition" } : {}),
-    ...(signal === undefined ? {} : { signal }),
+    ...(client === undefined ? {} : { signal: client.signal }),
   };
 }

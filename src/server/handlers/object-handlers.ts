@@ -20,7 +20,7 @@ import type { Object as ObjectMessage } from "../gen/torpor/v1/object.ts";
 import { toInt64 } from "./convert.ts";
 import { encodeObject } from "./encode.ts";
 import { adviceOf } from "./enums.ts";
-import { holdOf } from "./hold.ts";
+import { type Client, holdOf } from "./hold.ts";
 import { parseChildName, parseDeviceName } from "./names.ts";
 import { parseObjectFilter } from "./object-filter.ts";
 import { objectSpecOf } from "./object-spec.ts";
@@ -40,9 +40,9 @@ export function objectHandlers(devices: DeviceRegistry) {
   }
 
   return {
-    async createObject(request: CreateObjectRequest, signal?: AbortSignal): Promise<ObjectMessage> {
+    async createObject(request: CreateObjectRequest, client?: Client): Promise<ObjectMessage> {
       const device = requireDevice(devices, parseDeviceName(request.parent));
-      const create = { type: "createObject", ...objectSpecOf(request), ...holdOf(request, signal) } as const;
+      const create = { type: "createObject", ...objectSpecOf(request), ...holdOf(request, client) } as const;
       return encodeObject(device.name, await device.execute(create));
     },
 
@@ -69,33 +69,33 @@ export function objectHandlers(devices: DeviceRegistry) {
       };
     },
 
-    async deleteObject(request: DeleteObjectRequest, signal?: AbortSignal): Promise<Empty> {
+    async deleteObject(request: DeleteObjectRequest, client?: Client): Promise<Empty> {
       const { device, target } = locateIf(request);
-      await device.execute({ type: "deleteObject", ...target, ...holdOf(request, signal) });
+      await device.execute({ type: "deleteObject", ...target, ...holdOf(request, client) });
       return {};
     },
 
-    async pinObject(request: PinObjectRequest, signal?: AbortSignal): Promise<ObjectMessage> {
+    async pinObject(request: PinObjectRequest, client?: Client): Promise<ObjectMessage> {
       const { device, target } = locateIf(request);
       const { region } = request;
       const pin = {
         type: "pinObject",
         ...target,
-        ...holdOf(request, signal),
+        ...holdOf(request, client),
         ...(region === "" ? {} : { region }),
       } as const;
       return encodeObject(device.name, await device.execute(pin));
     },
 
-    async unpinObject(request: UnpinObjectRequest, signal?: AbortSignal): Promise<ObjectMessage> {
+    async unpinObject(request: UnpinObjectRequest, client?: Client): Promise<ObjectMessage> {
       const { device, target } = locateIf(request);
       return encodeObject(
         device.name,
-        await device.execute({ type: "unpinObject", ...target, ...holdOf(request, signal) }),
+        await device.execute({ type: "unpinObject", ...target, ...holdOf(request, client) }),
       );
     },
 
-    async moveObject(request: MoveObjectRequest, signal?: AbortSignal): Promise<ObjectMessage> {
+    async moveObject(request: MoveObjectRequest, client?: Client): Promise<ObjectMessage> {
       const { device, target } = locateIf(request);
       if (request.region === "") {
         throw new WireError("INVALID_REGION", "The request names no region to move to.", { field: "region" });
@@ -104,23 +104,20 @@ export function objectHandlers(devices: DeviceRegistry) {
         type: "moveObject",
         ...target,
         region: request.region,
-        ...holdOf(request, signal),
+        ...holdOf(request, client),
       } as const;
       return encodeObject(device.name, await device.execute(move));
     },
 
-    async adviseObject(request: AdviseObjectRequest, signal?: AbortSignal): Promise<AdviseObjectResponse> {
+    async adviseObject(request: AdviseObjectRequest, client?: Client): Promise<AdviseObjectResponse> {
       const { device, target } = locateIf(request);
       const advice = adviceOf(request.advice);
-      return device.execute({ type: "adviseObject", ...target, advice, ...holdOf(request, signal) });
+      return device.execute({ type: "adviseObject", ...target, advice, ...holdOf(request, client) });
     },
 
-    async checksumObject(
-      request: ChecksumObjectRequest,
-      signal?: AbortSignal,
-    ): Promise<ChecksumObjectResponse> {
+    async checksumObject(request: ChecksumObjectRequest, client?: Client): Promise<ChecksumObjectResponse> {
       const { device, object } = locate(request);
-      const sums = await device.execute({ type: "checksumObject", object, ...holdOf(request, signal) });
+      const sums = await device.execute({ type: "checksumObject", object, ...holdOf(request, client) });
       return { crc32c: sums.crc32c, sha256: sums.sha256Hex, size: toInt64(sums.sizeBytes) };
     },
   };

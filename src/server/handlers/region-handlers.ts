@@ -10,7 +10,7 @@ import type {
 import type { Region } from "../gen/torpor/v1/region.ts";
 import { toByteCount, toInt64 } from "./convert.ts";
 import { encodeRegion } from "./encode.ts";
-import { holdOf } from "./hold.ts";
+import { type Client, holdOf } from "./hold.ts";
 import { parseChildName, parseDeviceName } from "./names.ts";
 
 export function regionHandlers(devices: DeviceRegistry) {
@@ -27,12 +27,12 @@ export function regionHandlers(devices: DeviceRegistry) {
       return encodeRegion(device.name, await device.execute({ type: "getRegion", region: id }));
     },
 
-    async evictRegion(request: EvictRegionRequest, signal?: AbortSignal): Promise<EvictRegionResponse> {
+    async evictRegion(request: EvictRegionRequest, client?: Client): Promise<EvictRegionResponse> {
       const { device: deviceId, id } = parseChildName(request.name, "regions");
       const evicted = await requireDevice(devices, deviceId).execute({
         type: "evictRegion",
         region: id,
-        ...holdOf(request, signal),
+        ...holdOf(request, client),
         ...(request.bytes === undefined ? {} : { bytes: toByteCount(request.bytes, "bytes") }),
       });
       return { objects: evicted.objects, bytes: toInt64(evicted.bytes) };

@@ -6,7 +6,7 @@ import type { GetFenceRequest, SubmitWorkRequest, WaitFenceRequest } from "../ge
 import type { Fence } from "../gen/torpor/v1/fence.ts";
 import { toMs } from "./convert.ts";
 import { encodeFence } from "./encode-engine.ts";
-import { holdOf } from "./hold.ts";
+import { type Client, holdOf } from "./hold.ts";
 import { ChildReader, parseChildName } from "./names.ts";
 import { workCommandsOf } from "./work-commands.ts";
 
@@ -18,7 +18,7 @@ export function workHandlers(devices: DeviceRegistry) {
   }
 
   return {
-    async submitWork(request: SubmitWorkRequest, signal?: AbortSignal): Promise<Fence> {
+    async submitWork(request: SubmitWorkRequest, client?: Client): Promise<Fence> {
       const { device: deviceId, id: context } = parseChildName(request.name, "contexts");
       const device = requireDevice(devices, deviceId);
       const waitMs = toMs(request.wait, "wait");
@@ -27,7 +27,7 @@ export function workHandlers(devices: DeviceRegistry) {
         context,
         commands: workCommandsOf(device.name, request.commands),
         waitFences: fenceIdsOf(device.name, request.waitFences),
-        ...holdOf(request, signal),
+        ...holdOf(request, client),
         ...(waitMs === undefined ? {} : { waitMs }),
       });
       return encodeFence(device.name, fence);
@@ -38,11 +38,11 @@ export function workHandlers(devices: DeviceRegistry) {
       return encodeFence(device.name, await device.execute({ type: "getFence", fence }));
     },
 
-    async waitFence(request: WaitFenceRequest, signal?: AbortSignal): Promise<Fence> {
+    async waitFence(request: WaitFenceRequest, client?: Client): Promise<Fence> {
       const { device, fence } = locate(request);
       const timeoutMs = toMs(request.timeout, "timeout") ?? FENCE_WAIT_MAX_MS;
       const command = { type: "waitFence", fence, timeoutMs } as const;
-      const wait = signal === undefined ? command : { ...command, signal };
+      const wait = client === undefined ? command : { ...command, signal: client.signal };
       return encodeFence(device.name, await device.execute(wait));
     },
   };

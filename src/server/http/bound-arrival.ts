@@ -1,6 +1,7 @@
 /** How long a body that is parsed may take to arrive: whoever sends without end would keep the place of a call. */
 import type { FastifyInstance, preParsingHookHandler } from "fastify";
 import { WireError } from "../errors.ts";
+import { askForBody } from "./expect-continue.ts";
 
 /** Methods whose body fastify does not read. */
 const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
@@ -11,14 +12,15 @@ export function readsBody(method: string | readonly string[]): boolean {
 }
 
 /**
- * Must be called before the first route is added: only routes that read a body get the hook.
+ * Has routes whose body is parsed ask for it, and take it only so long. Must be called before the first of them is added:
+ * only they get the hooks.
  * @param arrivalMs from the head of the request to the last byte of its body. Unit: milliseconds.
  */
 export function boundArrival(app: FastifyInstance, arrivalMs: number): void {
   const bound = boundBody(arrivalMs);
   app.addHook("onRoute", (route) => {
     if (route.config?.streamsBody === true || !readsBody(route.method)) return;
-    route.preParsing = [route.preParsing ?? [], bound].flat();
+    route.preParsing = [route.preParsing ?? [], askForBody, bound].flat();
   });
 }
 

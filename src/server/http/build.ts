@@ -20,17 +20,19 @@ import type { WireObserver } from "../observer.ts";
 import { unaryRpcs } from "../rpc.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
 import { boundArrival } from "./bound-arrival.ts";
+import { checkRequests, type RequestCheck } from "./check-requests.ts";
 import { answerClientError, answerExpectation } from "./client-error.ts";
 import { contentRoutes } from "./content-routes.ts";
 import { docsPage } from "./docs-page.ts";
 import { replyWithError } from "./error-reply.ts";
 import { eventRoutes } from "./event-routes.ts";
 import { deferContinue } from "./expect-continue.ts";
-import { guardCalls, nameRequests } from "./guard-calls.ts";
+import { guardCalls } from "./guard-calls.ts";
 import { type MetricsSource, monitoringRoutes } from "./monitoring-routes.ts";
 import { answerUnknownRoutes } from "./not-found.ts";
 import { guardOrigin } from "./origin-guard.ts";
 import { routeLabel } from "./route-path.ts";
+import { sendTogether } from "./send-together.ts";
 import { tlsServer } from "./tls-server.ts";
 import { traceRequests } from "./trace-requests.ts";
 import { transcodedRoutes } from "./transcoder.ts";
@@ -85,14 +87,17 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   });
   app.server.on("checkExpectation", answerExpectation);
   app.setErrorHandler(replyWithError);
-  answerUnknownRoutes(app);
-  nameRequests(app);
-  if (deps.tracer !== undefined) traceRequests(app, deps.tracer);
-  refuseWhileClosing(app);
-  guardOrigin(app, deps.allowedHosts);
-  guardCalls(app, deps.gate);
+  const refuseUnknown = answerUnknownRoutes(app);
+  checkRequests(app, [
+    ...(deps.tracer === undefined ? [] : [traceRequests(app, deps.tracer)]),
+    refuseWhileClosing(app),
+    guardOrigin(deps.allowedHosts),
+    guardCalls(app, deps.gate),
+    refuseUnknown,
+  ]);
   deferContinue(app);
   boundArrival(app, deps.arrivalMs ?? REQUEST_ARRIVAL_MS);
+  sendTogether(app);
   observe(app, deps.observer);
   const document = { ...OPENAPI, info: { ...OPENAPI.info, version: deps.version } };
   monitoringRoutes(app, { isReady: deps.isReady, document, metrics: deps.metrics });
@@ -117,14 +122,14 @@ function serverOf(tls: ServerTls | undefined): Pick<FastifyServerOptions, "serve
 }
 
 /** Requests on connections that were open before `close` was called. */
-function refuseWhileClosing(app: FastifyInstance): void {
+function refuseWhileClosing(app: FastifyInstance): RequestCheck {
   let closing = false;
   app.addHook("preClose", async () => {
     closing = true;
   });
-  app.addHook("onRequest", (_request, _reply, done) => {
-    done(closing ? new WireError("SHUTTING_DOWN", "The daemon is shutting down.") : undefined);
-  });
+  return () => {
+    if (closing) throw new WireError("SHUTTING_DOWN", "The daemon is shutting down.");
+  };
 }
 
 function observe(app: FastifyInstance, observer: WireObserver | undefined): void {

@@ -1,5 +1,4 @@
 /** The content of objects over REST: GET and HEAD with `Range`, PUT with `Content-Range`. Never buffered whole. */
-import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type DeviceRegistry, requireDevice } from "../devices.ts";
 import { WireError } from "../errors.ts";
@@ -14,11 +13,12 @@ import { holdOf } from "../handlers/hold.ts";
 import { CONTENT_IDLE_TIMEOUT_MS } from "../limits.ts";
 import type { ContentDirection, WireObserver } from "../observer.ts";
 import { parseContentRange, parseRange } from "./byte-range.ts";
-import { goneOf } from "./client-gone.ts";
 import { sendContinue } from "./expect-continue.ts";
 import { CONTENT_PATH } from "./hand-written.ts";
+import { HttpClient } from "./http-client.ts";
 import { refuseEtag } from "./preconditions.ts";
 import { leaveBodies, requirePlain } from "./request-body.ts";
+import { ChunkRooms } from "./send-content.ts";
 
 interface ContentRequest {
   Params: { device: string; object: string };
@@ -49,10 +49,23 @@ export function contentRoutes(app: FastifyInstance, { devices, observer }: Conte
     const span = range === "whole" ? { offsetBytes: 0, lengthBytes: size } : range;
     request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
     tellOfStream(observer, "read", reply);
-    const stream = await openStream(content, span);
+    const rooms = new ChunkRooms(reply.raw);
+    const chunks = readContent(content, span, rooms);
+    // What goes wrong with the first chunk still gets a status of its own.
+    const first = await chunks.next();
     void reply.headers(contentHeaders(span.lengthBytes));
     if (range !== "whole") void reply.code(206).header("content-range", contentRange(span, size));
-    return reply.send(stream);
+    // A stream would not tell when its chunks are gone, and their memory is free again.
+    const { raw: response } = reply.hijack();
+    for (const [name, value] of Object.entries(reply.getHeaders())) response.setHeader(name, value ?? "");
+    try {
+      if (first.done !== true) await rooms.sendAll(first.value, chunks);
+      response.end();
+    } catch (error) {
+      request.log.debug({ url: request.url, err: error }, "A download ended before its end.");
+      // Its length was promised.
+      response.destroy();
+    }
   });
 
   app.put<ContentRequest>(CONTENT_PATH, { config: { streamsBody: true } }, async (request, reply) => {
@@ -100,7 +113,7 @@ function target(
   reply: FastifyReply,
 ): ContentTarget {
   const { device, object } = request.params;
-  const wish = holdOf({ holdDuringTransition: readHold(request.query) }, goneOf(reply.raw));
+  const wish = holdOf({ holdDuringTransition: readHold(request.query) }, new HttpClient(reply.raw));
   return { device: requireDevice(devices, device), object, ...wish };
 }
 
@@ -117,21 +130,6 @@ function readHold(query: Readonly<Record<string, unknown>>): boolean {
     hold = value === "true";
   }
   return hold;
-}
-
-/** Reads the first chunk, so that what goes wrong with it still gets a status of its own. */
-async function openStream(content: ContentTarget, span: ContentSpan): Promise<Readable> {
-  const chunks = readContent(content, span);
-  const first = await chunks.next();
-  async function* all() {
-    try {
-      if (first.done !== true) yield first.value;
-      yield* chunks;
-    } finally {
-      await chunks.return();
-    }
-  }
-  return Readable.from(all(), { objectMode: false });
 }
 
 /** Where an upload goes and how long it is, from Content-Range and Content-Length, which must agree. */

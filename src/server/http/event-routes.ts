@@ -9,10 +9,10 @@ import type { ToldEvent } from "../events/event-log.ts";
 import { watchEvents } from "../handlers/watch-handler.ts";
 import { CONTENT_IDLE_TIMEOUT_MS, EVENT_RETRY_MS } from "../limits.ts";
 import { readBindings } from "./bindings.ts";
-import { goneOf } from "./client-gone.ts";
 import { errorBody } from "./error-reply.ts";
 import { EVENTS_PATH } from "./hand-written.ts";
-import { encodeRequest } from "./request-message.ts";
+import { HttpClient } from "./http-client.ts";
+import { requestEncoder } from "./request-message.ts";
 
 const EVENT = messageOf("torpor.v1.Event");
 const TYPE_NAMES = new Map(
@@ -27,6 +27,7 @@ interface EventsRequest {
 export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchEvents>[0]): void {
   const binding = readBindings(REGISTRY).find(({ rpc }) => rpc === "torpor.v1.DeviceService/WatchEvents");
   assert(binding !== undefined, "WatchEvents has a binding");
+  const encodeRequest = requestEncoder(binding);
   app.get<EventsRequest>(EVENTS_PATH, { exposeHeadRoute: false }, async (request, reply) => {
     const lastEventId = readLastEventId(request.headers["last-event-id"]);
     const query = { ...request.query };
@@ -34,9 +35,9 @@ export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchE
       delete query.after_sequence;
       query.afterSequence = lastEventId;
     }
-    const bytes = encodeRequest(binding, { parameters: {}, query, body: undefined });
+    const bytes = encodeRequest({ parameters: {}, query, body: undefined });
     const events = watchEvents(deps, bytes, {
-      signal: goneOf(reply.raw),
+      signal: new HttpClient(reply.raw).signal,
       recheck: request.admission?.recheck,
     });
     // The first is there at once; what is wrong with the request gets a status of its own.

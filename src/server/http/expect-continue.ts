@@ -3,7 +3,7 @@
  * byte. curl sends the header with every body over 1 MiB.
  */
 import type { ServerResponse } from "node:http";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, preParsingHookHandler } from "fastify";
 import { formatBytes } from "../../device/format.ts";
 import { WireError } from "../errors.ts";
 
@@ -16,22 +16,22 @@ declare module "fastify" {
   }
 }
 
-/** Has every route whose body is parsed ask for it once its length is known to be legal. */
+/** Lets whoever reads a body ask for it. */
 export function deferContinue(app: FastifyInstance): void {
   app.server.on("checkContinue", (request, response) => {
     waiting.add(response);
     app.routing(request, response);
   });
-  app.addHook("preParsing", (request, reply, _payload, done) => {
-    const { bodyLimit, config } = request.routeOptions;
-    if (config.streamsBody !== true) {
-      if (bodyLimit !== undefined && Number(request.headers["content-length"]) > bodyLimit)
-        throw bodyTooLarge(bodyLimit);
-      sendContinue(reply.raw);
-    }
-    done();
-  });
 }
+
+/** Asks for a body that is parsed, once its length is known to be legal. */
+export const askForBody: preParsingHookHandler = (request, reply, payload, done) => {
+  const { bodyLimit } = request.routeOptions;
+  if (bodyLimit !== undefined && Number(request.headers["content-length"]) > bodyLimit)
+    throw bodyTooLarge(bodyLimit);
+  sendContinue(reply.raw);
+  done(null, payload);
+};
 
 /** Tells the client to go on, if it waits to be told. */
 export function sendContinue(response: ServerResponse): void {

@@ -1,12 +1,12 @@
-/** Takes each request to the gate before its body is read, and gives it the id under which the log knows it. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+/** Takes each request to the gate before its body is read. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Credentials } from "../auth/authenticator.ts";
 import { peerAddress, verifiedCertificate } from "../auth/peer.ts";
 import { REGISTRY } from "../descriptors.ts";
 import type { Admission } from "../gate/admission.ts";
 import type { Gate } from "../gate/gate.ts";
-import { REQUEST_ID_HEADER } from "../gate/request-id.ts";
 import { readBindings } from "./bindings.ts";
+import type { RequestCheck } from "./check-requests.ts";
 import { HAND_WRITTEN } from "./hand-written.ts";
 import { fastifyPath } from "./route-path.ts";
 
@@ -21,25 +21,11 @@ declare module "fastify" {
   }
 }
 
-/** Gives every answer the id of its request. Must come before every hook that can refuse. */
-export function nameRequests(app: FastifyInstance): void {
-  app.addHook("onRequest", (request, reply, done) => {
-    void reply.header(REQUEST_ID_HEADER, request.id);
-    done();
-  });
-}
-
 /** What is no RPC needs the role of a viewer, unknown paths included: so a route that is forgotten is not open. */
-export function guardCalls(app: FastifyInstance, gate: Gate): void {
+export function guardCalls(app: FastifyInstance, gate: Gate): RequestCheck {
   const rpcs = rpcsByRoute();
   app.decorateRequest("admission", undefined);
-  app.addHook("onRequest", (request, reply, done) => {
-    admit(request, reply);
-    done();
-  });
-
-  function admit(request: FastifyRequest, { raw: response }: FastifyReply): void {
-    const { url = "", config } = request.routeOptions;
+  return (request, { raw: response }, { url = "", config }) => {
     if (config.anyCaller === true) return;
     const credentials = credentialsOf(request);
     const rpc = rpcs.get(request.method)?.get(url);
@@ -51,12 +37,14 @@ export function guardCalls(app: FastifyInstance, gate: Gate): void {
     if (admission === undefined) return;
     request.admission = admission;
     // The transcoder learns more from the message; content routes have nothing but their path.
-    admission.concerns(request.url.replace(/^\/v1\/|(?:\/content|:\w+)?(?:\?.*)?$/g, ""));
+    if (admission.isAudited) {
+      admission.concerns(request.url.replace(/^\/v1\/|(?:\/content|:\w+)?(?:\?.*)?$/g, ""));
+    }
     response.once("close", () => {
       if (response.writableFinished) admission.succeeded();
       admission.close();
     });
-  }
+  };
 }
 
 /** Every route of an RPC by method, then by path as fastify knows it. */

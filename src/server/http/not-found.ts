@@ -1,15 +1,24 @@
 /** Paths that no route serves: 405 with `Allow` when another method would, else 404. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { WireError } from "../errors.ts";
+import type { RequestCheck } from "./check-requests.ts";
 import { routePattern } from "./route-path.ts";
 
-/** Must be called before the first route is added: it watches them being added. */
-export function answerUnknownRoutes(app: FastifyInstance): void {
+/**
+ * Must be called before the first route is added: it watches them being added. The check refuses such requests before their
+ * bodies are read, for which fastify would wait otherwise.
+ */
+export function answerUnknownRoutes(app: FastifyInstance): RequestCheck {
   const routes: { readonly pattern: RegExp; readonly methods: readonly string[] }[] = [];
   app.addHook("onRoute", ({ url, method }) => {
     routes.push({ pattern: routePattern(url), methods: [method].flat() });
   });
-  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+  app.setNotFoundHandler(refuse);
+  return (request, reply, { url }) => {
+    if (url === undefined) refuse(request, reply);
+  };
+
+  function refuse(request: FastifyRequest, reply: FastifyReply): never {
     const path = request.url.split("?")[0] ?? "";
     const allowed = [
       ...new Set(routes.filter((route) => route.pattern.test(path)).flatMap((route) => route.methods)),
@@ -30,5 +39,5 @@ export function answerUnknownRoutes(app: FastifyInstance): void {
       metadata,
       { httpStatus: 405 },
     );
-  });
+  }
 }

@@ -3,8 +3,9 @@
  * them without asking (a "simple request"), and a page that rebinds its name to 127.0.0.1 could read the answers too.
  * There are no CORS headers anywhere.
  */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import { WireError } from "../errors.ts";
+import type { RequestCheck } from "./check-requests.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -16,21 +17,15 @@ declare module "fastify" {
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "::1"];
 
 /** @param allowedHosts names under which this daemon may be called besides loopback and the bound address. */
-export function guardOrigin(app: FastifyInstance, allowedHosts: readonly string[]): void {
+export function guardOrigin(allowedHosts: readonly string[]): RequestCheck {
   const allowed = new Set([...LOOPBACK_HOSTS, ...allowedHosts.map((host) => hostnameOf(host) ?? host)]);
 
   function isOurs(host: string | undefined, request: FastifyRequest): boolean {
     return host !== undefined && (allowed.has(host) || host === localAddress(request));
   }
 
-  app.addHook("onRequest", (request, _reply, done) => {
-    refuseForeign(request);
-    done();
-  });
-
-  function refuseForeign(request: FastifyRequest): void {
+  return (request, _reply, { config: { anyHost = false } }) => {
     const { host, origin } = request.headers;
-    const { anyHost = false } = request.routeOptions.config;
     // HTTP/1.0 has no Host; a browser always sends one.
     if (host !== undefined && !anyHost && !isOurs(hostnameOf(host), request)) {
       throw new WireError(
@@ -48,7 +43,7 @@ export function guardOrigin(app: FastifyInstance, allowedHosts: readonly string[
     if (request.headers["sec-fetch-site"] === "cross-site") {
       throw new WireError("PERMISSION_DENIED", "Requests from pages of other sites are refused.");
     }
-  }
+  };
 }
 
 /** The host name in `name:port`, `[::1]:port` or `name`, in lower case; undefined when it is none of those. */

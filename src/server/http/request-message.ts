@@ -14,28 +14,44 @@ import { WireError } from "../errors.ts";
 import type { Binding, PathSegment } from "./bindings.ts";
 import { checkJson, isJsonObject, type JsonObject } from "./strict-json.ts";
 
+type PathParameters = Readonly<Record<string, string>>;
+
 /** The parts of a request that carry fields. `body` is parsed JSON, undefined when there was none. */
 export interface RequestParts {
-  readonly parameters: Readonly<Record<string, string>>;
+  readonly parameters: PathParameters;
   readonly query: Readonly<Record<string, unknown>>;
   readonly body: unknown;
   /** Headers that stand for fields, by the field; undefined ones were not sent. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
 }
 
-/** @throws WireError INVALID_REQUEST */
-export function encodeRequest(binding: Binding, parts: RequestParts): Buffer {
-  return encodeName(binding, parts) ?? encodeFields(binding, parts);
+/** Makes what writes the requests of a binding. It throws a WireError INVALID_REQUEST. */
+export function requestEncoder(binding: Binding): (parts: RequestParts) => Buffer {
+  const encodeName = nameEncoder(binding);
+  return (parts) => {
+    const { parameters, query, body, headers } = parts;
+    const isName = body === undefined && isEmpty(query) && (headers === undefined || isEmpty(headers));
+    return isName && encodeName !== undefined ? encodeName(parameters) : encodeFields(binding, parts);
+  };
 }
 
-/** Most requests say a name in their path and nothing else: that is one field, written without a detour through JSON. */
-function encodeName({ method, variable }: Binding, { parameters, query, body, headers }: RequestParts) {
-  const [name, inner] = variable?.fieldPath ?? [];
-  if (variable === undefined || name === undefined || inner !== undefined) return undefined;
-  if (body !== undefined || !isEmpty(query) || (headers !== undefined && !isEmpty(headers))) return undefined;
-  const writer = new BinaryWriter();
-  writer.tag(fieldOf(method.input, name).number, WireType.LengthDelimited);
-  return asBuffer(writer.string(expand(variable.segments, parameters)).finish());
+/**
+ * Most requests say a name in their path and nothing else: that is one field, written without a detour through JSON. Clients
+ * that wait for something say the same one again and again.
+ */
+function nameEncoder({ method, variable }: Binding): ((parameters: PathParameters) => Buffer) | undefined {
+  const [field, inner] = variable?.fieldPath ?? [];
+  if (variable === undefined || field === undefined || inner !== undefined) return undefined;
+  const { number } = fieldOf(method.input, field);
+  let last: { readonly name: string; readonly bytes: Buffer } | undefined;
+  return (parameters) => {
+    const name = expand(variable.segments, parameters);
+    if (last?.name !== name) {
+      const bytes = new BinaryWriter().tag(number, WireType.LengthDelimited).string(name).finish();
+      last = { name, bytes: asBuffer(bytes) };
+    }
+    return last.bytes;
+  };
 }
 
 /** Whether every property is undefined, or there is none. */
@@ -159,7 +175,7 @@ function fromQuery(field: DescField, value: unknown): unknown {
   return value;
 }
 
-function expand(segments: readonly PathSegment[], parameters: Readonly<Record<string, string>>): string {
+function expand(segments: readonly PathSegment[], parameters: PathParameters): string {
   return segments
     .map((part) => ("literal" in part ? part.literal : (parameters[part.parameter] ?? "")))
     .join("/");

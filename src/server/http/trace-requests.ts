@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { peerAddress } from "../auth/peer.ts";
 import type { CallSpan, CallTracer } from "../tracing/call-tracer.ts";
+import type { RequestCheck } from "./check-requests.ts";
 import { routeLabel } from "./route-path.ts";
 
 declare module "fastify" {
@@ -11,19 +12,18 @@ declare module "fastify" {
   }
 }
 
-/** Must come before every hook that can refuse. */
-export function traceRequests(app: FastifyInstance, tracer: CallTracer): void {
+/** Must come before every check that can refuse. */
+export function traceRequests(app: FastifyInstance, tracer: CallTracer): RequestCheck {
   app.decorateRequest("callSpan", undefined);
-  app.addHook("onRequest", (request, reply, done) => {
-    const [path = ""] = request.url.split("?", 1);
-    if (path.startsWith("/v1/")) begin(tracer, path, request, reply);
-    done();
-  });
   // The last hook before the handler: what reads the body would not carry the call along.
   app.addHook("preHandler", (request, _reply, done) => {
     if (request.callSpan === undefined) done();
     else request.callSpan.run(done);
   });
+  return (request, reply) => {
+    const [path = ""] = request.url.split("?", 1);
+    if (path.startsWith("/v1/")) begin(tracer, path, request, reply);
+  };
 }
 
 function begin(

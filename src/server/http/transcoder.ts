@@ -10,10 +10,10 @@ import { HttpBody } from "../gen/google/api/httpbody.ts";
 import { KEPT_ANSWER_BYTES_MAX } from "../limits.ts";
 import type { UnaryRpc } from "../rpc.ts";
 import { type Binding, readBindings } from "./bindings.ts";
-import { goneOf } from "./client-gone.ts";
+import { HttpClient } from "./http-client.ts";
 import { etagOf, refuseEtag } from "./preconditions.ts";
 import { readBodiesAsJson } from "./request-body.ts";
-import { encodeRequest } from "./request-message.ts";
+import { requestEncoder } from "./request-message.ts";
 import { fastifyPath } from "./route-path.ts";
 
 /** Answers of this type are sent as they are. */
@@ -43,6 +43,7 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
     const json = toJson(output, fromBinary(output, answer), { alwaysEmitImplicit: true, registry: REGISTRY });
     return { text: JSON.stringify(json), location: runningTransition(binding, json) };
   });
+  const encodeRequest = requestEncoder(binding);
   app.route<TranscodedRequest>({
     method: binding.httpMethod,
     url: fastifyPath(binding),
@@ -53,15 +54,17 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
         etag: etagOf(request.headers),
       };
       if (ignoresEtag) refuseEtag(request.headers, binding.method.name);
-      const message = encodeRequest(binding, { parameters, query, body, headers });
+      const message = encodeRequest({ parameters, query, body, headers });
       const { admission } = request;
-      const origin = { signal: goneOf(reply.raw), caller: admission?.identity };
+      const origin = { client: new HttpClient(reply.raw), caller: admission?.identity };
       const call = (bytes: Buffer) => rpc.call(bytes, origin);
       const answer = await (admission?.run(message, call) ?? call(message));
       if (output.typeName === HTTP_BODY) return sendHttpBody(reply, answer);
       const { text, location } = toText(answer);
       if (location !== undefined) void reply.code(202).header("location", location);
-      return reply.type(JSON_TYPE).send(text);
+      // Not the reply: it is a promise of its end, for which fastify would wait first.
+      void reply.type(JSON_TYPE);
+      return text;
     },
   });
 }
