@@ -17,7 +17,7 @@ import type {
   ImagePlace,
   ImageSource,
 } from "./model.ts";
-import { frameLengths, framesInBank, ScratchFrame } from "./object-frames.ts";
+import { frameLengths, framesInBank, scratchFrameOf } from "./object-frames.ts";
 
 /** A device of which an image is made, or into which one is restored. */
 export interface ImagedDevice {
@@ -161,7 +161,6 @@ function placeOf(memory: Memory, slot: number): ImagePlace {
 /** The frames of one object after the other. */
 class ObjectFrames {
   readonly #memory: Memory;
-  #scratch: ScratchFrame | undefined;
 
   constructor(memory: Memory) {
     this.#memory = memory;
@@ -177,10 +176,10 @@ class ObjectFrames {
   async *#framesInSwap(slot: number): AsyncGenerator<FrameSource> {
     const { swap, table } = this.#memory;
     assert(swap !== undefined, "a swapped object is in swap");
-    this.#scratch ??= new ScratchFrame(this.#memory);
+    const scratch = scratchFrameOf(this.#memory);
     let index = 0;
     for (const lengthBytes of frameLengths(table.sizeBytes[slot])) {
-      const frame = this.#scratch.take(lengthBytes);
+      const frame = scratch.take(lengthBytes);
       try {
         await swap.readPage(slot, index++, frame);
       } catch (error) {
