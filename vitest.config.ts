@@ -13,6 +13,8 @@ export default defineConfig({
           include: ["test/device/**/*.test.ts", "test/delivery/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 30_000,
           maxWorkers: WORKERS_MAX,
+          // Nothing that they import keeps what one file did for the next: it need be loaded once only.
+          isolate: false,
         },
       },
       {

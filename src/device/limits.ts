@@ -203,6 +203,8 @@ export const IMAGE_WRITE_BYTES = MIB;
 export const IMAGE_WRITE_BUFFERS = 3;
 /** The same for reading: one being used, the others read ahead. */
 export const IMAGE_READ_BUFFERS = 4;
+/** Idle buffers of that size that the next image finds: what one reader uses. */
+export const IMAGE_BUFFERS_KEPT = IMAGE_READ_BUFFERS;
 /** Frames with the codec at a time: the threads that a Node process has for such work. */
 export const IMAGE_CODEC_JOBS_MAX = 4;
 /** What an image says of the device itself: it is read for every line of a listing. Unit: bytes. */

@@ -23,12 +23,16 @@ export interface FaultyDevice {
 /** What CRASH throws: nobody sees it, because nobody is left. */
 class Death extends Error {}
 
-/** @param onDeath called at CRASH; the device then goes no further, whoever waits for it. @default a test fails */
+/**
+ * @param onDeath called at CRASH; the device then goes no further, whoever waits for it. @default a test fails
+ * @param settle as `bootVirtual` takes it
+ */
 export async function bootFaulty(
   options: Partial<DeviceOptions> = {},
   onDeath: () => void = () => {
     throw new Error("no test asked for a crash");
   },
+  settle?: () => Promise<void>,
 ): Promise<FaultyDevice> {
   // The registry needs the clock of the device, and the device the registry: it asks for the time only when it fires.
   let gpu: VirtualDevice | undefined;
@@ -49,10 +53,10 @@ export async function bootFaulty(
     if (!(error instanceof Death)) throw error;
     await new Promise(() => {});
   };
-  gpu = await bootVirtual({
-    ...options,
-    failpoints: { idle: false, pass: (name) => pass(name).catch(stopAtDeath), fires },
-  });
+  gpu = await bootVirtual(
+    { ...options, failpoints: { idle: false, pass: (name) => pass(name).catch(stopAtDeath), fires } },
+    settle,
+  );
   return { gpu, failpoints };
 }
 

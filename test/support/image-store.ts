@@ -3,7 +3,7 @@ import { DeviceError, type ImageDraft, type ImageFile, type ImageStore } from ".
 
 interface Kept {
   readonly device: string;
-  bytes: Uint8Array;
+  bytes: Uint8Array<ArrayBufferLike>;
   state: "PARTIAL" | "SEALED" | "CONSUMED";
 }
 
@@ -35,6 +35,14 @@ export class MemoryImageStore implements ImageStore {
     return found;
   }
 
+  /** Removes an image; its memory is there for the next. Legal when nobody reads or writes it any more. */
+  forget(id: string): void {
+    const image = this.images.get(id);
+    if (image === undefined) return;
+    this.images.delete(id);
+    if (spare.length < SPARE_MAX) spare.push(image.bytes.buffer);
+  }
+
   async requireRoom(bytesMax: number): Promise<void> {
     if (bytesMax <= this.capacityBytes) return;
     throw new DeviceError("IMAGE_STORE_FULL", `The store has no room for ${bytesMax} bytes.`);
@@ -51,7 +59,10 @@ export class MemoryImageStore implements ImageStore {
       write: async (offsetBytes, bytes) => {
         this.#requireAlive();
         const end = offsetBytes + bytes.length;
-        if (end > kept.bytes.length) kept.bytes = grow(kept.bytes, end);
+        const endBefore = kept.bytes.length;
+        if (end > endBefore) kept.bytes = grow(kept.bytes, end);
+        // Where nothing was written there are zeroes, as in a file.
+        if (offsetBytes > endBefore) kept.bytes.fill(0, endBefore, offsetBytes);
         kept.bytes.set(bytes, offsetBytes);
       },
       read: async (offsetBytes, into) => readFrom(kept.bytes, offsetBytes, into),
@@ -64,7 +75,7 @@ export class MemoryImageStore implements ImageStore {
         kept.state = "SEALED";
       },
       abandon: async () => {
-        if (!this.dead) this.images.delete(id);
+        if (!this.dead) this.forget(id);
       },
       close: async () => {},
     };
@@ -99,10 +110,16 @@ export class MemoryImageStore implements ImageStore {
   }
 }
 
+/** Memory of images that are gone: fresh memory costs more than all else that a small image does. */
+const spare: ArrayBufferLike[] = [];
+const SPARE_MAX = 4;
+
 /** The same bytes and room for more behind them: images are written in many pieces. */
 function grow(bytes: Uint8Array, lengthBytes: number): Uint8Array {
   if (lengthBytes <= bytes.buffer.byteLength) return new Uint8Array(bytes.buffer, 0, lengthBytes);
-  const grown = new Uint8Array(new ArrayBuffer(2 * lengthBytes), 0, lengthBytes);
+  const at = spare.findIndex(({ byteLength }) => byteLength >= lengthBytes);
+  const [room = new ArrayBuffer(2 * lengthBytes)] = at < 0 ? [] : spare.splice(at, 1);
+  const grown = new Uint8Array(room, 0, lengthBytes);
   grown.set(bytes);
   return grown;
 }

@@ -25,18 +25,28 @@ export const sha256: HashFactory = () => {
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+    state = (state + MULBERRY_STEP) | 0;
+    return (mulberry(state) >>> 0) / 4294967296;
   };
 }
 
-/** Bytes that differ for each seed. */
+const MULBERRY_STEP = 0x6d2b79f5;
+
+/** The 32 bits of a state of mulberry32. */
+function mulberry(state: number): number {
+  const mixed = Math.imul(state ^ (state >>> 15), state | 1);
+  const again = mixed ^ (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61));
+  return again ^ (again >>> 14);
+}
+
+/** Bytes that differ for each seed: what `seededRandom` draws, without the way by fractions. */
 export function patternOf(seed: number, lengthBytes: number): Uint8Array {
-  const random = seededRandom(seed);
   const words = new Uint32Array(Math.ceil(lengthBytes / 4));
-  for (let at = 0; at < words.length; at++) words[at] = random() * 4294967296;
+  let state = seed >>> 0;
+  for (let at = 0; at < words.length; at++) {
+    state = (state + MULBERRY_STEP) | 0;
+    words[at] = mulberry(state);
+  }
   return new Uint8Array(words.buffer, 0, lengthBytes);
 }
 
@@ -63,9 +73,20 @@ export interface VirtualDevice extends TestDevice {
 
 type DeviceFlags = Extract<Command, { type: "createObject" }>["flags"];
 
-/** An in-process device: no thread, no timer, the same every time. `emit` hears what `events` collects. */
-export async function bootVirtual(options: Partial<DeviceOptions> = {}): Promise<VirtualDevice> {
-  const clock = new VirtualClock({ settle: () => new Promise((resolve) => setImmediate(resolve)) });
+/** Lets every promise that is ready run; Node then tells of each rejection that nobody has handled. */
+export function turnOfEventLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * An in-process device: no thread, no timer, the same every time. `emit` hears what `events` collects.
+ * @param settle lets every promise that is ready run
+ */
+export async function bootVirtual(
+  options: Partial<DeviceOptions> = {},
+  settle = turnOfEventLoop,
+): Promise<VirtualDevice> {
+  const clock = new VirtualClock({ settle });
   const events: DeviceEvent[] = [];
   const emit = (event: DeviceEvent): void => {
     events.push(event);

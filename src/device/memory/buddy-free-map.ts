@@ -86,22 +86,22 @@ export class FreeMap {
 
   /** Counts the members and throws an AssertionError unless every summary tells the truth about the level below. */
   checkInvariants(): number {
+    const words = this.#words;
+    const bases = this.#bases;
     for (let level = 1; level <= this.#rootLevel; level++) {
-      const below = this.#bases[level - 1];
-      const words = this.#bases[level] - below;
-      for (let word = 0; word < words; word++) {
-        const summary = this.#words[this.#bases[level] + (word >>> 5)] & (1 << (word & 31));
-        if ((summary !== 0) !== (this.#words[below + word] !== 0))
-          assert.fail(`the summary of word ${word}, level ${level}, is wrong`);
+      let below = bases[level - 1];
+      for (let at = bases[level]; at < bases[level + 1]; at++) {
+        let summary = 0;
+        const end = Math.min(below + WORD_BITS, bases[level]);
+        for (let bit = 1; below < end; below++, bit <<= 1) if (words[below] !== 0) summary |= bit;
+        if (words[at] !== summary) assert.fail(`summary ${at - bases[level]} of level ${level} is wrong`);
       }
     }
     const lowest = this.#climb(this.#rootLevel, 0);
     if (lowest !== NONE && lowest < this.#floor)
       assert.fail(`member ${lowest} is below the floor, ${this.#floor}`);
     let count = 0;
-    for (let at = 0; at < this.#bases[1]; at++) {
-      for (let members = this.#words[at]; members !== 0; members &= members - 1) count++;
-    }
+    for (let at = 0; at < bases[1]; at++) if (words[at] !== 0) count += bitCount(words[at]);
     return count;
   }
 
@@ -165,6 +165,13 @@ export function lowestBit(word: number): number {
 /** Position of the highest bit that is set in `word`, which is not zero: the binary logarithm, rounded down. */
 export function highestBit(word: number): number {
   return 31 - Math.clz32(word);
+}
+
+/** How many bits are set in `word`. */
+function bitCount(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x5555_5555);
+  const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }
 
 /** Rounds `value` up to a multiple of `powerOfTwo`; both are at most 2^30. */

@@ -23,6 +23,9 @@ const DIRTY_FREE = 1;
 const CLEARED_FREE = 2;
 const MIXED_FREE = 3;
 
+/** By chunk: how often a chain came by. Kept from walk to walk, of which tests make one after every step. */
+let scratch = new Uint8Array(0);
+
 /** Throws an AssertionError that names the first thing wrong. Takes a few passes over all chunks: for tests. */
 export function checkBlocks(blocks: BuddyBlocks): void {
   checkBoundaries(blocks);
@@ -113,7 +116,8 @@ function checkMixed(blocks: BuddyBlocks): void {
 /** Every allocated block is in exactly one chain, and every chain starts with a first block and ends. */
 function checkChains(blocks: BuddyBlocks): void {
   const { state, chunkCount } = blocks;
-  const reached = new Uint8Array(chunkCount);
+  if (scratch.length < chunkCount) scratch = new Uint8Array(chunkCount);
+  const reached = scratch.fill(0, 0, chunkCount);
   for (let block = 0; block < chunkCount; block += chunksOf(state[block])) {
     const kind = state[block] & KIND_MASK;
     if (kind !== ONLY && kind !== FIRST) continue;

@@ -96,9 +96,10 @@ export async function crcOfObject(
 export async function crcOfSwapped(memory: Memory, slot: number): Promise<number> {
   const sizeBytes = memory.table.sizeBytes[slot];
   await memory.failpoints.pass("swap.read");
+  const page = new Uint8Array(Math.min(SWAP_PAGE_BYTES, sizeBytes));
   let crc = 0;
   for (let at = 0, index = 0; at < sizeBytes; at += SWAP_PAGE_BYTES, index++) {
-    const bytes = new Uint8Array(Math.min(SWAP_PAGE_BYTES, sizeBytes - at));
+    const bytes = page.subarray(0, sizeBytes - at);
     await memory.swap?.readPage(slot, index, { runs: [bytes], crc32c: () => crc32cOf(bytes) });
     crc = crc32cOf(bytes, crc);
   }

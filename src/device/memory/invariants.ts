@@ -5,143 +5,175 @@
 import assert from "node:assert/strict";
 import { LIST_PINNED } from "./lists.ts";
 import type { Memory } from "./memory.ts";
-import { DYING_ID, FLAG, FLAG_BACKUP, NONE, RESIDENT, SWAPPED } from "./object-table.ts";
+import { DYING_ID, FLAG, FLAG_BACKUP, NONE, type ObjectTable, RESIDENT, SWAPPED } from "./object-table.ts";
 import type { Region } from "./region.ts";
 
 /** @throws AssertionError naming what is broken. Legal when no operation is in progress. */
 export function checkMemoryInvariants(memory: Memory): void {
   const { table } = memory;
-  const listed = new Int32Array(table.slotsUsed).fill(NONE);
-  for (const region of memory.regions) {
-    region.checkInvariants();
-    if (region.inHands !== 0) assert.fail(`region ${region.id}: somebody holds an object that is to leave`);
-    for (let list = 0; list <= LIST_PINNED; list++) {
-      for (let slot = region.lists.head(list); slot !== NONE; slot = table.listNext[slot]) {
-        if (listed[slot] !== NONE) assert.fail(`slot ${slot} is on two lists`);
-        listed[slot] = region.index;
-      }
-    }
-  }
-  const bytes = memory.regions.map(() => ({ pinned: 0, pinnedObjects: 0, objects: 0, backup: 0 }));
+  const { slotsUsed } = table;
+  const listed = filled(scratch.listed, slotsUsed, NONE);
+  const ownerOf = filled(scratch.ownerOf, slotsUsed, NONE);
+  scratch.listed = listed;
+  scratch.ownerOf = ownerOf;
+  for (const region of memory.regions) checkLists(region, table, listed);
   const taken = memory.regions.map((region) => new Taken(region));
-  const backups = new Map<number, number>();
   let live = 0;
-  for (let slot = 0; slot < table.slotsUsed; slot++) {
+  for (let slot = 0; slot < slotsUsed; slot++) {
     if (table.id[slot] === 0) continue;
     live++;
-    const resource = table.resource[slot];
-    if (!memory.reservations.isActive(slot)) {
-      if (table.id[slot] === DYING_ID) assert.fail(`slot ${slot} is deleted and idle but still there`);
-      if (table.active[slot] !== 0) assert.fail(`slot ${slot} counts work that has ended`);
+    checkUse(memory, slot);
+    const backup = table.backup[slot];
+    if (backup !== NONE) {
+      if (ownerOf[backup] !== NONE) assert.fail(`backup ${backup} has two owners`);
+      ownerOf[backup] = slot;
     }
-    if (table.locked[slot] !== 0) assert.fail(`slot ${slot} is locked although nothing is in progress`);
-    if (table.backup[slot] !== NONE) {
-      if (backups.has(table.backup[slot])) assert.fail(`backup ${table.backup[slot]} has two owners`);
-      backups.set(table.backup[slot], slot);
-    }
-    if (resource === NONE) {
-      if (table.region[slot] !== NONE) assert.fail(`slot ${slot} has a region without bytes`);
-      if (table.pinCount[slot] !== 0) assert.fail(`slot ${slot} is pinned without bytes`);
-      if (listed[slot] !== NONE) assert.fail(`slot ${slot} is on a list without bytes`);
-      if (table.state[slot] === RESIDENT) assert.fail(`slot ${slot} is RESIDENT without bytes`);
-      if ((memory.swap?.has(slot) === true) !== (table.state[slot] === SWAPPED))
-        assert.fail(`slot ${slot}: swap and state do not agree`);
-      continue;
-    }
-    const region = memory.region(table.region[slot]);
-    if (table.state[slot] !== RESIDENT) assert.fail(`slot ${slot} has bytes and is not RESIDENT`);
-    if (listed[slot] !== region.index) assert.fail(`slot ${slot} is not on a list of its region`);
-    const pinned = table.pinCount[slot] > 0;
-    if ((table.list[slot] % (LIST_PINNED + 1) === LIST_PINNED) !== pinned)
-      assert.fail(`slot ${slot} is on the wrong list`);
-    const tally = bytes[region.index];
-    tally.objects++;
-    if (pinned) {
-      tally.pinned += table.sizeBytes[slot];
-      tally.pinnedObjects++;
-    }
-    if (table.has(slot, FLAG_BACKUP)) tally.backup += table.sizeBytes[slot];
-    taken[region.index].take(slot, resource, memory);
+    if (table.resource[slot] === NONE) checkWithoutBytes(memory, slot, listed[slot]);
+    else taken[checkPlace(memory, slot, listed[slot])].take(slot, table);
   }
   memory.swap?.checkInvariants();
-  assert.equal(live, table.count, "the table counts its live objects");
-  for (const region of memory.regions) {
-    const tally = bytes[region.index];
-    const { usedBytes, visibleBytes } = taken[region.index];
-    const used = usedBytes + region.reservedBytes;
-    assert.equal(used + region.freeBytes, region.sizeBytes, `region ${region.id}: used + free = size`);
-    assert.equal(tally.pinnedObjects, region.pinnedObjectCount, `region ${region.id}: pinned objects`);
-    assert.equal(tally.backup, region.backupBytes, `region ${region.id}: bytes of backups`);
-    if (region.reservedBytes === 0) {
-      assert.equal(
-        visibleBytes + region.visibleFreeBytes,
-        region.visibleBytes,
-        `region ${region.id}: visible bytes`,
-      );
+  if (live !== table.count) assert.fail(`the table has ${live} live objects and counts ${table.count}`);
+  for (const each of taken) each.check();
+  checkBackups(memory, ownerOf);
+}
+
+/** What a walk notes by slot, and by page of each region: kept from walk to walk, of which tests make one after every step. */
+const scratch = { listed: new Int32Array(0), ownerOf: new Int32Array(0), pages: [new Uint8Array(0)] };
+
+/** Room for `length` numbers, the first of which are `value`. */
+function filled(room: Int32Array<ArrayBuffer>, length: number, value: number): Int32Array<ArrayBuffer> {
+  const numbers = room.length < length ? new Int32Array(2 * length) : room;
+  return numbers.fill(value, 0, length);
+}
+
+/** Notes in `listed` the region on whose lists each slot is. */
+function checkLists(region: Region, table: ObjectTable, listed: Int32Array): void {
+  region.checkInvariants();
+  if (region.inHands !== 0) assert.fail(`region ${region.id}: somebody holds an object that is to leave`);
+  for (let list = 0; list <= LIST_PINNED; list++) {
+    for (let slot = region.lists.head(list); slot !== NONE; slot = table.listNext[slot]) {
+      if (listed[slot] !== NONE) assert.fail(`slot ${slot} is on two lists`);
+      listed[slot] = region.index;
     }
-    assert.equal(tally.pinned, region.pinnedBytes, `region ${region.id}: pinned bytes`);
-    assert.equal(tally.objects, region.objectCount, `region ${region.id}: object count`);
-    checkDisjoint(region, taken[region.index]);
   }
-  checkBackups(memory, backups);
+}
+
+function checkUse({ table, reservations }: Memory, slot: number): void {
+  if (!reservations.isActive(slot)) {
+    if (table.id[slot] === DYING_ID) assert.fail(`slot ${slot} is deleted and idle but still there`);
+    if (table.active[slot] !== 0) assert.fail(`slot ${slot} counts work that has ended`);
+  }
+  if (table.locked[slot] !== 0) assert.fail(`slot ${slot} is locked although nothing is in progress`);
+}
+
+function checkWithoutBytes({ table, swap }: Memory, slot: number, listed: number): void {
+  if (table.region[slot] !== NONE) assert.fail(`slot ${slot} has a region without bytes`);
+  if (table.pinCount[slot] !== 0) assert.fail(`slot ${slot} is pinned without bytes`);
+  if (listed !== NONE) assert.fail(`slot ${slot} is on a list without bytes`);
+  if (table.state[slot] === RESIDENT) assert.fail(`slot ${slot} is RESIDENT without bytes`);
+  if ((swap?.has(slot) === true) !== (table.state[slot] === SWAPPED))
+    assert.fail(`slot ${slot}: swap and state do not agree`);
+}
+
+/** Answers the index of the region that has the bytes. */
+function checkPlace({ table }: Memory, slot: number, listed: number): number {
+  const region = table.region[slot];
+  if (table.state[slot] !== RESIDENT) assert.fail(`slot ${slot} has bytes and is not RESIDENT`);
+  if (listed !== region) assert.fail(`slot ${slot} is not on a list of its region`);
+  const isPinned = table.pinCount[slot] > 0;
+  if ((table.list[slot] % (LIST_PINNED + 1) === LIST_PINNED) !== isPinned)
+    assert.fail(`slot ${slot} is on the wrong list`);
+  return region;
 }
 
 /** What the objects of a region have of it. One record for all of them: this is most of the walk. */
 class Taken {
-  readonly startsBytes: number[] = [];
-  readonly endsBytes: number[] = [];
-  usedBytes = 0;
-  visibleBytes = 0;
   readonly #region: Region;
+  /** By page: 1 where an object has it. */
+  readonly #pages: Uint8Array<ArrayBuffer>;
+  #objects = 0;
+  #pinnedObjects = 0;
+  #pinnedBytes = 0;
+  #backupBytes = 0;
+  #usedBytes = 0;
+  #visibleBytes = 0;
+  /** Of the object at hand: its extents, and where the last one ends. */
   #pieces = 0;
+  #endBytes = 0;
   readonly #takeBlock = (offsetBytes: number, lengthBytes: number): void => {
+    const { minPageBytes, visibleBytes, sizeBytes, id } = this.#region;
     const endBytes = offsetBytes + lengthBytes;
-    if (offsetBytes % this.#region.minPageBytes !== 0 || lengthBytes <= 0)
+    const page = offsetBytes / minPageBytes;
+    const endPage = Math.ceil(endBytes / minPageBytes);
+    if (!Number.isInteger(page) || lengthBytes <= 0)
       assert.fail(`the block from ${offsetBytes} to ${endBytes} is empty or not page aligned`);
-    if (offsetBytes !== this.endsBytes.at(-1) || this.#pieces === 0) this.#pieces++;
-    this.startsBytes.push(offsetBytes);
-    this.endsBytes.push(endBytes);
-    this.usedBytes += lengthBytes;
-    this.visibleBytes += Math.max(0, Math.min(this.#region.visibleBytes, endBytes) - offsetBytes);
+    if (endBytes > sizeBytes) assert.fail(`an extent ends beyond region ${id}`);
+    for (let at = page; at < endPage; at++) {
+      if (this.#pages[at] !== 0) assert.fail(`extents overlap in region ${id} at ${at * minPageBytes}`);
+      this.#pages[at] = 1;
+    }
+    if (offsetBytes !== this.#endBytes || this.#pieces === 0) this.#pieces++;
+    this.#endBytes = endBytes;
+    this.#usedBytes += lengthBytes;
+    this.#visibleBytes += Math.max(0, Math.min(visibleBytes, endBytes) - offsetBytes);
   };
 
   constructor(region: Region) {
+    const count = Math.ceil(region.sizeBytes / region.minPageBytes);
+    const room = scratch.pages[region.index];
     this.#region = region;
+    this.#pages = room === undefined || room.length < count ? new Uint8Array(count) : room.fill(0, 0, count);
+    scratch.pages[region.index] = this.#pages;
   }
 
-  take(slot: number, resource: number, { table }: Memory): void {
+  take(slot: number, table: ObjectTable): void {
     const region = this.#region;
-    const before = this.usedBytes;
+    const sizeBytes = table.sizeBytes[slot];
+    const before = this.#usedBytes;
+    this.#objects++;
+    if (table.pinCount[slot] > 0) {
+      this.#pinnedObjects++;
+      this.#pinnedBytes += sizeBytes;
+    }
+    if (table.has(slot, FLAG_BACKUP)) this.#backupBytes += sizeBytes;
     this.#pieces = 0;
-    region.forEachBlock(resource, this.#takeBlock);
+    region.forEachBlock(table.resource[slot], this.#takeBlock);
     if (this.#pieces !== 1 && region.kind === "LOCAL" && table.has(slot, FLAG.CONTIGUOUS))
       assert.fail(`contiguous slot ${slot} has ${this.#pieces} extents`);
-    const needed = Math.ceil(table.sizeBytes[slot] / region.minPageBytes) * region.minPageBytes;
-    if (this.usedBytes - before < needed) assert.fail(`the extents of slot ${slot} do not hold its size`);
+    const needed = Math.ceil(sizeBytes / region.minPageBytes) * region.minPageBytes;
+    if (this.#usedBytes - before < needed) assert.fail(`the extents of slot ${slot} do not hold its size`);
+  }
+
+  /** Compares what was taken with what the region says. */
+  check(): void {
+    const region = this.#region;
+    const used = this.#usedBytes + region.reservedBytes;
+    this.#equal(used + region.freeBytes, region.sizeBytes, "used + free = size");
+    this.#equal(this.#pinnedObjects, region.pinnedObjectCount, "pinned objects");
+    this.#equal(this.#backupBytes, region.backupBytes, "bytes of backups");
+    if (region.reservedBytes === 0)
+      this.#equal(this.#visibleBytes + region.visibleFreeBytes, region.visibleBytes, "visible bytes");
+    this.#equal(this.#pinnedBytes, region.pinnedBytes, "pinned bytes");
+    this.#equal(this.#objects, region.objectCount, "object count");
+  }
+
+  #equal(found: number, expected: number, what: string): void {
+    if (found !== expected) assert.equal(found, expected, `region ${this.#region.id}: ${what}`);
   }
 }
 
-/** Extents are disjoint when each, in order, starts where the one before it has ended or later: none is empty. */
-function checkDisjoint(region: Region, { startsBytes, endsBytes }: Taken): void {
-  const starts = new Float64Array(startsBytes).sort();
-  const ends = new Float64Array(endsBytes).sort();
-  for (let at = 1; at < starts.length; at++) {
-    if (starts[at] < ends[at - 1]) assert.fail(`extents overlap in region ${region.id} at ${starts[at]}`);
-  }
-  if (ends.length > 0 && ends[ends.length - 1] > region.sizeBytes)
-    assert.fail(`an extent ends beyond region ${region.id}`);
-}
-
-function checkBackups(memory: Memory, owners: ReadonlyMap<number, number>): void {
-  const { table } = memory;
+/** @param ownerOf slot of the owner by slot of the backup, or NONE */
+function checkBackups({ table, system }: Memory, ownerOf: Int32Array): void {
   for (let slot = 0; slot < table.slotsUsed; slot++) {
-    if (table.id[slot] === 0 || !table.has(slot, FLAG_BACKUP)) continue;
-    const owner = owners.get(slot);
-    if (owner === undefined) assert.fail(`backup ${slot} has no owner`);
-    assert.equal(table.sizeBytes[slot], table.sizeBytes[owner], "a backup has its owner's size");
-    assert.equal(table.region[slot], memory.system.index, "a backup is in system memory");
-  }
-  for (const backup of owners.keys()) {
-    if (!table.has(backup, FLAG_BACKUP)) assert.fail(`slot ${backup} is the backup of another and none`);
+    const owner = ownerOf[slot];
+    const isBackup = table.id[slot] !== 0 && table.has(slot, FLAG_BACKUP);
+    if (isBackup !== (owner !== NONE))
+      assert.fail(
+        isBackup ? `backup ${slot} has no owner` : `slot ${slot} is the backup of another and none`,
+      );
+    if (!isBackup) continue;
+    if (table.sizeBytes[slot] !== table.sizeBytes[owner])
+      assert.fail(`slot ${slot}, owner ${owner}: a backup has its owner's size`);
+    if (table.region[slot] !== system.index) assert.fail(`slot ${slot}: a backup is in system memory`);
   }
 }

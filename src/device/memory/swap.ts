@@ -46,6 +46,8 @@ export class Swap {
 
   /** Settles when the store has answered all that was given up; undefined while it answers in time. */
   #silence: Promise<void> | undefined;
+  /** A page that is read next; undefined while one is being read, and when the store may still write to it. */
+  #pageRoom: Uint8Array | undefined;
 
   constructor(store: ByteStore, clock: Clock) {
     this.#store = store;
@@ -193,8 +195,12 @@ export class Swap {
   /** The store never sees the runs: what it reads late goes where nobody looks. */
   async #readAt(placeBytes: number, page: SwapPage, checksum: number): Promise<void> {
     const lengthBytes = page.runs.reduce((sum, run) => sum + run.length, 0);
-    const buffer = new Uint8Array(lengthBytes);
+    const room = this.#pageRoom ?? new Uint8Array(SWAP_PAGE_BYTES);
+    this.#pageRoom = undefined;
+    const buffer = room.subarray(0, lengthBytes);
     await this.#inTime(() => this.#store.read(placeBytes, buffer));
+    // It has answered: nothing comes late into this buffer.
+    this.#pageRoom = room;
     let done = 0;
     for (const run of page.runs) {
       run.set(buffer.subarray(done, done + run.length));

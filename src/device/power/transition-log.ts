@@ -93,7 +93,7 @@ export class TransitionLog {
   /** @throws DeviceError TRANSITION_NOT_FOUND. */
   find(id: string): Transition {
     if (id === this.#latest.id) return this.#latest;
-    const transition = this.#transitions.find((each) => each.id === id);
+    const transition = this.#transitions.findLast((each) => each.id === id);
     if (transition !== undefined) return transition;
     throw new DeviceError("TRANSITION_NOT_FOUND", `Transition ${id} does not exist, or no longer.`, {
       transition: id,
@@ -112,11 +112,15 @@ export class TransitionLog {
         { pageSize: String(command.limit), limit: String(PAGE_SIZE_MAX) },
       );
     }
-    const before = command.beforeId === "" ? Number.POSITIVE_INFINITY : Number(command.beforeId);
-    const older = this.#transitions.filter((transition) => Number(transition.id) < before).toReversed();
-    const transitions = older.slice(0, command.limit).map((transition) => transition.describe());
-    const more = older.length > command.limit;
-    return { transitions, nextBeforeId: more ? (transitions.at(-1)?.id ?? "") : "" };
+    const before = Number(command.beforeId);
+    const end =
+      command.beforeId === ""
+        ? this.#transitions.length
+        : this.#transitions.findLastIndex((transition) => Number(transition.id) < before) + 1;
+    const start = Math.max(0, end - command.limit);
+    const page = this.#transitions.slice(start, end).toReversed();
+    const transitions = page.map((transition) => transition.describe());
+    return { transitions, nextBeforeId: start > 0 ? (transitions.at(-1)?.id ?? "") : "" };
   }
 
   /** How the device came to be as it boots: none of its transitions, but what calls that change nothing answer. */

@@ -87,7 +87,7 @@ function bankSizes(memory: Memory): number[] {
   return memory.regions.map((region) => region.bank.sizeBytes);
 }
 
-/** Places one object for life and zeroes it. Answers its offset in the bank. */
+/** Places one object for life, all zero. Answers its offset in the bank. */
 function placePinned(memory: Memory, region: Region, label: string, sizeBytes: number, flag: number): number {
   const slot = memory.addObject({
     sizeBytes: roundUp(sizeBytes, region.minPageBytes),
@@ -101,7 +101,10 @@ function placePinned(memory: Memory, region: Region, label: string, sizeBytes: n
   assert(handle !== NONE, "the region holds the device's own objects");
   memory.table.pinCount[slot] = 1;
   bindResource(memory, slot, region, handle);
-  const { offsetBytes } = region.extents(handle)[0];
-  memory.microcodes.within(region.bank.index).fill(offsetBytes, memory.table.sizeBytes[slot], 0);
-  return offsetBytes;
+  const microcode = memory.microcodes.within(region.bank.index);
+  // What is zero already is let be: the first touch of memory is what it costs.
+  region.forEachBlock(handle, (offsetBytes, lengthBytes, cleared) => {
+    if (!cleared) microcode.fill(offsetBytes, lengthBytes, 0);
+  });
+  return region.startBytes(handle);
 }

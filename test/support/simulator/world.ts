@@ -8,6 +8,7 @@ import { type Command, DeviceError, type DeviceEvent, type Results } from "../..
 import { bootFaulty, type FaultyDevice } from "../faulty-device.ts";
 import { MemoryImageStore } from "../image-store.ts";
 import { MemoryStore } from "../regions.ts";
+import { turnOfEventLoop } from "../test-device.ts";
 import { UNSEEN } from "./faults.ts";
 import { Client, type FenceState } from "./model.ts";
 import { type DevicePlan, deviceOf } from "./plan-of-device.ts";
@@ -16,6 +17,8 @@ import { Wrongs } from "./wrongs.ts";
 const CLIENTS = 5;
 const OPERATORS = 2;
 const IMAGES_KEPT = 2;
+const SETTLES_PER_TURN = 4;
+const NOTES_LENGTH = 8192;
 
 /** Reasons that are bugs unless something that the simulation did itself explains them. */
 const NEVER = [
@@ -79,7 +82,10 @@ export class World {
   #device: FaultyDevice | undefined;
   #life = 0;
   #failure: unknown;
+  #settles = 0;
   readonly #hash = createHash("sha256");
+  /** What was noted since the hash was last told: a call for each note costs more than all of them at once. */
+  #notes = "";
 
   constructor(seed: number) {
     this.plan = deviceOf(seed);
@@ -95,7 +101,7 @@ export class World {
   }
 
   get digest(): string {
-    return this.#hash.copy().digest("hex");
+    return this.#hash.copy().update(this.#notes).digest("hex");
   }
 
   /** Boots a device: from the image that is sealed, if there is one. */
@@ -119,6 +125,7 @@ export class World {
       () => {
         images.dead = true;
       },
+      () => this.#settle(),
     );
   }
 
@@ -190,15 +197,17 @@ export class World {
 
   /** Adds to the record of the run. */
   note(text: string): void {
-    this.#hash.update(`${this.step} ${this.#device?.gpu.clock.monotonicNs() ?? 0n} ${text}\n`);
+    this.#notes += `${this.step} ${this.#device?.gpu.clock.monotonicNs() ?? 0n} ${text}\n`;
+    if (this.#notes.length < NOTES_LENGTH) return;
+    this.#hash.update(this.#notes);
+    this.#notes = "";
   }
 
   /** Lets the store forget consumed images but for the last ones, as retention does: nothing may come of those. */
   forgetConsumed(): void {
-    const { images } = this.images;
-    if (images.size <= IMAGES_KEPT) return;
+    if (this.images.images.size <= IMAGES_KEPT) return;
     const consumed = this.images.idsOf("CONSUMED");
-    for (const id of consumed.slice(0, -IMAGES_KEPT)) images.delete(id);
+    for (const id of consumed.slice(0, -IMAGES_KEPT)) this.images.forget(id);
   }
 
   /** Brings every client's model up to what has been done. */
@@ -225,6 +234,15 @@ export class World {
     if (this.wrongs.count(unseen)) this.mayHaveLost = true;
     if (failpoints.get("image.short").hits > 0) this.mayBeTorn = true;
     if (failpoints.get("migrate.pageTable").hits > 0) this.mayBeDamaged = true;
+  }
+
+  /**
+   * Nothing here waits for anything but promises and virtual time, so it is enough that the microtasks have run. A turn of
+   * the event loop takes ten times as long; now and then there is one, for Node to tell of rejections that nobody handled.
+   */
+  #settle(): Promise<void> {
+    if (++this.#settles % SETTLES_PER_TURN === 0) return turnOfEventLoop();
+    return new Promise((resolve) => process.nextTick(resolve));
   }
 
   #hear(event: DeviceEvent): void {

@@ -17,7 +17,7 @@ import type {
   ImagePlace,
   ImageSource,
 } from "./model.ts";
-import { frameLengths, readFramesInBank, ScratchFrame } from "./object-frames.ts";
+import { frameLengths, readFramesInBank, scratchFrameOf } from "./object-frames.ts";
 
 /** A device of which an image is made, or into which one is restored. */
 export interface ImagedDevice {
@@ -161,7 +161,6 @@ function placeOf(memory: Memory, slot: number): ImagePlace {
 /** The frames of one object after the other. */
 class ObjectFrames {
   readonly #memory: Memory;
-  #scratch: ScratchFrame | undefined;
 
   constructor(memory: Memory) {
     this.#memory = memory;
@@ -183,8 +182,7 @@ class ObjectFrames {
   async #readFromSwap(slot: number, index: number, lengthBytes: number): Promise<FrameSource> {
     const { swap } = this.#memory;
     assert(swap !== undefined, "a swapped object is in swap");
-    this.#scratch ??= new ScratchFrame(this.#memory);
-    const frame = this.#scratch.take(lengthBytes);
+    const frame = scratchFrameOf(this.#memory).take(lengthBytes);
     try {
       await swap.readPage(slot, index, frame);
     } catch (error) {

@@ -9,6 +9,7 @@ import {
   IMAGE_WRITE_BYTES,
   WALK_SLICE_OBJECTS,
 } from "../../limits.ts";
+import { giveBuffer, takeBuffer } from "./buffers.ts";
 import { imageCorrupt } from "./errors.ts";
 import { FRAME_COMPRESSED } from "./format.ts";
 import type { FrameRecord } from "./records.ts";
@@ -33,7 +34,6 @@ export class ImageInput {
   readonly #table: ImageTable;
   readonly #codec: FrameCodec | undefined;
   readonly #frameCount: number;
-  readonly #freeBuffers: Uint8Array[];
   /** The one in use, and those ahead of it. */
   #windows: Window[] = [];
 
@@ -42,7 +42,6 @@ export class ImageInput {
     this.#table = table;
     this.#codec = codec;
     this.#frameCount = table.count("FRAMES");
-    this.#freeBuffers = Array.from({ length: IMAGE_READ_BUFFERS }, () => new Uint8Array(IMAGE_WRITE_BYTES));
   }
 
   /**
@@ -79,13 +78,13 @@ export class ImageInput {
   async #giveUp(count: number): Promise<void> {
     for (const { ready, buffer } of this.#windows.splice(0, count)) {
       await Promise.allSettled([ready]);
-      this.#freeBuffers.push(buffer);
+      giveBuffer(buffer);
     }
   }
 
   #readAhead(): void {
     for (let last = this.#windows.at(-1); last !== undefined; last = this.#windows.at(-1)) {
-      if (last.end === this.#frameCount || this.#freeBuffers.length === 0) return;
+      if (last.end === this.#frameCount || this.#windows.length === IMAGE_READ_BUFFERS) return;
       this.#start(last.end);
     }
   }
@@ -102,8 +101,14 @@ export class ImageInput {
       rawBytes += frame.rawBytes;
       storedBytes += frame.storedBytes;
     }
-    const buffer = this.#freeBuffers.pop() ?? new Uint8Array(IMAGE_WRITE_BYTES);
-    const window: Window = { first, end, startBytes, buffer, decompressed: new Map(), ready: NOTHING };
+    const window: Window = {
+      first,
+      end,
+      startBytes,
+      buffer: takeBuffer(),
+      decompressed: new Map(),
+      ready: NOTHING,
+    };
     window.ready = this.#fill(window, storedBytes);
     // Whoever needs the window meets the failure; until then it is not an unhandled one.
     window.ready.catch(() => {});

@@ -9,7 +9,7 @@ import { CPU_SLICE_BYTES, IMAGE_SLICE_OBJECTS } from "../../limits.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
 import type { FrameTarget, ImageObject, ImageTables } from "./model.ts";
-import { type BankFrame, frameLengths, framesInBank, ScratchFrame } from "./object-frames.ts";
+import { type BankFrame, frameLengths, framesInBank, scratchFrameOf } from "./object-frames.ts";
 
 export interface LoadOptions {
   readonly clock: Clock;
@@ -115,7 +115,6 @@ class ObjectTargets {
   /** How much of the object was asked for. */
   bytesAsked = 0;
   readonly #memory: Memory;
-  #scratch: ScratchFrame | undefined;
 
   constructor(memory: Memory) {
     this.#memory = memory;
@@ -138,8 +137,7 @@ class ObjectTargets {
   #inSwap(slot: number): Targets {
     const { swap, table } = this.#memory;
     assert(swap?.has(slot) === true, "what has its bytes in an image is in system memory or in swap");
-    this.#scratch ??= new ScratchFrame(this.#memory);
-    const scratch = this.#scratch;
+    const scratch = scratchFrameOf(this.#memory);
     let pending: BankFrame | undefined;
     let index = 0;
     const finish = async (): Promise<void> => {

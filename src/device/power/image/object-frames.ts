@@ -118,8 +118,20 @@ function bankOf(memory: Memory, slot: number): FrameBank {
   return { bytes: bank.bytes, microcode: memory.microcodes.within(bank.index) };
 }
 
-/** Room for one frame outside of the device's banks, with all that can be done to a frame. */
-export class ScratchFrame {
+/** The room of a device for one frame outside of its banks. Whoever writes or reads its image has it to themselves. */
+export function scratchFrameOf(memory: Memory): ScratchFrame {
+  const known = scratchFrames.get(memory);
+  if (known !== undefined) return known;
+  const made = new ScratchFrame(memory);
+  scratchFrames.set(memory, made);
+  return made;
+}
+
+/** Kept with the device: microcode of its own costs as much as some hundred frames. */
+const scratchFrames = new WeakMap<Memory, ScratchFrame>();
+
+/** Room for one frame, with all that can be done to a frame. */
+class ScratchFrame {
   readonly #bank: FrameBank;
 
   constructor(memory: Memory) {

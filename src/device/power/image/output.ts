@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { DeviceFailpoints } from "../../failpoints.ts";
 import { IMAGE_WRITE_BUFFERS, IMAGE_WRITE_BYTES } from "../../limits.ts";
+import { giveBuffer, takeBuffer } from "./buffers.ts";
 import type { ImageDraft } from "./store.ts";
 
 export interface ImageOutputOptions {
@@ -17,13 +18,14 @@ export interface ImageOutputOptions {
 }
 
 interface Buffer {
-  readonly bytes: Uint8Array;
+  /** Taken when the first byte comes: small images fill few. */
+  bytes: Uint8Array | undefined;
   written: Promise<void>;
 }
 
 export class ImageOutput {
   readonly #options: ImageOutputOptions;
-  readonly #buffers: readonly Buffer[];
+  readonly #buffers: Buffer[];
   #current = 0;
   /** Where the current buffer goes, and how much of it is filled. */
   #startBytes: number;
@@ -33,7 +35,7 @@ export class ImageOutput {
     this.#options = options;
     this.#startBytes = options.startBytes;
     this.#buffers = Array.from({ length: IMAGE_WRITE_BUFFERS }, () => ({
-      bytes: new Uint8Array(IMAGE_WRITE_BYTES),
+      bytes: undefined,
       written: Promise.resolve(),
     }));
   }
@@ -50,8 +52,9 @@ export class ImageOutput {
   async append(lengthBytes: number, fill: (into: Uint8Array) => void): Promise<void> {
     assert(lengthBytes <= IMAGE_WRITE_BYTES, "what is appended fits a buffer");
     if (this.#used + lengthBytes > IMAGE_WRITE_BYTES) await this.#flush();
-    const { bytes } = this.#buffers[this.#current];
-    fill(bytes.subarray(this.#used, this.#used + lengthBytes));
+    const buffer = this.#buffers[this.#current];
+    buffer.bytes ??= takeBuffer();
+    fill(buffer.bytes.subarray(this.#used, this.#used + lengthBytes));
     this.#used += lengthBytes;
   }
 
@@ -67,15 +70,16 @@ export class ImageOutput {
     await this.#write(offsetBytes, bytes);
   }
 
-  /** Resolves when nothing is on its way any more, whatever came of it. */
+  /** Resolves when nothing is on its way any more, whatever came of it. Nothing may be appended after that. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#buffers.map(({ written }) => written));
+    for (const { bytes } of this.#buffers.splice(0)) if (bytes !== undefined) giveBuffer(bytes);
   }
 
   async #flush(): Promise<void> {
-    if (this.#used === 0) return;
-    await this.#pass();
     const buffer = this.#buffers[this.#current];
+    if (this.#used === 0 || buffer.bytes === undefined) return;
+    await this.#pass();
     buffer.written = this.#write(this.#startBytes, buffer.bytes.subarray(0, this.#used));
     // Whoever needs the buffer again meets the failure; until then it is not an unhandled one.
     buffer.written.catch(() => {});

@@ -119,6 +119,7 @@ class ObjectLoader {
       if (this.#slices.spend(record.rawBytes + IMAGE_FRAME_OVERHEAD_BYTES)) await this.#slices.rest();
     }
     assert(frame === firstFrame + frameCount, "an object is loaded whole");
+    if (frame === this.#table.count("FRAMES")) await this.#input.reset();
     if (frameCount === 0 && this.#slices.spend(0)) await this.#slices.rest();
   }
 }

@@ -8,6 +8,7 @@ import {
   IMAGE_DEVICE_BYTES_MAX,
   IMAGE_FRAME_BYTES,
   IMAGE_WRITE_BYTES,
+  KIB,
   OBJECTS_MAX,
 } from "../../limits.ts";
 import { encodeDevice } from "./device.ts";
@@ -108,11 +109,12 @@ class Pieces {
 
   /** Room for that many bytes, which are 0: at `at` in `view`. */
   append(lengthBytes: number): { readonly view: DataView; readonly at: number } {
-    assert(lengthBytes <= FIRST_BYTES, "what is appended at once is smaller than any piece");
+    assert(lengthBytes <= IMAGE_DEVICE_BYTES_MAX, "what is appended at once is smaller than a piece can be");
     if (this.#used + lengthBytes > this.#view.byteLength) {
       this.#close();
-      // The first piece is small: most images have little of most sections.
-      this.#view = new DataView(new ArrayBuffer(this.#full.length === 0 ? FIRST_BYTES : IMAGE_WRITE_BYTES));
+      // The first pieces are small: most images have little of most sections.
+      const pieceBytes = Math.min(FIRST_BYTES * PIECE_GROWTH ** this.#full.length, IMAGE_WRITE_BYTES);
+      this.#view = new DataView(new ArrayBuffer(Math.max(pieceBytes, lengthBytes)));
     }
     const at = this.#used;
     this.#used += lengthBytes;
@@ -131,5 +133,6 @@ class Pieces {
   }
 }
 
-const FIRST_BYTES = IMAGE_DEVICE_BYTES_MAX;
+const FIRST_BYTES = 4 * KIB;
+const PIECE_GROWTH = 8;
 const EMPTY = viewOf(new Uint8Array(0));
