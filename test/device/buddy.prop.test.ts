@@ -257,13 +257,13 @@ class Pair {
   }
 }
 
-describe("the allocator next to a plain array of owners", () => {
-  const run = (pages: number, steps: readonly Step[]): Pair => {
-    const pair = new Pair(pages);
-    for (const next of steps) pair.run(next);
-    return pair;
-  };
+function run(pages: number, steps: readonly Step[]): Pair {
+  const pair = new Pair(pages);
+  for (const next of steps) pair.run(next);
+  return pair;
+}
 
+describe("the allocator next to a plain array of owners", () => {
   test("[invariants 56-59] [kunit:buddy_alloc_range_bias] never overlaps, leaks, leaves its range or fails in vain", () => {
     fc.assert(
       fc.property(
@@ -289,6 +289,50 @@ describe("the allocator next to a plain array of owners", () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe("allocations that are made together", () => {
+  test("are those that would have been made one by one, and leave the space as those would", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 70 }),
+        fc.array(step, { maxLength: 30, size: "max" }),
+        fc.array(fc.tuple(ask, fc.integer({ min: 1, max: 12 })), { minLength: 1, maxLength: 4 }),
+        (pages, steps, asks) => {
+          const [together, singly] = [run(pages, steps), run(pages, steps)];
+          for (const [{ minOrder, contiguous, topDown, preferCleared, pages: wanted }, count] of asks) {
+            const sizeBytes = Math.min(wanted, pages) * PAGE;
+            const minBlockBytes = 2 ** minOrder * PAGE;
+            if (Math.ceil(sizeBytes / minBlockBytes) * minBlockBytes > pages * PAGE) continue;
+            const request = { sizeBytes, minBlockBytes, contiguous, topDown, preferCleared };
+            if (sizeBytes === pages * PAGE && (pages * PAGE) % minBlockBytes !== 0) continue;
+            const handles: number[] = [];
+            together.buddy.allocateMany(request, count, handles);
+            expect(handles.length).toBeLessThanOrEqual(count);
+            expect(handles.map(() => singly.buddy.allocate(request))).toEqual(handles);
+            together.buddy.checkInvariants();
+            together.handles.push(...handles);
+            singly.handles.push(...handles);
+            const seen = snapshot(together.buddy, together.handles);
+            expect(seen).toEqual(snapshot(singly.buddy, singly.handles));
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test("are as many as there are places of that size, and no more than asked for", () => {
+    const buddy = new BuddyAllocator({ sizeBytes: 21 * PAGE, chunkBytes: PAGE });
+    const handles: number[] = [];
+    const four = { sizeBytes: 4 * PAGE, minBlockBytes: PAGE };
+    buddy.allocateMany(four, 2, handles);
+    expect(handles).toHaveLength(2);
+    buddy.allocateMany(four, 10, handles);
+    expect(handles).toHaveLength(5);
+    expect(buddy.freeBytes).toBe(PAGE);
+    buddy.checkInvariants();
   });
 });
 
