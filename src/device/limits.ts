@@ -42,7 +42,7 @@ export const PAGE_SIZE_DEFAULT = 100;
  */
 export const CPU_SLICE_BYTES = 2 * MIB;
 
-/** Objects of a batch that are pinned at a time: enough to keep the engines busy, few enough for their queues. */
+/** Objects of a batch that are brought one by one at a time: enough to keep the engines busy, few enough for their queues. */
 export const BATCH_PINS_AT_ONCE = 32;
 
 /** Objects of a batch that are pinned before a yield to the event loop: well under 10 ms at 3 µs each. */
