@@ -180,6 +180,34 @@ describe("what a batch pins", () => {
     gpu.device.checkInvariants();
   });
 
+  test("drives nobody out whose leaving would not help", async () => {
+    const lmem = [{ sizeBytes: 16 * MIB, minPageBytes: 4 * KIB, visibleBytes: 4 * MIB }];
+    gpu = await bootVirtual({ lmem });
+    const regions = ["lmem0", "smem"];
+    const inWindow = { flags: ["CPU_ACCESS"] as const, sizeBytes: 512 * KIB, regions };
+    let reason = "none";
+    while (reason === "none") {
+      const object = await create(gpu, inWindow);
+      reason = await reasonOf(gpu.execute({ type: "pinObject", object, region: "lmem0" }));
+    }
+    expect(reason).toBe("REGION_FULL");
+    const beyond = (await make(6, { sizeBytes: MIB, regions })).objects;
+    await gpu.execute({ type: "batchPinObjects", objects: beyond, region: "lmem0" });
+    await gpu.execute({ type: "batchUnpinObjects", objects: beyond });
+    const { objects } = await make(4, inWindow);
+    const pin = { type: "batchPinObjects", objects, region: "lmem0" } as const;
+    expect(await reasonOf(gpu.execute(pin))).toBe("REGION_FULL");
+    const { objects: local } = await gpu.execute({
+      type: "listObjects",
+      afterId: "",
+      limit: 1000,
+      showDeviceOwned: false,
+      filter: { region: "lmem0" },
+    });
+    expect(local.map((object) => object.id)).toEqual(expect.arrayContaining([...beyond]));
+    gpu.device.checkInvariants();
+  });
+
   test("stays where it was, and unpinned, when neither engine nor CPU can bring it", async () => {
     const lmem = [{ sizeBytes: 16 * MIB, minPageBytes: 4 * KIB, visibleBytes: 4 * MIB }];
     gpu = await bootVirtual({ lmem });

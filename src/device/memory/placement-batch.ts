@@ -10,9 +10,9 @@ import type { Memory } from "./memory.ts";
 import { RESIDENT, UNPOPULATED } from "./object-table.ts";
 import { pipelined } from "./pipeline.ts";
 import { addDirtyRanges, type DirtyRange } from "./placement.ts";
-import { placeTogether } from "./places.ts";
+import { alikeFrom, placeTogether } from "./places.ts";
 import type { Region } from "./region.ts";
-import { bindResource, moveResource, needsClearing } from "./residency.ts";
+import { bindResource, moveResource, needsClearing, spaceRequestOf } from "./residency.ts";
 
 /**
  * Makes unpinned objects resident in `region`, as many as there is room for, with their bytes or zeroes in them. The
@@ -66,11 +66,15 @@ async function bring(memory: Memory, slots: readonly number[], region: Region): 
   await memory.clock.yield();
 }
 
-/** Evicts others to make room for these. False when nothing left: there may be room all the same, but not by this. */
+/**
+ * Evicts others to make room for the first of these and those behind it that ask the same. False when nothing left: there
+ * may be room all the same, but not by this.
+ */
 async function evictFor(memory: Memory, slots: readonly number[], region: Region): Promise<boolean> {
-  if (region === memory.system) return false;
-  const bytes = slots.reduce((sum, slot) => sum + memory.table.sizeBytes[slot], 0);
-  const victims = collectVictims(memory, region, bytes);
+  const request = spaceRequestOf(memory, slots[0]);
+  if (region === memory.system || !region.couldMakeRoom(request)) return false;
+  const bytes = request.sizeBytes * alikeFrom(memory, region, slots, 0);
+  const victims = collectVictims(memory, region, bytes, { inWindow: request.visibleOnly });
   if (victims.slots.length === 0) return false;
   const evicted = await evictVictims(memory, victims, "pressure");
   return evicted.objects > 0 || evicted.purgedObjects > 0;

@@ -18,17 +18,12 @@ export function placeTogether(
   handles: number[],
 ): boolean {
   const { table, system } = memory;
-  const plain = region === system;
   while (handles.length < slots.length) {
     const first = slots[handles.length];
-    const sizeBytes = table.sizeBytes[first];
-    let end = handles.length + 1;
-    while (end < slots.length && table.sizeBytes[slots[end]] === sizeBytes) {
-      if (!plain && !asksAlike(memory, first, slots[end])) break;
-      end++;
-    }
-    const request = plain ? plainSpace(sizeBytes) : spaceRequestOf(memory, first);
-    region.allocateMany(request, end - handles.length, handles);
+    const count = alikeFrom(memory, region, slots, handles.length);
+    const end = handles.length + count;
+    const request = region === system ? plainSpace(table.sizeBytes[first]) : spaceRequestOf(memory, first);
+    region.allocateMany(request, count, handles);
     while (handles.length < end) {
       const handle = region.allocate(request);
       if (handle === NONE) return false;
@@ -38,7 +33,16 @@ export function placeTogether(
   return true;
 }
 
-/** Whether two objects of one size ask the same of a local region. */
-function asksAlike({ table }: Memory, one: number, other: number): boolean {
-  return table.flags[one] === table.flags[other] && table.alignmentLog2[one] === table.alignmentLog2[other];
+/** How many objects, one behind the other from `from` on, ask the same of a region; 1 at the least. */
+export function alikeFrom(memory: Memory, region: Region, slots: readonly number[], from: number): number {
+  const { table, system } = memory;
+  const first = slots[from];
+  let end = from + 1;
+  for (; end < slots.length && table.sizeBytes[slots[end]] === table.sizeBytes[first]; end++) {
+    // System memory knows sizes only.
+    if (region === system) continue;
+    if (table.flags[slots[end]] !== table.flags[first]) break;
+    if (table.alignmentLog2[slots[end]] !== table.alignmentLog2[first]) break;
+  }
+  return end - from;
 }
