@@ -64,15 +64,11 @@ export const MUTATIONS: readonly Mutation[] = [
     for (const slot of moving.toReversed()) giveBack(memory, slot);
     throw error;
   }
-  moving.forEach((slot, at) => {
-    dropResource(memory, slot);
-    bindResource(memory, slot, system, handles[at]);
-    memory.locks.unlock(slot);
-  });`,
-    replacement: `  moving.forEach((slot, at) => {
-    dropResource(memory, slot);
-    bindResource(memory, slot, system, handles[at]);
-  });
+  for (let at = 0; at < moving.length; at++) {
+    moveResource(memory, moving[at], system, handles[at]);
+    memory.locks.unlock(moving[at]);
+  }`,
+    replacement: `  for (let at = 0; at < moving.length; at++) moveResource(memory, moving[at], system, handles[at]);
   const path: CopyPath = await copyChecked(memory, list);
   for (const slot of moving) memory.locks.unlock(slot);`,
     tests: ["test/device/memory-eviction.test.ts", "test/device/memory-races.test.ts"],

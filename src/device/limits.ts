@@ -44,11 +44,11 @@ export const CPU_SLICE_BYTES = 2 * MIB;
 
 /**
  * Memory that the main thread takes from the operating system before it yields, while engines copy: 64 pages at 2 to 9 µs
- * each, and three batches may take turns. Unit: bytes.
+ * each, and MOVE_BATCHES_IN_FLIGHT batches may take turns. Unit: bytes.
  */
 export const COMMIT_AHEAD_SLICE_BYTES = 256 * KIB;
 
-/** Objects of a batch that are pinned at a time: enough to keep the engines busy, few enough for their queues. */
+/** Objects of a batch that are brought one by one at a time: enough to keep the engines busy, few enough for their queues. */
 export const BATCH_PINS_AT_ONCE = 32;
 
 /** Objects of a batch that are pinned before a yield to the event loop: well under 10 ms at 3 µs each. */
@@ -74,9 +74,12 @@ export const BLIT_CHUNK_BYTES = 8 * MIB;
 /** Most copies an eviction or backup walk puts into one batch: one lock, one job, one fence. */
 export const MOVE_BATCH_OBJECTS = 1024;
 /** Bytes at which such a batch is closed: keeps several in flight and bounds what one failure re-copies. */
-export const MOVE_BATCH_BYTES = 32 * MIB;
-/** Batches of one walk in flight: the engine never waits for the walk. */
-export const MOVE_BATCHES_IN_FLIGHT = 3;
+export const MOVE_BATCH_BYTES = 16 * MIB;
+/**
+ * Batches of one walk in flight. With two for each of two engines, and two with the main thread, no engine falls asleep
+ * while the walk looks for more, which with small objects takes as long as copying them.
+ */
+export const MOVE_BATCHES_IN_FLIGHT = 6;
 
 /** Ring of the migrate context: 512 KiB as in drm/i915 intel_migrate.c. Unit: bytes. */
 export const MIGRATE_RING_BYTES = 512 * KIB;

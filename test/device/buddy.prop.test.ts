@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KIB } from "../../src/device/limits.ts";
 import { BuddyAllocator, type BuddyRequest, NO_BLOCKS } from "../../src/device/memory/buddy.ts";
-import { FreeMap, NONE } from "../../src/device/memory/buddy-free-map.ts";
 
 const PAGE = 4 * KIB;
 
@@ -257,13 +256,13 @@ class Pair {
   }
 }
 
-describe("the allocator next to a plain array of owners", () => {
-  const run = (pages: number, steps: readonly Step[]): Pair => {
-    const pair = new Pair(pages);
-    for (const next of steps) pair.run(next);
-    return pair;
-  };
+function run(pages: number, steps: readonly Step[]): Pair {
+  const pair = new Pair(pages);
+  for (const next of steps) pair.run(next);
+  return pair;
+}
 
+describe("the allocator next to a plain array of owners", () => {
   test("[invariants 56-59] [kunit:buddy_alloc_range_bias] never overlaps, leaks, leaves its range or fails in vain", () => {
     fc.assert(
       fc.property(
@@ -289,6 +288,50 @@ describe("the allocator next to a plain array of owners", () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe("allocations that are made together", () => {
+  test("are those that would have been made one by one, and leave the space as those would", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 70 }),
+        fc.array(step, { maxLength: 30, size: "max" }),
+        fc.array(fc.tuple(ask, fc.integer({ min: 1, max: 12 })), { minLength: 1, maxLength: 4 }),
+        (pages, steps, asks) => {
+          const [together, singly] = [run(pages, steps), run(pages, steps)];
+          for (const [{ minOrder, contiguous, topDown, preferCleared, pages: wanted }, count] of asks) {
+            const sizeBytes = Math.min(wanted, pages) * PAGE;
+            const minBlockBytes = 2 ** minOrder * PAGE;
+            if (Math.ceil(sizeBytes / minBlockBytes) * minBlockBytes > pages * PAGE) continue;
+            const request = { sizeBytes, minBlockBytes, contiguous, topDown, preferCleared };
+            if (sizeBytes === pages * PAGE && (pages * PAGE) % minBlockBytes !== 0) continue;
+            const handles: number[] = [];
+            together.buddy.allocateMany(request, count, handles);
+            expect(handles.length).toBeLessThanOrEqual(count);
+            expect(handles.map(() => singly.buddy.allocate(request))).toEqual(handles);
+            together.buddy.checkInvariants();
+            together.handles.push(...handles);
+            singly.handles.push(...handles);
+            const seen = snapshot(together.buddy, together.handles);
+            expect(seen).toEqual(snapshot(singly.buddy, singly.handles));
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test("are as many as there are places of that size, and no more than asked for", () => {
+    const buddy = new BuddyAllocator({ sizeBytes: 21 * PAGE, chunkBytes: PAGE });
+    const handles: number[] = [];
+    const four = { sizeBytes: 4 * PAGE, minBlockBytes: PAGE };
+    buddy.allocateMany(four, 2, handles);
+    expect(handles).toHaveLength(2);
+    buddy.allocateMany(four, 10, handles);
+    expect(handles).toHaveLength(5);
+    expect(buddy.freeBytes).toBe(PAGE);
+    buddy.checkInvariants();
   });
 });
 
@@ -339,39 +382,5 @@ describe("trim", () => {
     for (const sizeBytes of [0, PAGE + 1, 5 * PAGE, -PAGE, Number.NaN]) {
       expect(() => buddy.trim(one, sizeBytes)).toThrow(RangeError);
     }
-  });
-});
-
-describe("the bitmap of free blocks", () => {
-  test("finds what a sorted array finds, at every number of levels", () => {
-    const lengths = fc.constantFrom(1, 31, 32, 33, 1024, 1025, 32768, 32769, 100_000, 1_100_000);
-    const changes = fc.array(fc.tuple(fraction, fc.boolean(), fc.nat(40)), { maxLength: 40 });
-    fc.assert(
-      fc.property(lengths, changes, (length, steps) => {
-        const map = new FreeMap(length);
-        const members = new Set<number>();
-        for (const [point, isQuery, spread] of steps) {
-          const index = Math.min(length - 1, Math.floor(point * length));
-          if (isQuery) {
-            const sorted = [...members].sort((a, b) => a - b);
-            expect(map.lowest(index)).toBe(sorted.find((member) => member >= index) ?? NONE);
-            expect(map.highest(index)).toBe(sorted.findLast((member) => member <= index) ?? NONE);
-            expect(map.lowest(0)).toBe(sorted[0] ?? NONE);
-            for (const member of sorted.slice(0, spread)) {
-              map.remove(member);
-              members.delete(member);
-            }
-          } else {
-            for (let near = index; near <= Math.min(length - 1, index + spread); near++) {
-              map.add(near);
-              members.add(near);
-            }
-          }
-          expect(map.isEmpty).toBe(members.size === 0);
-        }
-        expect(map.checkInvariants()).toBe(members.size);
-      }),
-      { numRuns: 300 },
-    );
   });
 });

@@ -2,10 +2,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { OBJECTS_MAX } from "../../src/device/limits.ts";
 import type { ListObjects } from "../../src/device/mod.ts";
-import { MemoryStore } from "../support/regions.ts";
+import { MemoryStore, unsteadyCopier } from "../support/regions.ts";
 import {
   ANY_OBJECT,
   bootVirtual,
+  bytesInPlace,
   create,
   KIB,
   MIB,
@@ -125,6 +126,102 @@ describe("a batch of which one object refuses does nothing:", () => {
     await gpu.execute({ type: "adviseObject", object: objects[1], advice: "DONT_NEED" });
     expect(await reasonOf(gpu.execute({ ...pin, objects }))).toBe("OBJECT_PURGED");
     expect((await list({})).map((object) => object.pinCount)).toEqual([0, 0, 0, 0]);
+    gpu.device.checkInvariants();
+  });
+});
+
+describe("what a batch pins", () => {
+  const SMALL_PAGES = { lmem: [{ sizeBytes: 16 * MIB, minPageBytes: 4 * KIB }] };
+
+  /** Leaves foreign bytes in most of local memory, beyond the window of the CPU too. */
+  async function soil(): Promise<void> {
+    const ids: string[] = [];
+    for (let seed = 1; seed <= 14; seed++)
+      ids.push(await gpu.upload(patternOf(seed, MIB), { regions: ["lmem0"] }));
+    await gpu.execute({ type: "batchPinObjects", objects: ids });
+    await gpu.execute({ type: "batchUnpinObjects", objects: ids });
+    await gpu.execute({ type: "batchDeleteObjects", objects: ids });
+  }
+
+  test("is cleared together, by an engine or when that fails by the CPU", async () => {
+    for (const failures of [0, 1]) {
+      gpu = await bootVirtual(SMALL_PAGES);
+      await soil();
+      const { objects } = await make(2000);
+      const copier = unsteadyCopier(gpu);
+      copier.failures = failures;
+      await gpu.execute({ type: "batchPinObjects", objects });
+      // One job for each batch of moves, not one for each object.
+      expect(copier.jobs).toBe(2);
+      for (const id of objects) expect(bytesInPlace(gpu, id).every((byte) => byte === 0)).toBe(true);
+      expect(await gpu.execute({ type: "getRegion", region: "lmem0" })).toMatchObject({
+        pinnedObjectCount: 2006,
+      });
+      gpu.device.checkInvariants();
+    }
+  });
+
+  test("comes back together from system memory with its bytes, and what is in the way leaves together", async () => {
+    gpu = await bootVirtual(SMALL_PAGES);
+    const contents = new Map<string, Uint8Array>();
+    const upload = async (seed: number): Promise<void> => {
+      const bytes = patternOf(seed, 64 * KIB);
+      contents.set(await gpu.upload(bytes, { regions: ["lmem0", "smem"] }), bytes);
+    };
+    for (let seed = 1; seed <= 200; seed++) await upload(seed);
+    const objects = [...contents.keys()];
+    await gpu.execute({ type: "evictRegion", region: "lmem0" });
+    for (let seed = 201; seed <= 380; seed++) await upload(seed);
+    const copier = unsteadyCopier(gpu);
+    await gpu.execute({ type: "batchPinObjects", objects, region: "lmem0" });
+    expect(copier.jobs).toBeLessThan(10);
+    for (const object of await list({})) expect(object.pinCount).toBe(objects.includes(object.id) ? 1 : 0);
+    for (const [id, bytes] of contents) expect(bytesInPlace(gpu, id)).toEqual(bytes);
+    gpu.device.checkInvariants();
+  });
+
+  test("drives nobody out whose leaving would not help", async () => {
+    const lmem = [{ sizeBytes: 16 * MIB, minPageBytes: 4 * KIB, visibleBytes: 4 * MIB }];
+    gpu = await bootVirtual({ lmem });
+    const regions = ["lmem0", "smem"];
+    const inWindow = { flags: ["CPU_ACCESS"] as const, sizeBytes: 512 * KIB, regions };
+    let reason = "none";
+    while (reason === "none") {
+      const object = await create(gpu, inWindow);
+      reason = await reasonOf(gpu.execute({ type: "pinObject", object, region: "lmem0" }));
+    }
+    expect(reason).toBe("REGION_FULL");
+    const beyond = (await make(6, { sizeBytes: MIB, regions })).objects;
+    await gpu.execute({ type: "batchPinObjects", objects: beyond, region: "lmem0" });
+    await gpu.execute({ type: "batchUnpinObjects", objects: beyond });
+    const { objects } = await make(4, inWindow);
+    const pin = { type: "batchPinObjects", objects, region: "lmem0" } as const;
+    expect(await reasonOf(gpu.execute(pin))).toBe("REGION_FULL");
+    const { objects: local } = await gpu.execute({
+      type: "listObjects",
+      afterId: "",
+      limit: 1000,
+      showDeviceOwned: false,
+      filter: { region: "lmem0" },
+    });
+    expect(local.map((object) => object.id)).toEqual(expect.arrayContaining([...beyond]));
+    gpu.device.checkInvariants();
+  });
+
+  test("stays where it was, and unpinned, when neither engine nor CPU can bring it", async () => {
+    const lmem = [{ sizeBytes: 16 * MIB, minPageBytes: 4 * KIB, visibleBytes: 4 * MIB }];
+    gpu = await bootVirtual({ lmem });
+    await soil();
+    const { objects } = await make(2000);
+    const before = await list({});
+    const free = await gpu.execute({ type: "getRegion", region: "lmem0" });
+    unsteadyCopier(gpu).failures = 2;
+    expect(await reasonOf(gpu.execute({ type: "batchPinObjects", objects }))).toBe("COPY_FAILED");
+    expect((await list({})).map((object) => object.pinCount)).toEqual(before.map(() => 0));
+    expect(await gpu.execute({ type: "getRegion", region: "lmem0" })).toMatchObject({
+      pinnedObjectCount: free.pinnedObjectCount,
+      availableBytes: free.availableBytes,
+    });
     gpu.device.checkInvariants();
   });
 });

@@ -169,6 +169,10 @@ export class FailingRegion extends Region {
   override allocate(request: SpaceRequest): number {
     return this.refuses(++this.allocations) ? NONE : super.allocate(request);
   }
+
+  override allocateMany(): void {
+    // Nothing is taken together, so that each allocation is counted.
+  }
 }
 
 /** A memory manager by itself: no engine, no power, 8 MiB of local memory, and a system region that can fail. */

@@ -7,7 +7,18 @@ import { DeviceError } from "../errors.ts";
 import { BATCH_OBJECTS_MAX, BATCH_PINS_AT_ONCE, BATCH_SLICE_OBJECTS, OBJECTS_MAX } from "../limits.ts";
 import type { Memory } from "./memory.ts";
 import { checkObjectSpec } from "./object-spec.ts";
-import { objectPinned, pinLocked, removeLocked, requireClientObject, unpinLocked } from "./objects.ts";
+import { NONE } from "./object-table.ts";
+import {
+  addPin,
+  objectPinned,
+  regionForPin,
+  removeLocked,
+  requireClientObject,
+  unpinLocked,
+} from "./objects.ts";
+import { makeResident } from "./placement.ts";
+import { makeResidentTogether } from "./placement-batch.ts";
+import type { Region } from "./region.ts";
 
 /** Creates `count` objects of one kind. Answers their ids, ascending. */
 export function batchCreate(memory: Memory, template: CreateObject, count: number): string[] {
@@ -25,8 +36,8 @@ export function batchCreate(memory: Memory, template: CreateObject, count: numbe
 }
 
 /**
- * Pins every object in `region` or its first one, several at a time: what the engines clear or move for one need not be
- * waited for by the next. Objects that were moved for it stay where they are on failure.
+ * Pins every object in `region` or its first one. What can be brought there together is; the others come several at a time.
+ * Objects that were moved for it stay where they are on failure.
  */
 export async function batchPin(
   memory: Memory,
@@ -34,26 +45,57 @@ export async function batchPin(
   region: string | undefined,
 ): Promise<void> {
   await withObjects(memory, ids, async (slots) => {
-    const pinned: number[] = [];
-    const left = slots.values();
-    let failed = false;
-    const pinInTurn = async () => {
-      for (const slot of left) {
-        if (failed) return;
-        await pinLocked(memory, slot, region).catch((error: unknown) => {
-          failed = true;
-          throw error;
-        });
-        pinned.push(slot);
-        if (pinned.length % BATCH_SLICE_OBJECTS === 0) await memory.clock.yield();
-      }
-    };
-    const outcomes = await Promise.allSettled(Array.from({ length: BATCH_PINS_AT_ONCE }, pinInTurn));
-    const failure = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failure === undefined) return;
-    for (const slot of pinned) unpinLocked(memory, slot);
-    throw failure.reason;
+    // Nothing moves before all have been asked.
+    for (const [target, coming] of byRegion(memory, slots, region))
+      await makeResidentTogether(memory, coming, target);
+    await pinAll(memory, slots, region);
   });
+}
+
+/** The objects that are not pinned yet, by the region where each shall be. @throws DeviceError when one refuses. */
+function byRegion(
+  memory: Memory,
+  slots: readonly number[],
+  regionId: string | undefined,
+): Map<Region, number[]> {
+  const found = new Map<Region, number[]>();
+  for (const slot of slots) {
+    const region = regionForPin(memory, slot, regionId);
+    if (memory.table.pinCount[slot] > 0) continue;
+    const others = found.get(region);
+    if (others === undefined) found.set(region, [slot]);
+    else others.push(slot);
+  }
+  return found;
+}
+
+/** Pins objects: at once those that are in their place, and several of the others at a time. All of them, or none. */
+async function pinAll(memory: Memory, slots: readonly number[], regionId: string | undefined): Promise<void> {
+  const { table } = memory;
+  const pinned: number[] = [];
+  const left = slots.values();
+  let failed = false;
+  const pinInTurn = async () => {
+    for (const slot of left) {
+      if (failed) return;
+      try {
+        const region = regionForPin(memory, slot, regionId);
+        if (table.pinCount[slot] === 0 && table.region[slot] !== region.index)
+          await makeResident(memory, slot, region);
+        addPin(memory, slot);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+      pinned.push(slot);
+      if (pinned.length % BATCH_SLICE_OBJECTS === 0) await memory.clock.yield();
+    }
+  };
+  const outcomes = await Promise.allSettled(Array.from({ length: BATCH_PINS_AT_ONCE }, pinInTurn));
+  const failure = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failure === undefined) return;
+  for (const slot of pinned) unpinLocked(memory, slot);
+  throw failure.reason;
 }
 
 export async function batchUnpin(memory: Memory, ids: readonly string[]): Promise<void> {
@@ -88,12 +130,14 @@ async function withObjects(
     throw new DeviceError("INVALID_REQUEST", "An object is named twice in one batch.");
   }
   // Slot order, so that two batches that share objects cannot wait for each other.
-  const order = ids.toSorted((a, b) => memory.findObject(a) - memory.findObject(b));
+  const order = ids.map((id) => ({ id, slot: memory.findObject(id) })).sort((a, b) => a.slot - b.slot);
   const slots: number[] = [];
+  let atOnce = true;
   try {
-    for (const id of order) {
-      const slot = await memory.lockObject(id);
-      slots.push(slot);
+    for (const { id, slot } of order) {
+      // What was looked up is true until something is awaited.
+      atOnce &&= slot !== NONE && memory.locks.tryLock(slot);
+      slots.push(atOnce ? slot : await memory.lockObject(id));
       requireClientObject(memory, slot);
     }
     await work(slots);

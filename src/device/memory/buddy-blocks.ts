@@ -87,6 +87,33 @@ export class BuddyBlocks {
     return chunk;
   }
 
+  /**
+   * Takes blocks of `order` from anywhere, each as an allocation of its own, until `handles` has `endAt` of them or there
+   * are none left. They are those that so many calls of `take` would find: what remains of the block that one was cut
+   * from is the best fit for the next, so a large block is handed out from its start on.
+   */
+  takeMany(order: number, preferCleared: boolean, handles: number[], endAt: number): void {
+    const last = (this.chunkCount & -(1 << order)) - (1 << order);
+    while (handles.length < endAt) {
+      const preferred = preferCleared ? this.cleared : this.dirty;
+      let block = preferred.bestFit(order, 0, last);
+      if (block === NONE) block = (preferCleared ? this.dirty : this.cleared).bestFit(order, 0, last);
+      if (block === NONE) return;
+      const state = this.state[block];
+      const count = Math.min(1 << (orderOf(state) - order), endAt - handles.length);
+      const end = block + (count << order);
+      this.#unlist(block, state);
+      this.#listPieces(end, block + chunksOf(state), isCleared(state));
+      const taken = stateOf(ONLY, order, isCleared(state));
+      for (let chunk = block; chunk < end; chunk += 1 << order) {
+        this.state[chunk] = taken;
+        handles.push(chunk);
+      }
+      this.freeChunks -= end - block;
+      if (isCleared(state)) this.clearedChunks -= end - block;
+    }
+  }
+
   /** Takes all of [start, end), which is free: an allocation of blocks in ascending order. Returns its handle. */
   takeRange(start: number, end: number): number {
     this.seal(start, this.#takeAll(start, end));

@@ -27,11 +27,20 @@ const FIRST_CAPACITY = 8;
 export class CopyList {
   count = 0;
   totalBytes = 0;
-  sourceBank = new Uint8Array(FIRST_CAPACITY);
-  destinationBank = new Uint8Array(FIRST_CAPACITY);
-  source = new Float64Array(FIRST_CAPACITY);
-  destination = new Float64Array(FIRST_CAPACITY);
-  lengthBytes = new Float64Array(FIRST_CAPACITY);
+  sourceBank: Uint8Array;
+  destinationBank: Uint8Array;
+  source: Float64Array;
+  destination: Float64Array;
+  lengthBytes: Float64Array;
+
+  /** @param capacity copies that it has room for before it grows */
+  constructor(capacity = FIRST_CAPACITY) {
+    this.sourceBank = new Uint8Array(capacity);
+    this.destinationBank = new Uint8Array(capacity);
+    this.source = new Float64Array(capacity);
+    this.destination = new Float64Array(capacity);
+    this.lengthBytes = new Float64Array(capacity);
+  }
 
   add(
     sourceBank: number,
@@ -90,6 +99,18 @@ export class CopyList {
         targetDone = 0;
       }
     }
+  }
+
+  /** Whether copy `at` goes on where the one before it ends, in both banks: together they are one. */
+  continues(at: number): boolean {
+    const before = at - 1;
+    const length = this.lengthBytes[before];
+    return (
+      this.source[before] + length === this.source[at] &&
+      this.destination[before] + length === this.destination[at] &&
+      this.sourceBank[before] === this.sourceBank[at] &&
+      this.destinationBank[before] === this.destinationBank[at]
+    );
   }
 
   /** The same copies as `count` lists of about equal bytes; one copy may be cut, at a page. */

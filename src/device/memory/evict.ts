@@ -12,8 +12,9 @@ import { CopyList } from "./copier.ts";
 import { PRIORITIES } from "./lists.ts";
 import type { Memory } from "./memory.ts";
 import { NONE } from "./object-table.ts";
+import { placeTogether } from "./places.ts";
 import type { Region } from "./region.ts";
-import { bindResource, dropResource, plainSpace, purge, putBackOnList, takeOffList } from "./residency.ts";
+import { moveResource, plainSpace, purge, putBackOnList, takeOffList } from "./residency.ts";
 import { shrinkSystemMemory } from "./shrink.ts";
 import { count, emptyTally, type Tally } from "./tally.ts";
 
@@ -92,38 +93,24 @@ export async function evictVictims(
   cause: EvictionCause,
 ): Promise<Eviction> {
   const { table, system } = memory;
-  const moving: number[] = [];
-  const handles: number[] = [];
-  const list = new CopyList();
   const result = { ...emptyTally(), exhausted: false, purgedObjects: 0, purgedBytes: 0 };
-  for (const [at, slot] of victims.slots.entries()) {
-    if (table.dontNeed[slot] === 1) {
-      result.purgedObjects++;
-      result.purgedBytes += table.sizeBytes[slot];
-      purge(memory, slot);
-      memory.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
-      memory.locks.unlock(slot);
-      continue;
-    }
-    // Almost always there is room, and then nothing is awaited: a batch is put together in one go.
-    let handle = system.allocate(plainSpace(table.sizeBytes[slot]));
-    if (handle === NONE) handle = await allocateSystem(memory, table.sizeBytes[slot]);
-    if (handle === NONE) {
-      result.exhausted = true;
-      for (const staying of victims.slots.slice(at).reverse()) giveBack(memory, staying);
-      break;
-    }
-    moving.push(slot);
-    handles.push(handle);
-    list.addResource(
-      memory.region(table.region[slot]),
-      table.resource[slot],
-      system,
-      handle,
-      table.sizeBytes[slot],
-    );
+  const needed = purgeUnneeded(memory, victims.slots, result);
+  if (needed.length === 0) return result;
+  const handles: number[] = [];
+  // Almost always there is room, and then nothing is awaited: a batch is put together in one go.
+  if (!placeTogether(memory, system, needed, handles)) await placeSingly(memory, needed, handles);
+  const moving = handles.length === needed.length ? needed : needed.slice(0, handles.length);
+  if (moving.length < needed.length) {
+    result.exhausted = true;
+    for (const staying of needed.slice(moving.length).reverse()) giveBack(memory, staying);
+    if (moving.length === 0) return result;
   }
-  if (moving.length === 0) return result;
+  const list = new CopyList(moving.length);
+  for (let at = 0; at < moving.length; at++) {
+    const slot = moving[at];
+    const from = memory.region(table.region[slot]);
+    list.addResource(from, table.resource[slot], system, handles[at], table.sizeBytes[slot]);
+  }
   let path: CopyPath;
   try {
     path = await copyChecked(memory, list);
@@ -132,14 +119,41 @@ export async function evictVictims(
     for (const slot of moving.toReversed()) giveBack(memory, slot);
     throw error;
   }
-  moving.forEach((slot, at) => {
-    dropResource(memory, slot);
-    bindResource(memory, slot, system, handles[at]);
-    memory.locks.unlock(slot);
-  });
+  for (let at = 0; at < moving.length; at++) {
+    moveResource(memory, moving[at], system, handles[at]);
+    memory.locks.unlock(moving[at]);
+  }
   count(result, path, moving.length, list.totalBytes);
   memory.emit({ type: "evicted", cause, path, objects: moving.length, bytes: list.totalBytes });
   return result;
+}
+
+/** Throws away what nobody needs and lets go of it. Answers what is left. */
+function purgeUnneeded(
+  memory: Memory,
+  slots: readonly number[],
+  result: { purgedObjects: number; purgedBytes: number },
+): readonly number[] {
+  const { table } = memory;
+  if (!slots.some((slot) => table.dontNeed[slot] === 1)) return slots;
+  return slots.filter((slot) => {
+    if (table.dontNeed[slot] === 0) return true;
+    result.purgedObjects++;
+    result.purgedBytes += table.sizeBytes[slot];
+    purge(memory, slot);
+    memory.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
+    memory.locks.unlock(slot);
+    return false;
+  });
+}
+
+/** Places for the rest, one by one, making room; it ends at the first for which there is none. */
+async function placeSingly(memory: Memory, slots: readonly number[], handles: number[]): Promise<void> {
+  while (handles.length < slots.length) {
+    const handle = await allocateSystem(memory, memory.table.sizeBytes[slots[handles.length]]);
+    if (handle === NONE) return;
+    handles.push(handle);
+  }
 }
 
 /** Plain space in system memory, shrinking it if need be. NONE when it is full. */

@@ -34,8 +34,12 @@ export class ObjectLocks {
   /** Hands the lock to the first waiter, or frees it. */
   unlock(slot: number): void {
     assert(this.#table.locked[slot] === 1, "only a held lock is released");
-    const queue = this.#waiters.get(slot);
-    const next = queue?.shift();
+    if (this.#waiters.size === 0) {
+      // As nearly always: nobody waits for any lock.
+      this.#table.locked[slot] = 0;
+      return;
+    }
+    const next = this.#waiters.get(slot)?.shift();
     if (next === undefined) {
       this.#table.locked[slot] = 0;
       this.#waiters.delete(slot);

@@ -90,13 +90,25 @@ export function destroy(memory: Memory, slot: number): void {
 
 /** Pins an object whose lock the caller holds. */
 export async function pinLocked(memory: Memory, slot: number, regionId: string | undefined): Promise<void> {
+  const region = regionForPin(memory, slot, regionId);
+  if (memory.table.pinCount[slot] === 0) await makeResident(memory, slot, region);
+  addPin(memory, slot);
+}
+
+/** Where an object would be pinned. @throws DeviceError when it may not be. */
+export function regionForPin(memory: Memory, slot: number, regionId: string | undefined): Region {
   const { table } = memory;
   const region = allowedRegion(memory, slot, regionId);
   requireUsable(memory, slot);
   if (table.pinCount[slot] > 0 && regionId !== undefined && table.region[slot] !== region.index) {
     throw objectPinned(memory, slot, `be pinned in ${region.id}`);
   }
-  if (table.pinCount[slot] === 0) await makeResident(memory, slot, region);
+  return region;
+}
+
+/** Counts a pin of an object that is where it shall stay. */
+export function addPin(memory: Memory, slot: number): void {
+  const { table } = memory;
   table.pinCount[slot]++;
   if (table.pinCount[slot] === 1) {
     notePinned(memory, slot, 1);

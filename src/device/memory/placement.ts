@@ -22,7 +22,7 @@ import type { Memory } from "./memory.ts";
 import { swapPagesOf } from "./object-runs.ts";
 import { NONE, SWAPPED, UNKNOWN } from "./object-table.ts";
 import type { Region, SpaceRequest } from "./region.ts";
-import { bindResource, dropResource, needsClearing, relist, spaceRequestOf } from "./residency.ts";
+import { bindResource, moveResource, needsClearing, relist, spaceRequestOf } from "./residency.ts";
 
 /** Pauses while every candidate is locked by somebody: bounded, because two such callers could wait for ever. */
 const BUSY_RETRIES_MAX = 100;
@@ -130,8 +130,7 @@ async function moveTo(memory: Memory, slot: number, region: Region, handle: numb
     region.release(handle);
     throw error;
   }
-  dropResource(memory, slot);
-  bindResource(memory, slot, region, handle);
+  moveResource(memory, slot, region, handle);
 }
 
 /** Space for an object in one region, evicting others from it if need be; or why there is none. */
@@ -235,11 +234,26 @@ async function swapInBeyondWindow(
 
 /** Zeroes what is not known to be zero. */
 async function clear(memory: Memory, region: Region, handle: number): Promise<void> {
-  const dirty: { offsetBytes: number; lengthBytes: number }[] = [];
-  region.forEachBlock(handle, (offsetBytes, lengthBytes, cleared) => {
-    if (!cleared) dirty.push({ offsetBytes, lengthBytes });
-  });
+  const dirty: DirtyRange[] = [];
+  addDirtyRanges(dirty, region, handle);
   if (dirty.length > 0) await clearChecked(memory, region.bank.index, dirty);
+}
+
+/** Memory that must be zeroed. */
+export interface DirtyRange {
+  readonly offsetBytes: number;
+  lengthBytes: number;
+}
+
+/** Adds what of a resource is not known to be zero; what lies behind the last range becomes a part of it. */
+export function addDirtyRanges(dirty: DirtyRange[], region: Region, handle: number): void {
+  region.forEachBlock(handle, (offsetBytes, lengthBytes, cleared) => {
+    if (cleared) return;
+    const last = dirty.at(-1);
+    if (last !== undefined && last.offsetBytes + last.lengthBytes === offsetBytes)
+      last.lengthBytes += lengthBytes;
+    else dirty.push({ offsetBytes, lengthBytes });
+  });
 }
 
 /** Brings a swapped object's bytes back. @throws DeviceError CONTENT_UNKNOWN when they are not what went out. */

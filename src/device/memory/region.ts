@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import type { MemoryBank } from "../hardware/bank.ts";
 import type { Extent, RegionKind, RegionResource } from "../resource.ts";
-import { BuddyAllocator, NO_BLOCKS } from "./buddy.ts";
+import { BuddyAllocator, type BuddyRequest, NO_BLOCKS } from "./buddy.ts";
 import { RegionLists } from "./lists.ts";
 import { NONE, type ObjectTable } from "./object-table.ts";
 
@@ -93,26 +93,27 @@ export class Region {
 
   /** Takes space. Returns its handle, or NONE when there is no room; nothing has changed then. */
   allocate(request: SpaceRequest): number {
-    // System memory is pages behind an IOMMU: neither contiguity nor alignment means anything there.
-    const system = this.kind === "SYSTEM";
-    const minBlockBytes = this.#minBlockBytes(request);
-    const endBytes = request.visibleOnly ? this.visibleBytes : this.sizeBytes;
-    const sizeBytes = roundUp(request.sizeBytes, minBlockBytes);
-    // What could not fit an empty space either is no error here, only no room.
-    if (sizeBytes > endBytes || (sizeBytes === endBytes && endBytes % minBlockBytes !== 0)) return NONE;
-    if (request.visibleOnly && sizeBytes > this.visibleFreeBytes) return NONE;
-    const { hasSmallWindow } = this;
-    const anywhere = {
-      sizeBytes,
-      minBlockBytes,
-      contiguous: request.contiguous && !system,
-      topDown: request.topDown && hasSmallWindow,
-      preferCleared: request.preferCleared,
-    };
-    const inWindow = request.visibleOnly && hasSmallWindow;
-    return this.#noteTaken(
-      this.#buddy.allocate(inWindow ? { ...anywhere, startBytes: 0, endBytes: this.visibleBytes } : anywhere),
-    );
+    const terms = this.#termsOf(request);
+    return terms === undefined ? NONE : this.#noteTaken(this.#buddy.allocate(terms));
+  }
+
+  /**
+   * Takes space for up to `count` that ask for the same, and appends the handles to `handles`: those that as many calls of
+   * `allocate` would return. Whether there is room for one that got none, `allocate` says.
+   */
+  allocateMany(request: SpaceRequest, count: number, handles: number[]): void {
+    const terms = this.#termsOf(request);
+    if (terms === undefined) return;
+    const first = handles.length;
+    this.#buddy.allocateMany(terms, count, handles);
+    for (let at = first; at < handles.length; ) {
+      const startBytes = this.#buddy.startBytes(handles[at]);
+      let endBytes = startBytes;
+      // Most lie side by side.
+      do endBytes += terms.sizeBytes;
+      while (++at < handles.length && this.#buddy.startBytes(handles[at]) === endBytes);
+      this.#noteBlock(startBytes, endBytes - startBytes);
+    }
   }
 
   /**
@@ -138,8 +139,10 @@ export class Region {
   }
 
   release(handle: number): void {
-    this.#visibleUsedBytes -= this.visibleBytesOf(handle);
+    const usedBytes = this.hasSmallWindow ? this.visibleBytesOf(handle) : undefined;
+    const freeBytes = this.#buddy.freeBytes;
     this.#buddy.free(handle);
+    this.#visibleUsedBytes -= usedBytes ?? this.#buddy.freeBytes - freeBytes;
   }
 
   /** Bytes of a resource that lie in the visible window. */
@@ -245,6 +248,28 @@ export class Region {
   #noteBlock(offsetBytes: number, lengthBytes: number): void {
     this.bank.markTouched(offsetBytes, lengthBytes);
     this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
+  }
+
+  /** A request in the allocator's terms; undefined when not even an empty space, or the window, could meet it. */
+  #termsOf(request: SpaceRequest): BuddyRequest | undefined {
+    // System memory is pages behind an IOMMU: neither contiguity nor alignment means anything there.
+    const system = this.kind === "SYSTEM";
+    const minBlockBytes = this.#minBlockBytes(request);
+    const endBytes = request.visibleOnly ? this.visibleBytes : this.sizeBytes;
+    const sizeBytes = roundUp(request.sizeBytes, minBlockBytes);
+    // What could not fit an empty space either is no error here, only no room.
+    if (sizeBytes > endBytes || (sizeBytes === endBytes && endBytes % minBlockBytes !== 0)) return undefined;
+    if (request.visibleOnly && sizeBytes > this.visibleFreeBytes) return undefined;
+    const { hasSmallWindow } = this;
+    const anywhere = {
+      sizeBytes,
+      minBlockBytes,
+      contiguous: request.contiguous && !system,
+      topDown: request.topDown && hasSmallWindow,
+      preferCleared: request.preferCleared,
+    };
+    const inWindow = request.visibleOnly && hasSmallWindow;
+    return inWindow ? { ...anywhere, startBytes: 0, endBytes: this.visibleBytes } : anywhere;
   }
 
   #minBlockBytes(request: SpaceRequest): number {

@@ -83,6 +83,27 @@ export function purge(memory: Memory, slot: number): void {
 }
 
 /**
+ * Ties an unpinned object to `handle` in another region or place, where its bytes have been copied to, and frees the space
+ * that they were in: a drop and a bind in one, because a suspend does it with everything there is.
+ */
+export function moveResource(memory: Memory, slot: number, to: Region, handle: number): void {
+  const { table } = memory;
+  const from = memory.region(table.region[slot]);
+  const left = table.resource[slot];
+  assert(left !== NONE && table.state[slot] === RESIDENT, "only bytes that exist are moved");
+  assert(table.pinCount[slot] === 0 && !table.has(slot, FLAG_BACKUP), "pinned objects and backups stay");
+  if (table.list[slot] !== NONE) from.lists.remove(slot);
+  else from.inHands--;
+  from.objectCount--;
+  from.release(left);
+  table.resource[slot] = handle;
+  table.region[slot] = to.index;
+  to.objectCount++;
+  relist(memory, slot);
+  memory.touch(slot);
+}
+
+/**
  * Gives up bytes that cannot be vouched for: from now on every access says so. Pins go too, because there is nothing left
  * that they could hold in place.
  */

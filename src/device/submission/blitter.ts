@@ -69,7 +69,7 @@ export class Blitter implements Copier {
   }
 }
 
-/** The copies of a list as commands of at most BLIT_CHUNK_BYTES. */
+/** The copies of a list as commands of at most BLIT_CHUNK_BYTES; neighbours that go to neighbours are one. */
 class CopyWork implements RingWork {
   readonly bytes: number;
   readonly #list: CopyList;
@@ -87,7 +87,19 @@ class CopyWork implements RingWork {
     while (emitted < commandsMax && this.#index < list.count) {
       const at = this.#index;
       const done = this.#doneBytes;
-      const length = Math.min(list.lengthBytes[at] - done, BLIT_CHUNK_BYTES);
+      let length = list.lengthBytes[at] - done;
+      let next = at + 1;
+      if (length > BLIT_CHUNK_BYTES) {
+        length = BLIT_CHUNK_BYTES;
+        next = at;
+      } else {
+        while (
+          next < list.count &&
+          list.continues(next) &&
+          length + list.lengthBytes[next] <= BLIT_CHUNK_BYTES
+        )
+          length += list.lengthBytes[next++];
+      }
       ring.copyIndependent(
         list.sourceBank[at],
         list.source[at] + done,
@@ -96,10 +108,8 @@ class CopyWork implements RingWork {
         length,
       );
       emitted++;
-      this.#doneBytes += length;
-      if (this.#doneBytes < list.lengthBytes[at]) continue;
-      this.#index++;
-      this.#doneBytes = 0;
+      this.#doneBytes = next === at ? done + length : 0;
+      this.#index = next;
     }
     return emitted;
   }
