@@ -62,9 +62,12 @@ export const BLIT_CHUNK_BYTES = 8 * MIB;
 /** Most copies an eviction or backup walk puts into one batch: one lock, one job, one fence. */
 export const MOVE_BATCH_OBJECTS = 1024;
 /** Bytes at which such a batch is closed: keeps several in flight and bounds what one failure re-copies. */
-export const MOVE_BATCH_BYTES = 32 * MIB;
-/** Batches of one walk in flight: the engine never waits for the walk. */
-export const MOVE_BATCHES_IN_FLIGHT = 3;
+export const MOVE_BATCH_BYTES = 16 * MIB;
+/**
+ * Batches of one walk in flight. With two for each of two engines, and two with the main thread, no engine falls asleep
+ * while the walk looks for more, which with small objects takes as long as copying them.
+ */
+export const MOVE_BATCHES_IN_FLIGHT = 6;
 
 /** Ring of the migrate context: 512 KiB as in drm/i915 intel_migrate.c. Unit: bytes. */
 export const MIGRATE_RING_BYTES = 512 * KIB;
