@@ -10,6 +10,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { installPackages, onPath } from "./apt.ts";
 import { ensureEngine } from "./docker-engine.ts";
 import { buildImage } from "./docker-image.ts";
 import { ensurePrometheus } from "./prometheus.ts";
@@ -56,6 +57,7 @@ else
     `The static checks (${STATIC_CHECKS.join(", ")}) did not run, because arguments narrow the run.`,
   );
 
+if (wholeRun) ensurePython();
 runVitest(FAST_PROJECTS.filter(isSelected));
 if (isSelected(MONITORING_PROJECT)) runMonitoringTests();
 if (isSelected(CONTAINER_PROJECT)) await runContainerTests();
@@ -77,6 +79,18 @@ function runStaticChecks(): void {
       failed += 1;
       summary.push(`${check}: FAILED.`);
     }
+  }
+}
+
+/** One test runs a program in Python, as a user of the API would; without Python vitest skips it and says so. */
+function ensurePython(): void {
+  if (onPath("python3")) return;
+  const obstacle = installPackages(["python3"], "Python");
+  if (obstacle === undefined) return;
+  notRun.push(`The program in Python of docs/other-languages.md did not run. ${obstacle}`);
+  if (isTrue(process.env.CI)) {
+    failed += 1;
+    summary.push("python: FAILED, because CI is set and there is no Python.");
   }
 }
 

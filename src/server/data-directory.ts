@@ -1,8 +1,8 @@
 /** The directory where a daemon keeps its files: the lock that keeps a second daemon out, and swap. */
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { closeByteStores, type FileByteStore, openByteStores } from "./file-byte-store.ts";
 import { LockFile } from "./lock-file.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { StartError } from "./start-error.ts";
 
 export class DataDirectory {
@@ -22,7 +22,7 @@ export class DataDirectory {
   static async open(name: string): Promise<DataDirectory> {
     const path = resolve(name);
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      await makeDirectory(path);
     } catch (error) {
       throw new StartError(`Data directory ${path} cannot be made: ${messageOf(error)}.`, { cause: error });
     }

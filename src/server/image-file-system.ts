@@ -1,6 +1,8 @@
 /** What the image directory asks of the file system, in few calls: so that a test can make any of them fail. */
 import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, rename, rm, statfs } from "node:fs/promises";
+import { codeOf } from "./file-errors.ts";
+import { makeDirectory } from "./make-directory.ts";
 import type { PositionedFile } from "./positioned-file.ts";
 
 export interface DurableFile extends PositionedFile {
@@ -39,9 +41,7 @@ const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY }
 const STAT_BLOCK_BYTES = 512;
 
 export const imageFileSystem: ImageFileSystem = {
-  async makeDirectory(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  },
+  makeDirectory,
   list: (directory) => readdir(directory),
   async stat(path) {
     const facts = await orUndefined("ENOENT", lstat(path, { bigint: true }));
@@ -88,11 +88,6 @@ async function regular(file: FileHandle): Promise<PositionedFile & { readonly si
     await file.close();
     throw error;
   }
-}
-
-/** The code that Node gives to errors of the system, such as ENOSPC; empty for any other error. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
 function orUndefined<T>(code: string, promise: Promise<T>): Promise<T | undefined> {

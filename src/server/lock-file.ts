@@ -5,6 +5,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { LOCK_ATTEMPTS_MAX, LOCK_READ_PAUSE_MS, LOCK_READS_MAX } from "./daemon-limits.ts";
+import { codeOf } from "./file-errors.ts";
 import { StartError } from "./start-error.ts";
 
 export class LockFile {
@@ -51,7 +52,7 @@ async function create(path: string, text: string): Promise<boolean> {
     await writeFile(path, text, { flag: "wx", mode: 0o600 });
     return true;
   } catch (error) {
-    if (isCode(error, "EEXIST")) return false;
+    if (codeOf(error) === "EEXIST") return false;
     throw error;
   }
 }
@@ -66,7 +67,7 @@ async function readLock(path: string): Promise<string | undefined> {
       await pause(LOCK_READ_PAUSE_MS);
     }
   } catch (error) {
-    if (isCode(error, "ENOENT")) return undefined;
+    if (codeOf(error) === "ENOENT") return undefined;
     throw error;
   }
 }
@@ -86,7 +87,7 @@ function exists(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return !isCode(error, "ESRCH");
+    return codeOf(error) !== "ESRCH";
   }
 }
 
@@ -123,10 +124,6 @@ async function removeStale(path: string, stale: string, text: string): Promise<v
   } finally {
     await rm(takeover, { force: true });
   }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }
 
 function messageOf(error: unknown): string {

@@ -82,9 +82,7 @@ test("npm start hands the signal that ends it on to the daemon", async () => {
   expect(said).toContain('"msg":"stopped"');
 });
 
-describe.each(["cli", "server"])("the program of %s", (folder) => {
-  const file = `src/${folder}/main.ts`;
-
+describe.each(["src/cli/main.ts", "src/server/main.js"])("the program in %s", (file) => {
   test("says so in a sentence where Node is older than the manifest asks for", () => {
     const { engines } = z
       .object({ engines: z.object({ node: z.string() }) })

@@ -44,6 +44,13 @@ describe("a data directory", () => {
     expect(readdirSync(path)).toEqual([]);
   });
 
+  it("is not made where nothing can be made, and that is said at once", async () => {
+    const path = "/proc/torpor/data";
+    await expect(DataDirectory.open(path)).rejects.toThrow(
+      new RegExp(`^Data directory ${path} cannot be made: ENOENT: .*\\.$`),
+    );
+  });
+
   it("is not made where there is a file", async () => {
     const path = freshPath();
     writeFileSync(path, "precious");

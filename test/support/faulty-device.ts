@@ -23,16 +23,12 @@ export interface FaultyDevice {
 /** What CRASH throws: nobody sees it, because nobody is left. */
 class Death extends Error {}
 
-/**
- * @param onDeath called at CRASH; the device then goes no further, whoever waits for it. @default a test fails
- * @param settle as `bootVirtual` takes it
- */
+/** @param onDeath called at CRASH; the device then goes no further, whoever waits for it. @default a test fails */
 export async function bootFaulty(
   options: Partial<DeviceOptions> = {},
   onDeath: () => void = () => {
     throw new Error("no test asked for a crash");
   },
-  settle?: () => Promise<void>,
 ): Promise<FaultyDevice> {
   // The registry needs the clock of the device, and the device the registry: it asks for the time only when it fires.
   let gpu: VirtualDevice | undefined;
@@ -53,10 +49,10 @@ export async function bootFaulty(
     if (!(error instanceof Death)) throw error;
     await new Promise(() => {});
   };
-  gpu = await bootVirtual(
-    { ...options, failpoints: { idle: false, pass: (name) => pass(name).catch(stopAtDeath), fires } },
-    settle,
-  );
+  gpu = await bootVirtual({
+    ...options,
+    failpoints: { idle: false, pass: (name) => pass(name).catch(stopAtDeath), fires },
+  });
   return { gpu, failpoints };
 }
 

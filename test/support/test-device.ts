@@ -73,20 +73,9 @@ export interface VirtualDevice extends TestDevice {
 
 type DeviceFlags = Extract<Command, { type: "createObject" }>["flags"];
 
-/** Lets every promise that is ready run; Node then tells of each rejection that nobody has handled. */
-export function turnOfEventLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-/**
- * An in-process device: no thread, no timer, the same every time. `emit` hears what `events` collects.
- * @param settle lets every promise that is ready run
- */
-export async function bootVirtual(
-  options: Partial<DeviceOptions> = {},
-  settle = turnOfEventLoop,
-): Promise<VirtualDevice> {
-  const clock = new VirtualClock({ settle });
+/** An in-process device: no thread, no timer, the same every time. `emit` hears what `events` collects. */
+export async function bootVirtual(options: Partial<DeviceOptions> = {}): Promise<VirtualDevice> {
+  const clock = new VirtualClock({ settle: () => new Promise((resolve) => setImmediate(resolve)) });
   const events: DeviceEvent[] = [];
   const emit = (event: DeviceEvent): void => {
     events.push(event);

@@ -8,7 +8,6 @@ import { type Command, DeviceError, type DeviceEvent, type Results } from "../..
 import { bootFaulty, type FaultyDevice } from "../faulty-device.ts";
 import { MemoryImageStore } from "../image-store.ts";
 import { MemoryStore } from "../regions.ts";
-import { turnOfEventLoop } from "../test-device.ts";
 import { UNSEEN } from "./faults.ts";
 import { Client, type FenceState } from "./model.ts";
 import { type DevicePlan, deviceOf } from "./plan-of-device.ts";
@@ -17,7 +16,6 @@ import { Wrongs } from "./wrongs.ts";
 const CLIENTS = 5;
 const OPERATORS = 2;
 const IMAGES_KEPT = 2;
-const SETTLES_PER_TURN = 4;
 const NOTES_LENGTH = 8192;
 
 /** Reasons that are bugs unless something that the simulation did itself explains them. */
@@ -82,7 +80,6 @@ export class World {
   #device: FaultyDevice | undefined;
   #life = 0;
   #failure: unknown;
-  #settles = 0;
   readonly #hash = createHash("sha256");
   /** What was noted since the hash was last told: a call for each note costs more than all of them at once. */
   #notes = "";
@@ -125,7 +122,6 @@ export class World {
       () => {
         images.dead = true;
       },
-      () => this.#settle(),
     );
   }
 
@@ -234,15 +230,6 @@ export class World {
     if (this.wrongs.count(unseen)) this.mayHaveLost = true;
     if (failpoints.get("image.short").hits > 0) this.mayBeTorn = true;
     if (failpoints.get("migrate.pageTable").hits > 0) this.mayBeDamaged = true;
-  }
-
-  /**
-   * Nothing here waits for anything but promises and virtual time, so it is enough that the microtasks have run. A turn of
-   * the event loop takes ten times as long; now and then there is one, for Node to tell of rejections that nobody handled.
-   */
-  #settle(): Promise<void> {
-    if (++this.#settles % SETTLES_PER_TURN === 0) return turnOfEventLoop();
-    return new Promise((resolve) => process.nextTick(resolve));
   }
 
   #hear(event: DeviceEvent): void {

@@ -65,6 +65,7 @@ function inTime<T>(clock: Clock, answer: Promise<T>, bound: Bound<T> = {}): Prom
         new DeviceError(
           "COPY_FAILED",
           `The store of images did not answer within ${timeoutMs / 1000} seconds.`,
+          { timeoutMs: String(timeoutMs) },
         ),
       );
     });
