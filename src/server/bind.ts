@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import { type Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { FastifyInstance } from "fastify";
-import { formatListenAddress, type ListenAddress } from "./listen.ts";
+import { formatListenAddress, type ListenAddress } from "./config/listen.ts";
 import { StartError } from "./start-error.ts";
 
 /** Whoever runs the daemon may connect to its sockets, and nobody else. */

@@ -1,7 +1,7 @@
 /** What this daemon was built from. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { REVISION_VARIABLE } from "./config-environment.ts";
+import { REVISION_VARIABLE } from "./config/environment.ts";
 
 export interface BuildInfo {
   readonly version: string;

@@ -1,7 +1,7 @@
 /** The failpoints of one daemon: those of the configuration armed, each hit counted, logged and told. */
 import type { Logger } from "pino";
 import { Failpoints, failpointNames } from "../device/mod.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/config.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { systemClock } from "./system-clock.ts";
 

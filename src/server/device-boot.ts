@@ -9,13 +9,13 @@ import {
   type EventSink,
   type Failpoints,
 } from "../device/mod.ts";
-import type { Config } from "./config.ts";
-import { ConfigError } from "./config-error.ts";
+import type { Config } from "./config/config.ts";
+import { ConfigError } from "./config/config-error.ts";
 import { logDevice } from "./device-log.ts";
-import type { ImageDirectory } from "./image-directory.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { ImageDirectory } from "./storage/image-directory.ts";
+import { zstdCodec } from "./storage/zstd-codec.ts";
 import { systemClock } from "./system-clock.ts";
-import { zstdCodec } from "./zstd-codec.ts";
 
 export interface BootDeps {
   readonly log: Logger;

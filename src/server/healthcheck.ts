@@ -5,8 +5,8 @@ import { type ClientRequest, type IncomingMessage, type RequestOptions, request 
 import { request as requestTls } from "node:https";
 import { TLSSocket } from "node:tls";
 import type { TlsPaths } from "./auth/tls-material.ts";
+import { formatListenAddress, type ListenAddress } from "./config/listen.ts";
 import { HEALTH_ANSWER_TIMEOUT_MS } from "./daemon-limits.ts";
-import { formatListenAddress, type ListenAddress } from "./listen.ts";
 
 /** What the daemon said: `ready`, or why it counts as not ready, as a whole sentence. */
 export type Health = { readonly ready: true } | { readonly ready: false; readonly why: string };

@@ -1,7 +1,7 @@
 /** Whether the memories of the devices fit into what the process may have, as in a container with a memory limit. */
-import type { Config, LoadedConfig } from "./config.ts";
-import { ConfigError } from "./config-error.ts";
-import { formatSize } from "./config-size.ts";
+import type { Config, LoadedConfig } from "./config/config.ts";
+import { ConfigError } from "./config/config-error.ts";
+import { formatSize } from "./config/size.ts";
 
 type Memories = Pick<Config, "devices" | "lmemSizesBytes" | "stolenBytes" | "smemBytes">;
 

@@ -3,13 +3,13 @@ import { constants, totalmem } from "node:os";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
 import { newToken } from "./auth/new-token.ts";
 import { type BuildInfo, readBuildInfo } from "./build-info.ts";
-import { type Config, type LoadedConfig, loadConfig } from "./config.ts";
-import { ConfigError } from "./config-error.ts";
-import { parseCommandLine } from "./config-flags.ts";
-import type { LogLevel } from "./config-schema.ts";
+import { type Config, type LoadedConfig, loadConfig } from "./config/config.ts";
+import { ConfigError } from "./config/config-error.ts";
+import { parseCommandLine } from "./config/flags.ts";
+import { formatListenAddress, type ListenAddress } from "./config/listen.ts";
+import type { LogLevel } from "./config/schema.ts";
 import type { RunningDaemon } from "./daemon.ts";
 import { giveBackMemory } from "./give-back.ts";
-import { formatListenAddress, type ListenAddress } from "./listen.ts";
 import { checkMemoryLimit } from "./memory-limit.ts";
 import { StartError } from "./start-error.ts";
 

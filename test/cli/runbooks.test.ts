@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Config } from "../../src/server/config.ts";
+import type { Config } from "../../src/server/config/config.ts";
 import { runCli } from "../support/cli.ts";
 import { startTestDaemon, type TestDaemon } from "../support/daemon.ts";
 import { readCommands } from "../support/monitoring.ts";

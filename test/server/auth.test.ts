@@ -12,7 +12,7 @@ import { newToken } from "../../src/server/auth/new-token.ts";
 import { openSecurity } from "../../src/server/auth/security.ts";
 import { readTokenText, type Token } from "../../src/server/auth/token-file.ts";
 import { WatchedFiles } from "../../src/server/auth/watched-files.ts";
-import { parseCommandLine } from "../../src/server/config-flags.ts";
+import { parseCommandLine } from "../../src/server/config/flags.ts";
 import { startDaemon } from "../../src/server/daemon.ts";
 import { Event_Type } from "../../src/server/gen/torpor/v1/event.ts";
 import { startTestDaemon, testConfig } from "../support/daemon.ts";

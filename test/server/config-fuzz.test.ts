@@ -10,11 +10,11 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { failpointNames } from "../../src/device/mod.ts";
-import { type LoadedConfig, loadConfig } from "../../src/server/config.ts";
-import type { Environment } from "../../src/server/config-environment.ts";
-import { ConfigError } from "../../src/server/config-error.ts";
-import { parseCommandLine } from "../../src/server/config-flags.ts";
-import { CONFIG_KEYS, environmentName, flagName } from "../../src/server/config-options.ts";
+import { type LoadedConfig, loadConfig } from "../../src/server/config/config.ts";
+import { ConfigError } from "../../src/server/config/config-error.ts";
+import type { Environment } from "../../src/server/config/environment.ts";
+import { parseCommandLine } from "../../src/server/config/flags.ts";
+import { CONFIG_KEYS, environmentName, flagName } from "../../src/server/config/options.ts";
 import { hostileText } from "../support/fuzz-messages.ts";
 
 const RUNS = Number(process.env.TORPOR_FUZZ_RUNS ?? 400);

@@ -3,17 +3,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { loadConfig } from "../../src/server/config.ts";
-import type { Environment } from "../../src/server/config-environment.ts";
-import { parseCommandLine } from "../../src/server/config-flags.ts";
+import { loadConfig } from "../../src/server/config/config.ts";
+import type { Environment } from "../../src/server/config/environment.ts";
+import { parseCommandLine } from "../../src/server/config/flags.ts";
 import {
   CONFIG_KEYS,
   environmentName,
   flagName,
   OPTIONS,
   printSetting,
-} from "../../src/server/config-options.ts";
-import { defaultSettings } from "../../src/server/config-schema.ts";
+} from "../../src/server/config/options.ts";
+import { defaultSettings } from "../../src/server/config/schema.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "torpor-config-"));
 const file = join(directory, "torpor.yaml");

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DEFAULT_POLICY } from "../../src/device/mod.ts";
-import { loadConfig } from "../../src/server/config.ts";
-import type { Environment } from "../../src/server/config-environment.ts";
-import { parseCommandLine } from "../../src/server/config-flags.ts";
-import { formatSize, parseSize } from "../../src/server/config-size.ts";
+import { loadConfig } from "../../src/server/config/config.ts";
+import type { Environment } from "../../src/server/config/environment.ts";
+import { parseCommandLine } from "../../src/server/config/flags.ts";
+import { formatSize, parseSize } from "../../src/server/config/size.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "torpor-config-"));
 const file = join(directory, "torpor.yaml");

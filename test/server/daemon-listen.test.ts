@@ -5,7 +5,7 @@ import {
   type ListenAddress,
   loopbackRefusal,
   parseListenAddress,
-} from "../../src/server/listen.ts";
+} from "../../src/server/config/listen.ts";
 
 function parse(text: string): ListenAddress {
   const parsed = parseListenAddress(text);

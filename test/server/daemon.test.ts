@@ -8,10 +8,10 @@ import { credentials, type ServiceError } from "@grpc/grpc-js";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { versionOfPackage } from "../../scripts/version.ts";
+import type { ListenAddress } from "../../src/server/config/listen.ts";
 import { startDaemon } from "../../src/server/daemon.ts";
 import { DeviceServiceClient } from "../../src/server/gen/torpor/v1/device.ts";
 import { askHealth } from "../../src/server/healthcheck.ts";
-import type { ListenAddress } from "../../src/server/listen.ts";
 import { startTestDaemon, testConfig } from "../support/daemon.ts";
 import { parseMetrics } from "../support/metrics-text.ts";
 

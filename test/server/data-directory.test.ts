@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { DataDirectory } from "../../src/server/data-directory.ts";
+import { DataDirectory } from "../../src/server/storage/data-directory.ts";
 
 const root = mkdtempSync(join(tmpdir(), "torpor-data-"));
 afterAll(() => rmSync(root, { recursive: true }));

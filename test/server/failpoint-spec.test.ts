@@ -1,6 +1,6 @@
 /** Failpoints as they are written in configuration: what each entry arms, and what is said of those that make no sense. */
 import { describe, expect, it } from "vitest";
-import { parseFailpoint } from "../../src/server/failpoint-spec.ts";
+import { parseFailpoint } from "../../src/server/config/failpoint-spec.ts";
 
 const DEFAULTS = {
   device: "",

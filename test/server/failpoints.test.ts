@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AssembledDevice } from "../../src/device/device.ts";
 import { FAILPOINTS } from "../../src/device/failpoints.ts";
 import { Failpoints, failpointNames, REASONS } from "../../src/device/mod.ts";
-import { loadConfig } from "../../src/server/config.ts";
+import { loadConfig } from "../../src/server/config/config.ts";
 import { systemClock } from "../../src/server/system-clock.ts";
 import { startTestDaemon } from "../support/daemon.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";

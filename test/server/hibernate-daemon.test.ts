@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Config } from "../../src/server/config.ts";
+import type { Config } from "../../src/server/config/config.ts";
 import { startTestDaemon, type TestDaemon } from "../support/daemon.ts";
 import { hashOf, patternOf } from "../support/test-device.ts";
 

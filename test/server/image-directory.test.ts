@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import type { ImageDirectory } from "../../src/server/image-directory.ts";
+import type { ImageDirectory } from "../../src/server/storage/image-directory.ts";
 import {
   brittleFiles,
   imageStates,

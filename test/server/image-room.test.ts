@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { imageFileSystem } from "../../src/server/image-file-system.ts";
+import { imageFileSystem } from "../../src/server/storage/image-file-system.ts";
 import { FACTS, imageStates, NOW, openImages, sealImage } from "../support/image-files.ts";
 import { patternOf } from "../support/test-device.ts";
 

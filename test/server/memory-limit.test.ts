@@ -1,7 +1,7 @@
 /** Memories that do not fit into the memory limit of the process, as in a container. */
 import { describe, expect, it } from "vitest";
-import { loadConfig } from "../../src/server/config.ts";
-import { parseCommandLine } from "../../src/server/config-flags.ts";
+import { loadConfig } from "../../src/server/config/config.ts";
+import { parseCommandLine } from "../../src/server/config/flags.ts";
 import { checkMemoryLimit } from "../../src/server/memory-limit.ts";
 
 const GIB = 2 ** 30;

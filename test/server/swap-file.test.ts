@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { closeByteStores, FileByteStore, openByteStores } from "../../src/server/file-byte-store.ts";
+import { closeByteStores, FileByteStore, openByteStores } from "../../src/server/storage/file-byte-store.ts";
 import { patternOf } from "../support/test-device.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "torpor-swap-"));

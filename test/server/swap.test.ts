@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { ByteStore, DeviceOptions } from "../../src/device/mod.ts";
-import { type FileByteStore, openByteStores } from "../../src/server/file-byte-store.ts";
+import { type FileByteStore, openByteStores } from "../../src/server/storage/file-byte-store.ts";
 import { startTestDaemon } from "../support/daemon.ts";
 import { parseMetrics } from "../support/metrics-text.ts";
 import { bootThreaded, hashOf, MIB, patternOf, reasonOf, type TestDevice } from "../support/test-device.ts";

@@ -6,7 +6,7 @@ import { type ConnectionOptions, connect } from "node:tls";
 import { credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RPC_ACCESS } from "../../src/server/auth/rpc-access.ts";
-import type { Config } from "../../src/server/config.ts";
+import type { Config } from "../../src/server/config/config.ts";
 import { startDaemon } from "../../src/server/daemon.ts";
 import { askHealth } from "../../src/server/healthcheck.ts";
 import { callAny, restCalls, sendTls } from "../support/any-call.ts";

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Client, credentials, Metadata, type ServiceError, status as statusName } from "@grpc/grpc-js";
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
-import type { Config } from "../../src/server/config.ts";
+import type { Config } from "../../src/server/config/config.ts";
 import { GetDeviceRequest } from "../../src/server/gen/torpor/v1/device.ts";
 import { PowerServiceClient, ResumeRequest, SuspendRequest } from "../../src/server/gen/torpor/v1/power.ts";
 import { GRPC_MESSAGE_BYTES_MAX } from "../../src/server/limits.ts";

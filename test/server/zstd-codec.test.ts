@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { zstdCodec } from "../../src/server/zstd-codec.ts";
+import { zstdCodec } from "../../src/server/storage/zstd-codec.ts";
 import { patternOf } from "../support/test-device.ts";
 
 describe("the zstd codec", () => {

@@ -1,6 +1,6 @@
 /** A daemon inside the test's process, on ports that the system chose. */
 import assert from "node:assert/strict";
-import { type Config, loadConfig } from "../../src/server/config.ts";
+import { type Config, loadConfig } from "../../src/server/config/config.ts";
 import { type DaemonOptions, type RunningDaemon, startDaemon } from "../../src/server/daemon.ts";
 
 export interface TestDaemon extends AsyncDisposable {

@@ -1,8 +1,8 @@
 /** Authentication and TLS of one daemon, from the files that its configuration names. */
 import type { Logger } from "pino";
-import type { Config } from "../config.ts";
-import { ConfigError } from "../config-error.ts";
-import { isLoopback, loopbackRefusal } from "../listen.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/config-error.ts";
+import { isLoopback, loopbackRefusal } from "../config/listen.ts";
 import { Authenticator } from "./authenticator.ts";
 import { parseTlsFiles, type ServerTls, tlsFiles } from "./tls-material.ts";
 import { WatchedFiles } from "./watched-files.ts";

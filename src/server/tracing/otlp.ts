@@ -7,7 +7,7 @@ import { TracerProvider } from "@opentelemetry/sdk-trace";
 import type { Logger } from "pino";
 import { settledWithin } from "../../device/clock.ts";
 import type { BuildInfo } from "../build-info.ts";
-import type { TracingConfig } from "../config.ts";
+import type { TracingConfig } from "../config/config.ts";
 import { SHUTDOWN_TRACES_MS } from "../daemon-limits.ts";
 import { TRACE_SEND_TIMEOUT_MS, TRACE_SENDS_MAX, TRACE_TEXT_LENGTH_MAX } from "../limits.ts";
 import { systemClock } from "../system-clock.ts";

@@ -1,6 +1,6 @@
 /** Traces of calls and transitions, where the configuration names a collector. Elsewhere none of the SDK is loaded. */
 import type { EventSink } from "../../device/mod.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { CallTracer } from "./call-tracer.ts";
 import type { TracingDeps } from "./otlp.ts";
 

@@ -1,5 +1,5 @@
 /** What each source of configuration hands on: the raw value of a key, and how to name the place it stands. */
-import type { ConfigKey } from "./config-schema.ts";
+import type { ConfigKey } from "./schema.ts";
 
 export interface FoundValue {
   readonly value: unknown;

@@ -4,9 +4,9 @@
  */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
-import { LOCK_ATTEMPTS_MAX, LOCK_READ_PAUSE_MS, LOCK_READS_MAX } from "./daemon-limits.ts";
+import { LOCK_ATTEMPTS_MAX, LOCK_READ_PAUSE_MS, LOCK_READS_MAX } from "../daemon-limits.ts";
+import { StartError } from "../start-error.ts";
 import { codeOf } from "./file-errors.ts";
-import { StartError } from "./start-error.ts";
 
 export class LockFile {
   readonly path: string;

@@ -1,9 +1,9 @@
 /** The directory where a daemon keeps its files: the lock that keeps a second daemon out, and swap. */
 import { join, resolve } from "node:path";
+import { StartError } from "../start-error.ts";
 import { closeByteStores, type FileByteStore, openByteStores } from "./file-byte-store.ts";
 import { LockFile } from "./lock-file.ts";
 import { makeDirectory } from "./make-directory.ts";
-import { StartError } from "./start-error.ts";
 
 export class DataDirectory {
   readonly path: string;

@@ -1,9 +1,9 @@
 /** Whether settings that are right by themselves fit together. */
-import { BANK_BYTES_MAX, PAGE_BYTES } from "../device/limits.ts";
-import { failpointsProblemOf } from "./config-failpoints.ts";
-import type { Problem, Settings } from "./config-schema.ts";
-import { formatSize } from "./config-size.ts";
-import { MEMORY_UNIT_BYTES, MIN_PAGE_BYTES_MAX, SWAP_BYTES_MAX } from "./daemon-limits.ts";
+import { BANK_BYTES_MAX, PAGE_BYTES } from "../../device/limits.ts";
+import { MEMORY_UNIT_BYTES, MIN_PAGE_BYTES_MAX, SWAP_BYTES_MAX } from "../daemon-limits.ts";
+import { failpointsProblemOf } from "./failpoints.ts";
+import type { Problem, Settings } from "./schema.ts";
+import { formatSize } from "./size.ts";
 
 const NAME_A_DIRECTORY = "name one with --data-dir, TORPOR_DATA_DIR or dataDir.";
 

@@ -5,24 +5,24 @@
  * Problems are the rest of a sentence that begins with the key and the value found.
  */
 import assert from "node:assert/strict";
-import { KIB, LOCAL_REGIONS_MAX, MIB, RATE_LIMIT_MIN } from "../device/limits.ts";
-import { problemsBetween } from "./config-conflicts.ts";
-import { formatDuration, parseDuration } from "./config-duration.ts";
-import { failpointSpecs } from "./config-failpoints.ts";
-import { POLICY_KNOBS, type PolicyChange, readPolicyChange } from "./config-policy.ts";
-import { count, flag, list, oneOf, path, type Reader, type Refuse, text } from "./config-reader.ts";
-import { formatSize, parseSize } from "./config-size.ts";
-import { collector, resourceAttribute } from "./config-tracing.ts";
+import { KIB, LOCAL_REGIONS_MAX, MIB, RATE_LIMIT_MIN } from "../../device/limits.ts";
 import {
   ALLOWED_HOSTS_MAX,
   DEVICES_MAX,
   ENGINES_MAX,
   KEEP_IMAGES_MAX,
   RESOURCE_ATTRIBUTES_MAX,
-} from "./daemon-limits.ts";
-import { CALL_RATE_MAX } from "./gate/limits.ts";
-import { DURATION_MS_MAX } from "./limits.ts";
+} from "../daemon-limits.ts";
+import { CALL_RATE_MAX } from "../gate/limits.ts";
+import { DURATION_MS_MAX } from "../limits.ts";
+import { problemsBetween } from "./conflicts.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
+import { failpointSpecs } from "./failpoints.ts";
 import { type ListenAddress, parseListenAddress } from "./listen.ts";
+import { POLICY_KNOBS, type PolicyChange, readPolicyChange } from "./policy.ts";
+import { count, flag, list, oneOf, path, type Reader, type Refuse, text } from "./reader.ts";
+import { formatSize, parseSize } from "./size.ts";
+import { collector, resourceAttribute } from "./tracing.ts";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 

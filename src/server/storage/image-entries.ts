@@ -1,9 +1,9 @@
 /** The images that lie in the image directory, as their names and files say. */
 import { join } from "node:path";
+import type { ImageRecord } from "../images.ts";
 import type { ImageErrors } from "./image-errors.ts";
 import type { FileFacts, ImageFileSystem } from "./image-file-system.ts";
 import { parseFileName } from "./image-names.ts";
-import type { ImageRecord } from "./images.ts";
 
 export interface ImageEntry extends ImageRecord {
   readonly path: string;

@@ -1,7 +1,7 @@
 /** Frames of hibernation images by Zstandard, on the threads of Node's pool. */
 import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress } from "node:zlib";
-import type { FrameCodec } from "../device/mod.ts";
+import type { FrameCodec } from "../../device/mod.ts";
 
 /** Of 1 to 22: an image is written while everybody waits, and higher ones cost more than the disk would. */
 const LEVEL = 1;

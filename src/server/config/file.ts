@@ -1,9 +1,9 @@
 /** Configuration from a YAML file, with the line and column of everything that may be wrong in it. */
 import type { Document, Node } from "yaml";
+import { CONFIG_DEPTH_MAX } from "../daemon-limits.ts";
 import { ConfigError } from "./config-error.ts";
-import { CONFIG_KEYS } from "./config-options.ts";
-import type { FoundValue, FoundValues } from "./config-source.ts";
-import { CONFIG_DEPTH_MAX } from "./daemon-limits.ts";
+import { CONFIG_KEYS } from "./options.ts";
+import type { FoundValue, FoundValues } from "./source.ts";
 import { yaml } from "./yaml.ts";
 
 const TOO_DEEP = "Lists and maps stand in each other too deeply.";

@@ -7,14 +7,14 @@
  */
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
-import { DeviceError, type ImageDraft, type ImageFile, type ImageStore } from "../device/mod.ts";
+import { DeviceError, type ImageDraft, type ImageFile, type ImageStore } from "../../device/mod.ts";
+import type { ImageCatalogue, ImageFacts, ImageRecord } from "../images.ts";
 import { DirectoryDraft, DirectoryImage } from "./image-draft.ts";
 import { type ImageEntry, type ImagePlace, readImageEntries } from "./image-entries.ts";
 import { ImageErrors, type ImageObserver } from "./image-errors.ts";
 import { type ImageFileSystem, imageFileSystem } from "./image-file-system.ts";
 import { type FileState, fileNameOf, makeImageId, parseFileName, parseImageId } from "./image-names.ts";
 import { ImageRoom } from "./image-room.ts";
-import type { ImageCatalogue, ImageFacts, ImageRecord } from "./images.ts";
 
 export interface ImageDirectoryOptions {
   readonly path: string;

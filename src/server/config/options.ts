@@ -1,9 +1,9 @@
 /** How each setting is offered: its flag, its environment variable, its line of help, and how it is printed. */
 
-import { formatDuration } from "./config-duration.ts";
-import type { ConfigKey, Settings } from "./config-schema.ts";
-import { formatSize } from "./config-size.ts";
+import { formatDuration } from "./duration.ts";
 import { formatListenAddress } from "./listen.ts";
+import type { ConfigKey, Settings } from "./schema.ts";
+import { formatSize } from "./size.ts";
 
 export interface Option<K extends ConfigKey = ConfigKey> {
   /** What stands after the flag in the help; undefined for a switch. */

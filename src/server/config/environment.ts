@@ -1,6 +1,6 @@
 /** Configuration from `TORPOR_…` environment variables, and from those that OpenTelemetry has given names. */
-import { CONFIG_KEYS, environmentName, STANDARD_VARIABLES } from "./config-options.ts";
-import type { FoundValue, FoundValues } from "./config-source.ts";
+import { CONFIG_KEYS, environmentName, STANDARD_VARIABLES } from "./options.ts";
+import type { FoundValue, FoundValues } from "./source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

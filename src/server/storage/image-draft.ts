@@ -1,5 +1,5 @@
 /** An image that is being written to the image directory, and one that is read from it. */
-import { DeviceError, type ImageDraft, type ImageFile } from "../device/mod.ts";
+import { DeviceError, type ImageDraft, type ImageFile } from "../../device/mod.ts";
 import type { ImageErrors, ImageObserver } from "./image-errors.ts";
 import type { DurableFile } from "./image-file-system.ts";
 import { type PositionedFile, readFully, writeFully } from "./positioned-file.ts";

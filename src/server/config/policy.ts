@@ -1,5 +1,5 @@
 /** Policies as a configuration says them: `failure=continue`. docs/policies.md is held to this table by a test. */
-import type { PowerPolicy } from "../device/mod.ts";
+import type { PowerPolicy } from "../../device/mod.ts";
 
 /** What one setting of `policy` changes. */
 export interface PolicyChange {

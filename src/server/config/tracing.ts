@@ -1,5 +1,5 @@
 /** Settings of traces: where they go, and what they say of their daemon. */
-import type { Reader } from "./config-reader.ts";
+import type { Reader } from "./reader.ts";
 
 /** The base URL of a collector that speaks OTLP over HTTP; empty is none. */
 export function collector(): Reader<string> {

@@ -7,14 +7,14 @@
  * NAME=ACTION, the reason of an error or hang or the time of a delay in parentheses, and then in any order: *COUNT, @AFTER,
  * %PROBABILITY, #SEED and :DEVICE.
  */
-import { DeviceError, type ErrorReason, REASONS } from "../device/errors.ts";
+import { DeviceError, type ErrorReason, REASONS } from "../../device/errors.ts";
 import {
   checkArming,
   type FailpointAction,
   type FailpointArming,
   type FailpointName,
   isFailpointName,
-} from "../device/failpoints.ts";
+} from "../../device/failpoints.ts";
 
 export interface FailpointSpec {
   /** As it was written. */

@@ -3,24 +3,19 @@
  * by key.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import type { RateLimits, RuntimePmSettings } from "../device/mod.ts";
-import { DEFAULT_POLICY, type PowerPolicy } from "../device/power/policy.ts";
-import type { TlsPaths } from "./auth/tls-material.ts";
-import {
-  CONFIG_FILE_VARIABLE,
-  type Environment,
-  readEnvironment,
-  unknownVariables,
-} from "./config-environment.ts";
+import type { RateLimits, RuntimePmSettings } from "../../device/mod.ts";
+import { DEFAULT_POLICY, type PowerPolicy } from "../../device/power/policy.ts";
+import type { TlsPaths } from "../auth/tls-material.ts";
+import { CONFIG_FILE_BYTES_MAX } from "../daemon-limits.ts";
 import { ConfigError } from "./config-error.ts";
-import { readConfigText } from "./config-file.ts";
-import type { CommandLine } from "./config-flags.ts";
-import { CONFIG_KEYS, printSetting } from "./config-options.ts";
-import { type ConfigKey, type LogLevel, type Problem, readSettings, type Settings } from "./config-schema.ts";
-import type { FoundValues } from "./config-source.ts";
-import { CONFIG_FILE_BYTES_MAX } from "./daemon-limits.ts";
+import { CONFIG_FILE_VARIABLE, type Environment, readEnvironment, unknownVariables } from "./environment.ts";
 import type { FailpointSpec } from "./failpoint-spec.ts";
+import { readConfigText } from "./file.ts";
+import type { CommandLine } from "./flags.ts";
 import type { ListenAddress } from "./listen.ts";
+import { CONFIG_KEYS, printSetting } from "./options.ts";
+import { type ConfigKey, type LogLevel, type Problem, readSettings, type Settings } from "./schema.ts";
+import type { FoundValues } from "./source.ts";
 import { yaml } from "./yaml.ts";
 
 /** Characters of a wrong value that a message quotes. */

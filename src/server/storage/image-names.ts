@@ -2,7 +2,7 @@
  * Names of hibernation images: `card0-20261122t182125123z-9f86d081` is of card0, begun at that time. The id is part of
  * a file's name and of a resource name; a suffix says how far the file is.
  */
-import type { ImageState } from "../device/mod.ts";
+import type { ImageState } from "../../device/mod.ts";
 
 /** How far a file is, by its suffix. A partial one is none yet. */
 export const SUFFIXES = {

@@ -2,7 +2,7 @@
  * Room for hibernation images: what the disk has and the quota allows, less what images that are being written have
  * been promised. Consumed images make way for new ones, sealed images never.
  */
-import { DeviceError, formatBytes } from "../device/mod.ts";
+import { DeviceError, formatBytes } from "../../device/mod.ts";
 import type { ImageEntry, ImagePlace } from "./image-entries.ts";
 
 /** An image that is being written. */

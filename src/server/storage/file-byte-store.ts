@@ -8,9 +8,9 @@
 import { constants } from "node:fs";
 import { open, rm, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { type ByteStore, DeviceError, formatBytes } from "../device/mod.ts";
+import { type ByteStore, DeviceError, formatBytes } from "../../device/mod.ts";
+import { StartError } from "../start-error.ts";
 import { type PositionedFile, readFully, writeFully } from "./positioned-file.ts";
-import { StartError } from "./start-error.ts";
 
 export class FileByteStore implements ByteStore {
   readonly path: string;

@@ -1,11 +1,11 @@
 /** The command line: its flags and what it asks for. */
 import { Command, CommanderError, Option } from "commander";
-import { NAME_LENGTH_MAX } from "./auth/limits.ts";
-import { ROLES, type Role } from "./auth/role.ts";
+import { NAME_LENGTH_MAX } from "../auth/limits.ts";
+import { ROLES, type Role } from "../auth/role.ts";
 import { ConfigError } from "./config-error.ts";
-import { CONFIG_KEYS, flagName, OPTIONS, printSetting } from "./config-options.ts";
-import { type ConfigKey, defaultSettings, type Settings } from "./config-schema.ts";
-import type { FoundValue, FoundValues } from "./config-source.ts";
+import { CONFIG_KEYS, flagName, OPTIONS, printSetting } from "./options.ts";
+import { type ConfigKey, defaultSettings, type Settings } from "./schema.ts";
+import type { FoundValue, FoundValues } from "./source.ts";
 
 export interface CommandLine {
   /** What to do: run the daemon, ask a running one whether it is ready, or print the configuration in force. */

@@ -1,5 +1,5 @@
 /** What goes wrong with the files of images, as errors for callers, each told to who counts them. */
-import { DeviceError, type ErrorReason } from "../device/mod.ts";
+import { DeviceError, type ErrorReason } from "../../device/mod.ts";
 import { codeOf } from "./file-errors.ts";
 
 /** What the image directory tells, for metrics. Observers must not throw. */
