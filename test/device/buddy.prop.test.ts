@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KIB } from "../../src/device/limits.ts";
-import { BuddyAllocator, type BuddyRequest, NO_BLOCKS } from "../../src/device/memory/buddy.ts";
+import { BuddyAllocator, NO_BLOCKS } from "../../src/device/memory/buddy.ts";
+import type { BuddyRequest } from "../../src/device/memory/buddy-request.ts";
 
 const PAGE = 4 * KIB;
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { GIB, KIB, MIB } from "../../src/device/limits.ts";
-import { BuddyAllocator, type BuddyRequest, NO_BLOCKS } from "../../src/device/memory/buddy.ts";
+import { BuddyAllocator, NO_BLOCKS } from "../../src/device/memory/buddy.ts";
+import type { BuddyRequest } from "../../src/device/memory/buddy-request.ts";
 
 const PAGE = 4 * KIB;
 

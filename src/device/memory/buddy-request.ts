@@ -1,8 +1,22 @@
 /** Checks a request and puts it into chunks: the -EINVAL list of gpu_buddy_alloc_blocks, linux 6.12, as sentences. */
 import { formatBytes } from "../format.ts";
-import type { BuddyRequest } from "./buddy.ts";
 import type { Window } from "./buddy-blocks.ts";
 import { highestBit, roundUp } from "./buddy-free-map.ts";
+
+export interface BuddyRequest {
+  readonly sizeBytes: number;
+  /** Smallest block, so also the alignment of each: a power of two, at least a chunk. */
+  readonly minBlockBytes: number;
+  /** Where the blocks may be: the whole space when absent. A range of exactly `sizeBytes` is that very range. */
+  readonly startBytes?: number;
+  readonly endBytes?: number;
+  /** One extent, aligned to `minBlockBytes`. */
+  readonly contiguous?: boolean;
+  /** The highest place instead of the one that keeps large blocks whole. */
+  readonly topDown?: boolean;
+  /** Prefer memory known to be zero; without it such memory is kept for those who do. */
+  readonly preferCleared?: boolean;
+}
 
 /** What the checks need to know of the space. */
 export interface Space {

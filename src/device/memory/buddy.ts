@@ -11,7 +11,7 @@ import { BuddyBlocks, type Range } from "./buddy-blocks.ts";
 import { highestBit, NONE, roundUp } from "./buddy-free-map.ts";
 import type { FreeTree } from "./buddy-free-tree.ts";
 import { checkBlocks } from "./buddy-invariants.ts";
-import { Terms } from "./buddy-request.ts";
+import { type BuddyRequest, Terms } from "./buddy-request.ts";
 import { chunksOf, FIRST, FREE, isCleared, KIND_MASK, ONLY } from "./buddy-state.ts";
 
 /** The answer of `allocate` when the space, or the range asked for, is full: ENOSPC. */
@@ -19,21 +19,6 @@ export const NO_BLOCKS = NONE;
 
 /** Most chunks of a space: orders and chunk indices stay in signed 32-bit arithmetic. */
 const CHUNKS_MAX = 2 ** 30;
-
-export interface BuddyRequest {
-  readonly sizeBytes: number;
-  /** Smallest block, so also the alignment of each: a power of two, at least a chunk. */
-  readonly minBlockBytes: number;
-  /** Where the blocks may be: the whole space when absent. A range of exactly `sizeBytes` is that very range. */
-  readonly startBytes?: number;
-  readonly endBytes?: number;
-  /** One extent, aligned to `minBlockBytes`. */
-  readonly contiguous?: boolean;
-  /** The highest place instead of the one that keeps large blocks whole. */
-  readonly topDown?: boolean;
-  /** Prefer memory known to be zero; without it such memory is kept for those who do. */
-  readonly preferCleared?: boolean;
-}
 
 export interface BuddyFreeOptions {
   /** The caller knows that every byte is zero. */

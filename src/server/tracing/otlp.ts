@@ -6,16 +6,24 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { TracerProvider } from "@opentelemetry/sdk-trace";
 import type { Logger } from "pino";
 import { settledWithin } from "../../device/clock.ts";
+import type { EventSink } from "../../device/mod.ts";
 import type { BuildInfo } from "../build-info.ts";
 import type { TracingConfig } from "../config/config.ts";
 import { SHUTDOWN_TRACES_MS } from "../daemon-limits.ts";
 import { TRACE_SEND_TIMEOUT_MS, TRACE_SENDS_MAX, TRACE_TEXT_LENGTH_MAX } from "../limits.ts";
 import { systemClock } from "../system-clock.ts";
 import { makeCallTracer } from "./call-spans.ts";
-import type { ArrivedCall } from "./call-tracer.ts";
+import type { ArrivedCall, CallTracer } from "./call-tracer.ts";
 import { traceDevice } from "./device-spans.ts";
 import { type SpanObserver, spanQueue } from "./span-queue.ts";
-import type { Tracing } from "./tracing.ts";
+
+export interface Tracing {
+  readonly calls: CallTracer;
+  /** Makes the sink that traces what a device tells. */
+  traceDevice(device: string): EventSink;
+  /** Sends what has not been sent, within a deadline. Never rejects. */
+  close(): Promise<void>;
+}
 
 export interface TracingDeps {
   readonly log: Logger;
