@@ -12,6 +12,8 @@ export default defineConfig({
           name: "device",
           include: ["test/device/**/*.test.ts", "test/delivery/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 30_000,
+          // What npm would publish is built and packed in one.
+          hookTimeout: 60_000,
           maxWorkers: WORKERS_MAX,
           // Nothing that they import keeps what one file did for the next: it need be loaded once only.
           isolate: false,

@@ -28,9 +28,8 @@ interface Block {
 /** The blocks of an allocation, or the free ones. */
 function blocksOf(buddy: BuddyAllocator, handle?: number): Block[] {
   const blocks: Block[] = [];
-  const visit = (offset: number, size: number, cleared: boolean): void => {
-    blocks.push({ offset, size, cleared });
-  };
+  const visit = (offset: number, size: number, cleared: boolean): void =>
+    void blocks.push({ offset, size, cleared });
   if (handle === undefined) buddy.forEachFreeBlock(visit);
   else buddy.forEachBlock(handle, visit);
   return blocks;
