@@ -94,30 +94,6 @@ describe("precedence", () => {
     expect(config.logLevel).toBe("warn");
   });
 
-  it("has flags that turn on and off what others turned off and on", () => {
-    const on = { TORPOR_PREFAULT: "true" };
-    expect(load(["--prefault", "false"], on).config.prefault).toBe(false);
-    expect(load(["--prefault=false"], on).config.prefault).toBe(false);
-    const off = { TORPOR_PREFAULT: "false" };
-    for (const words of [["--prefault"], ["--prefault", "true"], ["--prefault=true"]])
-      expect(load(words, off).config.prefault).toBe(true);
-    expect(load(["--prefault", "--enable-faults", "--smem", "1GiB"]).config).toMatchObject({
-      prefault: true,
-      enableFaults: true,
-      smemBytes: 2 ** 30,
-    });
-    expect(() => load(["--prefault=maybe"])).toThrow(
-      "--prefault: prefault (maybe) is neither true nor false.",
-    );
-  });
-
-  it("takes a command after a switch for a command", () => {
-    expect(parseCommandLine(["--insecure-listen", "healthcheck"], "1.2.3")).toMatchObject({
-      action: "healthcheck",
-      flags: { insecureListen: { value: "true" } },
-    });
-  });
-
   it("replaces a weaker list instead of adding to it", () => {
     const { config } = load(["--lmem", "1MiB", "--lmem=2MiB,4MiB"], { TORPOR_LMEM: "1GiB" });
     expect(config.lmemSizesBytes).toEqual([2 ** 20, 2 ** 21, 2 ** 22]);
