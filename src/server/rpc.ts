@@ -53,6 +53,7 @@ import { runtimePmHandlers } from "./handlers/runtime-pm-handlers.ts";
 import { usageHandlers } from "./handlers/usage-handlers.ts";
 import { workHandlers } from "./handlers/work-handlers.ts";
 import type { RequestLedger } from "./idempotency.ts";
+import { KEPT_ANSWER_BYTES_MAX } from "./limits.ts";
 import { type MessageType, writeMessage } from "./message-writer.ts";
 
 export interface UnaryRpc {
@@ -168,22 +169,35 @@ type Bind = <Request, Response>(
 ) => UnaryRpc;
 
 function binder(ledger: RequestLedger): Bind {
-  return (definition, answer, handler) => ({
-    path: definition.path,
-    async call(request, { client, caller } = {}) {
+  return (definition, answer, handler) => {
+    const write = repeatingWriter(answer);
+    return { path: definition.path, call };
+
+    async function call(request: Buffer, { client, caller }: CallOrigin = {}): Promise<Buffer> {
       if (client?.hasGone === true)
         throw new WireError("CALL_CANCELLED", "The client has gone away already.");
       const message = decodeMessage(definition.requestDeserialize, request);
       const requestId = requestIdOf(message);
-      if (requestId === "") return writeMessage(answer, await handler(message, client));
+      if (requestId === "") return write(await handler(message, client));
       const body = definition.requestSerialize({ ...message, requestId: "" });
       return ledger.run(
         { caller, method: definition.path, requestId, body },
-        async (signal) => writeMessage(answer, await handler(message, { signal })),
+        async (signal) => write(await handler(message, { signal })),
         client?.signal,
       );
-    },
-  });
+    }
+  };
+}
+
+/** Keeps what was written last, for handlers that answer with the very same message when they have nothing new to say. */
+function repeatingWriter<T>(type: MessageType<T>): (message: T) => Buffer {
+  let last: { readonly message: T; readonly bytes: Buffer } | undefined;
+  return (message) => {
+    if (last?.message === message) return last.bytes;
+    const bytes = writeMessage(type, message);
+    last = bytes.byteLength <= KEPT_ANSWER_BYTES_MAX ? { message, bytes } : undefined;
+    return bytes;
+  };
 }
 
 /** Methods that change nothing have no request id. */

@@ -35,6 +35,9 @@ export class FakeDevice implements DeviceHandle {
   runtimePm = RUNTIME_PM;
   /** What it shows of itself in place of an ACTIVE device. */
   shows: Partial<DeviceResource> = {};
+  /** For the etag, which is another whenever something else is shown. */
+  #shown = this.shows;
+  #version = 1;
   readonly #objects = new Map<string, FakeObject>();
   readonly #transitions: TransitionResource[] = [];
 
@@ -144,6 +147,8 @@ export class FakeDevice implements DeviceHandle {
   };
 
   #describe(): DeviceResource {
+    if (this.#shown !== this.shows) this.#version++;
+    this.#shown = this.shows;
     return {
       name: this.name,
       uid: `uid-${this.name}`,
@@ -159,7 +164,7 @@ export class FakeDevice implements DeviceHandle {
       swap: undefined,
       engines: ["bcs0"],
       image: "",
-      etag: "e1",
+      etag: `e${this.#version + this.#transitions.length}`,
       ...this.shows,
     };
   }

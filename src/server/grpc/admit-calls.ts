@@ -111,10 +111,10 @@ class AdmittedCall extends ServerInterceptingCall {
   }
 
   override sendStatus(status: Status): void {
+    const { code, details, metadata } = status;
     // What is there was made for this status alone.
-    const metadata = status.metadata ?? new Metadata();
-    metadata.set(REQUEST_ID_HEADER, this.#requestId);
-    this.#call.sendStatus({ ...status, metadata });
+    metadata?.set(REQUEST_ID_HEADER, this.#requestId);
+    this.#call.sendStatus({ code, details, metadata: metadata ?? new RequestIdTrailer(this.#requestId) });
   }
 
   #admit(metadata: Metadata): Admission | undefined {
@@ -149,6 +149,24 @@ class AdmittedCall extends ServerInterceptingCall {
 
   override sendMessage(message: unknown, callback: () => void): void {
     this.#call.sendMessage(message, callback);
+  }
+}
+
+/** The one trailer of nearly every call, which the library would check, copy and convert although it is as it must be. */
+class RequestIdTrailer extends Metadata {
+  readonly #requestId: string;
+
+  constructor(requestId: string) {
+    super();
+    this.#requestId = requestId;
+  }
+
+  override clone(): Metadata {
+    return this;
+  }
+
+  override toHttp2Headers(): Record<string, string> {
+    return { [REQUEST_ID_HEADER]: this.#requestId };
   }
 }
 
