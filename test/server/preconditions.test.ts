@@ -90,6 +90,22 @@ describe("the header ETag", () => {
     }
     expect((await fetch(`${url}/objects`)).headers.get("etag")).toBeNull();
   });
+
+  it("is another one, with another answer over either wire, when the device has changed", async () => {
+    const seen: unknown[] = [];
+    const look = async () => {
+      for (const wire of ["overRest", "overGrpc"] as const)
+        seen.push(await wires[wire]("GetDevice", { name: DEVICE }));
+      expect(seen.at(-1)).toEqual(seen.at(-2));
+    };
+    await look();
+    await wires.overRest("Suspend", { name: DEVICE, state: "S3", wait: "60s" });
+    await look();
+    expect(seen.at(-1)).toMatchObject({ powerState: "SUSPENDED", sleepState: "S3" });
+    await wires.overGrpc("Resume", { name: DEVICE, wait: "60s" });
+    await look();
+    expect(seen.at(-1)).toMatchObject({ powerState: "ACTIVE", sleepState: "SLEEP_STATE_UNSPECIFIED" });
+  });
 });
 
 describe("the header If-Match of a request that takes no etag", () => {
