@@ -140,9 +140,15 @@ function responses(binding: Binding, schemas: SchemaSet): Json {
     headers: { Location: { description: "Where to read the transition.", schema: { type: "string" } } },
     content,
   };
+  const hasEtag = binding.method.output.fields.some(({ name }) => name === "etag");
+  const etag = { ETag: { description: "The etag of the answer.", schema: { type: "string" } } };
   const mayRun = binding.httpMethod === "POST" && binding.method.output.name === "Transition";
   return {
-    200: { description: commentOf(binding.method.output) || "Done.", content },
+    200: {
+      description: commentOf(binding.method.output) || "Done.",
+      ...(hasEtag ? { headers: etag } : {}),
+      content,
+    },
     ...(mayRun ? { 202: accepted } : {}),
     default: { $ref: "#/components/responses/Error" },
   };

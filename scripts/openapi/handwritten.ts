@@ -25,7 +25,7 @@ export const HEADERS: readonly { readonly field: string; readonly parameter: Jso
     parameter: {
       name: "If-Match",
       in: "header",
-      description: "Stands for etag; an asterisk means any.",
+      description: "Stands for etag; one of a list is enough, and an asterisk means any.",
       schema: { type: "string" },
     },
   },

@@ -49,7 +49,10 @@ interface Holdable {
 
 /** A precondition (AIP-154): the object is as the caller last saw it. */
 interface Conditional {
-  /** The etag that the object must have, looked at under its lock; undefined means any. Error: ETAG_MISMATCH. */
+  /**
+   * The etag that the object must have, or several with commas between them, looked at under its lock; undefined means any.
+   * Error: ETAG_MISMATCH.
+   */
   readonly etag?: string;
 }
 

@@ -26,13 +26,20 @@ export function requireDevice(devices: DeviceRegistry, name: string): DeviceHand
   throw new WireError("DEVICE_NOT_FOUND", `There is no device ${name}.`, { device: name });
 }
 
+/** What was made of each device. */
+const named = new WeakMap<DeviceHandle, DeviceHandle>();
+
 /** The same device, with resource names where its errors give ids: `metadata.transition` is there to be asked for. */
 function withNames(device: DeviceHandle): DeviceHandle {
-  return {
+  const known = named.get(device);
+  if (known !== undefined) return known;
+  const handle: DeviceHandle = {
     name: device.name,
     execute: (command) =>
       device.execute(command).catch((error: unknown) => throwWithNames(device.name, error)),
   };
+  named.set(device, handle);
+  return handle;
 }
 
 function throwWithNames(device: string, error: unknown): never {

@@ -164,6 +164,8 @@ describe("an ACTIVE device", () => {
     const other = await boot({ images });
     const object = await other.gpu.execute(ANY_OBJECT);
     expect(await reasonOf(other.gpu.execute({ type: "resume", image }))).toBe("DEVICE_NOT_EMPTY");
+    // A name that is wrong is wrong whatever the device holds.
+    expect(await reasonOf(other.gpu.execute({ type: "resume", image: "card0-99" }))).toBe("IMAGE_NOT_FOUND");
     await other.gpu.execute({ type: "deleteObject", object: object.id });
     expect(await reasonOf(other.gpu.execute({ type: "resume", image: "card0-99" }))).toBe("IMAGE_NOT_FOUND");
     const rehearsed = await other.gpu.execute({ type: "resume", image, validateOnly: true });

@@ -195,8 +195,13 @@ describe("validateOnly", () => {
       "INVALID_REQUEST",
     );
     for (let seed = 0; seed < 6; seed++) await gpu.upload(patternOf(seed, MIB));
-    expect(await reasonOf(gpu.execute(suspend))).toBe("SYSTEM_MEMORY_EXHAUSTED");
-    expect(await reasonOf(gpu.execute({ ...suspend, validateOnly: false }))).toBe("SYSTEM_MEMORY_EXHAUSTED");
+    const refusal = {
+      reason: "SYSTEM_MEMORY_EXHAUSTED",
+      message: expect.stringMatching(/^System memory \(4 MiB\) has .* free, which is not enough for .*\.$/),
+      metadata: { region: "smem", availableBytes: expect.stringMatching(/^\d+$/) },
+    };
+    await expect(gpu.execute(suspend)).rejects.toMatchObject(refusal);
+    await expect(gpu.execute({ ...suspend, validateOnly: false })).rejects.toMatchObject(refusal);
     await gpu.execute({ type: "resetDevice", scope: "FACTORY" });
     await gpu.execute({ type: "suspend", state: "S3" });
     expect(await reasonOf(gpu.execute({ ...suspend, state: "S2IDLE" }))).toBe("DEVICE_SUSPENDED");

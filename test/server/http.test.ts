@@ -98,6 +98,16 @@ describe("a request that cannot be read", () => {
   it.each([
     ["GARBAGE\r\n\r\n", 400],
     [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(100_000)}\r\n\r\n`, 431],
+    ["GET /v1/devices HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
+    ["GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
+    [
+      "GET /v1/devices/card0/objects?filter=label%3D%ff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+      400,
+    ],
+    [
+      "GET /v1/devices/card0/objects?filter=label%3D100% HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+      400,
+    ],
     ["GET /%%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 400],
     ["GET /v1/devices/%E0%A4%A HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 400],
     [
@@ -253,11 +263,23 @@ describe("shutting down", () => {
     await expect.poll(() => device.commands).toHaveLength(1);
     const closed = wires.app.close();
     release.resolve();
-    expect((await running).status).toBe(200);
-    // As the daemon does while it drains: its client would keep the connection for the next request.
-    wires.app.server.closeIdleConnections();
+    const { status, headers } = await running;
+    expect({ status, connection: headers.get("connection") }).toEqual({ status: 200, connection: "close" });
     await closed;
     await wires[Symbol.asyncDispose]();
+  });
+});
+
+describe("the types of events", () => {
+  it("may be said by number as well as by name, if there is such a type", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    const gone = new AbortController();
+    const statusOf = async (query: string) =>
+      (await fetch(`${wires.baseUrl}/v1/events?${query}`, { signal: gone.signal })).status;
+    expect(await statusOf("types=2")).toBe(200);
+    expect(await statusOf("types=2&types=DEVICE_CHANGED")).toBe(200);
+    expect(await statusOf("types=12345")).toBe(400);
+    gone.abort();
   });
 });
 

@@ -58,6 +58,54 @@ describe("the header If-Match", () => {
     expect((await pin(String(etag))).status).toBe(409);
     expect((await pin("*")).status).toBe(200);
   });
+
+  it("may name several etags, of which any is enough", async () => {
+    const { name, etag } = await wires.overRest("CreateObject", { parent: DEVICE, size: "4096" });
+    const pin = (ifMatch: string) =>
+      fetch(`${wires.baseUrl}/v1/${name}:pin`, { method: "POST", headers: { "if-match": ifMatch } });
+    expect((await pin('"x", "y"')).status).toBe(409);
+    expect((await pin(`W/${String(etag)}`)).status).toBe(409);
+    expect((await pin(`"x" ,${String(etag)},"y"`)).status).toBe(200);
+    expect((await pin(`"x", ${String(etag)}`)).status).toBe(409);
+  });
+});
+
+describe("the header ETag", () => {
+  it("says what the field etag of a resource says, and If-Match takes it", async () => {
+    const url = `${wires.baseUrl}/v1/${DEVICE}`;
+    const made = await fetch(`${url}/objects`, { method: "POST", body: '{"size":4096}' });
+    const object = (await made.json()) as { name: string; etag: string };
+    expect(made.headers.get("etag")).toBe(object.etag);
+    const ifMatch = { "if-match": String(made.headers.get("etag")) };
+    const pinned = await fetch(`${wires.baseUrl}/v1/${object.name}:pin`, {
+      method: "POST",
+      headers: ifMatch,
+    });
+    expect(pinned.status).toBe(200);
+    expect(pinned.headers.get("etag")).not.toBe(object.etag);
+    // Twice, because an answer is kept.
+    for (let time = 0; time < 2; time++) {
+      const device = await fetch(url);
+      expect(device.headers.get("etag")).toBe(((await device.json()) as { etag: string }).etag);
+    }
+    expect((await fetch(`${url}/objects`)).headers.get("etag")).toBeNull();
+  });
+
+  it("is another one, with another answer over either wire, when the device has changed", async () => {
+    const seen: unknown[] = [];
+    const look = async () => {
+      for (const wire of ["overRest", "overGrpc"] as const)
+        seen.push(await wires[wire]("GetDevice", { name: DEVICE }));
+      expect(seen.at(-1)).toEqual(seen.at(-2));
+    };
+    await look();
+    await wires.overRest("Suspend", { name: DEVICE, state: "S3", wait: "60s" });
+    await look();
+    expect(seen.at(-1)).toMatchObject({ powerState: "SUSPENDED", sleepState: "S3" });
+    await wires.overGrpc("Resume", { name: DEVICE, wait: "60s" });
+    await look();
+    expect(seen.at(-1)).toMatchObject({ powerState: "ACTIVE", sleepState: "SLEEP_STATE_UNSPECIFIED" });
+  });
 });
 
 describe("the header If-Match of a request that takes no etag", () => {

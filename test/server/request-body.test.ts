@@ -48,6 +48,48 @@ describe("a body", () => {
     expect(device.commands).toEqual([]);
   });
 
+  it.each(["", " \t\r\n", "\uFEFF", "\uFEFF\n"])(
+    "that says nothing (%j) is an empty request",
+    async (body) => {
+      expect((await call("POST", ":resume", { body })).status).toBe(200);
+      expect(device.commands).toMatchObject([{ type: "resume" }]);
+    },
+  );
+
+  it("may begin with a byte order mark", async () => {
+    expect((await call("POST", ":suspend", { body: '\uFEFF{"state":"S2IDLE"}' })).status).toBe(200);
+    expect(device.commands).toMatchObject([{ type: "suspend", state: "S2IDLE" }]);
+  });
+
+  it.each([
+    ['{"state":"S3","state":"S2IDLE"}', "state"],
+    ['{"state":"S3", "st\\u0061te" :"S2IDLE"}', "state"],
+    ['{"__proto__":1,"__proto__":2}', "__proto__"],
+    ['{"a":[{"b":"\\\\"},{"b\\"":1,"b\\"":{}}]}', 'b"'],
+    [`{"a":"${"\\n".repeat(400_000)}","a":1}`, "a"],
+  ])("that says a key twice (case %#) is refused by the key", async (body, key) => {
+    const answer = await call("POST", ":suspend", { body });
+    expect(answer.status).toBe(400);
+    const message = `Key ${JSON.stringify(key)} is given twice in the same object.`;
+    expect(await answer.json()).toMatchObject({
+      error: { message, details: [{ reason: "INVALID_REQUEST", metadata: { key } }] },
+    });
+    expect(device.commands).toEqual([]);
+  });
+
+  it("may say a key in several objects, and in texts as often as it likes", async () => {
+    const label = '{"size":1,"size":2}\\';
+    const body = JSON.stringify({ size: 4096, label, region: "lmem0", regions: [] });
+    const answer = await call("POST", "/objects", { body });
+    // The fake takes anything that can be read: only `region` is no field.
+    expect(await answer.json()).toMatchObject({ error: { message: expect.stringContaining("no field") } });
+    const commands = JSON.stringify({ commands: [{ fill: { object: "a" } }, { fill: { object: "b" } }] });
+    const { error } = (await (await call("POST", "/contexts/1:submit", { body: commands })).json()) as {
+      error?: { message: string };
+    };
+    expect(error?.message ?? "").not.toContain("twice");
+  });
+
   it("may be said to be encoded as it is, in any case", async () => {
     const headers = { "content-encoding": "Identity" };
     expect((await call("POST", ":suspend", { body: "{}", headers })).status).toBe(200);

@@ -239,6 +239,7 @@ async function whileLocked<T>(memory: Memory, locked: Promise<number>, work: Wor
 function requireEtag(memory: Memory, slot: number, { object, etag }: Target): void {
   const current = etagOf(memory, slot);
   if (etag === undefined || etag === current) return;
+  if (etag.split(",").some((each) => each.trim() === current)) return;
   throw new DeviceError(
     "ETAG_MISMATCH",
     `Object ${object} has etag ${current}, not ${etag}: it has changed since it was looked at.`,

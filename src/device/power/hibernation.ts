@@ -74,6 +74,12 @@ export class Hibernation {
     );
   }
 
+  /** @throws DeviceError IMAGE_NOT_FOUND when there is no image of this name. */
+  async requireKnown(image: string): Promise<void> {
+    const file = await this.requireStore().open(image);
+    await file.close();
+  }
+
   /** @throws DeviceError DEVICE_NOT_EMPTY unless an image could be made this device. */
   requireEmptyDevice(image: string, state: PowerState): void {
     const { memory, gt } = this.#options.device();

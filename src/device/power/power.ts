@@ -124,6 +124,7 @@ export class Power {
     const { hibernation } = this.#parts;
     const { image = "", allowDifferences = [] } = command;
     requireRules(allowDifferences);
+    if (image !== "" && image !== hibernation.image) await hibernation.requireKnown(image);
     this.#refuseSecond();
     if (image === "" && this.state === "ACTIVE") return this.#log.latest.describe(true);
     await this.#wake();

@@ -1,5 +1,7 @@
 /** What a suspend or resume would be answered with, found out without running any of it (`validateOnly`). */
 import { DeviceError } from "../errors.ts";
+import { formatBytes } from "../format.ts";
+import { systemMemoryExhausted } from "../memory/evict.ts";
 import type { SleepState, TransitionResource } from "../resource.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
 import { planSuspend } from "./plan.ts";
@@ -9,6 +11,10 @@ import { remainingBackups } from "./restore.ts";
 export async function rehearseSuspend(parts: Parts, target: SuspendTarget): Promise<TransitionResource> {
   const plan = await planSuspend({ ...parts, target });
   const [blocker] = plan.blockers;
+  if (blocker?.reason === "SYSTEM_MEMORY_EXHAUSTED") {
+    const what = `the ${formatBytes(plan.systemMemoryRequiredBytes)} that the suspend needs`;
+    throw systemMemoryExhausted(parts.memory, what);
+  }
   if (blocker !== undefined) throw new DeviceError(blocker.reason, blocker.message);
   if (target.image) await parts.hibernation.requireRoom(plan.imageBytesMax);
   return {

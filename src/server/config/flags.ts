@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { NAME_LENGTH_MAX } from "../auth/limits.ts";
 import { ROLES, type Role } from "../auth/role.ts";
 import { ConfigError } from "./config-error.ts";
-import { CONFIG_KEYS, flagName, OPTIONS, printSetting } from "./options.ts";
+import { CONFIG_KEYS, flagName, OPTIONS, printSetting, SWITCH } from "./options.ts";
 import { type ConfigKey, defaultSettings, type Settings } from "./schema.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
 
@@ -41,7 +41,7 @@ export function parseCommandLine(
     writeErr: () => {},
   });
   try {
-    program.parse([...words], { from: "user" });
+    program.parse(withValues(words), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { action: "answer", text };
@@ -60,6 +60,15 @@ export function parseCommandLine(
     configFile: typeof values.config === "string" ? values.config : undefined,
     flags: readFlags(values),
   };
+}
+
+/** Switches that stand alone mean true: a command that follows one is no value of it. */
+function withValues(words: readonly string[]): string[] {
+  const switches = new Set(CONFIG_KEYS.filter((key) => OPTIONS[key].value === SWITCH).map(flagName));
+  return words.map((word, index) => {
+    const next = words[index + 1];
+    return switches.has(word) && next !== "true" && next !== "false" ? `${word}=true` : word;
+  });
 }
 
 function readTokenOrder(words: readonly string[]): TokenOrder {
@@ -100,7 +109,7 @@ function buildProgram(version: string): Command {
 
 function buildOption(key: ConfigKey, defaults: Settings): Option {
   const { value, repeatable, help, rare = false } = OPTIONS[key];
-  const flag = value === undefined ? flagName(key) : `${flagName(key)} <${value}>`;
+  const flag = `${flagName(key)} ${value === SWITCH ? `[${value}]` : `<${value}>`}`;
   const option = new Option(flag, `${help}${describeDefault(key, defaults)}`).hideHelp(rare);
   if (repeatable) {
     option.argParser<string[]>((word, before = []) => [

@@ -5,9 +5,12 @@ import { formatListenAddress } from "./listen.ts";
 import type { ConfigKey, Settings } from "./schema.ts";
 import { formatSize } from "./size.ts";
 
+/** What a switch may be followed by. */
+export const SWITCH = "false";
+
 export interface Option<K extends ConfigKey = ConfigKey> {
-  /** What stands after the flag in the help; undefined for a switch. */
-  readonly value: string | undefined;
+  /** What stands after the flag in the help; SWITCH where the flag alone says true. */
+  readonly value: string;
   /** Whether the flag may be given several times; each adds to the list. */
   readonly repeatable: boolean;
   readonly help: string;
@@ -47,7 +50,7 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
   },
   smem: { value: "SIZE", repeatable: false, help: "most system memory a device takes", print: formatSize },
   prefault: {
-    value: undefined,
+    value: SWITCH,
     repeatable: false,
     help: "take all memory at start",
     rare: true,
@@ -70,7 +73,7 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     print: (names) => names,
   },
   insecureListen: {
-    value: undefined,
+    value: SWITCH,
     repeatable: false,
     help: "allow addresses that others can reach",
     print: (value) => value,
@@ -178,7 +181,7 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     print: (limits) => limits.map(({ path, bytesPerSecond }) => `${path}=${formatSize(bytesPerSecond)}`),
   },
   enableFaults: {
-    value: undefined,
+    value: SWITCH,
     repeatable: false,
     help: "let clients make things fail",
     print: (value) => value,

@@ -33,7 +33,7 @@ export function count(countMax: number, what = "number"): Reader<number> {
   };
 }
 
-/** YAML has booleans; the environment has only their names. */
+/** YAML has booleans; the environment and flags have only their names. */
 export function flag(): Reader<boolean> {
   return (found, refuse) => {
     if (found === true || found === "true" || found === "1") return true;

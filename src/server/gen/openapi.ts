@@ -785,6 +785,14 @@ export const OPENAPI = {
         "responses": {
           "200": {
             "description": "A virtual discrete GPU.",
+            "headers": {
+              "ETag": {
+                "description": "The etag of the answer.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -844,6 +852,14 @@ export const OPENAPI = {
         "responses": {
           "200": {
             "description": "A virtual discrete GPU.",
+            "headers": {
+              "ETag": {
+                "description": "The etag of the answer.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -1975,6 +1991,14 @@ export const OPENAPI = {
         "responses": {
           "200": {
             "description": "A memory object: bytes with a name, and a place that may change.",
+            "headers": {
+              "ETag": {
+                "description": "The etag of the answer.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -2022,6 +2046,14 @@ export const OPENAPI = {
         "responses": {
           "200": {
             "description": "A memory object: bytes with a name, and a place that may change.",
+            "headers": {
+              "ETag": {
+                "description": "The etag of the answer.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -2099,7 +2131,7 @@ export const OPENAPI = {
           {
             "name": "If-Match",
             "in": "header",
-            "description": "Stands for etag; an asterisk means any.",
+            "description": "Stands for etag; one of a list is enough, and an asterisk means any.",
             "schema": {
               "type": "string"
             }
@@ -2163,7 +2195,7 @@ export const OPENAPI = {
           {
             "name": "If-Match",
             "in": "header",
-            "description": "Stands for etag; an asterisk means any.",
+            "description": "Stands for etag; one of a list is enough, and an asterisk means any.",
             "schema": {
               "type": "string"
             }
@@ -2185,6 +2217,14 @@ export const OPENAPI = {
         "responses": {
           "200": {
             "description": "A memory object: bytes with a name, and a place that may change.",
+            "headers": {
+              "ETag": {
+                "description": "The etag of the answer.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -2240,7 +2280,7 @@ export const OPENAPI = {
           {
             "name": "If-Match",
             "in": "header",
-            "description": "Stands for etag; an asterisk means any.",
+            "description": "Stands for etag; one of a list is enough, and an asterisk means any.",
             "schema": {
               "type": "string"
             }
@@ -2262,6 +2302,14 @@ export const OPENAPI = {
         "responses": {
           "200": {
             "description": "A memory object: bytes with a name, and a place that may change.",
+            "headers": {
+              "ETag": {
+                "description": "The etag of the answer.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -2317,7 +2365,7 @@ export const OPENAPI = {
           {
             "name": "If-Match",
             "in": "header",
-            "description": "Stands for etag; an asterisk means any.",
+            "description": "Stands for etag; one of a list is enough, and an asterisk means any.",
             "schema": {
               "type": "string"
             }
@@ -2339,6 +2387,14 @@ export const OPENAPI = {
         "responses": {
           "200": {
             "description": "A memory object: bytes with a name, and a place that may change.",
+            "headers": {
+              "ETag": {
+                "description": "The etag of the answer.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -2394,7 +2450,7 @@ export const OPENAPI = {
           {
             "name": "If-Match",
             "in": "header",
-            "description": "Stands for etag; an asterisk means any.",
+            "description": "Stands for etag; one of a list is enough, and an asterisk means any.",
             "schema": {
               "type": "string"
             }

@@ -33,8 +33,9 @@ export function unary(
   path: string,
   handler: UnaryRpc["call"],
 ): handleUnaryCall<Buffer, Buffer> {
+  const method = methodOf(path);
   return (call, callback) => {
-    const end = begin(context, path, call);
+    const end = begin(context, method, call);
     const admission = admissionOf(call);
     const client = new GrpcClient(call);
     const origin = { client, caller: admission?.identity };
@@ -59,8 +60,9 @@ export function clientStream(
   path: string,
   handler: (requests: AsyncIterable<Buffer>, gone: AbortSignal) => Promise<Buffer>,
 ): handleClientStreamingCall<Buffer, Buffer> {
+  const method = methodOf(path);
   return (call, callback) => {
-    const end = begin(context, path, call);
+    const end = begin(context, method, call);
     handler(messagesOf(call, admissionOf(call)), new GrpcClient(call).signal).then(
       (response) => {
         end();
@@ -76,8 +78,9 @@ export function serverStream(
   path: string,
   handler: (request: Buffer, gone: AbortSignal, admission: Admission | undefined) => AsyncIterable<Buffer>,
 ): handleServerStreamingCall<Buffer, Buffer> {
+  const method = methodOf(path);
   return (call) =>
-    send(context, path, call, () => {
+    send(context, method, call, () => {
       const admission = admissionOf(call);
       admission?.examine(call.request);
       return handler(call.request, new GrpcClient(call).signal, admission);
@@ -89,14 +92,15 @@ export function duplexStream(
   path: string,
   handler: (requests: AsyncIterable<Buffer>) => AsyncIterable<Buffer>,
 ): handleBidiStreamingCall<Buffer, Buffer> {
-  return (call) => send(context, path, call, () => handler(messagesOf(call, admissionOf(call))));
+  const method = methodOf(path);
+  return (call) => send(context, method, call, () => handler(messagesOf(call, admissionOf(call))));
 }
 
 /** A client that waits for its answer, and may go away before it has it or let its deadline pass. */
 class GrpcClient implements WaitingClient {
   readonly #call: EventEmitter & { readonly cancelled: boolean };
-  readonly #onCancelled = () => this.#gone?.abort();
   #gone: AbortController | undefined;
+  #onCancelled: (() => void) | undefined;
 
   constructor(call: EventEmitter & { readonly cancelled: boolean }) {
     this.#call = call;
@@ -113,11 +117,12 @@ class GrpcClient implements WaitingClient {
 
   /** To be called when there is an answer. The library cancels every call at its end, and to tell of it is not cheap. */
   answered(): void {
-    if (this.#gone !== undefined) this.#call.off("cancelled", this.#onCancelled);
+    if (this.#onCancelled !== undefined) this.#call.off("cancelled", this.#onCancelled);
   }
 
   #listen(): AbortController {
     const gone = new AbortController();
+    this.#onCancelled = () => gone.abort();
     this.#call.once("cancelled", this.#onCancelled);
     if (this.hasGone) gone.abort();
     return gone;
@@ -150,11 +155,11 @@ async function* messagesOf(
 /** Writes all that `open` brings, asking for the next only when the client has room for it. */
 function send(
   context: CallContext,
-  path: string,
+  method: Method,
   call: WritableCall,
   open: () => AsyncIterable<Buffer>,
 ): void {
-  const end = begin(context, path, call);
+  const end = begin(context, method, call);
   writeAll(call, open).then(
     () => {
       end();
@@ -177,15 +182,26 @@ async function writeAll(call: WritableCall, open: () => AsyncIterable<Buffer>): 
   }
 }
 
+/** What a call is of, taken apart once and not at each call. */
+interface Method {
+  readonly path: string;
+  readonly service: string;
+  readonly method: string;
+}
+
+function methodOf(path: string): Method {
+  const [, service = "", method = ""] = path.split("/");
+  return { path, service, method };
+}
+
 /** Starts the time of a call. The function that it returns is to be called once, at the end, with the error if any. */
 function begin(
   { logger, observer }: CallContext,
-  path: string,
+  { path, service, method }: Method,
   call: { readonly cancelled: boolean; readonly metadata: Metadata },
 ): (error?: unknown) => ReturnType<typeof toStatus> | null {
   const startMs = performance.now();
   const admission = admissionOf(call);
-  const [, service = "", method = ""] = path.split("/");
   return (...errors) => {
     const failure = errors.length === 0 ? undefined : toFailure(errors[0]);
     const seconds = (performance.now() - startMs) / 1000;

@@ -1,5 +1,6 @@
 /** The REST server, built but not listening. */
 import assert from "node:assert/strict";
+import type { ServerOptions } from "node:http";
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -30,7 +31,8 @@ import { deferContinue } from "./expect-continue.ts";
 import { guardCalls } from "./guard-calls.ts";
 import { type MetricsSource, monitoringRoutes } from "./monitoring-routes.ts";
 import { answerUnknownRoutes } from "./not-found.ts";
-import { guardOrigin } from "./origin-guard.ts";
+import { guardOrigin, HOST_IS_CHECKED } from "./origin-guard.ts";
+import { requireReadableQuery } from "./readable-query.ts";
 import { routeLabel } from "./route-path.ts";
 import { sendTogether } from "./send-together.ts";
 import { tlsServer } from "./tls-server.ts";
@@ -87,17 +89,19 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   });
   app.server.on("checkExpectation", answerExpectation);
   app.setErrorHandler(replyWithError);
+  const isClosing = watchClosing(app);
   const refuseUnknown = answerUnknownRoutes(app);
   checkRequests(app, [
     ...(deps.tracer === undefined ? [] : [traceRequests(app, deps.tracer)]),
-    refuseWhileClosing(app),
+    refuseWhileClosing(isClosing),
     guardOrigin(deps.allowedHosts),
     guardCalls(app, deps.gate),
     refuseUnknown,
+    requireReadableQuery,
   ]);
   deferContinue(app);
   boundArrival(app, deps.arrivalMs ?? REQUEST_ARRIVAL_MS);
-  sendTogether(app);
+  sendTogether(app, isClosing);
   observe(app, deps.observer);
   const document = { ...OPENAPI, info: { ...OPENAPI.info, version: deps.version } };
   monitoringRoutes(app, { isReady: deps.isReady, document, metrics: deps.metrics });
@@ -117,18 +121,27 @@ function scope(app: FastifyInstance, name: string, addRoutes: (routes: FastifyIn
   app.register(Object.assign(plugin, { [Symbol.for("fastify.display-name")]: name }));
 }
 
-function serverOf(tls: ServerTls | undefined): Pick<FastifyServerOptions, "serverFactory"> {
-  return tls === undefined ? {} : { serverFactory: (handler) => tlsServer(tls, handler) };
+function serverOf(
+  tls: ServerTls | undefined,
+): Pick<FastifyServerOptions, "serverFactory"> & { http?: ServerOptions } {
+  return tls === undefined
+    ? { http: HOST_IS_CHECKED }
+    : { serverFactory: (handler) => tlsServer(tls, handler) };
 }
 
-/** Requests on connections that were open before `close` was called. */
-function refuseWhileClosing(app: FastifyInstance): RequestCheck {
+/** Makes what tells whether `close` has been called. */
+function watchClosing(app: FastifyInstance): () => boolean {
   let closing = false;
   app.addHook("preClose", async () => {
     closing = true;
   });
+  return () => closing;
+}
+
+/** Requests on connections that were open before `close` was called. */
+function refuseWhileClosing(isClosing: () => boolean): RequestCheck {
   return () => {
-    if (closing) throw new WireError("SHUTTING_DOWN", "The daemon is shutting down.");
+    if (isClosing()) throw new WireError("SHUTTING_DOWN", "The daemon is shutting down.");
   };
 }
 

@@ -14,6 +14,9 @@ declare module "fastify" {
   }
 }
 
+/** For Node's server, whose own check answers without a body. */
+export const HOST_IS_CHECKED = { requireHostHeader: false } as const;
+
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "::1"];
 
 /** @param allowedHosts names under which this daemon may be called besides loopback and the bound address. */
@@ -26,6 +29,8 @@ export function guardOrigin(allowedHosts: readonly string[]): RequestCheck {
 
   return (request, _reply, { config: { anyHost = false } }) => {
     const { host, origin } = request.headers;
+    if (host === undefined && request.raw.httpVersion !== "1.0")
+      throw new WireError("INVALID_REQUEST", "The request has no header Host, which HTTP/1.1 needs.");
     // HTTP/1.0 has no Host; a browser always sends one.
     if (host !== undefined && !anyHost && !isOurs(hostnameOf(host), request)) {
       throw new WireError(

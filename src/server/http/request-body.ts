@@ -8,8 +8,9 @@ import type { FastifyInstance } from "fastify";
 import { WireError } from "../errors.ts";
 import { HTTP_BODY_BYTES_MAX } from "../limits.ts";
 import { readsBody } from "./bound-arrival.ts";
+import { findRepeatedKey } from "./repeated-key.ts";
 
-/** Has all routes of this scope read their bodies as JSON. An empty body is none. */
+/** Has all routes of this scope read their bodies as JSON. A body that is empty, or white space, is none. */
 export function readBodiesAsJson(app: FastifyInstance): void {
   ignoreTypes(app);
   const options = { parseAs: "buffer", bodyLimit: HTTP_BODY_BYTES_MAX } as const;
@@ -56,8 +57,19 @@ function parseJson(bytes: Buffer, headers: IncomingHttpHeaders): unknown {
   if (bytes.byteLength === 0) return undefined;
   requirePlain(headers);
   if (!isUtf8(bytes)) throw new WireError("INVALID_REQUEST", "The body is not UTF-8, which JSON is.");
+  // A byte order mark is no JSON, but may be ignored (RFC 8259, 8.1).
+  const text = bytes.toString().replace(/^\uFEFF/, "");
+  if (/^[ \t\r\n]*$/.test(text)) return undefined;
+  const json = parse(text);
+  const key = findRepeatedKey(text);
+  if (key === undefined) return json;
+  const sentence = `Key ${JSON.stringify(key)} is given twice in the same object.`;
+  throw new WireError("INVALID_REQUEST", sentence, { key });
+}
+
+function parse(text: string): unknown {
   try {
-    return JSON.parse(bytes.toString());
+    return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new WireError("INVALID_REQUEST", `The body is not JSON: ${why}.`, {}, { cause: error });

@@ -170,7 +170,14 @@ function readQuery(binding: Binding, query: Readonly<Record<string, unknown>>): 
 }
 
 function fromQuery(field: DescField, value: unknown): unknown {
-  if (field.fieldKind === "list") return Array.isArray(value) ? value : [value];
+  if (field.fieldKind === "list") return [value].flat().map((item) => itemFromQuery(field, item));
+  return itemFromQuery(field, value);
+}
+
+function itemFromQuery(field: DescField, value: unknown): unknown {
+  // Enums may be said by their numbers too (proto3 JSON).
+  if (field.enum !== undefined && typeof value === "string" && /^-?\d{1,10}$/.test(value))
+    return Number(value);
   if (field.scalar === ScalarType.BOOL && (value === "true" || value === "false")) return value === "true";
   return value;
 }

@@ -5,8 +5,8 @@
  */
 import type { FastifyInstance } from "fastify";
 
-/** Adds the hook, for every answer. */
-export function sendTogether(app: FastifyInstance): void {
+/** Adds the hook, for every answer. @param isClosing whether the server ends, so that the connection is to end too */
+export function sendTogether(app: FastifyInstance, isClosing: () => boolean): void {
   let ready: (() => void)[] = [];
 
   function sendAll(): void {
@@ -15,15 +15,17 @@ export function sendTogether(app: FastifyInstance): void {
     for (const send of answers) send();
   }
 
-  app.addHook("onSend", (request, { raw: response }, payload, done) => {
+  app.addHook("onSend", (request, reply, payload, done) => {
     if (ready.length === 0) setImmediate(sendAll);
     ready.push(() => {
+      // Otherwise its client keeps the connection for a request that would be refused (RFC 9112, 9.6).
+      if (isClosing()) void reply.header("connection", "close");
       try {
         done(null, payload);
       } catch (error) {
         // Nobody would catch it here, and the others are still to be sent.
         request.log.error({ err: error }, "An answer could not be sent.");
-        response.destroy();
+        reply.raw.destroy();
       }
     });
   });

@@ -2,11 +2,13 @@
 import type { RequestListener, Server } from "node:http";
 import { createServer } from "node:https";
 import { handshakeOptions, type ServerTls } from "../auth/tls-material.ts";
+import { HOST_IS_CHECKED } from "./origin-guard.ts";
 
 /** Connections that are open keep the certificate that they began with. */
 export function tlsServer(tls: ServerTls, handler: RequestListener): Server {
   const { context } = tls;
-  const options = { ...context.value, ...handshakeOptions(tls), ALPNProtocols: ["http/1.1"] };
+  const handshake = { ...context.value, ...handshakeOptions(tls), ALPNProtocols: ["http/1.1"] };
+  const options = { ...handshake, ...HOST_IS_CHECKED };
   const server = createServer(options, handler);
   context.onChange((changed) => server.setSecureContext(changed));
   return server;

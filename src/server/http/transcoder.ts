@@ -41,7 +41,7 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
   const ignoresEtag = binding.httpMethod !== "GET" && input.fields.every(({ name }) => name !== "etag");
   const toText = repeating((answer: Buffer) => {
     const json = toJson(output, fromBinary(output, answer), { alwaysEmitImplicit: true, registry: REGISTRY });
-    return { text: JSON.stringify(json), location: runningTransition(binding, json) };
+    return { text: JSON.stringify(json), location: runningTransition(binding, json), etag: etagIn(json) };
   });
   const encodeRequest = requestEncoder(binding);
   app.route<TranscodedRequest>({
@@ -60,7 +60,8 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
       const call = (bytes: Buffer) => rpc.call(bytes, origin);
       const answer = await (admission?.run(message, call) ?? call(message));
       if (output.typeName === HTTP_BODY) return sendHttpBody(reply, answer);
-      const { text, location } = toText(answer);
+      const { text, location, etag } = toText(answer);
+      if (etag !== undefined) void reply.header("etag", etag);
       if (location !== undefined) void reply.code(202).header("location", location);
       // Not the reply: it is a promise of its end, for which fastify would wait first.
       void reply.type(JSON_TYPE);
@@ -92,6 +93,12 @@ function sendHttpBody(reply: FastifyReply, answer: Buffer): FastifyReply {
 /** The Idempotency-Key of the IETF draft is a string in quotes; most clients leave them out. */
 function unquoted(header: string | string[] | undefined): string | undefined {
   return header === undefined ? undefined : String(header).replace(/^"(.*)"$/, "$1");
+}
+
+/** What the header ETag says of a resource; undefined for what has no etag. */
+function etagIn(json: unknown): string | undefined {
+  if (typeof json !== "object" || json === null || !("etag" in json)) return undefined;
+  return typeof json.etag === "string" && json.etag !== "" ? json.etag : undefined;
 }
 
 /** Where to look for a transition that a POST left running; undefined for every other answer. */

@@ -1,0 +1,16 @@
+/** Query strings that are not percent-encoded UTF-8, which the router would take as they stand. */
+import type { FastifyRequest } from "fastify";
+import { WireError } from "../errors.ts";
+
+/** A check of requests. @throws WireError INVALID_REQUEST */
+export function requireReadableQuery({ url }: FastifyRequest): void {
+  const begin = url.indexOf("?");
+  if (begin === -1) return;
+  const query = url.slice(begin + 1);
+  try {
+    decodeURIComponent(query);
+  } catch (error) {
+    const sentence = `The query (${query}) cannot be read: a % stands before two digits of a byte of UTF-8.`;
+    throw new WireError("INVALID_REQUEST", sentence, { query }, { cause: error });
+  }
+}
