@@ -31,14 +31,16 @@ export async function makeResidentTogether(
   await pipelined(batchesOf(memory, coming), (batch) => bring(memory, batch, region));
 }
 
-function* batchesOf(memory: Memory, slots: readonly number[]): Generator<readonly number[]> {
-  const { table } = memory;
+/** Batches of copies in the order of objects. Others run before the next one is taken. */
+async function* batchesOf(memory: Memory, slots: readonly number[]): AsyncGenerator<readonly number[]> {
+  const { table, clock } = memory;
   let from = 0;
   let bytes = 0;
   for (let at = 0; at < slots.length; at++) {
     bytes += table.sizeBytes[slots[at]];
     if (at + 1 - from < MOVE_BATCH_OBJECTS && bytes < MOVE_BATCH_BYTES) continue;
     yield slots.slice(from, at + 1);
+    await clock.yield();
     from = at + 1;
     bytes = 0;
   }
@@ -63,7 +65,6 @@ async function bring(memory: Memory, slots: readonly number[], region: Region): 
     else bindResource(memory, slots[at], region, handles[at]);
   }
   memory.emit({ type: "allocated", region: region.id, objects: handles.length });
-  await memory.clock.yield();
 }
 
 /**
