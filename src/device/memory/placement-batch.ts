@@ -31,20 +31,20 @@ export async function makeResidentTogether(
   await pipelined(batchesOf(memory, coming), (batch) => bring(memory, batch, region));
 }
 
-/** Batches of copies in the order of objects. Others run before the next one is taken. */
+/** Objects by batches of moves, in their order. Others have their turn after each. */
 async function* batchesOf(memory: Memory, slots: readonly number[]): AsyncGenerator<readonly number[]> {
   const { table, clock } = memory;
   let from = 0;
   let bytes = 0;
   for (let at = 0; at < slots.length; at++) {
     bytes += table.sizeBytes[slots[at]];
-    if (at + 1 - from < MOVE_BATCH_OBJECTS && bytes < MOVE_BATCH_BYTES) continue;
+    const isLast = at + 1 === slots.length;
+    if (at + 1 - from < MOVE_BATCH_OBJECTS && bytes < MOVE_BATCH_BYTES && !isLast) continue;
     yield slots.slice(from, at + 1);
     await clock.yield();
     from = at + 1;
     bytes = 0;
   }
-  if (from < slots.length) yield slots.slice(from);
 }
 
 async function bring(memory: Memory, slots: readonly number[], region: Region): Promise<void> {
