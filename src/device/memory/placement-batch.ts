@@ -28,12 +28,12 @@ export async function makeResidentTogether(
     if (table.region[slot] === region.index || table.active[slot] > 0) return false;
     return table.state[slot] === UNPOPULATED || table.state[slot] === RESIDENT;
   });
-  await pipelined(batchesOf(memory, coming), (batch) => bring(memory, batch, region));
+  await pipelined(memory.clock, batchesOf(memory, coming), (batch) => bring(memory, batch, region));
 }
 
-/** Objects by batches of moves, in their order. Others have their turn after each. */
-async function* batchesOf(memory: Memory, slots: readonly number[]): AsyncGenerator<readonly number[]> {
-  const { table, clock } = memory;
+/** Objects by batches of moves, in their order. */
+function* batchesOf(memory: Memory, slots: readonly number[]): Generator<readonly number[]> {
+  const { table } = memory;
   let from = 0;
   let bytes = 0;
   for (let at = 0; at < slots.length; at++) {
@@ -41,7 +41,6 @@ async function* batchesOf(memory: Memory, slots: readonly number[]): AsyncGenera
     const isLast = at + 1 === slots.length;
     if (at + 1 - from < MOVE_BATCH_OBJECTS && bytes < MOVE_BATCH_BYTES && !isLast) continue;
     yield slots.slice(from, at + 1);
-    await clock.yield();
     from = at + 1;
     bytes = 0;
   }
