@@ -60,7 +60,7 @@ export const WALK_SLICE_OBJECTS = 8192;
 /** Objects that a listing or an account visits before a yield: 2 ms at 1 µs each. */
 export const VISIT_SLICE_OBJECTS = 2048;
 
-/** Objects that are deleted before a yield: 3 ms at 3 µs each. */
+/** Objects that are deleted, or lose their content, before a yield: 3 ms at 3 µs each. */
 export const DELETE_SLICE_OBJECTS = 1024;
 
 /** Entries of a hibernation image that are looked at or made before a yield: 4 ms at 4 µs each. */

@@ -2,7 +2,12 @@
  * How much of a large piece of work is done in one turn of the event loop: as much as a slice, so that others have theirs.
  */
 import { expect, test, vi } from "vitest";
-import { BATCH_SLICE_OBJECTS, IMAGE_SLICE_OBJECTS, MOVE_BATCH_OBJECTS } from "../../src/device/limits.ts";
+import {
+  BATCH_SLICE_OBJECTS,
+  IMAGE_SLICE_OBJECTS,
+  MOVE_BATCH_OBJECTS,
+  WALK_SLICE_OBJECTS,
+} from "../../src/device/limits.ts";
 import { MemoryImageStore } from "../support/image-store.ts";
 import { ANY_OBJECT, bootVirtual, KIB, MIB, reasonOf, type VirtualDevice } from "../support/test-device.ts";
 
@@ -98,6 +103,26 @@ test("who asks in a pause of a batch is answered, and who creates then has an ob
     await gpu.device.execute({ type: "pinObject", object: id });
     answers.push(Number(id));
   }
+});
+
+test("a region whose power is gone forgets what its memory held slice by slice", async () => {
+  const gpu = await bootVirtual({ lmem: [{ sizeBytes: 96 * MIB, minPageBytes: 4 * KIB }] });
+  const ids: string[] = [];
+  for (let batch = 0; batch < 2; batch++) {
+    const { objects } = await gpu.execute({ type: "batchCreateObjects", template: TEMPLATE, count: COUNT });
+    await gpu.execute({ type: "batchPinObjects", objects });
+    ids.push(...objects);
+  }
+  // Every other one: what is between two that stay is a block of its own.
+  const objects = ids.filter((_, at) => at % 2 === 0);
+  await gpu.execute({ type: "batchUnpinObjects", objects });
+  await gpu.execute({ type: "batchDeleteObjects", objects });
+  const [, lmem] = gpu.device.memory.regions;
+  const forgetting = vi.spyOn(lmem?.bank ?? expect.unreachable(), "forgetTouched");
+  const forgotten = () => forgetting.mock.calls.length;
+  const seen = await inPauses(gpu, forgotten, () => gpu.execute({ type: "suspend", state: "S3" }));
+  expect(forgotten()).toBeGreaterThan(WALK_SLICE_OBJECTS);
+  expect(largestStep(seen)).toBeLessThanOrEqual(WALK_SLICE_OBJECTS);
 });
 
 test("an image of objects that have no bytes is written slice by slice too", async () => {
