@@ -161,7 +161,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "count memory as cleared that lost its power",
     file: `${POWER}/suspend-sequence.ts`,
-    text: "if (target.losesSystem || region !== memory.system) region.losePower();",
+    text: "for (const _pause of region.losePower()) await parts.clock.yield();",
     replacement: "void region;",
     tests: ["test/device/memory-zero.test.ts"],
   },

@@ -251,8 +251,8 @@ export class AssembledDevice implements Device {
       unpinObject: (command) => unpinObject(memory, command),
       moveObject: (command) => moveObject(memory, command),
       adviseObject: async (command) => ({ retained: await adviseObject(memory, command) }),
-      batchCreateObjects: ({ template, count }) => ({
-        objects: batchCreate(memory, { type: "createObject", ...template }, count),
+      batchCreateObjects: async ({ template, count }) => ({
+        objects: await batchCreate(memory, { type: "createObject", ...template }, count),
       }),
       batchPinObjects: async ({ objects, region }) => void (await batchPin(memory, objects, region)),
       batchUnpinObjects: async ({ objects }) => void (await batchUnpin(memory, objects)),

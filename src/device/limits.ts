@@ -51,7 +51,7 @@ export const COMMIT_AHEAD_SLICE_BYTES = 256 * KIB;
 /** Objects of a batch that are brought one by one at a time: enough to keep the engines busy, few enough for their queues. */
 export const BATCH_PINS_AT_ONCE = 32;
 
-/** Objects of a batch that are pinned before a yield to the event loop: well under 10 ms at 3 µs each. */
+/** Objects of a batch that are asked, pinned, unpinned or deleted before a yield to the event loop: 3 ms at 3 µs each. */
 export const BATCH_SLICE_OBJECTS = 1024;
 
 /** Objects a walk looks at before it yields to the event loop: well under 10 ms at 200 ns an object. */
@@ -60,7 +60,7 @@ export const WALK_SLICE_OBJECTS = 8192;
 /** Objects that a listing or an account visits before a yield: 2 ms at 1 µs each. */
 export const VISIT_SLICE_OBJECTS = 2048;
 
-/** Objects that are deleted before a yield: 3 ms at 3 µs each. */
+/** Objects that are deleted, or lose their content, before a yield: 3 ms at 3 µs each. */
 export const DELETE_SLICE_OBJECTS = 1024;
 
 /** Entries of a hibernation image that are looked at or made before a yield: 4 ms at 4 µs each. */

@@ -71,7 +71,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** Everything that can be seen of the allocator; `checkInvariants` proves that the rest follows from it. */
 function snapshot(buddy: BuddyAllocator, handles: Iterable<number>): unknown {
   const seen: unknown[] = [buddy.freeBytes, buddy.clearedBytes, buddy.largestFreeBlockBytes()];
-  buddy.forEachFreeBlock((...block) => seen.push(block));
+  for (const _pause of buddy.visitFreeBlocks(3, (...block) => seen.push(block)));
   for (const handle of handles) buddy.forEachBlock(handle, (...block) => seen.push(block));
   return seen;
 }
@@ -96,7 +96,7 @@ class Pair {
     else if (next.kind === "reserve") this.#reserve(next.at, next.pages);
     else if (next.kind === "extents") this.#takeExtents(next.extents);
     else if (next.kind === "forgetCleared") {
-      this.buddy.forgetCleared();
+      for (const _pause of this.buddy.forgetCleared(3));
       this.zero.fill(0);
       expect(this.buddy.clearedBytes).toBe(0);
     } else if (this.handles.length > 0) {
@@ -272,7 +272,7 @@ describe("the allocator next to a plain array of owners", () => {
         (pages, steps) => {
           const pair = run(pages, steps);
           pair.freeAll();
-          pair.buddy.forgetCleared();
+          for (const _pause of pair.buddy.forgetCleared(3));
           pair.buddy.checkInvariants();
           expect(pair.buddy.freeBytes / PAGE).toBe(pair.owner.filter((owner) => owner === 0).length);
         },

@@ -30,7 +30,7 @@ function blocksOf(buddy: BuddyAllocator, handle?: number): Block[] {
   const blocks: Block[] = [];
   const visit = (offset: number, size: number, cleared: boolean): void =>
     void blocks.push({ offset, size, cleared });
-  if (handle === undefined) buddy.forEachFreeBlock(visit);
+  if (handle === undefined) for (const _pause of buddy.visitFreeBlocks(3, visit));
   else buddy.forEachBlock(handle, visit);
   return blocks;
 }
@@ -51,7 +51,7 @@ function freeAll(buddy: BuddyAllocator, handles: readonly number[], cleared = fa
 
 /** The end of each of the kernel's tests: nothing leaked, and the roots are whole again. */
 function expectPristine(buddy: BuddyAllocator): void {
-  buddy.forgetCleared();
+  for (const _pause of buddy.forgetCleared(3));
   buddy.checkInvariants();
   expect(buddy.freeBytes).toBe(buddy.sizeBytes);
   expect(blocksOf(buddy)).toEqual(blocksOf(space(buddy.sizeBytes, buddy.chunkBytes)));
@@ -354,7 +354,7 @@ describe("cleared memory", () => {
     freeAll(buddy, third);
     const kept = allocate(buddy, PAGE, { preferCleared: true });
     expect(blocksOf(buddy, kept)[0].cleared).toBe(true);
-    buddy.forgetCleared();
+    for (const _pause of buddy.forgetCleared(3));
     buddy.checkInvariants();
     expect(buddy.clearedBytes).toBe(0);
     expect(blocksOf(buddy, kept)[0].cleared).toBe(false);

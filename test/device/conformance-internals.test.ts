@@ -317,7 +317,7 @@ async function makeOneOfEach(gpu: VirtualDevice, ids: Map<string, string>): Prom
     ["kernel context image", "rcs0 kernel context image"],
     ["stolen", "stolen"],
   ] as const) {
-    const slot = memory.ownedSlots.find((each) => memory.table.labels[each] === label);
+    const slot = memory.ownedSlots.find((each) => memory.table.labels.get(each) === label);
     if (slot !== undefined) ids.set(name, memory.idOf(slot));
   }
   const deleted = await gpu.upload(patternOf(21, 64 * KIB));

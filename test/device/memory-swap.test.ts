@@ -1,5 +1,6 @@
 /** The shrinker and swap: what leaves full system memory, in which order, and what comes back. */
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { PRIORITY_PURGE } from "../../src/device/memory/lists.ts";
 import { MemoryStore } from "../support/regions.ts";
 import {
   bootVirtual,
@@ -110,6 +111,17 @@ describe("swap", () => {
     await gpu.execute(write);
     await drop([...contents.keys()][0]);
     expect(await wrongContents(gpu, contents)).toEqual([]);
+  });
+
+  test("that is full has nobody look at all that could go there", async () => {
+    for (let seed = 0; seed < 20; seed++) await upload(patternOf(seed, MIB));
+    const { swap, system } = gpu.device.memory;
+    expect(swap?.freeBytes).toBe(0);
+    const more = await create(gpu, { regions: ["smem"] });
+    const heads = vi.spyOn(system.lists, "head");
+    const write = { type: "writeObject", object: more, offsetBytes: 0, data: new Uint8Array(1) } as const;
+    expect(await reasonOf(gpu.execute(write))).toBe("SYSTEM_MEMORY_EXHAUSTED");
+    expect(heads.mock.calls.map(([priority]) => priority)).toEqual([PRIORITY_PURGE]);
   });
 
   test("serves many writers at once: as long as something can still go out, nobody is refused", async () => {

@@ -114,7 +114,7 @@ async function damage(
   where: "object" | "backup" = "object",
 ): Promise<void> {
   const { memory } = gpu.device;
-  const owner = memory.ownedSlots.find((slot) => memory.table.labels[slot] === label);
+  const owner = memory.ownedSlots.find((slot) => memory.table.labels.get(slot) === label);
   if (owner === undefined) throw new Error(`the device has no ${label}`);
   const slot = where === "object" ? owner : memory.table.backup[owner];
   const region = memory.region(memory.table.region[slot]);

@@ -104,7 +104,7 @@ test("a trace says when the GT was wedged, when a cancel was asked for, and how 
   const gpu = await busyDevice();
   const { words } = gpu.device.memory.region(1).bank;
   const [pageTable] = gpu.device.memory.ownedSlots.filter(
-    (slot) => gpu.device.memory.table.labels[slot] === "migrate page table",
+    (slot) => gpu.device.memory.table.labels.get(slot) === "migrate page table",
   );
   const [extent] = gpu.device.memory.region(1).extents(gpu.device.memory.table.resource[pageTable]);
   words[extent.offsetBytes / 4] = 0;

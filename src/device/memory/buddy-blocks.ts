@@ -213,12 +213,17 @@ export class BuddyBlocks {
     }
   }
 
-  /** Turns every cleared block, free or allocated, into a dirty one. */
-  forgetCleared(): void {
-    while (!this.cleared.isEmpty) this.#forget(this.cleared.next(this.cleared.smallestOrder, 0));
+  /** Turns every cleared block, free or allocated, into a dirty one, so many between two pauses. */
+  *forgetCleared(blocksAtOnce: number): Generator<void> {
+    let done = 0;
+    while (!this.cleared.isEmpty) {
+      this.#forget(this.cleared.next(this.cleared.smallestOrder, 0));
+      if (++done % blocksAtOnce === 0) yield;
+    }
     for (let block = 0; block < this.chunkCount; block += chunksOf(this.state[block])) {
       const state = this.state[block];
       this.state[block] = stateOf(state & KIND_MASK, orderOf(state), false);
+      if (++done % blocksAtOnce === 0) yield;
     }
   }
 

@@ -178,11 +178,19 @@ export class BuddyAllocator {
     return handle * this.chunkBytes;
   }
 
-  /** Visits the free blocks in ascending order (gpu_buddy_print). Walks all blocks of the space. */
-  forEachFreeBlock(visit: (offsetBytes: number, sizeBytes: number, cleared: boolean) => void): void {
+  /**
+   * Visits the free blocks in ascending order (gpu_buddy_print). Walks all blocks of the space, so many between two
+   * pauses; until it ends nobody may allocate or free.
+   */
+  *visitFreeBlocks(
+    blocksAtOnce: number,
+    visit: (offsetBytes: number, sizeBytes: number, cleared: boolean) => void,
+  ): Generator<void> {
     const { state, chunkCount } = this.#blocks;
+    let met = 0;
     for (let block = 0; block < chunkCount; block += chunksOf(state[block])) {
       if ((state[block] & KIND_MASK) === FREE) this.#visit(block, visit);
+      if (++met % blocksAtOnce === 0) yield;
     }
   }
 
@@ -211,10 +219,11 @@ export class BuddyAllocator {
 
   /**
    * After a power loss nothing counts as cleared any more, free or allocated, and blocks that only this kept apart
-   * are merged (amdgpu_vram_mgr_clear_reset_blocks).
+   * are merged (amdgpu_vram_mgr_clear_reset_blocks). Pauses after so many blocks; until it ends nobody may allocate or
+   * free.
    */
-  forgetCleared(): void {
-    this.#blocks.forgetCleared();
+  forgetCleared(blocksAtOnce: number): Generator<void> {
+    return this.#blocks.forgetCleared(blocksAtOnce);
   }
 
   /** Throws an AssertionError unless the space is in order (check_mm of the kernel's tests, and the accounting). */

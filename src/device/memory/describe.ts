@@ -25,7 +25,7 @@ export function describeObject(memory: Memory, slot: number): ObjectResource {
     id: memory.idOf(slot),
     uid: uidOf(memory, slot),
     sizeBytes: table.sizeBytes[slot],
-    label: table.labels[slot],
+    label: table.labels.get(slot),
     flags: memory.flagsOf(slot),
     regions: memory.placementOf(slot).map((index) => memory.region(index).id),
     region: region?.id ?? "",
@@ -95,7 +95,7 @@ export async function listObjects(
 function matches(memory: Memory, slot: number, filter: ListObjects["filter"]): boolean {
   if (filter === undefined) return true;
   const { table } = memory;
-  if (filter.label !== undefined && table.labels[slot] !== filter.label) return false;
+  if (filter.label !== undefined && table.labels.get(slot) !== filter.label) return false;
   if (filter.state !== undefined && stateOf(memory, slot) !== filter.state) return false;
   if (filter.region === undefined) return true;
   const region = table.resource[slot] === NONE ? "" : memory.region(table.region[slot]).id;

@@ -16,6 +16,7 @@ import type { Copier } from "./copier.ts";
 import { CopyWatch } from "./copy-watch.ts";
 import { ObjectLocks } from "./object-lock.ts";
 import { BACKUP_ID, DYING_ID, FLAG, FLAG_BACKUP, NONE, type ObjectTable } from "./object-table.ts";
+import { PagedMap } from "./pages.ts";
 import type { Region } from "./region.ts";
 import { Reservations, type Usage } from "./reservations.ts";
 import type { Swap } from "./swap.ts";
@@ -83,7 +84,7 @@ export class Memory {
   /** Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on. */
   blitter: Copier | undefined;
 
-  readonly #clients = new Map<number, number>();
+  readonly #clients = new PagedMap();
   readonly #owned = new Map<number, number>();
   #nextOwnedId = 1;
   readonly #placements: (readonly number[])[] = [];
@@ -153,7 +154,7 @@ export class Memory {
     table.flags[slot] = spec.flags;
     table.placement[slot] = this.#internPlacement(spec.regions);
     table.alignmentLog2[slot] = spec.alignmentBytes === 0 ? 0 : Math.log2(spec.alignmentBytes);
-    table.labels[slot] = spec.label;
+    table.labels.put(slot, spec.label);
     table.createTimeNs[slot] = this.clock.wallNs();
     if ((spec.flags & FLAG_BACKUP) !== 0) {
       table.id[slot] = BACKUP_ID;
@@ -162,7 +163,7 @@ export class Memory {
       this.#owned.set(table.id[slot], slot);
     } else {
       table.id[slot] = number ?? this.#nextId++;
-      this.#clients.set(table.id[slot], slot);
+      this.#clients.add(table.id[slot], slot);
       table.appendToOrder(slot);
       this.changes.noteCreated(slot);
     }

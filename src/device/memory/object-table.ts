@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { OBJECTS_MAX } from "../limits.ts";
 import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
+import { PagedTexts } from "./pages.ts";
 
 /** No slot, no region, no resource, no list. */
 export const NONE = -1;
@@ -35,6 +36,11 @@ export const DYING_ID = -2;
 export const FLAG_BACKUP = 1 << 15;
 
 const INITIAL_CAPACITY = 1024;
+/**
+ * The longest that columns are before they have the length of all objects that there can be. Copying these takes a
+ * millisecond, and of the rest, which nobody has touched, the operating system has yet to find pages.
+ */
+const SMALL_CAPACITY = 32 * 1024;
 
 export class ObjectTable {
   capacity = INITIAL_CAPACITY;
@@ -72,7 +78,7 @@ export class ObjectTable {
   /** Neighbours in the order of ids; clients' objects only. The free list runs through orderNext. */
   orderPrev = new Int32Array(INITIAL_CAPACITY);
   orderNext = new Int32Array(INITIAL_CAPACITY);
-  readonly labels: string[] = [];
+  readonly labels = new PagedTexts();
 
   orderHead = NONE;
   orderTail = NONE;
@@ -105,7 +111,7 @@ export class ObjectTable {
     this.listNext[slot] = NONE;
     this.orderPrev[slot] = NONE;
     this.orderNext[slot] = NONE;
-    this.labels[slot] = "";
+    this.labels.put(slot, "");
     return slot;
   }
 
@@ -115,7 +121,7 @@ export class ObjectTable {
     assert(this.list[slot] === NONE, "a freed object is on no list");
     this.id[slot] = 0;
     this.flags[slot] = 0;
-    this.labels[slot] = "";
+    this.labels.put(slot, "");
     this.orderNext[slot] = this.#freeHead;
     this.#freeHead = slot;
     this.count--;
@@ -149,7 +155,7 @@ export class ObjectTable {
 
   #grow(): boolean {
     if (this.capacity >= OBJECTS_MAX) return false;
-    const capacity = Math.min(this.capacity * 2, OBJECTS_MAX);
+    const capacity = this.capacity < SMALL_CAPACITY ? this.capacity * 2 : OBJECTS_MAX;
     this.id = grown(this.id, new Float64Array(capacity));
     this.sizeBytes = grown(this.sizeBytes, new Float64Array(capacity));
     this.flags = grown(this.flags, new Uint16Array(capacity));

@@ -28,21 +28,22 @@ export async function makeResidentTogether(
     if (table.region[slot] === region.index || table.active[slot] > 0) return false;
     return table.state[slot] === UNPOPULATED || table.state[slot] === RESIDENT;
   });
-  await pipelined(batchesOf(memory, coming), (batch) => bring(memory, batch, region));
+  await pipelined(memory.clock, batchesOf(memory, coming), (batch) => bring(memory, batch, region));
 }
 
+/** Objects by batches of moves, in their order. */
 function* batchesOf(memory: Memory, slots: readonly number[]): Generator<readonly number[]> {
   const { table } = memory;
   let from = 0;
   let bytes = 0;
   for (let at = 0; at < slots.length; at++) {
     bytes += table.sizeBytes[slots[at]];
-    if (at + 1 - from < MOVE_BATCH_OBJECTS && bytes < MOVE_BATCH_BYTES) continue;
+    const isLast = at + 1 === slots.length;
+    if (at + 1 - from < MOVE_BATCH_OBJECTS && bytes < MOVE_BATCH_BYTES && !isLast) continue;
     yield slots.slice(from, at + 1);
     from = at + 1;
     bytes = 0;
   }
-  if (from < slots.length) yield slots.slice(from);
 }
 
 async function bring(memory: Memory, slots: readonly number[], region: Region): Promise<void> {
@@ -63,7 +64,6 @@ async function bring(memory: Memory, slots: readonly number[], region: Region): 
     else bindResource(memory, slots[at], region, handles[at]);
   }
   memory.emit({ type: "allocated", region: region.id, objects: handles.length });
-  await memory.clock.yield();
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import type { MemoryBank } from "../hardware/bank.ts";
+import { WALK_SLICE_OBJECTS } from "../limits.ts";
 import type { Extent, RegionKind, RegionResource } from "../resource.ts";
 import { BuddyAllocator, NO_BLOCKS } from "./buddy.ts";
 import type { BuddyRequest } from "./buddy-request.ts";
@@ -197,10 +198,13 @@ export class Region {
     return roundUp(sizeBytes, this.minPageBytes) <= this.sizeBytes - this.reservedBytes;
   }
 
-  /** After a power loss: no free memory counts as zero any more, and none need be destroyed again before it is used again. */
-  losePower(): void {
-    this.#buddy.forgetCleared();
-    this.#buddy.forEachFreeBlock((offsetBytes, lengthBytes) =>
+  /**
+   * After a power loss: no free memory counts as zero any more, and none need be destroyed again before it is used again.
+   * Pauses to let others run; until it ends nobody may take or release space.
+   */
+  *losePower(): Generator<void> {
+    yield* this.#buddy.forgetCleared(WALK_SLICE_OBJECTS);
+    yield* this.#buddy.visitFreeBlocks(WALK_SLICE_OBJECTS, (offsetBytes, lengthBytes) =>
       this.bank.forgetTouched(offsetBytes, lengthBytes),
     );
   }

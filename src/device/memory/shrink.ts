@@ -16,9 +16,9 @@ import { SWAP_PAGE_BYTES } from "./swap.ts";
 export async function shrinkSystemMemory(memory: Memory, bytes: number): Promise<number> {
   const { locks, table } = memory;
   let freed = 0;
-  // What may be thrown away is first in line; without swap there is no need to look further.
-  const priorities = memory.swap?.allowed === true ? PRIORITIES : PRIORITY_PURGE + 1;
-  for (let priority = 0; priority < priorities; priority++) {
+  for (let priority = 0; priority < PRIORITIES; priority++) {
+    // What may be thrown away is first in line; without room in swap there is no need to look at a million others.
+    if (priority > PRIORITY_PURGE && !swapHasRoom(memory)) break;
     while (freed < bytes) {
       const slot = nextVictim(memory, priority);
       if (slot === NONE) break;
@@ -31,6 +31,11 @@ export async function shrinkSystemMemory(memory: Memory, bytes: number): Promise
     }
   }
   return freed;
+}
+
+/** Whether the smallest object could be swapped out. */
+function swapHasRoom({ swap }: Memory): boolean {
+  return swap?.allowed === true && swap.freeBytes >= SWAP_PAGE_BYTES;
 }
 
 /** The least recently used object of a priority that can go and that nobody holds, locked. */

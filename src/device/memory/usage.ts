@@ -21,7 +21,7 @@ export async function summarizeUsage(memory: Memory): Promise<UsageResource[]> {
   const { table } = memory;
   const accounts = new Map<string, Account>();
   await visitClientSlots(memory, "", (slot) => {
-    const account = accountOf(accounts, table.labels[slot]);
+    const account = accountOf(accounts, table.labels.get(slot));
     const sizeBytes = table.sizeBytes[slot];
     account.objects++;
     if (table.state[slot] === SWAPPED) account.swappedBytes += sizeBytes;

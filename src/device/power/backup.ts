@@ -59,7 +59,7 @@ export async function evictRegions(
     };
     const options = { sparesAwaited: beforeMove !== undefined };
     const batches = victimBatches(memory, region, transition, noteActive, options);
-    await pipelined(whileThereIsRoom(batches, walk), async (victims) => {
+    await pipelined(memory.clock, whileThereIsRoom(batches, walk), async (victims) => {
       const { passed, failure } = await passing(memory, victims.slots, { failpoint, check });
       const leaving = keepFirst(memory, victims, passed);
       await beforeMove?.(leaving.slots);
@@ -131,7 +131,7 @@ export async function backUpRegions(
   preallocated: PreallocatedBackups,
 ): Promise<void> {
   for (const region of memory.localRegions) {
-    await pipelined(ownerBatches(memory, region, transition, counts, step), async (batch) => {
+    await pipelined(memory.clock, ownerBatches(memory, region, transition, counts, step), async (batch) => {
       const failpoint = step === "remaining" ? "memcpy.object" : "evictPinned.object";
       const check = (): void => transition.check();
       const { passed, failure } = await passing(memory, batch, { failpoint, check });

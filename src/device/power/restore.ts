@@ -28,7 +28,7 @@ export async function restoreRegions(
   check: () => void = () => {},
 ): Promise<void> {
   for (const region of memory.localRegions) {
-    await pipelined(ownerBatches(memory, region, step), async (batch) => {
+    await pipelined(memory.clock, ownerBatches(memory, region, step), async (batch) => {
       check();
       const failpoint = step === "early" ? "restoreEarly.object" : "restoreLate.object";
       const begun = await passing(memory, batch, { failpoint, check });

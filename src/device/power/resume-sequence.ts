@@ -63,7 +63,7 @@ export async function runResume(
       await transition.phase("verify", async () => {
         const wrong = await findChanged(memory, checksums);
         progress.compared = true;
-        giveUp(memory, wrong);
+        await giveUp(memory, wrong);
       });
     }
   }

@@ -223,7 +223,8 @@ async function powerOff(parts: Parts, target: SuspendTarget): Promise<void> {
   if (target.dState === "D3COLD") {
     const pattern = await rail.cut(target.losesSystem ? "all" : "local");
     for (const region of memory.regions) {
-      if (target.losesSystem || region !== memory.system) region.losePower();
+      if (region === memory.system && !target.losesSystem) continue;
+      for (const _pause of region.losePower()) await parts.clock.yield();
     }
     if (target.losesSystem) await memory.swap?.poison(pattern);
   }

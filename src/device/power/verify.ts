@@ -3,7 +3,7 @@
  * and compared wherever its bytes are after resume.
  */
 import { DeviceError, toDeviceError } from "../errors.ts";
-import { OBJECTS_NAMED_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
+import { DELETE_SLICE_OBJECTS, OBJECTS_NAMED_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { crcOfObject, crcOfSwapped } from "../memory/content.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE, SWAPPED } from "../memory/object-table.ts";
@@ -81,11 +81,15 @@ export async function findChanged(memory: Memory, checksums: Checksums): Promise
 }
 
 /** Marks these as UNKNOWN. @throws DeviceError CHECKSUM_MISMATCH naming them, if there are any. */
-export function giveUp(memory: Memory, wrong: readonly number[]): void {
+export async function giveUp(memory: Memory, wrong: readonly number[]): Promise<void> {
   if (wrong.length === 0) return;
   const ids = wrong.map((slot) => memory.idOf(slot));
   memory.emit({ type: "verifyFailed", objects: ids });
-  for (const slot of wrong) loseContent(memory, slot);
+  let lost = 0;
+  for (const slot of wrong) {
+    loseContent(memory, slot);
+    if (++lost % DELETE_SLICE_OBJECTS === 0) await memory.clock.yield();
+  }
   const named = ids.slice(0, OBJECTS_NAMED_MAX).join(", ");
   throw new DeviceError(
     "CHECKSUM_MISMATCH",

@@ -16,7 +16,7 @@ export async function imageBytesMaxOf(memory: Memory): Promise<number> {
     const isPinned = table.pinCount[slot] > 0;
     // What is pinned has a backup by then, which is an object too.
     amounts.objects += isPinned ? 2 : 1;
-    amounts.labelLength += table.labels[slot].length;
+    amounts.labelLength += table.labels.get(slot).length;
     if (isPinned && handle !== NONE) {
       memory.region(table.region[slot]).forEachBlock(handle, () => {
         amounts.extents++;

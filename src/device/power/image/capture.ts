@@ -136,7 +136,7 @@ function describeEntry(
     flags: table.flags[slot],
     regions: memory.placementOf(slot),
     alignmentBytes: log2 === 0 ? 0 : 2 ** log2,
-    label: table.labels[slot],
+    label: table.labels.get(slot),
     createTimeNs: table.createTimeNs[slot],
     version: table.version[slot],
     state: table.state[slot],

@@ -1,6 +1,6 @@
 /** Says when work on the main thread has lasted long enough to let others run. */
 import type { Clock } from "../../clock.ts";
-import { CPU_SLICE_BYTES, WALK_SLICE_OBJECTS } from "../../limits.ts";
+import { CPU_SLICE_BYTES, IMAGE_SLICE_OBJECTS } from "../../limits.ts";
 
 export class WorkSlices {
   readonly #clock: Clock;
@@ -15,7 +15,7 @@ export class WorkSlices {
   spend(bytes: number): boolean {
     this.#bytes += bytes;
     this.#items++;
-    return this.#bytes >= CPU_SLICE_BYTES || this.#items >= WALK_SLICE_OBJECTS;
+    return this.#bytes >= CPU_SLICE_BYTES || this.#items >= IMAGE_SLICE_OBJECTS;
   }
 
   rest(): Promise<void> {
