@@ -144,6 +144,23 @@ describe("an image", () => {
     expect(await directory.findSealed("card0")).toBeUndefined();
   });
 
+  it("that is removed when it is consumed has its room given back at once, which may fail", async () => {
+    const calls: string[] = [];
+    const told: string[] = [];
+    const files = brittleFiles((call) => {
+      calls.push(call);
+      if (call === "syncDirectory" && calls.includes("remove")) throw systemError("EIO");
+    });
+    const observer = { onError: (reason: string) => void told.push(reason) };
+    const directory = await openImages(path, { files, observer, keepConsumed: 0 });
+    const id = await sealImage(directory, patternOf(1, 100));
+    calls.length = 0;
+    await directory.consume(id);
+    expect(calls).toEqual(["rename", "syncDirectory", "remove", "syncDirectory"]);
+    expect(told).toEqual([]);
+    expect(filesIn()).toEqual([]);
+  });
+
   it("that ends too early is corrupt", async () => {
     const reasons: string[] = [];
     const directory = await openImages(path, {

@@ -43,6 +43,11 @@ export class MemoryImageStore implements ImageStore {
     if (spare.length < SPARE_MAX) spare.push(image.bytes.buffer);
   }
 
+  /** Removes all images. Legal when nobody will ask for any of them. */
+  forgetAll(): void {
+    for (const id of this.images.keys()) this.forget(id);
+  }
+
   async requireRoom(bytesMax: number): Promise<void> {
     if (bytesMax <= this.capacityBytes) return;
     throw new DeviceError("IMAGE_STORE_FULL", `The store has no room for ${bytesMax} bytes.`);

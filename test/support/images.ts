@@ -48,6 +48,7 @@ function tablesOf(
     contexts: source.contexts,
     objectCount: entries.length,
     object: (index) => entries[index],
+    place: (index) => entries[index].place,
     async load(index, targets) {
       const left = [...(frames.get(index) ?? [])];
       for (const next of targets) {

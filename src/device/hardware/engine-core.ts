@@ -94,6 +94,13 @@ export class EngineCore {
     return this.#load(REQUEST_SERIAL) !== this.#ackSerial;
   }
 
+  /** Whether the next step would do something. */
+  hasWork(): boolean {
+    if (this.hasRequest()) return true;
+    if (this.#halted || this.#fault !== "NONE") return false;
+    return this.#running || this.#load(SUBMITTED) !== this.#taken;
+  }
+
   /** Does a bounded piece of work. What it finished is visible to others only after `publish`. */
   step(): StepKind {
     this.#unit.beginStep();

@@ -110,11 +110,8 @@ export class InProcessEngine implements Engine {
     if (kind === "progress") {
       const costMs = (this.#core.stepBytes / this.#rates.blitterBytesPerSecond) * 1000;
       this.#busyUntilNs = this.#clock.monotonicNs() + BigInt(Math.round(costMs * 1e6));
-      this.#next = this.#clock.startTimer(costMs, () => {
-        this.#core.publish();
-        this.#next = this.#clock.startTimer(0, () => this.#run());
-        this.#tell();
-      });
+      if (costMs > 0) this.#next = this.#clock.startTimer(costMs, () => this.#end());
+      else this.#end();
       return;
     }
     this.#core.publish();
@@ -122,6 +119,13 @@ export class InProcessEngine implements Engine {
       const delayMs = elapsedMs(this.#clock.monotonicNs(), this.#core.wakeAtNs);
       this.#next = this.#clock.startTimer(delayMs, () => this.#run());
     }
+    this.#tell();
+  }
+
+  /** The step in progress has taken its time. */
+  #end(): void {
+    this.#core.publish();
+    this.#next = this.#core.hasWork() ? this.#clock.startTimer(0, () => this.#run()) : undefined;
     this.#tell();
   }
 

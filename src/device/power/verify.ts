@@ -5,6 +5,7 @@
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { DELETE_SLICE_OBJECTS, OBJECTS_NAMED_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { crcOfObject, crcOfSwapped } from "../memory/content.ts";
+import { CpuSlices } from "../memory/cpu-slices.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE, SWAPPED } from "../memory/object-table.ts";
 import { loseContent } from "../memory/residency.ts";
@@ -35,9 +36,10 @@ export async function checksumMoving(
   checksums: TakenChecksums,
   slots: readonly number[],
 ): Promise<void> {
+  const slices = new CpuSlices(memory.clock);
   for (const slot of slots) {
     if (memory.table.has(slot, FLAG.KERNEL)) continue;
-    if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot));
+    if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot, slices));
   }
 }
 
@@ -52,6 +54,7 @@ async function sumContent(
   isWanted: (slot: number) => boolean,
 ): Promise<void> {
   const { table, locks } = memory;
+  const slices = new CpuSlices(memory.clock);
   let looked = 0;
   for (let slot = table.orderHead; slot !== NONE; slot = table.orderNext[slot]) {
     if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
@@ -61,7 +64,7 @@ async function sumContent(
     // Work that was accepted before still makes room for its objects, and would move this one away half read.
     await locks.lock(slot);
     try {
-      if (table.resource[slot] !== NONE) checksums.set(slot, await crcOfObject(memory, slot));
+      if (table.resource[slot] !== NONE) checksums.set(slot, await crcOfObject(memory, slot, slices));
     } finally {
       locks.unlock(slot);
     }
@@ -71,8 +74,9 @@ async function sumContent(
 /** The objects that are not what they were. @throws DeviceError COPY_FAILED when one could not be looked at. */
 export async function findChanged(memory: Memory, checksums: Checksums): Promise<number[]> {
   const wrong: number[] = [];
+  const slices = new CpuSlices(memory.clock);
   for (const [slot, expected] of checksums) {
-    const found = await crcNow(memory, slot);
+    const found = await crcNow(memory, slot, slices);
     // Thrown away meanwhile with the client's leave: there is nothing to compare.
     if (found === "gone") continue;
     if (found !== expected || memory.failpoints.fires("verify.mismatch")) wrong.push(slot);
@@ -99,9 +103,9 @@ export async function giveUp(memory: Memory, wrong: readonly number[]): Promise<
 }
 
 /** What a checksum says now, wherever the bytes are; "damaged" of what swap did not give back as it was. */
-async function crcNow(memory: Memory, slot: number): Promise<number | "gone" | "damaged"> {
+async function crcNow(memory: Memory, slot: number, slices: CpuSlices): Promise<number | "gone" | "damaged"> {
   const { table } = memory;
-  if (table.resource[slot] !== NONE) return crcOfObject(memory, slot);
+  if (table.resource[slot] !== NONE) return crcOfObject(memory, slot, slices);
   if (table.state[slot] !== SWAPPED) return "gone";
   try {
     // What was swapped out in the suspend was checked against what came there, which may have been wrong already.

@@ -113,7 +113,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
       await this.#consumeOlder(entries, entry);
       if (entry.state === "SEALED") await this.#rename(entry.path, this.#pathOf(id, "CONSUMED"));
       await this.#syncDirectory();
-      await this.#forget(entry.device);
+      if (await this.#forget(entry.device)) this.#finishRemovals();
     });
   }
 
@@ -200,18 +200,32 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
     return older.length > 0;
   }
 
-  /** Removes consumed images above those that are kept. What cannot be removed stays; the next time tries again. */
-  async #forget(device: string): Promise<void> {
+  /**
+   * Removes consumed images above those that are kept; what cannot be removed stays, and the next time tries again. Answers
+   * whether there was something to remove.
+   */
+  async #forget(device: string): Promise<boolean> {
     try {
       const consumed = (await this.#entries()).filter(
         (entry) => entry.device === device && entry.state === "CONSUMED",
       );
       const count = Math.max(0, consumed.length - this.#options.keepConsumed);
       for (const { path } of consumed.slice(0, count)) await this.#remove(path);
+      return count > 0;
     } catch (error) {
       // What the caller asked for is done, and the errors of files have been counted.
       undefinedFor(error);
+      return true;
     }
+  }
+
+  /**
+   * Has the file system give back the room of what was removed while nobody waits: left to itself it does so when the next
+   * image is made durable, which takes that one longer than its own few changes.
+   */
+  #finishRemovals(): void {
+    // Nothing depends on it: what is still there after a power cut is removed the next time.
+    this.#place.files.syncDirectory(this.path).catch(() => {});
   }
 
   async #openPath(id: string, path: string): Promise<ImageFile> {

@@ -49,6 +49,7 @@ export async function runSteps(seed: number, steps: readonly Step[]): Promise<Si
     failure = { error: strayed ?? error, step: world.step };
   } finally {
     process.off("uncaughtException", onStray);
+    world.images.forgetAll();
   }
   const { digest, commands, deaths, comebacks, answers } = world;
   return { digest, steps: done, commands, deaths, comebacks, answers, failure };

@@ -22,7 +22,7 @@ import {
   OBJECT_PLACES,
   OBJECT_REGIONS_MAX,
 } from "./format.ts";
-import { getNumber } from "./layout.ts";
+import { type Field, getNumber } from "./layout.ts";
 import { decodeContext, decodeExtent, type FrameRecord } from "./records.ts";
 import { framesOf } from "./sections.ts";
 import type { ImageTable } from "./table.ts";
@@ -122,24 +122,28 @@ async function checkObjects(table: ImageTable, slices: WorkSlices): Promise<void
 function faultOf(table: ImageTable, index: number, taken: Taken): string | undefined {
   const view = table.view("OBJECTS");
   const base = table.base("OBJECTS", index);
-  const number = (name: keyof typeof OBJECT.fields): number => getNumber(view, base, OBJECT.fields[name]);
-  const kind = OBJECT_KINDS[number("kind")];
-  const place = OBJECT_PLACES[number("place")];
-  if (kind === undefined) return `has kind ${number("kind")}`;
-  if (place === undefined) return `has place ${number("place")}`;
-  if (number("state") > UNKNOWN) return `has state ${number("state")}`;
-  if (number("bits") > (BIT_DONT_NEED | BIT_CHECKSUM)) return `has bits 0x${number("bits").toString(16)}`;
-  if (number("alignment") > ALIGNMENT_MAX) return `has alignment code ${number("alignment")}`;
-  if (number("regionCount") > OBJECT_REGIONS_MAX) return `is allowed in ${number("regionCount")} regions`;
-  if ((place === "LOCAL") !== (number("region") !== NO_REGION))
+  const { fields } = OBJECT;
+  const number = (field: Field): number => getNumber(view, base, field);
+  const kind = OBJECT_KINDS[number(fields.kind)];
+  const place = OBJECT_PLACES[number(fields.place)];
+  if (kind === undefined) return `has kind ${number(fields.kind)}`;
+  if (place === undefined) return `has place ${number(fields.place)}`;
+  if (number(fields.state) > UNKNOWN) return `has state ${number(fields.state)}`;
+  if (number(fields.bits) > (BIT_DONT_NEED | BIT_CHECKSUM))
+    return `has bits 0x${number(fields.bits).toString(16)}`;
+  if (number(fields.alignment) > ALIGNMENT_MAX) return `has alignment code ${number(fields.alignment)}`;
+  if (number(fields.regionCount) > OBJECT_REGIONS_MAX)
+    return `is allowed in ${number(fields.regionCount)} regions`;
+  if ((place === "LOCAL") !== (number(fields.region) !== NO_REGION))
     return "is in local memory and in no region, or not";
-  if (!ownerFits(table, index, kind === "BACKUP", number("owner"))) return `has owner ${number("owner")}`;
+  if (!ownerFits(table, index, kind === "BACKUP", number(fields.owner)))
+    return `has owner ${number(fields.owner)}`;
   if (kind === "CLIENT") {
-    const id = number("id");
+    const id = number(fields.id);
     if (id <= taken.clientId) return `has id ${id} after ${taken.clientId}`;
     taken.clientId = id;
   }
-  return referencesFault(table, index, place, number("sizeBytes"), taken);
+  return referencesFault(table, index, place, number(fields.sizeBytes), taken);
 }
 
 function ownerFits(table: ImageTable, index: number, isBackup: boolean, owner: number): boolean {

@@ -97,6 +97,7 @@ export function putText(view: DataView, at: number, text: string): void {
 
 /** @param units code units that are there, a few hundred at the most */
 export function getText(view: DataView, at: number, units: number): string {
+  if (units === 0) return "";
   const codes = new Uint16Array(units);
   for (let unit = 0; unit < units; unit++) codes[unit] = view.getUint16(at + unit * 2, true);
   return String.fromCharCode(...codes);

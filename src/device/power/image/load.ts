@@ -8,7 +8,7 @@ import { DeviceError, toDeviceError } from "../../errors.ts";
 import { CPU_SLICE_BYTES, IMAGE_SLICE_OBJECTS } from "../../limits.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
-import type { FrameTarget, ImageObject, ImageTables } from "./model.ts";
+import type { FrameTarget, ImageObject, ImagePlace, ImageTables } from "./model.ts";
 import { type BankFrame, frameLengths, framesInBank, scratchFrameOf } from "./object-frames.ts";
 
 export interface LoadOptions {
@@ -41,7 +41,7 @@ export async function loadImage(
       await options.clock.yield();
     }
     const slot = slots[index];
-    if (slot === NONE || !hasBytes(tables.object(index))) continue;
+    if (slot === NONE || !hasBytes(tables.place(index))) continue;
     await options.check?.();
     const { frames, finish } = targets.of(slot);
     await tables.load(index, frames);
@@ -100,8 +100,8 @@ function isSame(memory: Memory, slot: number, entry: ImageObject): boolean {
   );
 }
 
-function hasBytes(entry: ImageObject): boolean {
-  return entry.place === "SYSTEM" || entry.place === "SWAP";
+function hasBytes(place: ImagePlace): boolean {
+  return place === "SYSTEM" || place === "SWAP";
 }
 
 interface Targets {

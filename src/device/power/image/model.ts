@@ -128,6 +128,8 @@ export interface ImageTables {
   readonly contexts: readonly ImageContext[];
   readonly objectCount: number;
   object(index: number): ImageObject;
+  /** The place of `object(index)` alone. */
+  place(index: number): ImagePlace;
   /**
    * Brings the bytes of the object at `index` to `frames`; fastest when objects are asked for in order. A frame has its
    * bytes when the next is asked for.

@@ -35,6 +35,7 @@ export async function readImage(options: ReadImageOptions): Promise<ImageTables>
     contexts: contextsOf(table),
     objectCount: table.count("OBJECTS"),
     object: (index) => table.object(index),
+    place: (index) => table.place(index),
     load: (index, frames) => loader.load(index, frames),
   };
 }

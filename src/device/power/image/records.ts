@@ -16,8 +16,8 @@ import {
   OBJECT_PLACES,
   OBJECT_REGIONS_MAX,
 } from "./format.ts";
-import { getNumber, getTime, putNumber, putTime } from "./layout.ts";
-import type { ImageContext, ImageObject } from "./model.ts";
+import { type Field, getNumber, getTime, putNumber, putTime } from "./layout.ts";
+import type { ImageContext, ImageObject, ImagePlace } from "./model.ts";
 
 /** What a record says of an object by reference: where its frames, extents and label are. */
 export interface ObjectReferences {
@@ -41,14 +41,6 @@ export interface FrameRecord {
   readonly form: number;
 }
 
-const REFERENCES = [
-  "firstFrame",
-  "frameCount",
-  "firstExtent",
-  "extentCount",
-  "label",
-  "labelLength",
-] as const satisfies readonly (keyof ObjectReferences)[];
 const PRIORITIES: readonly ContextPriority[] = ["LOW", "NORMAL", "HIGH"];
 
 export function encodeObject(
@@ -60,24 +52,29 @@ export function encodeObject(
   const { fields } = OBJECT;
   const { regions, checksum } = object;
   assert(regions.length <= OBJECT_REGIONS_MAX, "an object is allowed in few regions");
-  const put = (name: keyof typeof fields, value: number): void => putNumber(view, base, fields[name], value);
-  put("id", object.id);
-  put("sizeBytes", object.sizeBytes);
+  const put = (field: Field, value: number): void => putNumber(view, base, field, value);
+  put(fields.id, object.id);
+  put(fields.sizeBytes, object.sizeBytes);
   putTime(view, base, fields.createTimeNs, object.createTimeNs);
-  put("version", object.version);
-  put("pinCount", object.pinCount);
-  put("lru", object.lru);
-  put("checksum", checksum ?? 0);
-  put("owner", object.owner === -1 ? NO_OWNER : object.owner);
-  for (const name of REFERENCES) put(name, references[name]);
-  put("flags", object.flags);
-  put("kind", OBJECT_KINDS.indexOf(object.kind));
-  put("place", OBJECT_PLACES.indexOf(object.place));
-  put("state", object.state);
-  put("bits", (object.dontNeed ? BIT_DONT_NEED : 0) | (checksum === undefined ? 0 : BIT_CHECKSUM));
-  put("region", object.region === -1 ? NO_REGION : object.region);
-  put("alignment", alignmentCode(object.alignmentBytes));
-  put("regionCount", regions.length);
+  put(fields.version, object.version);
+  put(fields.pinCount, object.pinCount);
+  put(fields.lru, object.lru);
+  put(fields.checksum, checksum ?? 0);
+  put(fields.owner, object.owner === -1 ? NO_OWNER : object.owner);
+  put(fields.firstFrame, references.firstFrame);
+  put(fields.frameCount, references.frameCount);
+  put(fields.firstExtent, references.firstExtent);
+  put(fields.extentCount, references.extentCount);
+  put(fields.label, references.label);
+  put(fields.labelLength, references.labelLength);
+  put(fields.flags, object.flags);
+  put(fields.kind, OBJECT_KINDS.indexOf(object.kind));
+  put(fields.place, OBJECT_PLACES.indexOf(object.place));
+  put(fields.state, object.state);
+  put(fields.bits, (object.dontNeed ? BIT_DONT_NEED : 0) | (checksum === undefined ? 0 : BIT_CHECKSUM));
+  put(fields.region, object.region === -1 ? NO_REGION : object.region);
+  put(fields.alignment, alignmentCode(object.alignmentBytes));
+  put(fields.regionCount, regions.length);
   regions.forEach((region, at) => {
     view.setUint8(base + fields.regions.offsetBytes + at, region);
   });
@@ -86,47 +83,54 @@ export function encodeObject(
 /** All of an object but what it refers to. */
 export function decodeObject(view: DataView, base: number): Omit<ImageObject, "label" | "extents"> {
   const { fields } = OBJECT;
-  const number = (name: keyof typeof fields): number => getNumber(view, base, fields[name]);
-  const kind = OBJECT_KINDS[number("kind")];
-  const place = OBJECT_PLACES[number("place")];
-  assert(kind !== undefined && place !== undefined, "records were checked before they are decoded");
+  const number = (field: Field): number => getNumber(view, base, field);
+  const kind = OBJECT_KINDS[number(fields.kind)];
+  assert(kind !== undefined, "records were checked before they are decoded");
   const [owner, region, alignment, bits] = [
-    number("owner"),
-    number("region"),
-    number("alignment"),
-    number("bits"),
+    number(fields.owner),
+    number(fields.region),
+    number(fields.alignment),
+    number(fields.bits),
   ];
   return {
     kind,
-    id: number("id"),
-    sizeBytes: number("sizeBytes"),
-    flags: number("flags"),
-    regions: Array.from({ length: number("regionCount") }, (_, at) =>
+    id: number(fields.id),
+    sizeBytes: number(fields.sizeBytes),
+    flags: number(fields.flags),
+    regions: Array.from({ length: number(fields.regionCount) }, (_, at) =>
       view.getUint8(base + fields.regions.offsetBytes + at),
     ),
     alignmentBytes: alignment === 0 ? 0 : 2 ** (alignment - 1),
     createTimeNs: getTime(view, base, fields.createTimeNs),
-    version: number("version"),
-    state: number("state"),
+    version: number(fields.version),
+    state: number(fields.state),
     dontNeed: (bits & BIT_DONT_NEED) !== 0,
-    pinCount: number("pinCount"),
-    place,
+    pinCount: number(fields.pinCount),
+    place: decodePlace(view, base),
     region: region === NO_REGION ? -1 : region,
     owner: owner === NO_OWNER ? -1 : owner,
-    lru: number("lru"),
-    checksum: (bits & BIT_CHECKSUM) === 0 ? undefined : number("checksum"),
+    lru: number(fields.lru),
+    checksum: (bits & BIT_CHECKSUM) === 0 ? undefined : number(fields.checksum),
   };
 }
 
+/** Where the bytes of an object are, for those who want to know nothing else. */
+export function decodePlace(view: DataView, base: number): ImagePlace {
+  const place = OBJECT_PLACES[getNumber(view, base, OBJECT.fields.place)];
+  assert(place !== undefined, "records were checked before they are decoded");
+  return place;
+}
+
 export function decodeReferences(view: DataView, base: number): ObjectReferences {
-  const number = (name: keyof ObjectReferences): number => getNumber(view, base, OBJECT.fields[name]);
+  const { fields } = OBJECT;
+  const number = (field: Field): number => getNumber(view, base, field);
   return {
-    firstFrame: number("firstFrame"),
-    frameCount: number("frameCount"),
-    firstExtent: number("firstExtent"),
-    extentCount: number("extentCount"),
-    label: number("label"),
-    labelLength: number("labelLength"),
+    firstFrame: number(fields.firstFrame),
+    frameCount: number(fields.frameCount),
+    firstExtent: number(fields.firstExtent),
+    extentCount: number(fields.extentCount),
+    label: number(fields.label),
+    labelLength: number(fields.labelLength),
   };
 }
 
@@ -171,15 +175,15 @@ export function encodeContext(
   engines: readonly string[],
 ): void {
   const { fields } = CONTEXT;
-  const put = (name: keyof typeof fields, value: number): void => putNumber(view, base, fields[name], value);
-  put("id", context.id);
-  put("seqno", context.seqno);
-  put("imageObject", context.imageObject);
-  put("ringObject", context.ringObject);
-  put("hangs", context.hangs);
-  put("engine", engines.indexOf(context.engine));
-  put("priority", PRIORITIES.indexOf(context.priority));
-  put("bits", (context.banned ? BIT_BANNED : 0) | (context.placedBefore ? BIT_PLACED_BEFORE : 0));
+  const put = (field: Field, value: number): void => putNumber(view, base, field, value);
+  put(fields.id, context.id);
+  put(fields.seqno, context.seqno);
+  put(fields.imageObject, context.imageObject);
+  put(fields.ringObject, context.ringObject);
+  put(fields.hangs, context.hangs);
+  put(fields.engine, engines.indexOf(context.engine));
+  put(fields.priority, PRIORITIES.indexOf(context.priority));
+  put(fields.bits, (context.banned ? BIT_BANNED : 0) | (context.placedBefore ? BIT_PLACED_BEFORE : 0));
 }
 
 /** Undefined when it names an engine or a priority that is not there. */
@@ -188,21 +192,22 @@ export function decodeContext(
   base: number,
   engines: readonly string[],
 ): ImageContext | undefined {
-  const number = (name: keyof typeof CONTEXT.fields): number => getNumber(view, base, CONTEXT.fields[name]);
-  const engine = engines[number("engine")];
-  const priority = PRIORITIES[number("priority")];
+  const { fields } = CONTEXT;
+  const number = (field: Field): number => getNumber(view, base, field);
+  const engine = engines[number(fields.engine)];
+  const priority = PRIORITIES[number(fields.priority)];
   if (engine === undefined || priority === undefined) return undefined;
-  const bits = number("bits");
+  const bits = number(fields.bits);
   return {
-    id: number("id"),
+    id: number(fields.id),
     engine,
     priority,
-    hangs: number("hangs"),
+    hangs: number(fields.hangs),
     banned: (bits & BIT_BANNED) !== 0,
-    seqno: number("seqno"),
+    seqno: number(fields.seqno),
     placedBefore: (bits & BIT_PLACED_BEFORE) !== 0,
-    imageObject: number("imageObject"),
-    ringObject: number("ringObject"),
+    imageObject: number(fields.imageObject),
+    ringObject: number(fields.ringObject),
   };
 }
 

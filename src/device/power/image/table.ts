@@ -6,11 +6,12 @@ import assert from "node:assert/strict";
 import { RECORD_BYTES, SECTION_NAMES, type SectionName } from "./format.ts";
 import { type ImageHeader, recordCount, sectionOf } from "./header.ts";
 import { getText, viewOf } from "./layout.ts";
-import type { ImageDevice, ImageObject } from "./model.ts";
+import type { ImageDevice, ImageObject, ImagePlace } from "./model.ts";
 import {
   decodeExtent,
   decodeFrame,
   decodeObject,
+  decodePlace,
   decodeReferences,
   type FrameRecord,
   type ObjectReferences,
@@ -21,6 +22,7 @@ export class ImageTable {
   readonly device: ImageDevice;
   readonly #views: Readonly<Record<SectionName, DataView>>;
   readonly #recordBytes: Readonly<Record<SectionName, number>>;
+  readonly #counts: Readonly<Record<SectionName, number>>;
 
   /** @param bytes of every section, of the lengths that the header says */
   constructor(header: ImageHeader, device: ImageDevice, bytes: Readonly<Record<SectionName, Uint8Array>>) {
@@ -28,10 +30,11 @@ export class ImageTable {
     this.device = device;
     this.#views = bySection((name) => viewOf(bytes[name]));
     this.#recordBytes = bySection((name) => sectionOf(header, name).recordBytes);
+    this.#counts = bySection((name) => recordCount(sectionOf(header, name)));
   }
 
   count(name: SectionName): number {
-    return recordCount(sectionOf(this.header, name));
+    return this.#counts[name];
   }
 
   view(name: SectionName): DataView {
@@ -54,6 +57,10 @@ export class ImageTable {
         decodeExtent(this.#views.EXTENTS, this.base("EXTENTS", firstExtent + at)),
       ),
     };
+  }
+
+  place(index: number): ImagePlace {
+    return decodePlace(this.#views.OBJECTS, this.base("OBJECTS", index));
   }
 
   references(index: number): ObjectReferences {
