@@ -63,8 +63,8 @@ export const VISIT_SLICE_OBJECTS = 2048;
 /** Objects that are deleted, or lose their content, before a yield: 3 ms at 3 µs each. */
 export const DELETE_SLICE_OBJECTS = 1024;
 
-/** Entries of a hibernation image that are looked at or made before a yield: 4 ms at 4 µs each. */
-export const IMAGE_SLICE_OBJECTS = 1024;
+/** Objects, entries of an image or pieces of bytes that are worked on before a yield: 4 ms at 4 µs each. */
+export const WORK_SLICE_ITEMS = 1024;
 /** Changes of objects that wait to become events; beyond it they are forgotten, and whoever watches begins anew. */
 export const CHANGES_PENDING_MAX = 2 * OBJECTS_MAX;
 

@@ -4,9 +4,9 @@
 import { expect, test, vi } from "vitest";
 import {
   BATCH_SLICE_OBJECTS,
-  IMAGE_SLICE_OBJECTS,
   MOVE_BATCH_OBJECTS,
   WALK_SLICE_OBJECTS,
+  WORK_SLICE_ITEMS,
 } from "../../src/device/limits.ts";
 import { MemoryImageStore } from "../support/image-store.ts";
 import { ANY_OBJECT, bootVirtual, KIB, MIB, reasonOf, type VirtualDevice } from "../support/test-device.ts";
@@ -132,5 +132,5 @@ test("an image of objects that have no bytes is written slice by slice too", asy
   const described = () => describing.mock.calls.length;
   const seen = await inPauses(gpu, described, () => gpu.execute({ type: "suspend", state: "S4" }));
   expect(described()).toBeGreaterThanOrEqual(COUNT);
-  expect(largestStep(seen)).toBeLessThanOrEqual(IMAGE_SLICE_OBJECTS);
+  expect(largestStep(seen)).toBeLessThanOrEqual(WORK_SLICE_ITEMS);
 });

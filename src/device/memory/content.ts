@@ -7,7 +7,7 @@ import type { ReadObject } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { crc32cOf } from "../hardware/crc32c.ts";
 import { CONTENT_CHUNK_BYTES_MAX, CPU_SLICE_BYTES } from "../limits.ts";
-import { CpuSlices } from "./cpu-slices.ts";
+import { WorkSlices } from "../work-slices.ts";
 import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
 import { runsOf } from "./object-runs.ts";
@@ -68,7 +68,7 @@ export interface Checksums {
 export async function checksumContent(memory: Memory, id: string): Promise<Checksums> {
   return withContent(memory, id, "read", (slot) => async () => {
     const sha256 = memory.sha256();
-    const slices = new CpuSlices(memory.clock);
+    const slices = new WorkSlices(memory.clock);
     const crc = await crcOfObject(memory, slot, slices, (bytes) => sha256.update(bytes));
     return { crc32c: crc, sha256Hex: sha256.digestHex(), sizeBytes: memory.table.sizeBytes[slot] };
   });
@@ -81,7 +81,7 @@ export async function checksumContent(memory: Memory, id: string): Promise<Check
 export async function crcOfObject(
   memory: Memory,
   slot: number,
-  slices: CpuSlices,
+  slices: WorkSlices,
   visit?: (bytes: Uint8Array) => void,
 ): Promise<number> {
   const { bank } = memory.region(memory.table.region[slot]);
@@ -90,8 +90,7 @@ export async function crcOfObject(
   for (const { offsetBytes, lengthBytes } of piecesOf(memory, slot)) {
     crc = microcode.crc32c(offsetBytes, lengthBytes, crc);
     visit?.(bank.bytes.subarray(offsetBytes, offsetBytes + lengthBytes));
-    const rest = slices.spend(lengthBytes);
-    if (rest !== undefined) await rest;
+    if (slices.spend(lengthBytes)) await slices.rest();
   }
   return crc;
 }

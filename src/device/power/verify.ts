@@ -5,10 +5,10 @@
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { DELETE_SLICE_OBJECTS, OBJECTS_NAMED_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { crcOfObject, crcOfSwapped } from "../memory/content.ts";
-import { CpuSlices } from "../memory/cpu-slices.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE, SWAPPED } from "../memory/object-table.ts";
 import { loseContent } from "../memory/residency.ts";
+import { WorkSlices } from "../work-slices.ts";
 
 /** Checksums by slot. Valid while no object is created or deleted, which a suspended device guarantees. */
 export type Checksums = ReadonlyMap<number, number>;
@@ -36,7 +36,7 @@ export async function checksumMoving(
   checksums: TakenChecksums,
   slots: readonly number[],
 ): Promise<void> {
-  const slices = new CpuSlices(memory.clock);
+  const slices = new WorkSlices(memory.clock);
   for (const slot of slots) {
     if (memory.table.has(slot, FLAG.KERNEL)) continue;
     if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot, slices));
@@ -54,7 +54,7 @@ async function sumContent(
   isWanted: (slot: number) => boolean,
 ): Promise<void> {
   const { table, locks } = memory;
-  const slices = new CpuSlices(memory.clock);
+  const slices = new WorkSlices(memory.clock);
   let looked = 0;
   for (let slot = table.orderHead; slot !== NONE; slot = table.orderNext[slot]) {
     if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
@@ -74,7 +74,7 @@ async function sumContent(
 /** The objects that are not what they were. @throws DeviceError COPY_FAILED when one could not be looked at. */
 export async function findChanged(memory: Memory, checksums: Checksums): Promise<number[]> {
   const wrong: number[] = [];
-  const slices = new CpuSlices(memory.clock);
+  const slices = new WorkSlices(memory.clock);
   for (const [slot, expected] of checksums) {
     const found = await crcNow(memory, slot, slices);
     // Thrown away meanwhile with the client's leave: there is nothing to compare.
@@ -103,7 +103,11 @@ export async function giveUp(memory: Memory, wrong: readonly number[]): Promise<
 }
 
 /** What a checksum says now, wherever the bytes are; "damaged" of what swap did not give back as it was. */
-async function crcNow(memory: Memory, slot: number, slices: CpuSlices): Promise<number | "gone" | "damaged"> {
+async function crcNow(
+  memory: Memory,
+  slot: number,
+  slices: WorkSlices,
+): Promise<number | "gone" | "damaged"> {
   const { table } = memory;
   if (table.resource[slot] !== NONE) return crcOfObject(memory, slot, slices);
   if (table.state[slot] !== SWAPPED) return "gone";

@@ -5,7 +5,7 @@
  */
 import { DeviceError } from "../../errors.ts";
 import { CONTEXT_IMAGE_BYTES } from "../../hardware/context-image.ts";
-import { CLIENT_RING_BYTES, IMAGE_SLICE_OBJECTS, OBJECTS_MAX } from "../../limits.ts";
+import { CLIENT_RING_BYTES, OBJECTS_MAX, WORK_SLICE_ITEMS } from "../../limits.ts";
 import { systemMemoryExhausted } from "../../memory/evict.ts";
 import { deleteEverything } from "../../memory/factory.ts";
 import { adoptState } from "../../memory/lifecycle.ts";
@@ -129,7 +129,7 @@ class Adoption {
   async relistAll(): Promise<void> {
     for (const order of this.#orders.values()) {
       for (const [position, slot] of order.entries()) {
-        if ((position + 1) % IMAGE_SLICE_OBJECTS === 0) await this.#memory.clock.yield();
+        if ((position + 1) % WORK_SLICE_ITEMS === 0) await this.#memory.clock.yield();
         if (slot !== NONE) relist(this.#memory, slot);
       }
     }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { DeviceError, toDeviceError } from "../../errors.ts";
-import { IMAGE_SLICE_OBJECTS } from "../../limits.ts";
+import { WORK_SLICE_ITEMS } from "../../limits.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { FLAG, FLAG_BACKUP, NONE, SWAPPED } from "../../memory/object-table.ts";
 import type { Gt } from "../../submission/gt.ts";
@@ -98,7 +98,7 @@ async function slotsInOrder(memory: Memory): Promise<Int32Array> {
   let looked = 0;
   for (let slot = table.orderHead; slot !== NONE; slot = table.orderNext[slot]) {
     add(slot);
-    if (++looked % IMAGE_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (++looked % WORK_SLICE_ITEMS === 0) await memory.clock.yield();
   }
   assert.equal(count, table.count, "every object is a client's, the device's own, or a backup");
   return slots;
@@ -111,7 +111,7 @@ async function positionsInLists(memory: Memory): Promise<Int32Array> {
     let position = 0;
     for (const slot of region.lists.all()) {
       positions[slot] = position++;
-      if (position % IMAGE_SLICE_OBJECTS === 0) await memory.clock.yield();
+      if (position % WORK_SLICE_ITEMS === 0) await memory.clock.yield();
     }
   }
   return positions;

@@ -5,6 +5,7 @@
 import type { Clock } from "../../clock.ts";
 import { IMAGE_FRAME_BYTES, LABEL_LENGTH_MAX } from "../../limits.ts";
 import { UNKNOWN } from "../../memory/object-table.ts";
+import { WorkSlices } from "../../work-slices.ts";
 import { imageCorrupt } from "./errors.ts";
 import {
   BIT_CHECKSUM,
@@ -26,7 +27,6 @@ import { type Field, getNumber } from "./layout.ts";
 import { decodeContext, decodeExtent, type FrameRecord } from "./records.ts";
 import { framesOf } from "./sections.ts";
 import type { ImageTable } from "./table.ts";
-import { WorkSlices } from "./work-slices.ts";
 
 /** The largest code of an alignment: 2^52. */
 const ALIGNMENT_MAX = 53;

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../../clock.ts";
-import { CONTEXTS_MAX, IMAGE_SLICE_OBJECTS } from "../../limits.ts";
+import { CONTEXTS_MAX, WORK_SLICE_ITEMS } from "../../limits.ts";
 import {
   FLAG,
   FLAG_BACKUP,
@@ -33,7 +33,7 @@ export async function visitEntries(
   const owners = new Map<number, ImageObject>();
   const before = { CLIENT: 0, OWNED: 0, BACKUP: 0 };
   for (let index = 0; index < tables.objectCount; index++) {
-    if ((index + 1) % IMAGE_SLICE_OBJECTS === 0) await clock.yield();
+    if ((index + 1) % WORK_SLICE_ITEMS === 0) await clock.yield();
     const entry = tables.object(index);
     if (entry.kind === "OWNED" && !ofContexts.has(entry.id)) continue;
     if (entry.kind === "BACKUP" && isBackupOfSkipped(tables, ofContexts, entry)) continue;

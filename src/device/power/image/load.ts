@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../clock.ts";
 import { DeviceError, toDeviceError } from "../../errors.ts";
-import { CPU_SLICE_BYTES, IMAGE_SLICE_OBJECTS } from "../../limits.ts";
+import { CPU_SLICE_BYTES, WORK_SLICE_ITEMS } from "../../limits.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
 import type { FrameTarget, ImageObject, ImagePlace, ImageTables } from "./model.ts";
@@ -36,7 +36,7 @@ export async function loadImage(
   let bytesAtYield = 0;
   for (let index = 0; index < slots.length; index++) {
     // What is inside of one object is cut into slices by the image.
-    if ((index + 1) % IMAGE_SLICE_OBJECTS === 0 || loaded.bytes - bytesAtYield >= CPU_SLICE_BYTES) {
+    if ((index + 1) % WORK_SLICE_ITEMS === 0 || loaded.bytes - bytesAtYield >= CPU_SLICE_BYTES) {
       bytesAtYield = loaded.bytes;
       await options.clock.yield();
     }
@@ -61,7 +61,7 @@ export async function loadImage(
 export async function matchSlots(memory: Memory, tables: ImageTables): Promise<Int32Array> {
   const slots = new Int32Array(tables.objectCount).fill(NONE);
   for (let index = 0; index < slots.length; index++) {
-    if ((index + 1) % IMAGE_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if ((index + 1) % WORK_SLICE_ITEMS === 0) await memory.clock.yield();
     const entry = tables.object(index);
     slots[index] = findEntry(memory, entry, slots);
     if (slots[index] !== NONE && isSame(memory, slots[index], entry)) continue;

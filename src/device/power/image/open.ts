@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import { crc32cOf } from "../../hardware/crc32c.ts";
 import { IMAGE_WRITE_BYTES } from "../../limits.ts";
 import type { HashFactory } from "../../memory/memory.ts";
+import { WorkSlices } from "../../work-slices.ts";
 import { checkTables } from "./check.ts";
 import { decodeDevice } from "./device.ts";
 import { imageCorrupt, imageIncompatible } from "./errors.ts";
@@ -11,7 +12,6 @@ import { decodeHeader, digestOf, type ImageHeader, type ImageSection, sectionOf 
 import type { ImageDevice } from "./model.ts";
 import type { FrameCodec, ImageFile } from "./store.ts";
 import { bySection, ImageTable } from "./table.ts";
-import { WorkSlices } from "./work-slices.ts";
 
 export interface OpenImageOptions {
   readonly file: Pick<ImageFile, "read" | "sizeBytes">;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { DeviceFailpoints } from "../../failpoints.ts";
 import { crc32cOfZeroes } from "../../hardware/crc32c.ts";
 import { IMAGE_FRAME_OVERHEAD_BYTES } from "../../limits.ts";
+import { WorkSlices } from "../../work-slices.ts";
 import { imageCorrupt } from "./errors.ts";
 import { CODEC_RAW, FRAME_ZERO } from "./format.ts";
 import { recordCount, sectionOf } from "./header.ts";
@@ -12,7 +13,6 @@ import { type OpenImageOptions, openImage, readHeaderAndDevice } from "./open.ts
 import { decodeContext, type FrameRecord } from "./records.ts";
 import type { ImageFile } from "./store.ts";
 import type { ImageTable } from "./table.ts";
-import { WorkSlices } from "./work-slices.ts";
 
 export interface ReadImageOptions extends OpenImageOptions {
   readonly failpoints: DeviceFailpoints;

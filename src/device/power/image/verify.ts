@@ -3,12 +3,12 @@ import type { Clock } from "../../clock.ts";
 import { crc32cOf, crc32cOfZeroes } from "../../hardware/crc32c.ts";
 import { IMAGE_FRAME_OVERHEAD_BYTES } from "../../limits.ts";
 import type { HashFactory } from "../../memory/memory.ts";
+import { WorkSlices } from "../../work-slices.ts";
 import { imageCorrupt } from "./errors.ts";
 import { FRAME_ZERO } from "./format.ts";
 import { ImageInput } from "./input.ts";
 import { openImage } from "./open.ts";
 import type { FrameCodec, ImageDraft } from "./store.ts";
-import { WorkSlices } from "./work-slices.ts";
 
 export interface VerifyImageOptions {
   readonly file: Pick<ImageDraft, "read">;

@@ -8,6 +8,7 @@ import type { DeviceFailpoints } from "../../failpoints.ts";
 import { crc32cOf } from "../../hardware/crc32c.ts";
 import { IMAGE_DEVICE_BYTES_MAX, IMAGE_FRAME_BYTES, IMAGE_FRAME_OVERHEAD_BYTES } from "../../limits.ts";
 import type { HashFactory } from "../../memory/memory.ts";
+import { WorkSlices } from "../../work-slices.ts";
 import {
   CODEC_RAW,
   CONTEXT,
@@ -25,7 +26,6 @@ import type { ImageSource } from "./model.ts";
 import { ImageOutput } from "./output.ts";
 import { hasFrames, ImageSections } from "./sections.ts";
 import type { FrameCodec, ImageDraft } from "./store.ts";
-import { WorkSlices } from "./work-slices.ts";
 
 export interface WriteImageOptions {
   readonly source: ImageSource;

@@ -1,6 +1,6 @@
 /** Says when work on the main thread has lasted long enough to let others run. */
-import type { Clock } from "../../clock.ts";
-import { CPU_SLICE_BYTES, IMAGE_SLICE_OBJECTS } from "../../limits.ts";
+import type { Clock } from "./clock.ts";
+import { CPU_SLICE_BYTES, WORK_SLICE_ITEMS } from "./limits.ts";
 
 export class WorkSlices {
   readonly #clock: Clock;
@@ -15,7 +15,7 @@ export class WorkSlices {
   spend(bytes: number): boolean {
     this.#bytes += bytes;
     this.#items++;
-    return this.#bytes >= CPU_SLICE_BYTES || this.#items >= IMAGE_SLICE_OBJECTS;
+    return this.#bytes >= CPU_SLICE_BYTES || this.#items >= WORK_SLICE_ITEMS;
   }
 
   rest(): Promise<void> {
