@@ -6,12 +6,13 @@ import { WorkSlices } from "../../src/device/work-slices.ts";
 
 /** After how many pieces of `bytes` each it rests. */
 async function restsAfter(bytes: number, pieces: number): Promise<number[]> {
-  const slices = new WorkSlices(new VirtualClock({ settle: () => Promise.resolve() }));
+  const clock = new VirtualClock({ settle: () => new Promise((resolve) => setImmediate(resolve)) });
+  const slices = new WorkSlices(clock);
   const rests: number[] = [];
   for (let piece = 1; piece <= pieces; piece++) {
     if (!slices.spend(bytes)) continue;
     rests.push(piece);
-    await slices.rest();
+    await clock.run(slices.rest());
   }
   return rests;
 }
