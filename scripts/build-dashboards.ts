@@ -4,8 +4,8 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { DASHBOARDS } from "./dashboards/all.ts";
-import { toDashboard } from "./dashboards/frame.ts";
+import { DASHBOARDS } from "../docker/grafana/source/all.ts";
+import { toDashboard } from "../docker/grafana/source/frame.ts";
 
 const FOLDER = "docker/grafana/dashboards";
 const path = join(dirname(import.meta.dirname), FOLDER);
@@ -25,7 +25,9 @@ const stale = [...fresh.keys()].filter(
 if (superfluous.length + stale.length > 0) {
   if (process.argv.includes("--check")) {
     const names = [...stale, ...superfluous].join(", ");
-    process.stderr.write(`${FOLDER} is not what scripts/dashboards says (${names}): run npm run generate.\n`);
+    process.stderr.write(
+      `${FOLDER} is not what docker/grafana/source says (${names}): run npm run generate.\n`,
+    );
     process.exitCode = 1;
   } else {
     mkdirSync(path, { recursive: true });

@@ -9,8 +9,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { REGISTRY } from "../src/server/descriptors.ts";
-import { type Binding, readBindings } from "../src/server/http/bindings.ts";
+import { type Binding, readBindings } from "../src/contract/http-bindings.ts";
+import { REGISTRY } from "../src/contract/registry.ts";
 
 const ROOT = dirname(import.meta.dirname);
 /** Our own files, with what they import; vendored files are not ours to keep. */

@@ -1,6 +1,6 @@
 /**
  * Writes everything that is generated: TypeScript of the proto, the descriptor set, the OpenAPI document, the
- * microcode and the dashboards. With --check nothing is written; the exit code says whether what is committed is what
+ * microcode, the dashboards and the code map. With --check nothing is written; the exit code says whether what is committed is what
  * would be written.
  *
  * Needs nothing but node_modules: buf and ts-proto come as packages whose install scripts are not run.
@@ -15,9 +15,9 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { buildOpenApi } from "./openapi/document.ts";
 
 const ROOT = dirname(import.meta.dirname);
-const GEN = "src/server/gen";
+const GEN = "src/contract/gen";
 /** Each writes what it makes, or checks it, by the same rule as this one. */
-const OTHER_SCRIPTS = ["scripts/build-microcode.ts", "scripts/build-dashboards.ts"];
+const OTHER_SCRIPTS = ["scripts/build-microcode.ts", "scripts/build-dashboards.ts", "scripts/build-map.ts"];
 const NOTICE = "// Written by scripts/generate.ts. DO NOT EDIT.\n";
 
 /** ts-proto writes a file for every import; these are only annotations, which nothing reads as TypeScript. */
@@ -44,7 +44,7 @@ for (const script of OTHER_SCRIPTS) {
   if (result.status !== 0) fail(`${script} failed; its output is above.`);
 }
 
-/** Generates into `directory` and answers the path of what corresponds to src/server/gen. */
+/** Generates into `directory` and answers the path of what corresponds to src/contract/gen. */
 function generate(directory: string): string {
   buf("lint");
   buf("generate", "-o", directory);

@@ -3,7 +3,7 @@
  * those that are left out below with their reason. Needs no network, and writes nothing but what is wrong.
  */
 import { createConfig, lintFromString } from "@redocly/openapi-core";
-import { OPENAPI } from "../src/server/gen/openapi.ts";
+import { OPENAPI } from "../src/contract/gen/openapi.ts";
 
 const RULES = [
   "array-parameter-serialization",

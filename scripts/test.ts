@@ -1,7 +1,7 @@
 /**
  * `npm test`: the static checks, the tests of device and server, then those that need Prometheus, then engine, base image
  * and image, then the container tests. Everything runs even after a failure, so that one run tells all. Arguments go to vitest and narrow the run:
- * `npm test -- --project device`, `npm test -- test/server/content.test.ts`.
+ * `npm test -- --project device`, `npm test -- test/server/api/content.test.ts`.
  *
  * The last line is `N passed, N failed`, which CI reads. Passed are tests; failed are tests and whatever else went
  * wrong (a check, a file that did not load, the image), so that it never says 0 failed when the command fails.

@@ -1,6 +1,6 @@
 /**
  * Writes a hibernation image of the fixture device: `node scripts/write-image-fixture.ts FILE`. Run once for each version of
- * the format; what it wrote is committed, and read by test/device/image-golden.test.ts for ever.
+ * the format; what it wrote is committed, and read by test/device/image/image-golden.test.ts for ever.
  */
 import { writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";

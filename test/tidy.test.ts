@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "..");
 /** Files that are written by a program, not by hand. */
-const GENERATED = /^src\/server\/gen\/|microcode-binary\.ts$/;
+const GENERATED = /^src\/contract\/gen\/|microcode-binary\.ts$/;
 const files = globSync(
   [
     "src/**/*.{ts,js}",
@@ -21,7 +21,7 @@ const files = globSync(
   .map((file) => ({ file, text: readFileSync(join(ROOT, file), "utf8") }));
 
 /** Layers of the device from the bottom up: a file imports from its own layer and from those before it. */
-const LAYERS = ["leaf", "hardware", "memory", "submission", "power", "device"];
+const LAYERS = ["leaf", "hardware", "memory", "image", "submission", "power", "device"];
 /** Files beside the folders that put the layers together; every other file there is a leaf. */
 const COMPOSITION = ["src/device/device.ts", "src/device/mod.ts", "src/device/options.ts"];
 
@@ -71,13 +71,49 @@ describe("src/device", () => {
   });
 });
 
-describe("what speaks to daemons", () => {
-  const CONTRACT = /^src\/server\/(gen\/|descriptors\.ts$)/;
+describe("src/server", () => {
+  /** Rooms from the bottom up. Those of one storey may import each other, but no file may be in a circle. */
+  const STOREYS = [
+    ["limits.ts", "daemon-limits.ts"],
+    ["config", "machine"],
+    ["messages"],
+    ["api"],
+    ["events"],
+    ["auth"],
+    ["gate"],
+    ["metrics", "tracing"],
+    ["http", "grpc"],
+    ["daemon"],
+    ["torpord.ts", "main.js"],
+  ];
+  const server = files.filter(({ file }) => file.startsWith("src/server/"));
+  const storeyOf = (file: string) => {
+    const room = file.slice("src/server/".length).split("/")[0];
+    return STOREYS.findIndex((rooms) => rooms.includes(room));
+  };
 
+  test("has no room and no loose file that has no storey", () => {
+    expect(server.filter(({ file }) => storeyOf(file) < 0).map(({ file }) => file)).toEqual([]);
+  });
+
+  test("imports go down the storeys only, to the device and to the contract", () => {
+    const upward = server.flatMap(({ file, text }) =>
+      importsOf(file, text)
+        .filter((target) => !/^src\/(contract|device)\//.test(target))
+        .filter((target) => !target.startsWith("src/server/") || storeyOf(target) > storeyOf(file))
+        .map((target) => `${file} imports ${target}`),
+    );
+    expect(upward).toEqual([]);
+  });
+});
+
+describe("what speaks to daemons", () => {
   test.each([
-    ["src/client", (target: string) => target.startsWith("src/client/") || CONTRACT.test(target)],
-    ["src/cli", (target: string) => /^src\/(cli|client)\//.test(target)],
-  ])("%s imports nothing of the daemon but its contract", (folder, allowed) => {
+    ["src/contract", (target: string) => target.startsWith("src/contract/")],
+    ["src/client", (target: string) => /^src\/(client|contract)\//.test(target)],
+    ["src/cli", (target: string) => /^src\/(cli|client|contract)\//.test(target)],
+    ["packages", (target: string) => /^(packages|src\/client)\//.test(target)],
+  ])("%s imports nothing of the daemon", (folder, allowed) => {
     const foreign = files
       .filter(({ file }) => file.startsWith(`${folder}/`))
       .flatMap(({ file, text }) =>
@@ -87,6 +123,20 @@ describe("what speaks to daemons", () => {
       );
     expect(foreign).toEqual([]);
   });
+});
+
+test("no file is in a circle of imports, types included", () => {
+  const imports = new Map(files.map(({ file, text }) => [file, importsOf(file, text)]));
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(" > "));
+    if (done.has(file) || path.includes(file)) return;
+    for (const target of imports.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+  expect(circles).toEqual([]);
 });
 
 describe("every file", () => {

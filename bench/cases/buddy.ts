@@ -1,8 +1,8 @@
 /** The buddy allocator in a space of 16 GiB, against the same algorithm in C, which must place every block alike. */
 import assert from "node:assert/strict";
 import { GIB, KIB } from "../../src/device/limits.ts";
-import { BuddyAllocator, NO_BLOCKS } from "../../src/device/memory/buddy.ts";
-import type { BuddyRequest } from "../../src/device/memory/buddy-request.ts";
+import { BuddyAllocator, NO_BLOCKS } from "../../src/device/memory/buddy/buddy.ts";
+import type { BuddyRequest } from "../../src/device/memory/buddy/buddy-request.ts";
 import type { Benchmark } from "../harness/benchmark.ts";
 import { CProgram } from "../harness/c-program.ts";
 import type { Row } from "../harness/row.ts";

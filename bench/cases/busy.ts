@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { GIB, KIB, MIB } from "../../src/device/limits.ts";
 import type { Device } from "../../src/device/mod.ts";
-import { ImageDirectory } from "../../src/server/storage/image-directory.ts";
+import { ImageDirectory } from "../../src/server/machine/image-directory.ts";
 import { startTestDaemon, type TestDaemon } from "../../test/support/daemon.ts";
 import { BATCH_CALLS, type BatchCall } from "../harness/batch-wires.ts";
 import {

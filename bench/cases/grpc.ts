@@ -1,6 +1,6 @@
 /** Small answers over gRPC: the daemon's GetDevice against grpc-js alone with the same bytes. */
 import { Client, credentials } from "@grpc/grpc-js";
-import { GetDeviceRequest } from "../../src/server/gen/torpor/v1/device.ts";
+import { GetDeviceRequest } from "../../src/contract/gen/torpor/v1/device.ts";
 import { startBareServer } from "../harness/bare-server.ts";
 import type { Benchmark } from "../harness/benchmark.ts";
 import { startBenchDaemon } from "../harness/daemon.ts";

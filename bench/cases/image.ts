@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { MIB } from "../../src/device/limits.ts";
 import type { Device } from "../../src/device/mod.ts";
-import { ImageDirectory } from "../../src/server/storage/image-directory.ts";
+import { ImageDirectory } from "../../src/server/machine/image-directory.ts";
 import {
   bootBenchDevice,
   createObjects,

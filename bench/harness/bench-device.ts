@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { BATCH_OBJECTS_MAX, KIB } from "../../src/device/limits.ts";
 import { bootDevice, type Device, type DeviceOptions, type PhaseRecord } from "../../src/device/mod.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+import { systemClock } from "../../src/server/machine/system-clock.ts";
 
 export type BenchDeviceOptions = Pick<DeviceOptions, "smem" | "engines"> &
   Partial<DeviceOptions> & { readonly lmemBytes: number };
@@ -15,7 +15,7 @@ export function bootBenchDevice({ lmemBytes, ...options }: BenchDeviceOptions): 
     lmem: [{ sizeBytes: lmemBytes, minPageBytes: 4 * KIB }],
     engineForm: "threaded",
     clock: systemClock,
-    clockModule: new URL("../../src/server/monotonic-clock.ts", import.meta.url),
+    clockModule: new URL("../../src/server/machine/monotonic-clock.ts", import.meta.url),
     random: Math.random,
     emit: () => {},
     sha256: () => {

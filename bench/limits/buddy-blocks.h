@@ -1,5 +1,5 @@
 /*
- * Blocks of a space of chunks in C: splitting, merging and finding, as src/device/memory/buddy-blocks.ts does it, with
+ * Blocks of a space of chunks in C: splitting, merging and finding, as src/device/memory/buddy/buddy-blocks.ts does it, with
  * the same bytes of state, the same links and the same bitmaps with summaries. Words have 64 bits here, as C would have
  * them. What no mix of buddy.c asks for is left out: top-down, ranges of exactly the size, neighbours side by side.
  */

@@ -3,7 +3,7 @@
  * proto. What is not an RPC (health, metrics) is added by hand at the end.
  */
 import type { FileRegistry } from "@bufbuild/protobuf";
-import { type Binding, type PathSegment, readBindings } from "../../src/server/http/bindings.ts";
+import { type Binding, type PathSegment, readBindings } from "../../src/contract/http-bindings.ts";
 import { commentOf } from "./comments.ts";
 import { BODY_EXAMPLES, PATH_EXAMPLES } from "./examples.ts";
 import {

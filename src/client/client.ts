@@ -1,6 +1,6 @@
 /** The client: every method of the contract, content streams, events, and transitions as they run. */
-import type { Event } from "../server/gen/torpor/v1/event.ts";
-import type { Transition } from "../server/gen/torpor/v1/power.ts";
+import type { Event } from "../contract/gen/torpor/v1/event.ts";
+import type { Transition } from "../contract/gen/torpor/v1/power.ts";
 import { type CallOptions, Channel, type ConnectOptions } from "./channel.ts";
 import { type DownloadOptions, download, type UploadOptions, upload } from "./content.ts";
 import { type FollowOptions, followTransition } from "./follow-transition.ts";

@@ -1,7 +1,7 @@
 /** The content of objects: up and down as streams, a chunk at a time, at the pace of the slower side. */
 import { once } from "node:events";
 import type { ClientWritableStream } from "@grpc/grpc-js";
-import type { WriteObjectRequest } from "../server/gen/torpor/v1/memory.ts";
+import type { WriteObjectRequest } from "../contract/gen/torpor/v1/memory.ts";
 import type { CallOptions, Channel } from "./channel.ts";
 import { TorporError } from "./errors.ts";
 import { STREAM_IDLE_TIMEOUT_MS, UPLOAD_CHUNK_BYTES } from "./limits.ts";

@@ -1,5 +1,5 @@
 /** Lengths of time between numbers of milliseconds and google.protobuf.Duration. */
-import type { Duration } from "../server/gen/google/protobuf/duration.ts";
+import type { Duration } from "../contract/gen/google/protobuf/duration.ts";
 
 const MS_PER_SECOND = 1000;
 const NS_PER_MS = 1_000_000;

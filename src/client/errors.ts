@@ -1,8 +1,8 @@
 /** The error of every call, whatever failed: the daemon's own words, or why there are none. */
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
-import { Code } from "../server/gen/google/rpc/code.ts";
-import { ErrorInfo, RetryInfo } from "../server/gen/google/rpc/error_details.ts";
-import { Status } from "../server/gen/google/rpc/status.ts";
+import { Code } from "../contract/gen/google/rpc/code.ts";
+import { ErrorInfo, RetryInfo } from "../contract/gen/google/rpc/error_details.ts";
+import { Status } from "../contract/gen/google/rpc/status.ts";
 import { toMs } from "./durations.ts";
 
 /** Name of a google.rpc.Code, such as NOT_FOUND. */

@@ -1,7 +1,7 @@
 /** A transition while it runs. The one place that knows how its progress is learnt: by events, else by asking. */
 import { setTimeout as pause } from "node:timers/promises";
-import { type Event, Event_Type } from "../server/gen/torpor/v1/event.ts";
-import { type Transition, Transition_State, type TransitionPhase } from "../server/gen/torpor/v1/power.ts";
+import { type Event, Event_Type } from "../contract/gen/torpor/v1/event.ts";
+import { type Transition, Transition_State, type TransitionPhase } from "../contract/gen/torpor/v1/power.ts";
 import type { CallOptions } from "./channel.ts";
 import { TorporError } from "./errors.ts";
 import { TRANSITION_POLL_MS } from "./limits.ts";

@@ -9,8 +9,8 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
-import { REGISTRY } from "../server/descriptors.ts";
-import { Event } from "../server/gen/torpor/v1/event.ts";
+import { Event } from "../contract/gen/torpor/v1/event.ts";
+import { REGISTRY } from "../contract/registry.ts";
 import { type RequestOf, type ResponseOf, type UnaryMethod, unaryMethod } from "./methods.ts";
 
 export type { JsonObject, JsonValue } from "@bufbuild/protobuf";

@@ -1,10 +1,10 @@
 /** The methods of the contract, as generated: a method that is added to the proto is callable without a line here. */
 import assert from "node:assert/strict";
-import * as device from "../server/gen/torpor/v1/device.ts";
-import * as engine from "../server/gen/torpor/v1/engine.ts";
-import * as fault from "../server/gen/torpor/v1/fault.ts";
-import * as memory from "../server/gen/torpor/v1/memory.ts";
-import * as power from "../server/gen/torpor/v1/power.ts";
+import * as device from "../contract/gen/torpor/v1/device.ts";
+import * as engine from "../contract/gen/torpor/v1/engine.ts";
+import * as fault from "../contract/gen/torpor/v1/fault.ts";
+import * as memory from "../contract/gen/torpor/v1/memory.ts";
+import * as power from "../contract/gen/torpor/v1/power.ts";
 
 /** Every service in one: no two of their methods have the same name. */
 const METHODS = {

@@ -1,22 +1,22 @@
 /** What others may import: `import { connect, TorporError } from "torpor/client"`. See docs/client.md. */
-export { Duration } from "../server/gen/google/protobuf/duration.ts";
-export { Timestamp } from "../server/gen/google/protobuf/timestamp.ts";
-export { DState, SleepState } from "../server/gen/torpor/v1/common.ts";
-export { Context, Context_Priority } from "../server/gen/torpor/v1/context.ts";
-export { ResetDeviceRequest_Scope } from "../server/gen/torpor/v1/device.ts";
-export { Engine, Engine_Kind, Engine_State } from "../server/gen/torpor/v1/engine.ts";
-export { Event, Event_Type, Evicted_Cause } from "../server/gen/torpor/v1/event.ts";
-export { Failpoint, Failpoint_Action } from "../server/gen/torpor/v1/fault.ts";
-export { Fence, Fence_State } from "../server/gen/torpor/v1/fence.ts";
-export { Device, Device_PowerState } from "../server/gen/torpor/v1/gpu.ts";
-export { Image, Image_Codec, Image_State } from "../server/gen/torpor/v1/image.ts";
-export { Usage, Usage_Account } from "../server/gen/torpor/v1/memory.ts";
+export { Duration } from "../contract/gen/google/protobuf/duration.ts";
+export { Timestamp } from "../contract/gen/google/protobuf/timestamp.ts";
+export { DState, SleepState } from "../contract/gen/torpor/v1/common.ts";
+export { Context, Context_Priority } from "../contract/gen/torpor/v1/context.ts";
+export { ResetDeviceRequest_Scope } from "../contract/gen/torpor/v1/device.ts";
+export { Engine, Engine_Kind, Engine_State } from "../contract/gen/torpor/v1/engine.ts";
+export { Event, Event_Type, Evicted_Cause } from "../contract/gen/torpor/v1/event.ts";
+export { Failpoint, Failpoint_Action } from "../contract/gen/torpor/v1/fault.ts";
+export { Fence, Fence_State } from "../contract/gen/torpor/v1/fence.ts";
+export { Device, Device_PowerState } from "../contract/gen/torpor/v1/gpu.ts";
+export { Image, Image_Codec, Image_State } from "../contract/gen/torpor/v1/image.ts";
+export { Usage, Usage_Account } from "../contract/gen/torpor/v1/memory.ts";
 export {
   Object as MemoryObject,
   Object_Advice,
   Object_Flag,
   Object_State,
-} from "../server/gen/torpor/v1/object.ts";
+} from "../contract/gen/torpor/v1/object.ts";
 export {
   SuspendPlan,
   SuspendPlan_Share,
@@ -25,10 +25,10 @@ export {
   Transition_Kind,
   Transition_State,
   TransitionPhase,
-} from "../server/gen/torpor/v1/power.ts";
-export { Region, Region_Kind } from "../server/gen/torpor/v1/region.ts";
-export { RuntimePm, RuntimePm_Status } from "../server/gen/torpor/v1/runtime_pm.ts";
-export { WorkCommand } from "../server/gen/torpor/v1/work.ts";
+} from "../contract/gen/torpor/v1/power.ts";
+export { Region, Region_Kind } from "../contract/gen/torpor/v1/region.ts";
+export { RuntimePm, RuntimePm_Status } from "../contract/gen/torpor/v1/runtime_pm.ts";
+export { WorkCommand } from "../contract/gen/torpor/v1/work.ts";
 export type { CallOptions, ConnectOptions } from "./channel.ts";
 export { connect, TorporClient, type UnaryCalls } from "./client.ts";
 export type { DownloadOptions, UploadOptions } from "./content.ts";

@@ -1,7 +1,7 @@
 /** Events as they happen, over as many streams as that takes: where one is cut off, the next goes on. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { WatchEventsRequest } from "../server/gen/torpor/v1/device.ts";
-import { type Event, Event_Type } from "../server/gen/torpor/v1/event.ts";
+import type { WatchEventsRequest } from "../contract/gen/torpor/v1/device.ts";
+import { type Event, Event_Type } from "../contract/gen/torpor/v1/event.ts";
 import type { Channel } from "./channel.ts";
 import { isCutOff, TorporError, UNREACHABLE } from "./errors.ts";
 import { RECONNECT_DELAY_MS, RETRY_DELAY_MS_MAX, WATCH_RECONNECTS_MAX, WATCH_SILENCE_MS } from "./limits.ts";

@@ -16,12 +16,12 @@ export {
 } from "./failpoints.ts";
 export { formatBytes } from "./format.ts";
 export { DEFAULT_RATES, type RateLimits, type Rates } from "./hardware/rates.ts";
+export type { FrameCodec, ImageDraft, ImageFile, ImageState, ImageStore } from "./image/image-store.ts";
+export { describeImage, type ImageDescription } from "./image/reader.ts";
 export type { ChangeSource, ObjectChanges } from "./memory/changes.ts";
 export type { HashFactory } from "./memory/memory.ts";
 export type { ByteStore } from "./memory/swap.ts";
 export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";
-export { describeImage, type ImageDescription } from "./power/image/reader.ts";
-export type { FrameCodec, ImageDraft, ImageFile, ImageState, ImageStore } from "./power/image/store.ts";
 export { DEFAULT_POLICY, type PowerPolicy } from "./power/policy.ts";
 export type { RuntimePmSettings } from "./power/runtime-pm.ts";
 export type * from "./resource.ts";

@@ -1,10 +1,11 @@
 /**
- * Every limit of the wires, with its unit and its reason. What the device itself bounds is in `src/device/limits.ts`.
+ * Every limit of the wires and of who may come in, with its unit and its reason. What the device itself bounds is in `src/device/limits.ts`.
  */
 import assert from "node:assert/strict";
 import {
   BATCH_OBJECTS_MAX,
   CONTENT_CHUNK_BYTES_MAX,
+  HELD_COMMANDS_MAX,
   HOLD_TIMEOUT_MS,
   KIB,
   MIB,
@@ -160,6 +161,72 @@ export const TRACE_SENDS_MAX = 1 + Math.ceil(TRACE_QUEUE_SPANS_MAX / TRACE_BATCH
 /** Longest text in a span, such as a path; what is longer is cut: it comes from clients, and the queue keeps it. */
 export const TRACE_TEXT_LENGTH_MAX = 1_024;
 
+/**
+ * Unary calls in progress: well above the calls that one device holds during a transition, and few enough that their
+ * messages and answers fit the memory of a small machine, at some 64 KiB each.
+ */
+export const CALLS_IN_PROGRESS_MAX = 4096;
+
+/** Calls beyond that for what ends others (a cancel, a reset): the way out stays open. */
+export const CALLS_RESERVED = 64;
+
+/**
+ * Streams that are open: content, events and reflection. Each holds a chunk of content of at most 1 MiB, and as long as its
+ * client is there it may stand still.
+ */
+export const STREAMS_MAX = 1024;
+
+/** How often the delay of the event loop is looked at. Unit: milliseconds. */
+export const LOOP_SAMPLE_MS = 250;
+
+/** How finely it is measured: a timer of this length that comes late. Unit: milliseconds. */
+export const LOOP_RESOLUTION_MS = 20;
+
+/** Delay above which a call waits longer for its turn than its caller waits before it asks again. Unit: milliseconds. */
+export const LOOP_DELAY_MAX_MS = 500;
+
+/** Samples above it in a row that make an overload: a single one is a hiccup of the machine. */
+export const LOOP_SLOW_SAMPLES = 2;
+
+/** Largest rate of calls that can be asked for: far above what the daemon reaches. Unit: calls per second. */
+export const CALL_RATE_MAX = 1_000_000;
+
+/** Clients whose rate is counted: beyond it the one that was silent longest begins anew. */
+export const CALL_RATE_CLIENTS_MAX = 10_000;
+
+/** Longest request id that is taken from a caller. Unit: characters. */
+export const REQUEST_ID_LENGTH_MAX = 128;
+
+/** Longest name of a resource in the audit log. Unit: characters. */
+export const AUDIT_TEXT_LENGTH_MAX = 256;
+
+/** Calls of unknown callers, or beyond a limit, that the audit log shows; the others are counted. Unit: lines per second. */
+export const AUDIT_REFUSALS_PER_SECOND = 10;
+
+/** Tokens in a tokens file: each token that comes in is compared with all of them. */
+export const TOKENS_MAX = 1024;
+
+/** Client certificates that a tokens file gives a role. */
+export const CLIENTS_MAX = 4096;
+
+/** Longest name of a token or of a certificate's subject: it stands in each line of the audit log. Unit: characters. */
+export const NAME_LENGTH_MAX = 128;
+
+/** Longest token that is looked at: ours have 50 characters, and those of others are hashes too. Unit: characters. */
+export const TOKEN_LENGTH_MAX = 512;
+
+/** Random bytes of a token that we make: nobody guesses 256 bits. Unit: bytes. */
+export const TOKEN_BYTES = 32;
+
+/** Largest file with tokens, a certificate or a key: above any real one, so that a wrong path is seen. Unit: bytes. */
+export const SECRET_FILE_BYTES_MAX = 1024 * 1024;
+
+/** How often these files are looked at for changes: a token that is withdrawn is refused this soon. Unit: milliseconds. */
+export const SECRET_FILE_POLL_MS = 2_000;
+
+/** How long a client may take to agree on TLS, when nobody knows yet who it is. Unit: milliseconds. */
+export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
+
 assert(TRACE_BATCH_SPANS <= TRACE_QUEUE_SPANS_MAX, "a batch of spans fits the queue");
 assert(
   CONTENT_CHUNK_BYTES_DEFAULT <= CONTENT_CHUNK_BYTES_MAX,
@@ -184,4 +251,9 @@ assert(
 assert(
   CONTENT_IDLE_TIMEOUT_MS > HOLD_TIMEOUT_MS,
   "a stream that the device holds is not taken for a dead one",
+);
+
+assert(
+  CALLS_IN_PROGRESS_MAX > HELD_COMMANDS_MAX,
+  "a device that holds all the calls it can does not close the door",
 );

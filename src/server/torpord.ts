@@ -2,16 +2,16 @@
 import { constants, totalmem } from "node:os";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
 import { newToken } from "./auth/new-token.ts";
-import { type BuildInfo, readBuildInfo } from "./build-info.ts";
 import { type Config, type LoadedConfig, loadConfig } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { parseCommandLine } from "./config/flags.ts";
 import { formatListenAddress, type ListenAddress } from "./config/listen.ts";
 import type { LogLevel } from "./config/schema.ts";
-import type { RunningDaemon } from "./daemon.ts";
-import { giveBackMemory } from "./give-back.ts";
-import { checkMemoryLimit } from "./memory-limit.ts";
-import { StartError } from "./start-error.ts";
+import type { RunningDaemon } from "./daemon/daemon.ts";
+import { giveBackMemory } from "./daemon/give-back.ts";
+import { checkMemoryLimit } from "./daemon/memory-limit.ts";
+import { type BuildInfo, readBuildInfo } from "./machine/build-info.ts";
+import { StartError } from "./machine/start-error.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
@@ -49,7 +49,7 @@ async function main(build: BuildInfo): Promise<void> {
       process.stdout.write(loaded.printed);
       return;
     case "healthcheck": {
-      const { askHealth } = await import("./healthcheck.ts");
+      const { askHealth } = await import("./daemon/healthcheck.ts");
       const health = await askHealth(loaded.config.http, loaded.config.tls);
       if (health.ready) return;
       process.stderr.write(`torpord: ${health.why}\n`);
@@ -72,7 +72,7 @@ async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
   for (const warning of [...warnings, tooLarge ?? []].flat()) log.warn(warning);
   const firstSignal = waitForSignal(log);
   // Loaded here, because health checks and --help are many and need none of it.
-  const { startDaemon } = await import("./daemon.ts");
+  const { startDaemon } = await import("./daemon/daemon.ts");
   // Sockets are made with the mode that this leaves them.
   process.umask(PRIVATE_UMASK);
   const daemon = await startOrExit(() => startDaemon(config, { log, build }), log);

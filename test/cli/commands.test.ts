@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { REGISTRY } from "../../src/server/descriptors.ts";
+import { REGISTRY } from "../../src/contract/registry.ts";
 import { type CliOptions, type CliResult, runCli } from "../support/cli.ts";
 import { startTestDaemon, type TestDaemon } from "../support/daemon.ts";
 

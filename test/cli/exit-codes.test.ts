@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EXIT, exitCodeOf } from "../../src/cli/exit-codes.ts";
 import { codeName } from "../../src/client/mod.ts";
-import { Code } from "../../src/server/gen/google/rpc/code.ts";
+import { Code } from "../../src/contract/gen/google/rpc/code.ts";
 import { runCli } from "../support/cli.ts";
 import { startTestDaemon, type TestDaemon } from "../support/daemon.ts";
 

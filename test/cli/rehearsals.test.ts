@@ -55,7 +55,7 @@ describe("a rehearsal", () => {
   it("is under every heading that promises one", () => {
     const headings = new Set(REHEARSALS.map(({ heading }) => heading));
     const promised = PAGE.match(/^## .*/gm) ?? [];
-    // A power cut needs a daemon that ends: test/server/crash-matrix.test.ts has these.
+    // A power cut needs a daemon that ends: test/server/daemon/crash-matrix.test.ts has these.
     expect(promised.filter((heading) => !headings.has(heading))).toEqual(["## A machine that loses power"]);
   });
 

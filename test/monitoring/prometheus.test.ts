@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { z } from "zod";
-import { DeviceServiceClient } from "../../src/server/gen/torpor/v1/device.ts";
+import { DeviceServiceClient } from "../../src/contract/gen/torpor/v1/device.ts";
 import { DaemonProcess } from "../support/daemon-process.ts";
 import {
   labelValuesOf,

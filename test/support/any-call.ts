@@ -1,8 +1,8 @@
 /** Any RPC over either wire with given credentials, for tests that walk over all of them. */
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type ChannelCredentials, Client, status as grpcStatus, Metadata } from "@grpc/grpc-js";
-import { REGISTRY } from "../../src/server/descriptors.ts";
-import { readBindings } from "../../src/server/http/bindings.ts";
+import { readBindings } from "../../src/contract/http-bindings.ts";
+import { REGISTRY } from "../../src/contract/registry.ts";
 import { decodeStatus } from "./grpc-errors.ts";
 
 /** How a call ended: the name of its code, and its reason when it failed. */

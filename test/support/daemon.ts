@@ -1,7 +1,7 @@
 /** A daemon inside the test's process, on ports that the system chose. */
 import assert from "node:assert/strict";
 import { type Config, loadConfig } from "../../src/server/config/config.ts";
-import { type DaemonOptions, type RunningDaemon, startDaemon } from "../../src/server/daemon.ts";
+import { type DaemonOptions, type RunningDaemon, startDaemon } from "../../src/server/daemon/daemon.ts";
 
 export interface TestDaemon extends AsyncDisposable {
   readonly daemon: RunningDaemon;

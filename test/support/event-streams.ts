@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import { fromBinary, fromJson, type JsonObject, toBinary, toJson } from "@bufbuild/protobuf";
 import type { Client } from "@grpc/grpc-js";
-import { REGISTRY } from "../../src/server/descriptors.ts";
+import { REGISTRY } from "../../src/contract/registry.ts";
 import { failureFrom, type RefusedCall, refusedByBody } from "./wires.ts";
 
 /** An event in proto3 JSON, the same from both wires. */

@@ -15,7 +15,7 @@ import type {
   SuspendPlan,
   TransitionResource,
 } from "../../src/device/resource.ts";
-import type { DeviceHandle } from "../../src/server/devices.ts";
+import type { DeviceHandle } from "../../src/server/api/devices.ts";
 
 type Handlers = { readonly [T in CommandType]: (command: CommandOf<T>) => Results[T] | Promise<Results[T]> };
 

@@ -1,6 +1,6 @@
 /** A store of hibernation images of which tests say what it holds. */
 import { DeviceError } from "../../src/device/mod.ts";
-import type { ImageCatalogue, ImageFacts, ImageRecord } from "../../src/server/images.ts";
+import type { ImageCatalogue, ImageFacts, ImageRecord } from "../../src/server/machine/image-catalogue.ts";
 
 export const IMAGE_FACTS: ImageFacts = {
   formatVersion: "1.0",

@@ -1,5 +1,5 @@
 /**
- * The device of test/device/images/device-1.0.image.gz. An image that was written once is kept for ever: this says what was
+ * The device of test/device/image/images/device-1.0.image.gz. An image that was written once is kept for ever: this says what was
  * put on the device then, so it is never changed; a later format adds its own.
  */
 import type { MemoryImageStore } from "./image-store.ts";

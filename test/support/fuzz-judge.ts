@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Metadata } from "@grpc/grpc-js";
 import { status as grpcStatus } from "@grpc/grpc-js";
-import { kindOf, type WireReason } from "../../src/server/errors.ts";
+import { kindOf, type WireReason } from "../../src/server/messages/wire-error.ts";
 import { decodeStatus } from "./grpc-errors.ts";
 
 const PAGE = readFileSync(join(import.meta.dirname, "../../docs/errors.md"), "utf8");

@@ -5,7 +5,7 @@
  */
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import type { Binding } from "../../src/server/http/bindings.ts";
+import type { Binding } from "../../src/contract/http-bindings.ts";
 
 export type FuzzValue = string | number | bigint | boolean | Uint8Array | FuzzValue[] | FuzzMessage;
 /** By the names of the proto. Fields of a oneof may be there together. */

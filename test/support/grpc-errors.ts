@@ -1,8 +1,8 @@
 /** What comes with an error over gRPC, decoded. */
 import assert from "node:assert/strict";
 import type { ServiceError } from "@grpc/grpc-js";
-import { ErrorInfo, RetryInfo } from "../../src/server/gen/google/rpc/error_details.ts";
-import { Status } from "../../src/server/gen/google/rpc/status.ts";
+import { ErrorInfo, RetryInfo } from "../../src/contract/gen/google/rpc/error_details.ts";
+import { Status } from "../../src/contract/gen/google/rpc/status.ts";
 
 const TYPE_PREFIX = "type.googleapis.com/google.rpc.";
 

@@ -1,7 +1,7 @@
 /** Image directories for tests, and their file system made to fail: at one call, or from one call on, as a kill would. */
 import { DeviceError } from "../../src/device/mod.ts";
-import { ImageDirectory, type ImageDirectoryOptions } from "../../src/server/storage/image-directory.ts";
-import { type ImageFileSystem, imageFileSystem } from "../../src/server/storage/image-file-system.ts";
+import { ImageDirectory, type ImageDirectoryOptions } from "../../src/server/machine/image-directory.ts";
+import { type ImageFileSystem, imageFileSystem } from "../../src/server/machine/image-file-system.ts";
 
 /** An error as the system gives it. */
 export function systemError(code: string): Error {

@@ -3,7 +3,6 @@ import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
 import { crc32c } from "@node-rs/crc32";
 import { type DeviceFailpoints, NO_FAILPOINTS } from "../../src/device/failpoints.ts";
-import type { Clock, FrameCodec } from "../../src/device/mod.ts";
 import type {
   FrameSource,
   FrameTarget,
@@ -12,10 +11,11 @@ import type {
   ImageObject,
   ImageSource,
   ImageTables,
-} from "../../src/device/power/image/model.ts";
-import { readImage } from "../../src/device/power/image/reader.ts";
-import { type ImageSummary, writeImage } from "../../src/device/power/image/writer.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+} from "../../src/device/image/image-model.ts";
+import { readImage } from "../../src/device/image/reader.ts";
+import { type ImageSummary, writeImage } from "../../src/device/image/writer.ts";
+import type { Clock, FrameCodec } from "../../src/device/mod.ts";
+import { systemClock } from "../../src/server/machine/system-clock.ts";
 import { fileOf, MemoryImage } from "./memory-image.ts";
 import { sha256 } from "./test-device.ts";
 

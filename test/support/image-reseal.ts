@@ -8,8 +8,8 @@ import {
   SECTION,
   SECTION_NAMES,
   type SectionName,
-} from "../../src/device/power/image/format.ts";
-import { type Field, getNumber, putNumber } from "../../src/device/power/image/layout.ts";
+} from "../../src/device/image/image-format.ts";
+import { type Field, getNumber, putNumber } from "../../src/device/image/layout.ts";
 
 /** Where a section of an image is, by its header. */
 export function sectionAt(

@@ -1,12 +1,12 @@
 /** Hibernation without a file: images that stay in memory, devices that lose everything, and what two of them show. */
 import { PowerRail } from "../../src/device/hardware/rail.ts";
+import type { ImageObject, ImageSource, ImageTables } from "../../src/device/image/image-model.ts";
 import { NONE } from "../../src/device/memory/object-table.ts";
 import { emptyTally } from "../../src/device/memory/tally.ts";
 import { DeviceError } from "../../src/device/mod.ts";
 import { adoptImage } from "../../src/device/power/image/adopt.ts";
 import { captureImage, type ImagedDevice } from "../../src/device/power/image/capture.ts";
 import { loadImage } from "../../src/device/power/image/load.ts";
-import type { ImageObject, ImageSource, ImageTables } from "../../src/device/power/image/model.ts";
 import { restoreRegions } from "../../src/device/power/restore.ts";
 import { type Checksums, takeChecksums } from "../../src/device/power/verify.ts";
 import { hashOf, seededRandom, type VirtualDevice } from "./test-device.ts";

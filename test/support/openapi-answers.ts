@@ -1,9 +1,9 @@
 /** Whether what the daemon answers over REST is what the OpenAPI document says that it answers. */
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { openApiPath } from "../../scripts/openapi/document.ts";
-import { REGISTRY } from "../../src/server/descriptors.ts";
-import { OPENAPI } from "../../src/server/gen/openapi.ts";
-import { readBindings } from "../../src/server/http/bindings.ts";
+import { OPENAPI } from "../../src/contract/gen/openapi.ts";
+import { readBindings } from "../../src/contract/http-bindings.ts";
+import { REGISTRY } from "../../src/contract/registry.ts";
 
 interface Described {
   readonly content?: Readonly<Record<string, { readonly schema?: unknown }>>;

@@ -11,7 +11,7 @@ import {
   type Results,
   VirtualClock,
 } from "../../src/device/mod.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+import { systemClock } from "../../src/server/machine/system-clock.ts";
 
 export const MIB = 1024 * 1024;
 export const KIB = 1024;
@@ -95,7 +95,7 @@ export async function bootThreaded(options: Partial<DeviceOptions> = {}): Promis
     emit: (event) => void events.push(event),
     engineForm: "threaded",
     clock: systemClock,
-    clockModule: new URL("../../src/server/monotonic-clock.ts", import.meta.url),
+    clockModule: new URL("../../src/server/machine/monotonic-clock.ts", import.meta.url),
     ...options,
   });
   return withHelpers(device, events, (promise) => promise);

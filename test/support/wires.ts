@@ -11,22 +11,22 @@ import {
 } from "@grpc/grpc-js";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
+import { DeviceServiceClient } from "../../src/contract/gen/torpor/v1/device.ts";
+import { MemoryServiceClient } from "../../src/contract/gen/torpor/v1/memory.ts";
+import { PowerServiceClient } from "../../src/contract/gen/torpor/v1/power.ts";
+import { type Binding, readBindings } from "../../src/contract/http-bindings.ts";
+import { REGISTRY } from "../../src/contract/registry.ts";
 import type { Failpoints } from "../../src/device/mod.ts";
+import type { DeviceHandle, DeviceRegistry } from "../../src/server/api/devices.ts";
+import { RequestLedger } from "../../src/server/api/idempotency.ts";
 import { Authenticator } from "../../src/server/auth/authenticator.ts";
-import { REGISTRY } from "../../src/server/descriptors.ts";
-import type { DeviceHandle, DeviceRegistry } from "../../src/server/devices.ts";
 import { EventHub } from "../../src/server/events/event-hub.ts";
 import { Gate, type GateOptions } from "../../src/server/gate/gate.ts";
-import { DeviceServiceClient } from "../../src/server/gen/torpor/v1/device.ts";
-import { MemoryServiceClient } from "../../src/server/gen/torpor/v1/memory.ts";
-import { PowerServiceClient } from "../../src/server/gen/torpor/v1/power.ts";
+import type { CallEnd, HttpEnd } from "../../src/server/gate/observer.ts";
 import { buildGrpc, type GrpcWire } from "../../src/server/grpc/build.ts";
-import { type Binding, readBindings } from "../../src/server/http/bindings.ts";
 import { buildHttp, type HttpDeps } from "../../src/server/http/build.ts";
-import { RequestLedger } from "../../src/server/idempotency.ts";
-import type { ImageCatalogue } from "../../src/server/images.ts";
-import type { CallEnd, HttpEnd } from "../../src/server/observer.ts";
-import { systemClock } from "../../src/server/system-clock.ts";
+import type { ImageCatalogue } from "../../src/server/machine/image-catalogue.ts";
+import { systemClock } from "../../src/server/machine/system-clock.ts";
 import { type DecodedStatus, statusOf } from "./grpc-errors.ts";
 
 /**

@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import type { MemoryBank } from "../hardware/bank.ts";
 import { WALK_SLICE_OBJECTS } from "../limits.ts";
 import type { Extent, RegionKind, RegionResource } from "../resource.ts";
-import { BuddyAllocator, NO_BLOCKS } from "./buddy.ts";
-import type { BuddyRequest } from "./buddy-request.ts";
+import { BuddyAllocator, NO_BLOCKS } from "./buddy/buddy.ts";
+import type { BuddyRequest } from "./buddy/buddy-request.ts";
 import { RegionLists } from "./lists.ts";
 import { NONE, type ObjectTable } from "./object-table.ts";
 

@@ -2,7 +2,7 @@
 import { settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import { PREPARE_DRAIN_TIMEOUT_MS } from "../limits.ts";
-import { deleteEverything } from "../memory/factory.ts";
+import { deleteEverything } from "../memory/delete-everything.ts";
 import type { Parts } from "./parts.ts";
 import { recoverRegions } from "./restore.ts";
 import { allowSwap } from "./suspend-sequence.ts";

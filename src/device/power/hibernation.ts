@@ -4,21 +4,21 @@
  */
 import assert from "node:assert/strict";
 import { DeviceError, toDeviceError } from "../errors.ts";
-import { deleteEverything } from "../memory/factory.ts";
+import { boundedStore } from "../image/bounded-store.ts";
+import type { ImageDevice, ImageSource, ImageTables } from "../image/image-model.ts";
+import type { FrameCodec, ImageDraft, ImageStore } from "../image/image-store.ts";
+import { readImage } from "../image/reader.ts";
+import { verifyImage } from "../image/verify-image.ts";
+import { writeImage } from "../image/writer.ts";
+import { deleteEverything } from "../memory/delete-everything.ts";
 import type { Memory } from "../memory/memory.ts";
 import { count } from "../memory/tally.ts";
 import type { PowerState } from "../resource.ts";
 import { adoptImage } from "./image/adopt.ts";
 import { imageBytesMaxOf } from "./image/amounts.ts";
-import { boundedStore } from "./image/bounded-store.ts";
 import { captureImage, describeImagedDevice, type ImagedDevice } from "./image/capture.ts";
 import { compareDevices, requireCompatible } from "./image/compatibility.ts";
 import { loadImage, matchSlots } from "./image/load.ts";
-import type { ImageDevice, ImageSource, ImageTables } from "./image/model.ts";
-import { readImage } from "./image/reader.ts";
-import type { FrameCodec, ImageDraft, ImageStore } from "./image/store.ts";
-import { verifyImage } from "./image/verify.ts";
-import { writeImage } from "./image/writer.ts";
 import { recoverRegions } from "./restore.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 import type { Checksums } from "./verify.ts";

@@ -5,11 +5,11 @@
 import type { CancelTransition, ListTransitions, Resume, Suspend } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
+import type { ImageDevice } from "../image/image-model.ts";
 import { TRANSITION_END_WAIT_MS } from "../limits.ts";
 import type { DState, PowerState, SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
 import { runFactoryReset } from "./factory-reset.ts";
 import { requireRules } from "./image/compatibility.ts";
-import type { ImageDevice } from "./image/model.ts";
 import { resumeOrKeep, suspendOrRecover } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
 import { planSuspend } from "./plan.ts";

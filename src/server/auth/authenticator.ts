@@ -1,9 +1,9 @@
 /** Who calls: tells callers apart by token or by client certificate, the same for both wires. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { PeerCertificate } from "node:tls";
-import { WireError } from "../errors.ts";
-import { TOKEN_LENGTH_MAX } from "./limits.ts";
-import type { Role } from "./role.ts";
+import type { Role } from "../config/role.ts";
+import { TOKEN_LENGTH_MAX } from "../limits.ts";
+import { WireError } from "../messages/wire-error.ts";
 import type { Token, TokenTable } from "./token-file.ts";
 
 /** What a call brings that says who makes it. */

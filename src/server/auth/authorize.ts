@@ -1,7 +1,8 @@
 /** Whether a caller may do what they ask for. */
-import { WireError } from "../errors.ts";
+
+import { covers, type Role } from "../config/role.ts";
+import { WireError } from "../messages/wire-error.ts";
 import type { Caller } from "./authenticator.ts";
-import { covers, type Role } from "./role.ts";
 
 /** @param what the subject of the sentence that refuses. @throws WireError PERMISSION_DENIED */
 export function requireRole({ name, role }: Caller, needed: Role, what: string): void {

@@ -1,7 +1,7 @@
 /** Makes a token: the secret for its owner, and the item for the tokens file. */
 import { createHash, randomBytes } from "node:crypto";
-import { TOKEN_BYTES } from "./limits.ts";
-import type { Role } from "./role.ts";
+import type { Role } from "../config/role.ts";
+import { TOKEN_BYTES } from "../limits.ts";
 
 export interface NewToken {
   /** To be given to its owner; it is kept nowhere. The prefix lets scanners for secrets find it in the wrong place. */

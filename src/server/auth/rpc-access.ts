@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { REGISTRY } from "../descriptors.ts";
-import { ResetDeviceRequest, ResetDeviceRequest_Scope } from "../gen/torpor/v1/device.ts";
-import { decodeMessage } from "../rpc.ts";
-import type { Role } from "./role.ts";
+import { ResetDeviceRequest, ResetDeviceRequest_Scope } from "../../contract/gen/torpor/v1/device.ts";
+import { REGISTRY } from "../../contract/registry.ts";
+import { decodeMessage } from "../api/rpc.ts";
+import type { Role } from "../config/role.ts";
 
 interface RpcAccess {
   /** The least role that may call it; undefined for what anybody may, authenticated or not. */

@@ -3,9 +3,9 @@ import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { isLoopback, loopbackRefusal } from "../config/listen.ts";
+import { parseTlsFiles, type ServerTls, tlsFiles } from "../machine/tls-material.ts";
+import { WatchedFiles } from "../machine/watched-files.ts";
 import { Authenticator } from "./authenticator.ts";
-import { parseTlsFiles, type ServerTls, tlsFiles } from "./tls-material.ts";
-import { WatchedFiles } from "./watched-files.ts";
 
 type SecurityConfig = Pick<Config, "tokensFile" | "tls" | "http" | "grpc" | "insecureListen">;
 

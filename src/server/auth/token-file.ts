@@ -1,8 +1,8 @@
 /** The tokens file: who may come in, and with which role. YAML, of which JSON is a part. Tokens are in it as hashes. */
 import { isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
-import { CLIENTS_MAX, NAME_LENGTH_MAX, TOKENS_MAX } from "./limits.ts";
-import { ROLES, type Role } from "./role.ts";
+import { ROLES, type Role } from "../config/role.ts";
+import { CLIENTS_MAX, NAME_LENGTH_MAX, TOKENS_MAX } from "../limits.ts";
 
 export interface Token {
   /** Who has it, for the audit log. */

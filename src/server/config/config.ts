@@ -5,8 +5,8 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { RateLimits, RuntimePmSettings } from "../../device/mod.ts";
 import { DEFAULT_POLICY, type PowerPolicy } from "../../device/power/policy.ts";
-import type { TlsPaths } from "../auth/tls-material.ts";
 import { CONFIG_FILE_BYTES_MAX } from "../daemon-limits.ts";
+import type { TlsPaths } from "../machine/tls-material.ts";
 import { ConfigError } from "./config-error.ts";
 import { CONFIG_FILE_VARIABLE, type Environment, readEnvironment, unknownVariables } from "./environment.ts";
 import type { FailpointSpec } from "./failpoint-spec.ts";
@@ -14,7 +14,8 @@ import { readConfigText } from "./file.ts";
 import type { CommandLine } from "./flags.ts";
 import type { ListenAddress } from "./listen.ts";
 import { CONFIG_KEYS, printSetting } from "./options.ts";
-import { type ConfigKey, type LogLevel, type Problem, readSettings, type Settings } from "./schema.ts";
+import { readSettings } from "./read-settings.ts";
+import type { ConfigKey, LogLevel, Problem, Settings } from "./schema.ts";
 import type { FoundValues } from "./source.ts";
 import { yaml } from "./yaml.ts";
 

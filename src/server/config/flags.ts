@@ -1,10 +1,11 @@
 /** The command line: its flags and what it asks for. */
 import { Command, CommanderError, Option } from "commander";
-import { NAME_LENGTH_MAX } from "../auth/limits.ts";
-import { ROLES, type Role } from "../auth/role.ts";
+import { NAME_LENGTH_MAX } from "../limits.ts";
 import { ConfigError } from "./config-error.ts";
 import { CONFIG_KEYS, flagName, OPTIONS, printSetting, SWITCH } from "./options.ts";
-import { type ConfigKey, defaultSettings, type Settings } from "./schema.ts";
+import { defaultSettings } from "./read-settings.ts";
+import { ROLES, type Role } from "./role.ts";
+import type { ConfigKey, Settings } from "./schema.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
 
 export interface CommandLine {

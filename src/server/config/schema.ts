@@ -4,7 +4,6 @@
  *
  * Problems are the rest of a sentence that begins with the key and the value found.
  */
-import assert from "node:assert/strict";
 import { KIB, LOCAL_REGIONS_MAX, MIB, RATE_LIMIT_MIN } from "../../device/limits.ts";
 import {
   ALLOWED_HOSTS_MAX,
@@ -13,14 +12,12 @@ import {
   KEEP_IMAGES_MAX,
   RESOURCE_ATTRIBUTES_MAX,
 } from "../daemon-limits.ts";
-import { CALL_RATE_MAX } from "../gate/limits.ts";
-import { DURATION_MS_MAX } from "../limits.ts";
-import { problemsBetween } from "./conflicts.ts";
+import { CALL_RATE_MAX, DURATION_MS_MAX } from "../limits.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { failpointSpecs } from "./failpoints.ts";
 import { type ListenAddress, parseListenAddress } from "./listen.ts";
 import { POLICY_KNOBS, type PolicyChange, readPolicyChange } from "./policy.ts";
-import { count, flag, list, oneOf, path, type Reader, type Refuse, text } from "./reader.ts";
+import { count, flag, list, oneOf, path, type Reader, text } from "./reader.ts";
 import { formatSize, parseSize } from "./size.ts";
 import { collector, resourceAttribute } from "./tracing.ts";
 
@@ -110,42 +107,12 @@ export type Settings = {
 export type LogLevel = Settings["logLevel"];
 
 /** The same table, in a form in which a key's type says what its value is. */
-const SETTINGS: { readonly [K in ConfigKey]: Setting<Settings[K]> } = TABLE;
+export const SETTINGS: { readonly [K in ConfigKey]: Setting<Settings[K]> } = TABLE;
 
 /** What is wrong with a setting, or with one item of it. */
 export interface Problem {
   readonly path: readonly [ConfigKey, ...(readonly number[])];
   readonly message: string;
-}
-
-const KEYS = Object.keys(SETTINGS).filter((key): key is ConfigKey => Object.hasOwn(SETTINGS, key));
-
-/** Reads what was found of each setting; what is undefined has its default. There are settings, or there are problems. */
-export function readSettings(
-  found: Partial<Readonly<Record<ConfigKey, unknown>>>,
-): { readonly settings: Settings } | { readonly problems: readonly Problem[] } {
-  const problems: Problem[] = [];
-  const settings: { -readonly [K in ConfigKey]?: Settings[K] | undefined } = {};
-  function read<K extends ConfigKey>(key: K): void {
-    const refuse: Refuse = (message, ...path) => void problems.push({ path: [key, ...path], message });
-    const value = found[key];
-    settings[key] = value === undefined ? SETTINGS[key].fallback : SETTINGS[key].read(value, refuse);
-  }
-  for (const key of KEYS) read(key);
-  if (!isComplete(settings)) return { problems };
-  problems.push(...problemsBetween(settings));
-  return problems.length === 0 ? { settings } : { problems };
-}
-
-/** What the settings are where nothing is said at all. */
-export function defaultSettings(): Settings {
-  const read = readSettings({});
-  assert("settings" in read, "the defaults fit together");
-  return read.settings;
-}
-
-function isComplete(settings: { readonly [K in ConfigKey]?: Settings[K] | undefined }): settings is Settings {
-  return KEYS.every((key) => settings[key] !== undefined);
 }
 
 function setting<T>(read: Reader<T>, fallback: NoInfer<T>): Setting<T> {

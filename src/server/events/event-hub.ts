@@ -2,7 +2,6 @@
 import type { Clock, Timer } from "../../device/clock.ts";
 import type { EventSink } from "../../device/events.ts";
 import type { Failpoints } from "../../device/failpoints.ts";
-import { WireError } from "../errors.ts";
 import {
   EVENT_LOG_BYTES_MAX,
   EVENT_LOG_EVENTS_MAX,
@@ -12,6 +11,7 @@ import {
   WATCH_BACKLOG_EVENTS_MAX,
   WATCHERS_MAX,
 } from "../limits.ts";
+import { WireError } from "../messages/wire-error.ts";
 import { EventLog, type ToldEvent } from "./event-log.ts";
 import { Recorder, type WatchedDevice } from "./recorder.ts";
 import { expired, Watcher, type WatchOptions } from "./watcher.ts";

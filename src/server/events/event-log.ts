@@ -1,6 +1,6 @@
 /** The log of events: the newest of all devices, numbered without a gap, bounded by number and by bytes. */
 import assert from "node:assert/strict";
-import type { Event_Type } from "../gen/torpor/v1/event.ts";
+import type { Event_Type } from "../../contract/gen/torpor/v1/event.ts";
 
 /** An event as it goes out. */
 export interface ToldEvent {

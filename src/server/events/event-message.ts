@@ -1,10 +1,11 @@
 /** Events as messages of the wires. */
+
+import { Event, Event_Type, Evicted_Cause } from "../../contract/gen/torpor/v1/event.ts";
 import type { EvictionCause } from "../../device/events.ts";
 import type { ObjectResource } from "../../device/resource.ts";
-import { Event, Event_Type, Evicted_Cause } from "../gen/torpor/v1/event.ts";
-import { toTimestamp } from "../handlers/convert.ts";
-import { deviceName } from "../handlers/names.ts";
 import { EVENT_EXTENTS_MAX, EVENT_OBJECTS_MAX } from "../limits.ts";
+import { toTimestamp } from "../messages/convert.ts";
+import { deviceName } from "../messages/resource-names.ts";
 import type { ToldEvent } from "./event-log.ts";
 
 export type Payload = NonNullable<Event["payload"]>;

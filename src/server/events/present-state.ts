@@ -1,11 +1,12 @@
 /** The present state of a device, told as if it came about now: what a stream of events begins with. */
+
+import { Event_Type } from "../../contract/gen/torpor/v1/event.ts";
 import type { Clock } from "../../device/clock.ts";
 import { PAGE_SIZE_MAX } from "../../device/limits.ts";
-import type { DeviceHandle } from "../devices.ts";
-import { Event_Type } from "../gen/torpor/v1/event.ts";
-import { encodeDevice, encodeObject } from "../handlers/encode.ts";
-import { encodeContext } from "../handlers/encode-engine.ts";
+import type { DeviceHandle } from "../api/devices.ts";
 import { EVENT_OBJECTS_MAX } from "../limits.ts";
+import { encodeDevice, encodeObject } from "../messages/encode.ts";
+import { encodeContext } from "../messages/encode-engine.ts";
 import type { ToldEvent } from "./event-log.ts";
 import { eventGroups, makeEvent } from "./event-message.ts";
 

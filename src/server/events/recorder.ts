@@ -3,17 +3,18 @@
  * objects until then. Objects, contexts and devices are read when they are written down, so an event is never older
  * than what it stands for. It works behind the devices' backs, a slice at a time.
  */
+
+import { Device } from "../../contract/gen/torpor/v1/gpu.ts";
 import type { Clock, Timer } from "../../device/clock.ts";
 import type { DeviceEvent } from "../../device/events.ts";
 import { type ChangeSource, type ContextResource, DeviceError } from "../../device/mod.ts";
-import type { DeviceHandle } from "../devices.ts";
-import { Device } from "../gen/torpor/v1/gpu.ts";
-import { toInt64 } from "../handlers/convert.ts";
-import { encodeDevice, encodeObject } from "../handlers/encode.ts";
-import { encodeContext } from "../handlers/encode-engine.ts";
-import { encodePhase, encodeTransition } from "../handlers/encode-transition.ts";
-import { childName, failpointName, imageName } from "../handlers/names.ts";
+import type { DeviceHandle } from "../api/devices.ts";
 import { EVENT_GATHER_MS, EVENT_OBJECTS_MAX } from "../limits.ts";
+import { toInt64 } from "../messages/convert.ts";
+import { encodeDevice, encodeObject } from "../messages/encode.ts";
+import { encodeContext } from "../messages/encode-engine.ts";
+import { encodePhase, encodeTransition } from "../messages/encode-transition.ts";
+import { childName, failpointName, imageName } from "../messages/resource-names.ts";
 import type { EventLog } from "./event-log.ts";
 import { CAUSES, eventGroups, makeEvent, type Payload } from "./event-message.ts";
 

@@ -1,11 +1,12 @@
 /** One watcher: a place in the log, and the stream of what comes after it. */
+
+import type { Event_Type } from "../../contract/gen/torpor/v1/event.ts";
 import { type Clock, elapsedMs } from "../../device/clock.ts";
 import type { Failpoints } from "../../device/failpoints.ts";
 import { formatBytes } from "../../device/format.ts";
-import type { DeviceHandle } from "../devices.ts";
-import { WireError } from "../errors.ts";
-import type { Event_Type } from "../gen/torpor/v1/event.ts";
+import type { DeviceHandle } from "../api/devices.ts";
 import { BOOKMARK_INTERVAL_MS, WATCH_RECHECK_MS, WATCH_SLICE_BYTES } from "../limits.ts";
+import { WireError } from "../messages/wire-error.ts";
 import type { EventLog, ToldEvent } from "./event-log.ts";
 import { makeEvent } from "./event-message.ts";
 import { presentState } from "./present-state.ts";

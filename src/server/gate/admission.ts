@@ -2,7 +2,7 @@
 import type { Caller } from "../auth/authenticator.ts";
 import { requireRole } from "../auth/authorize.ts";
 import { type Rpc, roleOfRequest } from "../auth/rpc-access.ts";
-import { type Failure, toFailure } from "../errors.ts";
+import { type Failure, toFailure } from "../messages/wire-error.ts";
 import { readName, readSubject } from "./message-text.ts";
 
 export interface AdmittedCall {

@@ -1,7 +1,7 @@
 /** The audit log: a line for each call that changes something, whoever made it and however it ended. */
 import type { FastifyBaseLogger } from "fastify";
 import type { Caller } from "../auth/authenticator.ts";
-import { AUDIT_REFUSALS_PER_SECOND, AUDIT_TEXT_LENGTH_MAX } from "./limits.ts";
+import { AUDIT_REFUSALS_PER_SECOND, AUDIT_TEXT_LENGTH_MAX } from "../limits.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface AuditedCall {

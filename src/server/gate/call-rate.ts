@@ -1,5 +1,5 @@
 /** How often each client may call, told apart by address. */
-import { CALL_RATE_CLIENTS_MAX } from "./limits.ts";
+import { CALL_RATE_CLIENTS_MAX } from "../limits.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export class CallRate {

@@ -6,11 +6,11 @@ import type { FastifyBaseLogger } from "fastify";
 import type { Authenticator, Caller, Credentials } from "../auth/authenticator.ts";
 import { requireRole } from "../auth/authorize.ts";
 import { type Rpc, requireRpc } from "../auth/rpc-access.ts";
-import { toFailure, WireError } from "../errors.ts";
+import { CALLS_IN_PROGRESS_MAX, CALLS_RESERVED, STREAMS_MAX } from "../limits.ts";
+import { toFailure, WireError } from "../messages/wire-error.ts";
 import { Admission } from "./admission.ts";
 import { AuditLog } from "./audit.ts";
 import type { CallRate } from "./call-rate.ts";
-import { CALLS_IN_PROGRESS_MAX, CALLS_RESERVED, STREAMS_MAX } from "./limits.ts";
 
 export interface GateOptions {
   readonly authenticator: Authenticator;

@@ -1,6 +1,6 @@
 /** Whether the event loop is so late that further calls would only make it later. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { LOOP_DELAY_MAX_MS, LOOP_RESOLUTION_MS, LOOP_SAMPLE_MS, LOOP_SLOW_SAMPLES } from "./limits.ts";
+import { LOOP_DELAY_MAX_MS, LOOP_RESOLUTION_MS, LOOP_SAMPLE_MS, LOOP_SLOW_SAMPLES } from "../limits.ts";
 
 /** Delay of the event loop since it was asked last: its 99th percentile, in milliseconds. */
 export type LoopDelay = () => number;

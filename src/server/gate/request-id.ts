@@ -1,6 +1,6 @@
 /** Ids of requests: the caller's own, so that logs on both sides can be laid together, or one of ours. */
 import { randomUUID } from "node:crypto";
-import { REQUEST_ID_LENGTH_MAX } from "./limits.ts";
+import { REQUEST_ID_LENGTH_MAX } from "../limits.ts";
 
 /** The header of REST and the metadata of gRPC, in requests and in answers. */
 export const REQUEST_ID_HEADER = "x-request-id";

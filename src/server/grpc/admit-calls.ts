@@ -6,27 +6,16 @@ import {
   type ServerInterceptor,
 } from "@grpc/grpc-js";
 import { peerAddress } from "../auth/peer.ts";
-import { toFailure, WireError } from "../errors.ts";
 import type { Admission } from "../gate/admission.ts";
 import type { Gate } from "../gate/gate.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
+import { toFailure, WireError } from "../messages/wire-error.ts";
 import type { CallContext } from "./call.ts";
+import { ADMISSION, type AdmittedMetadata } from "./call-admission.ts";
 import { toStatus } from "./status.ts";
 
 type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
-
-/** Handlers see of a call neither its interceptors nor its stream, but the same metadata. */
-const ADMISSION = Symbol("admission");
-
-interface AdmittedMetadata extends Metadata {
-  [ADMISSION]?: Admission | undefined;
-}
-
-/** The place of a call among those in progress; undefined for what is open to everybody. */
-export function admissionOf(call: { readonly metadata: AdmittedMetadata }): Admission | undefined {
-  return call.metadata[ADMISSION];
-}
 
 /** @param arrivalMs how long the one request of a call may take to arrive. Unit: milliseconds. */
 export function admitCalls(gate: Gate, context: CallContext, arrivalMs: number): ServerInterceptor {

@@ -9,13 +9,15 @@ import {
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
 import type { FastifyBaseLogger } from "fastify";
-import { REGISTRY } from "../descriptors.ts";
-import type { DeviceRegistry } from "../devices.ts";
+import { REGISTRY } from "../../contract/registry.ts";
+import type { DeviceRegistry } from "../api/devices.ts";
+import type { RequestLedger } from "../api/idempotency.ts";
+import { unaryRpcs } from "../api/rpc.ts";
 import type { EventHub } from "../events/event-hub.ts";
 import type { ToldEvent } from "../events/event-log.ts";
+import { watchEvents } from "../events/watch-handler.ts";
 import type { Gate } from "../gate/gate.ts";
-import { watchEvents } from "../handlers/watch-handler.ts";
-import type { RequestLedger } from "../idempotency.ts";
+import type { WireObserver } from "../gate/observer.ts";
 import {
   GRPC_FLOW_CONTROL_WINDOW_BYTES,
   GRPC_KEEPALIVE_MS,
@@ -24,8 +26,6 @@ import {
   GRPC_STREAMS_MAX,
   REQUEST_ARRIVAL_MS,
 } from "../limits.ts";
-import type { WireObserver } from "../observer.ts";
-import { unaryRpcs } from "../rpc.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
 import { admitCalls } from "./admit-calls.ts";
 import { type CallContext, clientStream, duplexStream, serverStream, unary } from "./call.ts";

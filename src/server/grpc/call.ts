@@ -16,11 +16,11 @@ import {
   status,
 } from "@grpc/grpc-js";
 import type { FastifyBaseLogger } from "fastify";
-import { toFailure } from "../errors.ts";
+import type { UnaryRpc, WaitingClient } from "../api/rpc.ts";
 import type { Admission } from "../gate/admission.ts";
-import type { WireObserver } from "../observer.ts";
-import type { UnaryRpc, WaitingClient } from "../rpc.ts";
-import { admissionOf } from "./admit-calls.ts";
+import type { WireObserver } from "../gate/observer.ts";
+import { toFailure } from "../messages/wire-error.ts";
+import { admissionOf } from "./call-admission.ts";
 import { toStatus } from "./status.ts";
 
 export interface CallContext {

@@ -1,21 +1,20 @@
 /** ReadObject and WriteObject: streams of content over gRPC. */
-import { CONTENT_CHUNK_BYTES_MAX } from "../../device/limits.ts";
-import { type DeviceRegistry, requireDevice } from "../devices.ts";
-import { WireError } from "../errors.ts";
-import { ReadObjectRequest, WriteObjectRequest, WriteObjectResponse } from "../gen/torpor/v1/memory.ts";
+
 import {
-  type ContentTarget,
-  ContentUpload,
-  contentSize,
-  readContent,
-  spanWithin,
-} from "../handlers/content.ts";
-import { toInt64, toNumber } from "../handlers/convert.ts";
-import { holdOf } from "../handlers/hold.ts";
-import { parseChildName } from "../handlers/names.ts";
+  ReadObjectRequest,
+  WriteObjectRequest,
+  WriteObjectResponse,
+} from "../../contract/gen/torpor/v1/memory.ts";
+import { CONTENT_CHUNK_BYTES_MAX } from "../../device/limits.ts";
+import { type ContentTarget, ContentUpload, contentSize, readContent, spanWithin } from "../api/content.ts";
+import { type DeviceRegistry, requireDevice } from "../api/devices.ts";
+import { decodeMessage } from "../api/rpc.ts";
+import type { WireObserver } from "../gate/observer.ts";
 import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";
-import type { WireObserver } from "../observer.ts";
-import { decodeMessage } from "../rpc.ts";
+import { toInt64, toNumber } from "../messages/convert.ts";
+import { holdOf } from "../messages/hold.ts";
+import { parseChildName } from "../messages/resource-names.ts";
+import { WireError } from "../messages/wire-error.ts";
 
 /** Field 1 of ReadObjectResponse, length-delimited. */
 const DATA_TAG = 0x0a;

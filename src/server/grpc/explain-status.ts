@@ -3,7 +3,7 @@
  * ErrorInfo like everything else. A call to a method that does not exist is out of reach: no interceptor sees it.
  */
 import { type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
-import { toFailure, WireError, type WireReason } from "../errors.ts";
+import { toFailure, WireError, type WireReason } from "../messages/wire-error.ts";
 import { toStatus } from "./status.ts";
 
 type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];

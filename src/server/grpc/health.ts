@@ -6,14 +6,14 @@ import {
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
 } from "@grpc/grpc-js";
-import { toFailure, WireError } from "../errors.ts";
 import {
   type HealthCheckRequest,
   type HealthCheckResponse,
   type HealthServer,
   HealthService,
   HealthCheckResponse_ServingStatus as ServingStatus,
-} from "../gen/grpc/health/v1/health.ts";
+} from "../../contract/gen/grpc/health/v1/health.ts";
+import { toFailure, WireError } from "../messages/wire-error.ts";
 import { toStatus } from "./status.ts";
 
 type Answer = { readonly status: ServingStatus };

@@ -5,10 +5,13 @@
 import { type DescFile, type FileRegistry, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
-import { WireError } from "../errors.ts";
-import { ServerReflectionRequest, ServerReflectionResponse } from "../gen/grpc/reflection/v1/reflection.ts";
+import {
+  ServerReflectionRequest,
+  ServerReflectionResponse,
+} from "../../contract/gen/grpc/reflection/v1/reflection.ts";
+import { decodeMessage } from "../api/rpc.ts";
 import { REFLECTION_REQUESTS_MAX } from "../limits.ts";
-import { decodeMessage } from "../rpc.ts";
+import { WireError } from "../messages/wire-error.ts";
 
 type Answer = NonNullable<ServerReflectionResponse["messageResponse"]>;
 

@@ -1,10 +1,10 @@
 /** Errors over gRPC: google.rpc.Status in `grpc-status-details-bin`, with exactly one ErrorInfo. */
 import { Metadata, type StatusObject } from "@grpc/grpc-js";
-import { ERROR_DOMAIN, type Failure } from "../errors.ts";
-import type { Any } from "../gen/google/protobuf/any.ts";
-import { ErrorInfo, RetryInfo } from "../gen/google/rpc/error_details.ts";
-import { Status } from "../gen/google/rpc/status.ts";
+import type { Any } from "../../contract/gen/google/protobuf/any.ts";
+import { ErrorInfo, RetryInfo } from "../../contract/gen/google/rpc/error_details.ts";
+import { Status } from "../../contract/gen/google/rpc/status.ts";
 import { RETRY_DELAY_MS } from "../limits.ts";
+import { ERROR_DOMAIN, type Failure } from "../messages/wire-error.ts";
 
 const NS_PER_MS = 1_000_000;
 

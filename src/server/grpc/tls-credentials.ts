@@ -1,6 +1,6 @@
 /** Credentials of the gRPC server, whose certificate can be changed while it runs. */
 import { ServerCredentials } from "@grpc/grpc-js";
-import { handshakeOptions, type ServerTls } from "../auth/tls-material.ts";
+import { handshakeOptions, type ServerTls } from "../machine/tls-material.ts";
 
 export class TlsCredentials extends ServerCredentials {
   constructor(tls: ServerTls) {

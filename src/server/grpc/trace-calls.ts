@@ -8,10 +8,10 @@ import {
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
 } from "@grpc/grpc-js";
+import { ErrorInfo } from "../../contract/gen/google/rpc/error_details.ts";
+import { Status } from "../../contract/gen/google/rpc/status.ts";
 import { peerAddress } from "../auth/peer.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
-import { ErrorInfo } from "../gen/google/rpc/error_details.ts";
-import { Status } from "../gen/google/rpc/status.ts";
 import type { CallFailure, CallSpan, CallTracer } from "../tracing/call-tracer.ts";
 
 type SentStatus = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];

@@ -1,6 +1,6 @@
 /** How long a body that is parsed may take to arrive: whoever sends without end would keep the place of a call. */
 import type { FastifyInstance, preParsingHookHandler } from "fastify";
-import { WireError } from "../errors.ts";
+import { WireError } from "../messages/wire-error.ts";
 import { askForBody } from "./expect-continue.ts";
 
 /** Methods whose body fastify does not read. */

@@ -8,17 +8,18 @@ import {
   fastify,
   LogController,
 } from "fastify";
-import type { ServerTls } from "../auth/tls-material.ts";
-import type { DeviceRegistry } from "../devices.ts";
-import { WireError } from "../errors.ts";
+import { OPENAPI } from "../../contract/gen/openapi.ts";
+import { routeLabel } from "../../contract/route-path.ts";
+import type { DeviceRegistry } from "../api/devices.ts";
+import type { RequestLedger } from "../api/idempotency.ts";
+import { unaryRpcs } from "../api/rpc.ts";
 import type { EventHub } from "../events/event-hub.ts";
 import type { Gate } from "../gate/gate.ts";
+import type { WireObserver } from "../gate/observer.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
-import { OPENAPI } from "../gen/openapi.ts";
-import type { RequestLedger } from "../idempotency.ts";
 import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX, REQUEST_ARRIVAL_MS } from "../limits.ts";
-import type { WireObserver } from "../observer.ts";
-import { unaryRpcs } from "../rpc.ts";
+import type { ServerTls } from "../machine/tls-material.ts";
+import { WireError } from "../messages/wire-error.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
 import { boundArrival } from "./bound-arrival.ts";
 import { checkRequests, type RequestCheck } from "./check-requests.ts";
@@ -33,7 +34,6 @@ import { type MetricsSource, monitoringRoutes } from "./monitoring-routes.ts";
 import { answerUnknownRoutes } from "./not-found.ts";
 import { guardOrigin, HOST_IS_CHECKED } from "./origin-guard.ts";
 import { requireReadableQuery } from "./readable-query.ts";
-import { routeLabel } from "./route-path.ts";
 import { sendTogether } from "./send-together.ts";
 import { tlsServer } from "./tls-server.ts";
 import { traceRequests } from "./trace-requests.ts";

@@ -1,6 +1,7 @@
 /** `Range` and `Content-Range` of RFC 9110, section 14, as far as one range of bytes goes. */
-import { WireError } from "../errors.ts";
-import type { ContentSpan } from "../handlers/content.ts";
+
+import type { ContentSpan } from "../api/content.ts";
+import { WireError } from "../messages/wire-error.ts";
 
 /**
  * What `Range: bytes=…` asks for in a content of `sizeBytes`: a span, "whole" when there is no range that we serve

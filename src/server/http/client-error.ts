@@ -1,7 +1,7 @@
 /** What is not HTTP, or too slow, or too long to be read, answered in the same shape as every other error. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { toFailure, WireError } from "../errors.ts";
+import { toFailure, WireError } from "../messages/wire-error.ts";
 import { errorBody } from "./error-reply.ts";
 
 interface Refusal {

@@ -1,24 +1,24 @@
 /** The content of objects over REST: GET and HEAD with `Range`, PUT with `Content-Range`. Never buffered whole. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type DeviceRegistry, requireDevice } from "../devices.ts";
-import { WireError } from "../errors.ts";
+import { CONTENT_PATH } from "../../contract/hand-written.ts";
 import {
   type ContentSpan,
   type ContentTarget,
   ContentUpload,
   contentSize,
   readContent,
-} from "../handlers/content.ts";
-import { holdOf } from "../handlers/hold.ts";
+} from "../api/content.ts";
+import { type DeviceRegistry, requireDevice } from "../api/devices.ts";
+import type { ContentDirection, WireObserver } from "../gate/observer.ts";
 import { CONTENT_IDLE_TIMEOUT_MS } from "../limits.ts";
-import type { ContentDirection, WireObserver } from "../observer.ts";
+import { holdOf } from "../messages/hold.ts";
+import { WireError } from "../messages/wire-error.ts";
 import { parseContentRange, parseRange } from "./byte-range.ts";
 import { sendContinue } from "./expect-continue.ts";
-import { CONTENT_PATH } from "./hand-written.ts";
-import { HttpClient } from "./http-client.ts";
 import { refuseEtag } from "./preconditions.ts";
 import { leaveBodies, requirePlain } from "./request-body.ts";
 import { ChunkRooms } from "./send-content.ts";
+import { HttpClient } from "./waiting-client.ts";
 
 interface ContentRequest {
   Params: { device: string; object: string };

@@ -1,7 +1,7 @@
 /** Errors over REST: `{"error":{code,status,message,details}}` (AIP-193), for whatever was thrown. */
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
-import { ERROR_DOMAIN, type Failure, toFailure, WireError } from "../errors.ts";
 import { BODY_DISCARD_MS, HTTP_BODY_BYTES_MAX, RETRY_DELAY_MS } from "../limits.ts";
+import { ERROR_DOMAIN, type Failure, toFailure, WireError } from "../messages/wire-error.ts";
 import { bodyTooLarge } from "./expect-continue.ts";
 
 const TYPE_PREFIX = "type.googleapis.com/google.rpc.";

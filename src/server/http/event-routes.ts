@@ -3,16 +3,16 @@ import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import type { FastifyInstance } from "fastify";
-import { REGISTRY } from "../descriptors.ts";
-import { type Failure, toFailure, WireError } from "../errors.ts";
+import { EVENTS_PATH } from "../../contract/hand-written.ts";
+import { readBindings } from "../../contract/http-bindings.ts";
+import { REGISTRY } from "../../contract/registry.ts";
 import type { ToldEvent } from "../events/event-log.ts";
-import { watchEvents } from "../handlers/watch-handler.ts";
+import { watchEvents } from "../events/watch-handler.ts";
 import { CONTENT_IDLE_TIMEOUT_MS, EVENT_RETRY_MS } from "../limits.ts";
-import { readBindings } from "./bindings.ts";
+import { type Failure, toFailure, WireError } from "../messages/wire-error.ts";
 import { errorBody } from "./error-reply.ts";
-import { EVENTS_PATH } from "./hand-written.ts";
-import { HttpClient } from "./http-client.ts";
 import { requestEncoder } from "./request-message.ts";
+import { HttpClient } from "./waiting-client.ts";
 
 const EVENT = messageOf("torpor.v1.Event");
 const TYPE_NAMES = new Map(

@@ -5,7 +5,7 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, preParsingHookHandler } from "fastify";
 import { formatBytes } from "../../device/format.ts";
-import { WireError } from "../errors.ts";
+import { WireError } from "../messages/wire-error.ts";
 
 const waiting = new WeakSet<ServerResponse>();
 

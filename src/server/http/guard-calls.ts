@@ -1,14 +1,14 @@
 /** Takes each request to the gate before its body is read. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { HAND_WRITTEN } from "../../contract/hand-written.ts";
+import { readBindings } from "../../contract/http-bindings.ts";
+import { REGISTRY } from "../../contract/registry.ts";
+import { fastifyPath } from "../../contract/route-path.ts";
 import type { Credentials } from "../auth/authenticator.ts";
 import { peerAddress, verifiedCertificate } from "../auth/peer.ts";
-import { REGISTRY } from "../descriptors.ts";
 import type { Admission } from "../gate/admission.ts";
 import type { Gate } from "../gate/gate.ts";
-import { readBindings } from "./bindings.ts";
 import type { RequestCheck } from "./check-requests.ts";
-import { HAND_WRITTEN } from "./hand-written.ts";
-import { fastifyPath } from "./route-path.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {

@@ -1,8 +1,8 @@
 /** Paths that no route serves: 405 with `Allow` when another method would, else 404. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { WireError } from "../errors.ts";
+import { routePattern } from "../../contract/route-path.ts";
+import { WireError } from "../messages/wire-error.ts";
 import type { RequestCheck } from "./check-requests.ts";
-import { routePattern } from "./route-path.ts";
 
 /**
  * Must be called before the first route is added: it watches them being added. The check refuses such requests before their

@@ -4,7 +4,7 @@
  * There are no CORS headers anywhere.
  */
 import type { FastifyRequest } from "fastify";
-import { WireError } from "../errors.ts";
+import { WireError } from "../messages/wire-error.ts";
 import type { RequestCheck } from "./check-requests.ts";
 
 declare module "fastify" {

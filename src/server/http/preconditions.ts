@@ -1,6 +1,6 @@
 /** `If-Match` (RFC 9110, 13.1.1): a request whose condition cannot be looked at must not be carried out. */
 import type { IncomingHttpHeaders } from "node:http";
-import { WireError } from "../errors.ts";
+import { WireError } from "../messages/wire-error.ts";
 
 /** The etag, or the list of etags, of which one must be there; undefined when there is no condition, or one that whatever is there fulfils. */
 export function etagOf({ "if-match": ifMatch }: IncomingHttpHeaders): string | undefined {

@@ -1,6 +1,6 @@
 /** Query strings that are not percent-encoded UTF-8, which the router would take as they stand. */
 import type { FastifyRequest } from "fastify";
-import { WireError } from "../errors.ts";
+import { WireError } from "../messages/wire-error.ts";
 
 /** A check of requests. @throws WireError INVALID_REQUEST */
 export function requireReadableQuery({ url }: FastifyRequest): void {

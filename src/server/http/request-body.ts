@@ -5,8 +5,8 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance } from "fastify";
-import { WireError } from "../errors.ts";
 import { HTTP_BODY_BYTES_MAX } from "../limits.ts";
+import { WireError } from "../messages/wire-error.ts";
 import { readsBody } from "./bound-arrival.ts";
 import { findRepeatedKey } from "./repeated-key.ts";
 

@@ -9,9 +9,9 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { REGISTRY } from "../descriptors.ts";
-import { WireError } from "../errors.ts";
-import type { Binding, PathSegment } from "./bindings.ts";
+import type { Binding, PathSegment } from "../../contract/http-bindings.ts";
+import { REGISTRY } from "../../contract/registry.ts";
+import { WireError } from "../messages/wire-error.ts";
 import { checkJson, isJsonObject, type JsonObject } from "./strict-json.ts";
 
 type PathParameters = Readonly<Record<string, string>>;

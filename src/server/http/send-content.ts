@@ -3,8 +3,8 @@
  * more than copying it, and more of them than the client takes would only wait.
  */
 import type { ServerResponse } from "node:http";
-import { WireError } from "../errors.ts";
 import { CONTENT_CHUNKS_AHEAD } from "../limits.ts";
+import { WireError } from "../messages/wire-error.ts";
 
 /** The memory of one stream. */
 export class ChunkRooms {

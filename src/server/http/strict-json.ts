@@ -9,7 +9,7 @@ import {
   type DescOneof,
   ScalarType,
 } from "@bufbuild/protobuf";
-import { WireError } from "../errors.ts";
+import { WireError } from "../messages/wire-error.ts";
 
 export type JsonObject = Record<string, unknown>;
 

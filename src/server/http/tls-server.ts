@@ -1,7 +1,7 @@
 /** The HTTPS server under fastify, whose certificate can be changed while it runs. */
 import type { RequestListener, Server } from "node:http";
 import { createServer } from "node:https";
-import { handshakeOptions, type ServerTls } from "../auth/tls-material.ts";
+import { handshakeOptions, type ServerTls } from "../machine/tls-material.ts";
 import { HOST_IS_CHECKED } from "./origin-guard.ts";
 
 /** Connections that are open keep the certificate that they began with. */

@@ -1,9 +1,9 @@
 /** Tells the tracer of each request to /v1, from its head to the end of its answer. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { routeLabel } from "../../contract/route-path.ts";
 import { peerAddress } from "../auth/peer.ts";
 import type { CallSpan, CallTracer } from "../tracing/call-tracer.ts";
 import type { RequestCheck } from "./check-requests.ts";
-import { routeLabel } from "./route-path.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

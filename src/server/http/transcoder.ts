@@ -5,16 +5,16 @@
 import assert from "node:assert/strict";
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import { REGISTRY } from "../descriptors.ts";
-import { HttpBody } from "../gen/google/api/httpbody.ts";
+import { HttpBody } from "../../contract/gen/google/api/httpbody.ts";
+import { type Binding, readBindings } from "../../contract/http-bindings.ts";
+import { REGISTRY } from "../../contract/registry.ts";
+import { fastifyPath } from "../../contract/route-path.ts";
+import type { UnaryRpc } from "../api/rpc.ts";
 import { KEPT_ANSWER_BYTES_MAX } from "../limits.ts";
-import type { UnaryRpc } from "../rpc.ts";
-import { type Binding, readBindings } from "./bindings.ts";
-import { HttpClient } from "./http-client.ts";
 import { etagOf, refuseEtag } from "./preconditions.ts";
 import { readBodiesAsJson } from "./request-body.ts";
 import { requestEncoder } from "./request-message.ts";
-import { fastifyPath } from "./route-path.ts";
+import { HttpClient } from "./waiting-client.ts";
 
 /** Answers of this type are sent as they are. */
 const HTTP_BODY = "google.api.HttpBody";

@@ -1,6 +1,6 @@
 /** Calls over either wire, under the names that dashboards for gRPC and HTTP servers expect. */
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
-import type { CallEnd, ContentDirection, HttpEnd, WireObserver } from "../observer.ts";
+import type { CallEnd, ContentDirection, HttpEnd, WireObserver } from "../gate/observer.ts";
 import { CALL_BUCKETS_SECONDS } from "./seconds.ts";
 
 export class CallMetrics implements WireObserver {

@@ -11,7 +11,7 @@ import type {
   RuntimePmResource,
   SleepState,
 } from "../../device/resource.ts";
-import type { DeviceHandle } from "../devices.ts";
+import type { DeviceHandle } from "../api/devices.ts";
 import { HEALTHS, healthOf } from "./health.ts";
 import { secondsOf } from "./seconds.ts";
 import { buildGauges } from "./state-gauges.ts";

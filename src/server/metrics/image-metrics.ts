@@ -1,8 +1,8 @@
 /** Hibernation images: how many, how large, and what goes to and from them. Only a daemon with a data directory has these. */
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
-import type { ImageUsage } from "../storage/image-directory.ts";
-import type { ImageObserver } from "../storage/image-errors.ts";
+import type { ImageUsage } from "../machine/image-directory.ts";
+import type { ImageObserver } from "../machine/image-errors.ts";
 
 /** What the store usually fails with; others appear when they occur. */
 const REASONS: readonly ErrorReason[] = ["IMAGE_STORE_FULL", "IMAGE_CORRUPT", "COPY_FAILED"];

@@ -2,7 +2,7 @@
 import { collectDefaultMetrics, Gauge, type OpenMetricsContentType, Registry } from "prom-client";
 import type { DeviceEvent, EventSink } from "../../device/events.ts";
 import type { RateLimits } from "../../device/hardware/rates.ts";
-import type { BuildInfo } from "../build-info.ts";
+import type { BuildInfo } from "../machine/build-info.ts";
 import type { SpanObserver } from "../tracing/span-queue.ts";
 import { AllocationMetrics } from "./allocation-metrics.ts";
 import { CallMetrics } from "./call-metrics.ts";

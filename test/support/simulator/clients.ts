@@ -9,7 +9,8 @@ import {
   type Results,
 } from "../../../src/device/mod.ts";
 import { KIB, MIB, patternOf } from "../test-device.ts";
-import type { Client, ModelObject } from "./model.ts";
+import type { Client } from "./model.ts";
+import type { ModelObject } from "./model-objects.ts";
 import type { ClientAction, Step } from "./steps.ts";
 import { makeWork } from "./work.ts";
 import type { World } from "./world.ts";

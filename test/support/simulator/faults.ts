@@ -6,10 +6,9 @@ import {
   failpointNames,
 } from "../../../src/device/mod.ts";
 import type { Step } from "./steps.ts";
+import { UNSEEN } from "./unseen.ts";
 import type { World } from "./world.ts";
 
-/** Bytes that go wrong, found by who asks to verify and by nobody else: only on devices that are there for it. */
-export const UNSEEN: readonly FailpointName[] = ["copy.short", "copy.corrupt"];
 const NAMES = failpointNames().filter((name) => !UNSEEN.includes(name));
 /** Where death can leave an image behind. */
 const AROUND_IMAGES = NAMES.filter((name) => /^(image|power|restore|engine|backup|recover)/.test(name));

@@ -4,27 +4,8 @@
  */
 import assert from "node:assert/strict";
 import type { WorkCommand } from "../../../src/device/mod.ts";
+import type { ModelContext, ModelObject } from "./model-objects.ts";
 import { applyWork, touchedBy, writtenBy } from "./work.ts";
-
-export interface ModelObject {
-  readonly id: string;
-  readonly content: Uint8Array;
-  /** Whether we know what it holds. */
-  known: boolean;
-  /** Its content may go at any time with its owner's leave: it is never compared. */
-  fickle: boolean;
-  /** What is pinned with this flag may lose its content in a suspend. */
-  readonly pmVolatile: boolean;
-  dontNeed: boolean;
-  pins: number;
-  readonly regions: readonly string[];
-}
-
-export interface ModelContext {
-  readonly id: string;
-  /** Undefined is unknown. */
-  readonly registers: (bigint | undefined)[];
-}
 
 type Entry =
   | {

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { NONE } from "../../../src/device/memory/object-table.ts";
 import { DeviceError, type DeviceResource } from "../../../src/device/mod.ts";
 import { KIB } from "../test-device.ts";
-import type { Client, ModelObject } from "./model.ts";
+import type { Client } from "./model.ts";
+import type { ModelObject } from "./model-objects.ts";
 import type { World } from "./world.ts";
 
 /** No transition takes longer, with whatever hangs at failpoints on its way. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { crc32cOf } from "../../../src/device/hardware/crc32c.ts";
 import type { WorkCommand } from "../../../src/device/mod.ts";
 import { seededRandom } from "../test-device.ts";
-import type { ModelContext, ModelObject } from "./model.ts";
+import type { ModelContext, ModelObject } from "./model-objects.ts";
 
 type Op = WorkCommand["op"];
 const OPS: readonly Op[] = [

@@ -8,9 +8,9 @@ import { type Command, DeviceError, type DeviceEvent, type Results } from "../..
 import { bootFaulty, type FaultyDevice } from "../faulty-device.ts";
 import { MemoryImageStore } from "../image-store.ts";
 import { MemoryStore } from "../regions.ts";
-import { UNSEEN } from "./faults.ts";
 import { Client, type FenceState } from "./model.ts";
 import { type DevicePlan, deviceOf } from "./plan-of-device.ts";
+import { UNSEEN } from "./unseen.ts";
 import { Wrongs } from "./wrongs.ts";
 
 const CLIENTS = 5;

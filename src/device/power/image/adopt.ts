@@ -5,9 +5,11 @@
  */
 import { DeviceError } from "../../errors.ts";
 import { CONTEXT_IMAGE_BYTES } from "../../hardware/context-image.ts";
+import { contradicts } from "../../image/image-error.ts";
+import type { ImageContext, ImageObject, ImageTables } from "../../image/image-model.ts";
 import { CLIENT_RING_BYTES, OBJECTS_MAX, WORK_SLICE_ITEMS } from "../../limits.ts";
+import { deleteEverything } from "../../memory/delete-everything.ts";
 import { systemMemoryExhausted } from "../../memory/evict.ts";
-import { deleteEverything } from "../../memory/factory.ts";
 import { adoptState } from "../../memory/lifecycle.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { NONE, SWAPPED, UNPOPULATED } from "../../memory/object-table.ts";
@@ -21,8 +23,6 @@ import type { Checksums } from "../verify.ts";
 import { describeImagedDevice, type ImagedDevice } from "./capture.ts";
 import { compareDevices, requireCompatible } from "./compatibility.ts";
 import { checkCountersAndContexts, visitEntries } from "./entries.ts";
-import { contradicts } from "./errors.ts";
-import type { ImageContext, ImageObject, ImageTables } from "./model.ts";
 
 /** What has been made of an image. */
 export interface Adopted {

@@ -1,8 +1,9 @@
 /** How large an image of a device could become: what a store is asked for before the first byte, and a plan says. */
+
+import { imageBytesMax } from "../../image/writer.ts";
 import { WALK_SLICE_OBJECTS } from "../../limits.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { FLAG, FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
-import { imageBytesMax } from "./writer.ts";
 
 /** The most bytes that an image would take now. Legal at any time; a walk over every object, in slices. */
 export async function imageBytesMaxOf(memory: Memory): Promise<number> {

@@ -4,11 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { DeviceError, toDeviceError } from "../../errors.ts";
-import { WORK_SLICE_ITEMS } from "../../limits.ts";
-import type { Memory } from "../../memory/memory.ts";
-import { FLAG, FLAG_BACKUP, NONE, SWAPPED } from "../../memory/object-table.ts";
-import type { Gt } from "../../submission/gt.ts";
-import type { Checksums } from "../verify.ts";
 import type {
   FrameSource,
   ImageContext,
@@ -16,7 +11,12 @@ import type {
   ImageObject,
   ImagePlace,
   ImageSource,
-} from "./model.ts";
+} from "../../image/image-model.ts";
+import { WORK_SLICE_ITEMS } from "../../limits.ts";
+import type { Memory } from "../../memory/memory.ts";
+import { FLAG, FLAG_BACKUP, NONE, SWAPPED } from "../../memory/object-table.ts";
+import type { Gt } from "../../submission/gt.ts";
+import type { Checksums } from "../verify.ts";
 import { frameLengths, readFramesInBank, scratchFrameOf } from "./object-frames.ts";
 
 /** A device of which an image is made, or into which one is restored. */

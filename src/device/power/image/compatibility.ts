@@ -4,13 +4,13 @@
  */
 import { DeviceError } from "../../errors.ts";
 import { formatBytes } from "../../format.ts";
+import type { ImageDevice, ImageObject, ImageTables } from "../../image/image-model.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { FLAG } from "../../memory/object-table.ts";
 import { roundUp } from "../../memory/region.ts";
 import { SWAP_PAGE_BYTES } from "../../memory/swap.ts";
 import type { Extent, ImageDifference } from "../../resource.ts";
 import { visitEntries } from "./entries.ts";
-import type { ImageDevice, ImageObject, ImageTables } from "./model.ts";
 
 /** The names of all differences: what `allowDifferences` takes. */
 export const DIFFERENCE_RULES = [

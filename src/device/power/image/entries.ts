@@ -5,6 +5,8 @@
  */
 
 import type { Clock } from "../../clock.ts";
+import { contradicts } from "../../image/image-error.ts";
+import type { ImageObject, ImagePlace, ImageTables } from "../../image/image-model.ts";
 import { CONTEXTS_MAX, WORK_SLICE_ITEMS } from "../../limits.ts";
 import {
   FLAG,
@@ -15,8 +17,6 @@ import {
   UNKNOWN,
   UNPOPULATED,
 } from "../../memory/object-table.ts";
-import { contradicts } from "./errors.ts";
-import type { ImageObject, ImagePlace, ImageTables } from "./model.ts";
 
 /**
  * Visits in order, letting other work run now and then, what a device takes over: clients' objects, images and rings of

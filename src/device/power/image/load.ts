@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../clock.ts";
 import { DeviceError, toDeviceError } from "../../errors.ts";
+import type { FrameTarget, ImageObject, ImagePlace, ImageTables } from "../../image/image-model.ts";
 import { CPU_SLICE_BYTES, WORK_SLICE_ITEMS } from "../../limits.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
-import type { FrameTarget, ImageObject, ImagePlace, ImageTables } from "./model.ts";
 import { type BankFrame, frameLengths, framesInBank, scratchFrameOf } from "./object-frames.ts";
 
 export interface LoadOptions {

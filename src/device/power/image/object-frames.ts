@@ -4,11 +4,11 @@
  */
 import { MemoryBank } from "../../hardware/bank.ts";
 import type { Microcode } from "../../hardware/microcode.ts";
+import type { FrameSource, FrameTarget } from "../../image/image-model.ts";
 import { IMAGE_ZERO_SCAN_BYTES } from "../../limits.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { type PageRun, pageRunsOf, type Run } from "../../memory/object-runs.ts";
 import { SWAP_PAGE_BYTES, type SwapPage } from "../../memory/swap.ts";
-import type { FrameSource, FrameTarget } from "./model.ts";
 
 /** A frame in a bank, to be read or written there; also what swap calls a page. */
 export class BankFrame implements FrameSource, FrameTarget, SwapPage {

@@ -1,0 +1,198 @@
+/**
+ * Every unary RPC as a function from bytes to bytes. Both wires call these: gRPC hands through what it received, REST
+ * writes the message from JSON first. So neither can do what the other cannot.
+ */
+
+import { HttpBody } from "../../contract/gen/google/api/httpbody.ts";
+import { Empty } from "../../contract/gen/google/protobuf/empty.ts";
+import { Context } from "../../contract/gen/torpor/v1/context.ts";
+import { DeviceServiceService, ListDevicesResponse } from "../../contract/gen/torpor/v1/device.ts";
+import {
+  Engine,
+  EngineServiceService,
+  ListContextsResponse,
+  ListEnginesResponse,
+} from "../../contract/gen/torpor/v1/engine.ts";
+import {
+  Failpoint,
+  FaultServiceService,
+  ListFailpointsResponse,
+} from "../../contract/gen/torpor/v1/fault.ts";
+import { Fence } from "../../contract/gen/torpor/v1/fence.ts";
+import { Device } from "../../contract/gen/torpor/v1/gpu.ts";
+import { Image } from "../../contract/gen/torpor/v1/image.ts";
+import {
+  AdviseObjectResponse,
+  BatchCreateObjectsResponse,
+  BatchPinObjectsResponse,
+  BatchUnpinObjectsResponse,
+  ChecksumObjectResponse,
+  EvictRegionResponse,
+  ListObjectsResponse,
+  ListRegionsResponse,
+  MemoryServiceService,
+  Usage,
+} from "../../contract/gen/torpor/v1/memory.ts";
+import { Object as ObjectMessage } from "../../contract/gen/torpor/v1/object.ts";
+import {
+  ListImagesResponse,
+  ListTransitionsResponse,
+  PowerServiceService,
+  SuspendPlan,
+  Transition,
+} from "../../contract/gen/torpor/v1/power.ts";
+import { Region } from "../../contract/gen/torpor/v1/region.ts";
+import { RuntimePm } from "../../contract/gen/torpor/v1/runtime_pm.ts";
+import type { Client } from "../messages/hold.ts";
+import { type MessageType, writeMessage } from "../messages/message-writer.ts";
+import { WireError } from "../messages/wire-error.ts";
+import { batchHandlers } from "./batch-handlers.ts";
+import { deviceHandlers } from "./device-handlers.ts";
+import type { DeviceRegistry } from "./devices.ts";
+import { engineHandlers } from "./engine-handlers.ts";
+import { faultHandlers } from "./fault-handlers.ts";
+import type { RequestLedger } from "./idempotency.ts";
+import { imageHandlers } from "./image-handlers.ts";
+import { objectHandlers } from "./object-handlers.ts";
+import { powerHandlers } from "./power-handlers.ts";
+import { regionHandlers } from "./region-handlers.ts";
+import { runtimePmHandlers } from "./runtime-pm-handlers.ts";
+import { usageHandlers } from "./usage-handlers.ts";
+import { workHandlers } from "./work-handlers.ts";
+
+export interface UnaryRpc {
+  /** `/torpor.v1.DeviceService/GetDevice`. */
+  readonly path: string;
+  call(request: Buffer, origin?: CallOrigin): Promise<Buffer>;
+}
+
+/** Where a call comes from. */
+export interface CallOrigin {
+  readonly client?: WaitingClient;
+  /** Who the gate found it to be; undefined where callers are not told apart. */
+  readonly caller?: string | undefined;
+}
+
+export interface WaitingClient extends Client {
+  /** Whether it has gone away already. */
+  readonly hasGone: boolean;
+}
+
+/** All unary RPCs by path. @param ledger the daemon's, for both wires */
+export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): ReadonlyMap<string, UnaryRpc> {
+  const bind = binder(ledger);
+  const device = deviceHandlers(devices);
+  const region = regionHandlers(devices);
+  const object = objectHandlers(devices);
+  const batch = batchHandlers(devices);
+  const usage = usageHandlers(devices);
+  const engine = engineHandlers(devices);
+  const work = workHandlers(devices);
+  const power = powerHandlers(devices);
+  const runtimePm = runtimePmHandlers(devices);
+  const image = imageHandlers(devices);
+  const fault = faultHandlers(devices);
+  const rpcs = [
+    bind(DeviceServiceService.listDevices, ListDevicesResponse, device.listDevices),
+    bind(DeviceServiceService.getDevice, Device, device.getDevice),
+    bind(DeviceServiceService.resetDevice, Device, device.resetDevice),
+    bind(MemoryServiceService.listRegions, ListRegionsResponse, region.listRegions),
+    bind(MemoryServiceService.getRegion, Region, region.getRegion),
+    bind(MemoryServiceService.evictRegion, EvictRegionResponse, region.evictRegion),
+    bind(MemoryServiceService.createObject, ObjectMessage, object.createObject),
+    bind(MemoryServiceService.getObject, ObjectMessage, object.getObject),
+    bind(MemoryServiceService.listObjects, ListObjectsResponse, object.listObjects),
+    bind(MemoryServiceService.deleteObject, Empty, object.deleteObject),
+    bind(MemoryServiceService.pinObject, ObjectMessage, object.pinObject),
+    bind(MemoryServiceService.unpinObject, ObjectMessage, object.unpinObject),
+    bind(MemoryServiceService.moveObject, ObjectMessage, object.moveObject),
+    bind(MemoryServiceService.adviseObject, AdviseObjectResponse, object.adviseObject),
+    bind(MemoryServiceService.batchCreateObjects, BatchCreateObjectsResponse, batch.batchCreateObjects),
+    bind(MemoryServiceService.batchPinObjects, BatchPinObjectsResponse, batch.batchPinObjects),
+    bind(MemoryServiceService.batchUnpinObjects, BatchUnpinObjectsResponse, batch.batchUnpinObjects),
+    bind(MemoryServiceService.batchDeleteObjects, Empty, batch.batchDeleteObjects),
+    bind(MemoryServiceService.getUsage, Usage, usage.getUsage),
+    bind(MemoryServiceService.checksumObject, ChecksumObjectResponse, object.checksumObject),
+    bind(EngineServiceService.listEngines, ListEnginesResponse, engine.listEngines),
+    bind(EngineServiceService.getEngine, Engine, engine.getEngine),
+    bind(EngineServiceService.resetEngine, Engine, engine.resetEngine),
+    bind(EngineServiceService.createContext, Context, engine.createContext),
+    bind(EngineServiceService.getContext, Context, engine.getContext),
+    bind(EngineServiceService.listContexts, ListContextsResponse, engine.listContexts),
+    bind(EngineServiceService.deleteContext, Empty, engine.deleteContext),
+    bind(EngineServiceService.submitWork, Fence, work.submitWork),
+    bind(EngineServiceService.getFence, Fence, work.getFence),
+    bind(EngineServiceService.waitFence, Fence, work.waitFence),
+    bind(FaultServiceService.listFailpoints, ListFailpointsResponse, fault.listFailpoints),
+    bind(FaultServiceService.armFailpoint, Failpoint, fault.armFailpoint),
+    bind(FaultServiceService.disarmFailpoint, Failpoint, fault.disarmFailpoint),
+    bind(FaultServiceService.resetFailpoints, Empty, fault.resetFailpoints),
+    bind(PowerServiceService.planSuspend, SuspendPlan, power.planSuspend),
+    bind(PowerServiceService.suspend, Transition, power.suspend),
+    bind(PowerServiceService.resume, Transition, power.resume),
+    bind(PowerServiceService.getTransition, Transition, power.getTransition),
+    bind(PowerServiceService.listTransitions, ListTransitionsResponse, power.listTransitions),
+    bind(PowerServiceService.cancelTransition, Transition, power.cancelTransition),
+    bind(PowerServiceService.getTransitionTrace, HttpBody, power.getTransitionTrace),
+    bind(PowerServiceService.getRuntimePm, RuntimePm, runtimePm.getRuntimePm),
+    bind(PowerServiceService.updateRuntimePm, RuntimePm, runtimePm.updateRuntimePm),
+    bind(PowerServiceService.listImages, ListImagesResponse, image.listImages),
+    bind(PowerServiceService.getImage, Image, image.getImage),
+    bind(PowerServiceService.deleteImage, Empty, image.deleteImage),
+  ];
+  return new Map(rpcs.map((rpc) => [rpc.path, rpc]));
+}
+
+/** Decodes a message that came in. @throws WireError INVALID_REQUEST when it is none */
+export function decodeMessage<T>(decode: (bytes: Buffer) => T, bytes: Buffer): T {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    throw new WireError(
+      "INVALID_REQUEST",
+      "The request is not a protobuf message of its type.",
+      {},
+      { cause: error },
+    );
+  }
+}
+
+interface UnaryDefinition<Request> {
+  readonly path: string;
+  readonly requestStream: false;
+  readonly responseStream: false;
+  readonly requestDeserialize: (bytes: Buffer) => Request;
+  readonly requestSerialize: (request: Request) => Buffer;
+}
+
+/** Puts a handler behind its method: bytes in, bytes out, and once for each request id. */
+type Bind = <Request, Response>(
+  definition: UnaryDefinition<Request>,
+  answer: MessageType<Response>,
+  handler: (request: Request, client?: Client) => Promise<Response>,
+) => UnaryRpc;
+
+function binder(ledger: RequestLedger): Bind {
+  return (definition, answer, handler) => ({
+    path: definition.path,
+    async call(request, { client, caller } = {}) {
+      if (client?.hasGone === true)
+        throw new WireError("CALL_CANCELLED", "The client has gone away already.");
+      const message = decodeMessage(definition.requestDeserialize, request);
+      const requestId = requestIdOf(message);
+      if (requestId === "") return writeMessage(answer, await handler(message, client));
+      const body = definition.requestSerialize({ ...message, requestId: "" });
+      return ledger.run(
+        { caller, method: definition.path, requestId, body },
+        async (signal) => writeMessage(answer, await handler(message, { signal })),
+        client?.signal,
+      );
+    },
+  });
+}
+
+/** Methods that change nothing have no request id. */
+function requestIdOf(message: unknown): string {
+  if (typeof message !== "object" || message === null || !("requestId" in message)) return "";
+  return typeof message.requestId === "string" ? message.requestId : "";
+}

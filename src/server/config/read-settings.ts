@@ -1,0 +1,35 @@
+/** The settings that all sources together say, or everything that is wrong with them. */
+import assert from "node:assert/strict";
+import { problemsBetween } from "./conflicts.ts";
+import type { Refuse } from "./reader.ts";
+import { type ConfigKey, type Problem, SETTINGS, type Settings } from "./schema.ts";
+
+const KEYS = Object.keys(SETTINGS).filter((key): key is ConfigKey => Object.hasOwn(SETTINGS, key));
+
+/** Reads what was found of each setting; what is undefined has its default. There are settings, or there are problems. */
+export function readSettings(
+  found: Partial<Readonly<Record<ConfigKey, unknown>>>,
+): { readonly settings: Settings } | { readonly problems: readonly Problem[] } {
+  const problems: Problem[] = [];
+  const settings: { -readonly [K in ConfigKey]?: Settings[K] | undefined } = {};
+  function read<K extends ConfigKey>(key: K): void {
+    const refuse: Refuse = (message, ...path) => void problems.push({ path: [key, ...path], message });
+    const value = found[key];
+    settings[key] = value === undefined ? SETTINGS[key].fallback : SETTINGS[key].read(value, refuse);
+  }
+  for (const key of KEYS) read(key);
+  if (!isComplete(settings)) return { problems };
+  problems.push(...problemsBetween(settings));
+  return problems.length === 0 ? { settings } : { problems };
+}
+
+/** What the settings are where nothing is said at all. */
+export function defaultSettings(): Settings {
+  const read = readSettings({});
+  assert("settings" in read, "the defaults fit together");
+  return read.settings;
+}
+
+function isComplete(settings: { readonly [K in ConfigKey]?: Settings[K] | undefined }): settings is Settings {
+  return KEYS.every((key) => settings[key] !== undefined);
+}

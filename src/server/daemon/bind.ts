@@ -1,0 +1,86 @@
+/** Puts a built server on its address, and says which address that became. */
+import { chmod, lstat, unlink } from "node:fs/promises";
+import { connect } from "node:net";
+import { Server as TlsServer } from "node:tls";
+import { type Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
+import type { FastifyInstance } from "fastify";
+import { formatListenAddress, type ListenAddress } from "../config/listen.ts";
+import { StartError } from "../machine/start-error.ts";
+
+/** Whoever runs the daemon may connect to its sockets, and nobody else. */
+const SOCKET_MODE = 0o600;
+
+/** @throws Error with a whole sentence when the address cannot be had. */
+export async function bindHttp(app: FastifyInstance, address: ListenAddress): Promise<ListenAddress> {
+  return named("REST", address, async () => {
+    if (address.kind === "unix") {
+      await removeStaleSocket(address.path);
+      await app.listen({ path: address.path });
+      await chmod(address.path, SOCKET_MODE);
+      return address;
+    }
+    const listenTextResolver = (url: string) => `Server listening at ${withScheme(app, url)}`;
+    await app.listen({ host: address.host, port: address.port, listenTextResolver });
+    const bound = app.server.address();
+    return { ...address, port: bound === null || typeof bound === "string" ? address.port : bound.port };
+  });
+}
+
+/** @throws Error with a whole sentence when the address cannot be had. */
+export function bindGrpc(
+  server: GrpcServer,
+  address: ListenAddress,
+  credentials: ServerCredentials = ServerCredentials.createInsecure(),
+): Promise<ListenAddress> {
+  return named("gRPC", address, async () => {
+    if (address.kind === "unix") await removeStaleSocket(address.path);
+    const port = await new Promise<number>((resolve, reject) => {
+      const target = formatListenAddress(address);
+      server.bindAsync(target, credentials, (error, bound) => {
+        if (error === null) resolve(bound);
+        else reject(error);
+      });
+    });
+    if (address.kind === "unix") await chmod(address.path, SOCKET_MODE);
+    return address.kind === "unix" ? address : { ...address, port };
+  });
+}
+
+/** Fastify takes a server that it did not make itself for one without TLS. */
+function withScheme(app: FastifyInstance, url: string): string {
+  return app.server instanceof TlsServer ? url.replace(/^http:/, "https:") : url;
+}
+
+async function named<T>(wire: string, address: ListenAddress, bind: () => Promise<T>): Promise<T> {
+  try {
+    return await bind();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    // The gRPC library wraps what the system said into a list of what happened to each address of a name.
+    const why = /resolved errors: \[(.*)\]$/.exec(text)?.[1] ?? text;
+    throw new StartError(
+      `Address ${formatListenAddress(address)} cannot be listened on for ${wire}: ${why}.`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Removes what a killed daemon left behind: a socket on which nobody answers. Anything else stays. */
+async function removeStaleSocket(path: string): Promise<void> {
+  // A connection to a plain file is refused too, so the kind is looked at first.
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isSocket() && (await isRefused(path))) await unlink(path);
+}
+
+function isRefused(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.on("error", (error) => resolve("code" in error && error.code === "ECONNREFUSED"));
+  });
+}

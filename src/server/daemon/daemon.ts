@@ -1,0 +1,211 @@
+/** One daemon: its devices, metrics and servers, put together. For main and for tests. */
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { type Logger, pino } from "pino";
+import { settledWithin } from "../../device/clock.ts";
+import { type Device, describeImage } from "../../device/mod.ts";
+import type { DeviceRegistry } from "../api/devices.ts";
+import { openSecurity, refuseOpenAddresses } from "../auth/security.ts";
+import type { Config } from "../config/config.ts";
+import { SHUTDOWN_DRAIN_MS, SHUTDOWN_FILES_MS, SHUTDOWN_HIBERNATE_MS } from "../daemon-limits.ts";
+import { EventHub } from "../events/event-hub.ts";
+import { watchEventLoop } from "../gate/loop-probe.ts";
+import { type BuildInfo, readBuildInfo } from "../machine/build-info.ts";
+import { DataDirectory } from "../machine/data-directory.ts";
+import { ImageDirectory } from "../machine/image-directory.ts";
+import { systemClock } from "../machine/system-clock.ts";
+import { probeDevice } from "../metrics/device-state.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import { openTracing } from "../tracing/tracing.ts";
+import { makeFailpoints } from "./daemon-failpoints.ts";
+import { boot } from "./device-boot.ts";
+import { hibernateDevices } from "./hibernate.ts";
+import { restoreDevices } from "./restore.ts";
+import { closeDevices, drain, type Servers } from "./shutdown.ts";
+import type { Addresses, WiresDeps } from "./wires.ts";
+
+export interface RunningDaemon {
+  readonly addresses: Addresses;
+  /** By name. */
+  readonly devices: ReadonlyMap<string, Device>;
+  /** Looks now whether tokens or certificates have changed; by itself it does so every few seconds. Never rejects. */
+  reload(): Promise<void>;
+  /** Lets running calls finish, hibernates the devices if that is configured, and closes them. */
+  stop(): Promise<StopOutcome>;
+}
+
+export interface StopOutcome {
+  /** False when calls had to be cut off. */
+  readonly drained: boolean;
+  /** False when a device was to be hibernated and was not; undefined when none was to be. */
+  readonly hibernated: boolean | undefined;
+}
+
+export interface DaemonOptions {
+  /** @default silent */
+  readonly log?: Logger;
+  /** @default that of package.json */
+  readonly build?: BuildInfo;
+  /** @default "threaded" */
+  readonly engineForm?: "in-process" | "threaded";
+  /** How long running calls may go on after `stop`. @default SHUTDOWN_DRAIN_MS */
+  readonly drainMs?: number;
+  /** How long hibernating may take then. @default SHUTDOWN_HIBERNATE_MS */
+  readonly hibernateMs?: number;
+}
+
+/**
+ * Boots the devices, listens, and resumes those of which there are images. Whatever was started is stopped again when
+ * something fails.
+ * @throws ConfigError when the configuration cannot be used; Error when an address or the data directory cannot be had.
+ */
+export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<RunningDaemon> {
+  refuseOpenAddresses(config);
+  const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
+  const metrics = new Metrics(build);
+  metrics.showRateLimits(config.rateLimits);
+  const tracing = await openTracing(config, () => ({ log, build, observer: metrics.countSpans() }));
+  const security = await openSecurity(config, log);
+  const devices = new Map<string, Device>();
+  const failpoints = config.enableFaults
+    ? makeFailpoints(config, { log, metrics, tell: (hit, device) => events.failpointHit(hit, device) })
+    : undefined;
+  // A thousand a millisecond: more than a run can tell, so that the next one begins above it.
+  const baseSequence = Date.now() * 1000;
+  const events = new EventHub({ clock: systemClock, failpoints, observer: metrics.events, baseSequence });
+  const { dataDirectory } = config;
+  const directory = await openDirectory(dataDirectory).catch((error: unknown) => {
+    security.close();
+    throw error;
+  });
+  const loop = watchEventLoop();
+  const end = async () => {
+    events.close();
+    security.close();
+    loop.stop();
+    await closeDevices(devices, log);
+    if (directory !== undefined) await closeDirectory(directory, log);
+    await tracing?.close();
+  };
+  const hibernation = { log, deadlineMs: options.hibernateMs ?? SHUTDOWN_HIBERNATE_MS };
+  let ready = false;
+  try {
+    const hasSwap = config.swapBytes > 0;
+    const images =
+      directory === undefined ? undefined : await openImages(directory, config, { log, metrics });
+    const registry: DeviceRegistry = Object.assign(devices, { failpoints, images });
+    const swap = hasSwap ? await directory?.openSwap(config.devices, config.swapBytes) : undefined;
+    const bootDevices = async () => {
+      for (const [index, name] of config.devices.entries()) {
+        const sinks = { trace: tracing?.traceDevice(name), tell: events.sinkOf(name) };
+        const deps = { log, metrics, engineForm, failpoints, images, ...sinks };
+        const device = await boot(name, config, { ...deps, swap: swap?.[index] });
+        devices.set(name, device);
+        events.addDevice(device);
+        metrics.watchDevice(() => probeDevice(device));
+      }
+    };
+    const deps: WiresDeps = {
+      devices: registry,
+      events,
+      security,
+      loop,
+      log,
+      metrics,
+      tracer: tracing?.calls,
+      version: build.version,
+      isReady: () => ready,
+    };
+    // The threads of the engines take a while to start, and the wires take as long.
+    const [, { servers, open }] = await both(bootDevices(), loadWires(config, deps));
+    const addresses = await open();
+    await restoreDevices(devices.values(), log);
+    ready = true;
+    servers.grpc.setServing(true);
+    let stopped: Promise<StopOutcome> | undefined;
+    const stop = async () => {
+      ready = false;
+      events.close();
+      // What hangs at one would keep the daemon from stopping.
+      failpoints?.reset();
+      const deadlineMs = options.drainMs ?? SHUTDOWN_DRAIN_MS;
+      const drained = await drain(servers, { devices, log, deadlineMs });
+      const hibernates = config.onShutdown === "hibernate";
+      const hibernated = hibernates ? await hibernateDevices(devices.values(), hibernation) : undefined;
+      await end();
+      return { drained, hibernated };
+    };
+    return {
+      addresses,
+      devices,
+      reload: () => security.reload(),
+      stop() {
+        stopped ??= stop();
+        return stopped;
+      },
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Loads both wires, which are half of all code, and builds them. */
+async function loadWires(config: Config, deps: WiresDeps): Promise<LoadedWires> {
+  // A turn later: by then the engines' threads are on their way, and this keeps the main one busy.
+  await setImmediate();
+  const { buildWires, listen } = await import("./wires.ts");
+  const servers = buildWires(config, deps);
+  await servers.app.ready();
+  return { servers, open: () => listen(servers, config, deps.security) };
+}
+
+interface LoadedWires {
+  readonly servers: Servers;
+  open(): Promise<Addresses>;
+}
+
+/** Like Promise.all for two, but it throws only when both have ended, so that nothing is under way any more. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
+  await Promise.allSettled([first, second]);
+  return Promise.all([first, second]);
+}
+
+interface Tellers {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+async function openImages(
+  directory: DataDirectory,
+  { imageQuotaBytes: quotaBytes, keepImages: keepConsumed }: Config,
+  { log, metrics }: Tellers,
+): Promise<ImageDirectory> {
+  const path = join(directory.path, "images");
+  const counts = metrics.countImages();
+  const { observer } = counts;
+  const images = await ImageDirectory.open({
+    path,
+    quotaBytes,
+    keepConsumed,
+    observer,
+    now: Date.now,
+    describe: describeImage,
+  });
+  counts.watch(() => images.usage());
+  const { partialsRemoved } = images;
+  if (partialsRemoved > 0) log.warn({ partialsRemoved }, "unfinished hibernation images were removed");
+  return images;
+}
+
+async function openDirectory(path: string | undefined): Promise<DataDirectory | undefined> {
+  return path === undefined ? undefined : DataDirectory.open(path);
+}
+
+async function closeDirectory(directory: DataDirectory, log: Logger): Promise<void> {
+  const closing = directory
+    .close()
+    .catch((error: unknown) => log.warn({ err: error }, "the data directory could not be given up"));
+  if (await settledWithin(systemClock, closing, SHUTDOWN_FILES_MS)) return;
+  log.warn({ deadlineMs: SHUTDOWN_FILES_MS }, "the data directory was not given up by the deadline");
+}

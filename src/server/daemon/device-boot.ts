@@ -1,0 +1,100 @@
+/** Boots one device of a daemon: from configuration, with everything of the outside world that it needs. */
+import { createHash, randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import {
+  type ByteStore,
+  bootDevice,
+  type Device,
+  DeviceError,
+  type EventSink,
+  type Failpoints,
+} from "../../device/mod.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/config-error.ts";
+import type { ImageDirectory } from "../machine/image-directory.ts";
+import { systemClock } from "../machine/system-clock.ts";
+import { zstdCodec } from "../machine/zstd-codec.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { logDevice } from "./device-log.ts";
+
+export interface BootDeps {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly engineForm: "in-process" | "threaded";
+  readonly swap: ByteStore | undefined;
+  readonly failpoints: Failpoints | undefined;
+  /** Undefined where there is no data directory. */
+  readonly images: ImageDirectory | undefined;
+  /** Undefined where nobody traces. */
+  readonly trace: EventSink | undefined;
+  /** Where events come from. */
+  readonly tell: EventSink;
+}
+
+/**
+ * Boots a device, asleep if there is an image to resume it from and the configuration wants that.
+ * @throws ConfigError when no device can be made of the configuration.
+ */
+export async function boot(name: string, config: Config, deps: BootDeps): Promise<Device> {
+  const { log, metrics, engineForm, swap, failpoints, images, trace, tell } = deps;
+  const { minPageBytes, visibleBytes = Number.POSITIVE_INFINITY } = config;
+  const memories = [...config.lmemSizesBytes.map((_, index) => `lmem${index}`), "smem"];
+  const count = metrics.countDevice(name, memories, config.engines);
+  const record = logDevice(log, name);
+  const emit: EventSink = (event) => {
+    count(event);
+    record(event);
+    trace?.(event);
+    tell(event);
+  };
+  const resumeFrom = config.restore === "auto" ? await images?.findSealed(name) : undefined;
+  try {
+    return await bootDevice({
+      name,
+      uid: randomUUID(),
+      lmem: config.lmemSizesBytes.map((sizeBytes) => ({
+        sizeBytes,
+        minPageBytes,
+        visibleBytes: Math.min(sizeBytes, visibleBytes),
+      })),
+      smem: { sizeBytes: config.smemBytes },
+      stolenBytes: config.stolenBytes,
+      prefault: config.prefault,
+      ...(swap === undefined ? {} : { swap }),
+      ...(images === undefined ? {} : { images }),
+      frameCodec: zstdCodec,
+      compressImages: config.imageCodec === "zstd",
+      ...(resumeFrom === undefined ? {} : { resumeFrom }),
+      ...(failpoints === undefined ? {} : { failpoints: failpoints.forDevice(name) }),
+      policy: config.policy,
+      runtimePm: config.runtimePm,
+      engines: config.engines,
+      rateLimits: config.rateLimits,
+      engineForm,
+      clock: systemClock,
+      clockModule: engineClockModule(),
+      random: Math.random,
+      emit,
+      sha256: hashSha256,
+    });
+  } catch (error) {
+    if (!(error instanceof DeviceError && error.kind === "invalid")) throw error;
+    throw new ConfigError(`Device ${name} cannot be made. ${error.message}`, { cause: error });
+  }
+}
+
+/** Runs from source and from dist: the extension of this file tells which; tsc does not rewrite URLs. */
+function engineClockModule(): URL {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return new URL(`../machine/monotonic-clock.${extension}`, import.meta.url);
+}
+
+function hashSha256() {
+  const hash = createHash("sha256");
+  return {
+    update(bytes: Uint8Array): void {
+      hash.update(bytes);
+    },
+    digestHex: () => hash.digest("hex"),
+  };
+}

@@ -1,0 +1,43 @@
+/** Whether the memories of the devices fit into what the process may have, as in a container with a memory limit. */
+import type { Config, LoadedConfig } from "../config/config.ts";
+import { ConfigError } from "../config/config-error.ts";
+import { formatSize } from "../config/size.ts";
+
+type Memories = Pick<Config, "devices" | "lmemSizesBytes" | "stolenBytes" | "smemBytes">;
+
+/**
+ * Memory is taken when it is first touched, so that a device which is too large would start, and the kernel kill the daemon
+ * with everything in it once it is filled.
+ * @param limitBytes the limit of the control group, 0 or more than the machine has where there is none
+ * @param machineBytes what the machine has
+ * @returns a whole sentence for the log when sizes that nobody chose do not fit: a device that stays small may be all that is
+ * wanted.
+ * @throws ConfigError when sizes that somebody chose do not fit.
+ */
+export function checkMemoryLimit(
+  { config, given }: Pick<LoadedConfig, "config" | "given">,
+  limitBytes: number,
+  machineBytes: number,
+): string | undefined {
+  if (limitBytes <= 0 || limitBytes > machineBytes) return undefined;
+  const chosen = { ...config };
+  if (!given.has("lmem")) chosen.lmemSizesBytes = [];
+  if (!given.has("smem")) chosen.smemBytes = 0;
+  const chosenBytes = memoriesBytes(chosen);
+  const limit = `the memory limit of this process (${formatSize(limitBytes)})`;
+  const way = "Make them smaller with --lmem and --smem, or raise the limit.";
+  if (chosenBytes > limitBytes) {
+    throw new ConfigError(
+      `Local and system memory of the devices (${formatSize(chosenBytes)}) are larger than ${limit}. ${way}`,
+    );
+  }
+  const allBytes = memoriesBytes(config);
+  if (allBytes <= limitBytes) return undefined;
+  return `Local and system memory of the devices may grow to ${formatSize(allBytes)}, which is more than ${limit}: a daemon that goes over it is killed. ${way}`;
+}
+
+/** What all regions of all devices hold when they are full. */
+function memoriesBytes({ devices, lmemSizesBytes, stolenBytes, smemBytes }: Memories): number {
+  const localBytes = lmemSizesBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+  return devices.length * (localBytes + stolenBytes + smemBytes);
+}

@@ -1,0 +1,89 @@
+/** Both wires of a daemon behind its one gate: put together, and bound to their addresses. */
+import { setLogger } from "@grpc/grpc-js";
+import type { Logger } from "pino";
+import type { DeviceRegistry } from "../api/devices.ts";
+import { RequestLedger } from "../api/idempotency.ts";
+import type { Security } from "../auth/security.ts";
+import type { Config } from "../config/config.ts";
+import type { ListenAddress } from "../config/listen.ts";
+import type { EventHub } from "../events/event-hub.ts";
+import { CallRate } from "../gate/call-rate.ts";
+import { Gate } from "../gate/gate.ts";
+import type { LoopWatch } from "../gate/loop-probe.ts";
+import { buildGrpc } from "../grpc/build.ts";
+import { TlsCredentials } from "../grpc/tls-credentials.ts";
+import { buildHttp } from "../http/build.ts";
+import { systemClock } from "../machine/system-clock.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { CallTracer } from "../tracing/call-tracer.ts";
+import { bindGrpc, bindHttp } from "./bind.ts";
+import type { Servers } from "./shutdown.ts";
+
+export interface WiresDeps {
+  readonly devices: DeviceRegistry;
+  readonly events: EventHub;
+  readonly security: Security;
+  readonly loop: LoopWatch;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Undefined where nobody traces. */
+  readonly tracer: CallTracer | undefined;
+  /** Version of the daemon, for the documentation. */
+  readonly version: string;
+  readonly isReady: () => boolean;
+}
+
+/** Where a daemon listens, with the ports that the system chose. */
+export interface Addresses {
+  readonly http: ListenAddress;
+  readonly grpc: ListenAddress;
+}
+
+/** Builds both servers. gRPC health says NOT_SERVING at first. */
+export function buildWires(config: Config, deps: WiresDeps): Servers {
+  const { devices, events, security, log: logger, metrics, tracer, version, isReady } = deps;
+  const gate = buildGate(config, deps);
+  const ledger = new RequestLedger(systemClock);
+  const shared = { devices, events, gate, ledger, logger, observer: metrics.calls, tracer };
+  const app = buildHttp({
+    ...shared,
+    tls: security.tls,
+    version,
+    allowedHosts: config.allowedHosts,
+    isReady,
+    metrics: (accept) => metrics.scrape(accept),
+  });
+  // Only its errors come here, unless GRPC_VERBOSITY says otherwise; it would write them past the log.
+  setLogger({
+    error: (text: unknown) => logger.warn({ grpc: String(text) }, "a message of the gRPC library"),
+  });
+  const grpc = buildGrpc(shared);
+  grpc.setServing(false);
+  return { app, grpc };
+}
+
+/** Binds both; neither stays when one cannot be bound. @throws Error when an address cannot be had */
+export async function listen(servers: Servers, config: Config, { tls }: Security): Promise<Addresses> {
+  try {
+    const http = await bindHttp(servers.app, config.http);
+    const credentials = tls && new TlsCredentials(tls);
+    return { http, grpc: await bindGrpc(servers.grpc.server, config.grpc, credentials) };
+  } catch (error) {
+    await servers.app.close();
+    servers.grpc.server.forceShutdown();
+    throw error;
+  }
+}
+
+function buildGate({ callsPerSecond }: Config, { security, loop, log }: WiresDeps): Gate {
+  const now = () => performance.now();
+  const { authenticator } = security;
+  return new Gate({
+    authenticator,
+    // Where there are callers to be told apart, what they did is on record at any level of the log.
+    log: authenticator.required && log.level !== "silent" ? log.child({}, { level: "info" }) : log,
+    rate: callsPerSecond === undefined ? undefined : new CallRate(callsPerSecond, now),
+    isOverloaded: () => loop.probe.overloaded,
+    now,
+  });
+}

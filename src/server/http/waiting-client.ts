@@ -1,0 +1,33 @@
+/** A client that waits for its answer, and may go away before it has it. */
+import type { ServerResponse } from "node:http";
+import type { WaitingClient } from "../api/rpc.ts";
+
+export class HttpClient implements WaitingClient {
+  readonly #response: ServerResponse;
+  #signal: AbortSignal | undefined;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  get hasGone(): boolean {
+    return this.#response.closed && !this.#response.writableFinished;
+  }
+
+  /** Aborted when the connection ends before the answer has been sent. */
+  get signal(): AbortSignal {
+    this.#signal ??= this.#listen();
+    return this.#signal;
+  }
+
+  #listen(): AbortSignal {
+    const gone = new AbortController();
+    if (this.hasGone) gone.abort();
+    else {
+      this.#response.once("close", () => {
+        if (this.hasGone) gone.abort();
+      });
+    }
+    return gone.signal;
+  }
+}

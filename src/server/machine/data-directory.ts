@@ -1,0 +1,55 @@
+/** The directory where a daemon keeps its files: the lock that keeps a second daemon out, and swap. */
+import { join, resolve } from "node:path";
+import { closeByteStores, type FileByteStore, openByteStores } from "./file-byte-store.ts";
+import { LockFile } from "./lock-file.ts";
+import { makeDirectory } from "./make-directory.ts";
+import { StartError } from "./start-error.ts";
+
+export class DataDirectory {
+  readonly path: string;
+  readonly #lock: LockFile;
+  #swap: readonly FileByteStore[] = [];
+
+  private constructor(path: string, lock: LockFile) {
+    this.path = path;
+    this.#lock = lock;
+  }
+
+  /**
+   * Makes the directory if there is none, for its owner alone, and locks it.
+   * @throws Error when it cannot be made, or when another daemon has it.
+   */
+  static async open(name: string): Promise<DataDirectory> {
+    const path = resolve(name);
+    try {
+      await makeDirectory(path);
+    } catch (error) {
+      throw new StartError(`Data directory ${path} cannot be made: ${messageOf(error)}.`, { cause: error });
+    }
+    return new DataDirectory(path, await LockFile.acquire(join(path, "torpord.lock")));
+  }
+
+  /**
+   * Makes an empty swap file `swap-NAME` for each device. Legal once.
+   * @throws Error when one cannot be made, or when there is no room for all of them.
+   */
+  async openSwap(devices: readonly string[], sizeBytes: number): Promise<readonly FileByteStore[]> {
+    const paths = devices.map((device) => join(this.path, `swap-${device}`));
+    this.#swap = await openByteStores(paths, sizeBytes);
+    return this.#swap;
+  }
+
+  /** Removes the swap files and lets another daemon in. @throws Error when a file cannot be closed or removed. */
+  async close(): Promise<void> {
+    const failures = await closeByteStores(this.#swap);
+    await this.#lock.release();
+    if (failures.length === 0) return;
+    throw new Error(
+      `Swap files in ${this.path} could not be removed: ${failures.map(messageOf).join("; ")}.`,
+    );
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

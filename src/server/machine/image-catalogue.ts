@@ -1,0 +1,35 @@
+/** The hibernation images of a daemon, as its wires show them. */
+import type { ImageState } from "../../device/mod.ts";
+
+export interface ImageCatalogue {
+  /** Every image, without what only its content says; ordered by id, so those of one device by age. @throws DeviceError COPY_FAILED */
+  list(): Promise<readonly ImageRecord[]>;
+  /** @throws DeviceError IMAGE_NOT_FOUND, COPY_FAILED */
+  get(id: string): Promise<ImageRecord>;
+  /** What the content says; undefined when it cannot be read as an image. */
+  describe(id: string): Promise<ImageFacts | undefined>;
+  /** Removes an image that nobody uses: who calls has made sure. @throws DeviceError IMAGE_NOT_FOUND, COPY_FAILED */
+  delete(id: string): Promise<void>;
+}
+
+/** What name and file say of an image. */
+export interface ImageRecord {
+  readonly id: string;
+  /** Name of the device that it is of. */
+  readonly device: string;
+  readonly state: ImageState;
+  readonly createTimeNs: bigint;
+  readonly sizeBytes: number;
+}
+
+/** What its content says. */
+export interface ImageFacts {
+  /** `1.0`. */
+  readonly formatVersion: string;
+  readonly hybrid: boolean;
+  /** 0 is none, else the id of a FrameCodec. */
+  readonly codec: number;
+  readonly objects: number;
+  /** Before compression. */
+  readonly contentBytes: number;
+}

@@ -1,0 +1,26 @@
+/**
+ * Writes protobuf messages, one after the other, in the same memory: a writer for each would grow anew every time, which
+ * takes longer than the writing.
+ */
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { KEPT_WRITER_BYTES_MAX } from "../limits.ts";
+
+/** What is generated for each type of messages. */
+export interface MessageType<T> {
+  encode(message: T, writer?: BinaryWriter): BinaryWriter;
+}
+
+let writer = new BinaryWriter();
+
+/** The bytes of a message. */
+export function writeMessage<T>(type: MessageType<T>, message: T): Buffer {
+  try {
+    const { buffer, byteOffset, byteLength } = type.encode(message, writer).finish();
+    if (byteLength > KEPT_WRITER_BYTES_MAX) writer = new BinaryWriter();
+    return Buffer.from(buffer, byteOffset, byteLength);
+  } catch (error) {
+    // Half of this message would stand before the next one.
+    writer = new BinaryWriter();
+    throw error;
+  }
+}
