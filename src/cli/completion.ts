@@ -1,4 +1,4 @@
-/** Scripts with which shells complete command lines, made of the tree of commands: what is in it is completed. */
+/** Completion scripts for shells, made from the tree of commands. */
 import type { Command, Option } from "commander";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -11,9 +11,9 @@ interface Word {
 
 /** A command as a shell sees it. */
 interface Node {
-  /** The words that lead to it, without the program's name; empty for the program. */
+  /** The words that lead to the command, without the program's name; empty for the program itself. */
   readonly path: readonly string[];
-  /** What may stand next: commands, or the choices of its first argument. */
+  /** What may come next: commands, or the choices of the first argument. */
   readonly words: readonly Word[];
   readonly options: readonly Option[];
 }
@@ -35,7 +35,7 @@ function collect(command: Command, path: readonly string[]): Node[] {
   return [node, ...command.commands.flatMap((child) => collect(child, [...path, child.name()]))];
 }
 
-/** Options of the program may stand anywhere; words of the path are found between them. */
+/** The program's options may come anywhere, so the words of the path are found between them. */
 function bashScript(program: string, nodes: readonly Node[]): string {
   const shared = nodes[0]?.options ?? [];
   const optionsOf = ({ path, options }: Node) => (path.length === 0 ? options : [...options, ...shared]);
@@ -84,7 +84,7 @@ complete -o default -F _${program} ${program}
 `;
 }
 
-/** The function of bash, which zsh runs as it is once bashcompinit is loaded. */
+/** The bash function. zsh runs it unchanged once bashcompinit is loaded. */
 function zshScript(program: string, nodes: readonly Node[]): string {
   return `#compdef ${program}
 # zsh completion of ${program}: source <(${program} completion zsh)
@@ -129,7 +129,7 @@ function namesOf({ short, long }: Option): string[] {
   return [short, long].filter((name) => name !== undefined);
 }
 
-/** A word of all three shells. What is quoted here has no single quotes but in prose. */
+/** Quotes a word for all three shells. Only prose contains single quotes. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", "’")}'`;
 }

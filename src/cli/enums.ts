@@ -4,7 +4,7 @@ import { Argument, InvalidArgumentError, Option } from "commander";
 /** An enum as ts-proto generates it. */
 type EnumValues<V extends number> = Readonly<Record<string, V>>;
 
-/** The names that a caller may give; 0 is "not said", and -1 stands for values that are newer than this program. */
+/** The names that a caller may give: not 0, which means "unspecified", nor -1, which stands for values newer than this program. */
 export function enumChoices(values: EnumValues<number>): string[] {
   return Object.entries(values).flatMap(([name, value]) => (value > 0 ? [toWord(name)] : []));
 }
@@ -29,7 +29,7 @@ export function enumParser<V extends number>(values: EnumValues<V>): (text: stri
   };
 }
 
-/** The name of a value as the proto has it; a dash for "not said". */
+/** The name of a value as in the proto; a dash for "unspecified". */
 export function enumName(values: EnumValues<number>, value: number): string {
   if (value === 0) return "-";
   return Object.entries(values).find(([, candidate]) => candidate === value)?.[0] ?? String(value);

@@ -1,11 +1,11 @@
-/** The variables of options, before commander reads them. */
+/** Environment variables of options, cleaned before commander reads them. */
 
 const PREFIX = "TORPORCTL_";
-/** Options without a value: whatever their variable says would switch them on. */
+/** Options without a value: commander switches them on for any text in their variable. */
 const SWITCHES: ReadonlySet<string> = new Set(["TORPORCTL_TLS"]);
 const OFF: ReadonlySet<string> = new Set(["0", "false"]);
 
-/** Takes away variables that say nothing: those that are empty, and switches that are off. */
+/** Removes variables that are empty and switches that are off. */
 export function dropUnset(environment: Record<string, string | undefined>): void {
   for (const [name, value = ""] of Object.entries(environment)) {
     const isOff = SWITCHES.has(name) && OFF.has(value);

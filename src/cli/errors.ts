@@ -1,4 +1,4 @@
-/** Errors as a person or a program reads them, and the exit code of each. */
+/** Errors as people and programs read them, and the exit code of each. */
 import { getSystemErrorMessage } from "node:util";
 import { CommanderError } from "commander";
 import { TorporError } from "../client/mod.ts";
@@ -6,7 +6,7 @@ import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.ts";
 import { printable } from "./table.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** What is told of an error; the JSON of -o json is exactly this. */
+/** What is shown of an error. -o json prints exactly this. */
 interface Told {
   readonly code: string;
   readonly reason: string;

@@ -1,4 +1,4 @@
-/** --etag, which every command has that changes one object. */
+/** The option --etag of every command that changes one object. */
 import type { Command } from "commander";
 import { UsageError } from "./usage-error.ts";
 
@@ -7,13 +7,13 @@ export interface EtagOption {
 }
 
 export function addEtagOption(command: Command): Command {
-  return command.option("--etag <ETAG>", "only if the object still has it, as object get shows it");
+  return command.option("--etag <ETAG>", "fail unless the object still has this etag (see object get)");
 }
 
 /** The field of the request. @throws UsageError when it says nothing, or there are several objects, which have one each */
 export function etagField({ etag }: EtagOption, names: readonly string[] = []): { etag: string } {
   if (etag === undefined) return { etag: "" };
-  // On the wire nothing means any, which is what nobody wants who gives a variable that happens to be empty.
+  // On the wire an empty etag matches any. A caller whose shell variable happens to be empty does not want that.
   if (etag === "") throw new UsageError("The etag is empty: give that of the object, or no --etag.");
   if (names.length < 2) return { etag };
   throw new UsageError(

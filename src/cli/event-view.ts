@@ -22,9 +22,9 @@ import { formatMs, formatObjects, formatSize } from "./quantities.ts";
 import { printable } from "./table.ts";
 import { formatDuration, formatTime } from "./times.ts";
 
-/** Names that a line shows at most. */
+/** Most names in one line. */
 const NAMES_MAX = 8;
-/** As many columns as the longest type, TRANSITION_STARTED. */
+/** Width of the longest type, TRANSITION_STARTED. Unit: columns. */
 const TYPE_WIDTH = 18;
 
 /** One line, with its line break. */
@@ -34,7 +34,7 @@ export function formatEvent(event: Event): string {
   return `${printable([...cells, wordsOf(payload)].join("  ")).trimEnd()}\n`;
 }
 
-/** Types that are newer than this program have no words. */
+/** Types newer than this program have no words of their own. */
 function wordsOf(payload: Event["payload"]): string {
   switch (payload?.$case) {
     case "deviceChanged":

@@ -1,22 +1,22 @@
-/** What the exit code says. docs/torporctl.md has the same table. */
+/** Exit codes. docs/torporctl.md has the same table. */
 import type { StatusCode } from "../client/mod.ts";
 
 export const EXIT = {
   OK: 0,
   /** The device or the daemon failed, or something ended with an error. */
   FAILED: 1,
-  /** The command line or the request can never succeed as it stands. */
+  /** The command line or the request is wrong and can never succeed. */
   USAGE: 2,
-  /** Nobody answers, or not now. */
+  /** The daemon does not answer, or cannot serve the call now. */
   UNAVAILABLE: 3,
   NOT_FOUND: 4,
-  /** Legal later, in another state. */
+  /** The call is legal in another state. */
   REFUSED: 5,
-  /** No room. */
+  /** There is no room. */
   EXHAUSTED: 6,
-  /** A bounded wait ran out. */
+  /** A wait timed out. */
   DEADLINE: 7,
-  /** Not allowed. */
+  /** The caller is not allowed to do this. */
   DENIED: 8,
   CANCELLED: 9,
 } as const;

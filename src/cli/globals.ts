@@ -1,4 +1,4 @@
-/** The options that every command takes, and what they make of a connection. */
+/** The options that every command takes, and the connection that they describe. */
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import type { ConnectOptions, TlsOptions } from "../client/mod.ts";
@@ -23,24 +23,24 @@ export interface GlobalOptions {
   readonly tlsServerName?: string;
 }
 
-/** Adds the options to the program, from where commander takes them before and behind the name of a command. */
+/** Adds the options to the program: commander accepts them before and after the name of a command. */
 export function addGlobalOptions(program: Command): void {
   program
     .addOption(
-      option("-s, --server <ADDRESS>", "where the daemon is: HOST:PORT or unix:PATH").default(
+      option("-s, --server <ADDRESS>", "address of the daemon: HOST:PORT or unix:PATH").default(
         "127.0.0.1:8586",
       ),
     )
     .addOption(option("-d, --device <NAME>", "the device").default("card0"))
-    .addOption(option("-o, --output <FORMAT>", "how to print").choices(OUTPUT_FORMATS).default("table"))
+    .addOption(option("-o, --output <FORMAT>", "output format").choices(OUTPUT_FORMATS).default("table"))
     .addOption(option("--timeout <TIME>", "longest time for a call, such as 10s").argParser(parseDuration))
-    .addOption(option("--token <TOKEN>", "who calls; better kept in the environment"))
-    .addOption(option("--tls", "encrypt, trusting the usual authorities"))
-    .addOption(option("--tls-ca <FILE>", "encrypt, trusting this authority (PEM)"))
-    .addOption(option("--tls-cert <FILE>", "the certificate to show (PEM), with --tls-key"))
-    .addOption(option("--tls-key <FILE>", "its key (PEM)"))
-    .addOption(option("--tls-server-name <NAME>", "the name in the daemon's certificate"))
-    .addOption(new Option("--no-progress", "show no progress, even on a terminal"));
+    .addOption(option("--token <TOKEN>", "bearer token; better set in the environment"))
+    .addOption(option("--tls", "use TLS and trust the system's CAs"))
+    .addOption(option("--tls-ca <FILE>", "use TLS and trust this CA (PEM)"))
+    .addOption(option("--tls-cert <FILE>", "client certificate (PEM), with --tls-key"))
+    .addOption(option("--tls-key <FILE>", "key of the client certificate (PEM)"))
+    .addOption(option("--tls-server-name <NAME>", "name in the daemon's certificate"))
+    .addOption(new Option("--no-progress", "do not show progress, even on a terminal"));
 }
 
 /** @throws UsageError when a file cannot be read, or only one of certificate and key is given */
@@ -50,7 +50,7 @@ export function connectOptions(
 ): ConnectOptions {
   return {
     address: options.server,
-    // A variable that is set to nothing says nothing.
+    // An empty variable counts as unset.
     token: options.token || environment.TORPOR_TOKEN || undefined,
     tls: readTls(options),
     timeoutMs: options.timeout,

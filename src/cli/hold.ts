@@ -1,4 +1,4 @@
-/** --hold, which every command has that a transition would refuse. */
+/** The option --hold of every command that a running transition would refuse. */
 import type { Command } from "commander";
 
 export interface HoldOption {
@@ -6,7 +6,7 @@ export interface HoldOption {
 }
 
 export function addHoldOption(command: Command): Command {
-  return command.option("--hold", "wait for a running transition to end, instead of being refused");
+  return command.option("--hold", "wait for a running transition instead of failing");
 }
 
 /** The field of the request. */

@@ -1,4 +1,4 @@
-/** What the program sees of the outside world; tests hand in their own. */
+/** The outside world as the program sees it. Tests pass their own. */
 import type { Readable, Writable } from "node:stream";
 
 export interface Io {
@@ -6,7 +6,7 @@ export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** From now on an interrupt does not end the process but aborts the signal: for who has to tidy up. */
+  /** From now on an interrupt aborts the signal instead of ending the process, so that the command can clean up. */
   takeInterrupts(): AbortSignal;
 }
 
@@ -17,7 +17,7 @@ export type Output = Writable & {
   readonly rows?: number;
 };
 
-/** Columns of a terminal that does not say how many it has: some say 0. */
+/** Columns of a terminal that reports none, or 0. */
 const COLUMNS_DEFAULT = 80;
 const ROWS_DEFAULT = 24;
 

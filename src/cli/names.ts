@@ -19,18 +19,18 @@ export function rootName(collection: "failpoints" | "images", id: string): strin
   return id.includes("/") ? id : `${collection}/${id}`;
 }
 
-/** The last part of a resource name, for tables; a dash for none. */
+/** The last part of a resource name, for tables; a dash for an empty name. */
 export function shortName(name: string): string {
   return name === "" ? "-" : name.slice(name.lastIndexOf("/") + 1);
 }
 
-/** The resource names in an answer as REST has it: its own, or those of what it lists. */
+/** The resource names in an answer: its own, or those of the items that it lists. */
 export function resourceNames(answer: JsonValue): string[] {
   if (!isObject(answer)) return [];
   if (typeof answer.name === "string") return [answer.name];
   const listed = Object.values(answer).flatMap((value) => (Array.isArray(value) ? value : []));
   return listed.flatMap((item) => {
-    // Where many were made, only their names are told.
+    // A batch answers only the names of what it created.
     if (typeof item === "string") return item.includes("/") ? [item] : [];
     return isObject(item) && typeof item.name === "string" ? [item.name] : [];
   });

@@ -1,14 +1,14 @@
-/** Listings: as many pages as are needed for as many items as are wanted. */
+/** Listings: fetches pages until there are enough items. */
 import { type Command, Option } from "commander";
 import { parseCount } from "./quantities.ts";
 
-/** Items that a listing shows unless more are asked for. */
+/** Items that a listing shows by default. */
 const LIMIT_DEFAULT = 1000;
-/** Most items of a page; the daemon gives no more. */
+/** Most items in a page of the daemon. */
 const PAGE_SIZE_MAX = 1000;
 
 export interface PageOptions {
-  /** Most items in all; 0 is all there are. */
+  /** Most items in all; 0 means all. */
   readonly limit: number;
   readonly pageToken?: string;
 }
@@ -20,13 +20,15 @@ interface Page {
 export function addPageOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--limit <COUNT>", "most to list; 0 is all").argParser(parseCount).default(LIMIT_DEFAULT),
+      new Option("--limit <COUNT>", "most items to list (0: all)")
+        .argParser(parseCount)
+        .default(LIMIT_DEFAULT),
     )
-    .addOption(new Option("--page-token <TOKEN>", "go on where a listing ended"));
+    .addOption(new Option("--page-token <TOKEN>", "continue a listing"));
 }
 
 /**
- * Asks for pages until the limit or the end is reached, and answers them as one page.
+ * Fetches pages up to the limit or the end, and returns them as one page.
  * @param items the list in a page
  */
 export async function collectPages<P extends Page, T>(

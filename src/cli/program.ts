@@ -29,7 +29,7 @@ export function buildProgram(io: Io, version: string): Command {
     .description("Drives the virtual GPUs of a torpord.")
     .usage("COMMAND [OPTIONS]")
     .version(version, "--version", "show the version")
-    .helpOption("-h, --help", "show this page, or that of a command")
+    .helpOption("-h, --help", "show help")
     .configureHelp({ helpWidth: 100, subcommandTerm: (command) => command.name() })
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
@@ -43,7 +43,7 @@ export function buildProgram(io: Io, version: string): Command {
   const act = actOn(io);
   addDeviceCommands(program, act);
   addRegionCommands(program, act);
-  const object = program.command("object").description("memory objects");
+  const object = program.command("object").description("manage memory objects");
   addObjectCommands(object, act);
   addObjectPlacementCommands(object, act);
   addObjectContentCommands(object, act);
@@ -60,8 +60,8 @@ export function buildProgram(io: Io, version: string): Command {
   addWatchCommand(program, act);
   program
     .command("completion")
-    .description("write a script with which a shell completes command lines")
-    .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
+    .description("print a completion script for a shell")
+    .addArgument(new Argument("<shell>", "shell").choices(SHELLS))
     .action((shell: Shell) => void io.stdout.write(completionScript(program, shell)));
   return program;
 }

@@ -1,29 +1,29 @@
-/** How far something is, on one line of a terminal. Silent where nobody looks. */
+/** A progress line for terminals. Prints nothing elsewhere. */
 import { columnsOf, type Output } from "./io.ts";
 import { formatSize } from "./quantities.ts";
 
 const BAR_LENGTH = 24;
-/** Pause between two paintings. Unit: milliseconds. */
+/** Time between two refreshes. Unit: milliseconds. */
 const PAINT_MS = 100;
 const TO_LINE_START = "\r";
 const CLEAR_LINE = "\r\u001b[K";
 
 export class Progress implements Disposable {
-  /** Whether anybody looks. */
+  /** Whether the output is a terminal. */
   readonly shown: boolean;
   readonly #out: Output;
   readonly #what: string;
   readonly #startMs = performance.now();
   #paintedMs = Number.NEGATIVE_INFINITY;
 
-  /** @param wanted false paints nothing, even on a terminal */
+  /** @param wanted false prints nothing, even on a terminal */
   constructor(out: Output, what: string, wanted: boolean) {
     this.#out = out;
     this.#what = what;
     this.shown = wanted && out.isTTY === true;
   }
 
-  /** @param totalBytes 0 when unknown @param note what is being done now */
+  /** @param totalBytes 0 when unknown @param note the present step */
   update(doneBytes: number, totalBytes: number, note = ""): void {
     const nowMs = performance.now();
     const ended = totalBytes > 0 && doneBytes >= totalBytes;
@@ -36,7 +36,7 @@ export class Progress implements Disposable {
     this.#out.write(`${CLEAR_LINE}${line.slice(0, columnsOf(this.#out) - 1)}${TO_LINE_START}`);
   }
 
-  /** Takes the line away: what came of it is printed by others. */
+  /** Clears the line. The caller prints the result. */
   [Symbol.dispose](): void {
     if (this.shown && this.#paintedMs > Number.NEGATIVE_INFINITY) this.#out.write(CLEAR_LINE);
   }

@@ -41,7 +41,7 @@ export function parseProbability(text: string): number {
   throw new InvalidArgumentError("Write a number from 0 to 1, such as 0.25.");
 }
 
-/** Writes a size to one decimal: `64 MiB`, `1.5 GiB`, `13 B`. The exact number is in -o json. */
+/** Formats a size with one decimal: `64 MiB`, `1.5 GiB`, `13 B`. -o json has the exact number. */
 export function formatSize(sizeBytes: number | bigint): string {
   let value = Number(sizeBytes);
   let shown = "B";
@@ -54,7 +54,7 @@ export function formatSize(sizeBytes: number | bigint): string {
   return `${shown === "B" ? value : Number(value.toFixed(1))} ${shown}`;
 }
 
-/** Writes a length of time as finely as people look: `0.42 ms`, `37.1 ms`, `2.5 s`. */
+/** Formats a duration for people: `0.42 ms`, `37.1 ms`, `2.5 s`. */
 export function formatMs(ms: number): string {
   if (ms >= 1000) return `${Number((ms / 1000).toFixed(1))} s`;
   return `${Number(ms.toFixed(ms < 10 ? 2 : 1))} ms`;

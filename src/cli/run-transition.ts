@@ -1,11 +1,11 @@
-/** A suspend or a resume from the asking to its end, with its progress on the way. */
+/** Runs a suspend or a resume to its end and shows its progress. */
 import { codeName, TorporError, type Transition, Transition_State, toDuration } from "../client/mod.ts";
 import type { Session } from "./session.ts";
 import { movedBytes } from "./transition-view.ts";
 
-/** How long the daemon is given to end a short transition before its progress is asked for. Unit: milliseconds. */
+/** How long a transition may run before its progress is shown. Unit: milliseconds. */
 const FIRST_WAIT_MS = 200;
-/** What the daemon may take longer than it was asked to wait. Unit: milliseconds. */
+/** How much longer than the requested wait an answer may take. Unit: milliseconds. */
 const ANSWER_MARGIN_MS = 120_000;
 
 export interface WaitOptions {
@@ -16,13 +16,13 @@ export interface WaitOptions {
 export interface TransitionCall {
   /** The word before the bar. */
   readonly what: string;
-  /** How much will be moved, for the bar; 0 when that is not known. */
+  /** Bytes that will be moved, for the bar; 0 when unknown. */
   totalBytes(): Promise<number>;
   ask(wait: ReturnType<typeof toDuration>, timeoutMs: number): Promise<Transition>;
 }
 
 /**
- * Starts a transition and waits for its end, or as long as the options say.
+ * Starts a transition and waits for its end, at most as long as the options say.
  * @returns the transition as it was last seen
  * @throws TorporError when it failed or was cancelled
  */

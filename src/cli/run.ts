@@ -8,7 +8,7 @@ import { buildProgram } from "./program.ts";
 
 /**
  * @param words the command line without the program
- * @returns the exit code; whatever there is to say has been written
+ * @returns the exit code, after all output has been written
  */
 export async function run(words: readonly string[], io: Io, version: string): Promise<ExitCode> {
   const program = buildProgram(io, version);

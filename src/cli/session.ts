@@ -1,4 +1,4 @@
-/** What a command works with: the connection, the device that is meant, and where answers go. */
+/** What a command works with: the connection, the chosen device, and the output. */
 import type { Command } from "commander";
 import { stringify } from "yaml";
 import { type JsonValue, responseToJson } from "../client/json.ts";
@@ -29,7 +29,7 @@ export class Session implements Disposable {
     return childName(this.options.device, collection, id);
   }
 
-  /** Prints the answer of a method: as REST has it, or as `view` makes a text of it. */
+  /** Prints the answer of a method, as JSON like REST, or as the text that `view` makes of it. */
   print<M extends UnaryMethod>(
     method: M,
     response: ResponseOf<M>,
@@ -39,13 +39,13 @@ export class Session implements Disposable {
     else this.#printFormatted(responseToJson(method, response));
   }
 
-  /** Prints what is no answer of a single unary method: in the format that is wanted, or as `text`. */
+  /** Prints a result that is not the answer of one unary method, in the requested format or as `text`. */
   printValue(value: JsonValue, text: string): void {
     if (this.options.output === "table") this.write(text);
     else this.#printFormatted(value);
   }
 
-  /** Says that a listing has more than was printed. */
+  /** Tells that a listing has more items than were printed. */
   noteMore({ nextPageToken }: { readonly nextPageToken: string }): void {
     if (nextPageToken === "") return;
     this.note(`There are more: --limit 0 lists all, --page-token ${nextPageToken} goes on from here.`);
@@ -55,7 +55,7 @@ export class Session implements Disposable {
     this.io.stdout.write(text);
   }
 
-  /** A remark for people, which programs that read the output do not see. */
+  /** Prints a remark to stderr, for people. */
   note(sentence: string): void {
     this.io.stderr.write(`torporctl: ${sentence}\n`);
   }

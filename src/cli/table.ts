@@ -1,13 +1,13 @@
-/** Aligned text: tables of many things, lists of the fields of one. */
+/** Aligned text: tables of items, and lists of one item's fields. */
 
 export interface Column<T> {
   readonly head: string;
-  /** Numbers stand on the right. @default "left" */
+  /** Numbers are aligned to the right. @default "left" */
   readonly align?: "left" | "right";
   cell(item: T): string | number;
 }
 
-/** A table with its head. Ends with a line break; without items there is only the head. */
+/** A table with a header row. Ends with a line break. Without items it has only the header. */
 export function formatTable<T>(columns: readonly Column<T>[], items: readonly T[]): string {
   const rows = [
     columns.map(({ head }) => head.toUpperCase()),
@@ -23,7 +23,7 @@ export function formatTable<T>(columns: readonly Column<T>[], items: readonly T[
   return `${lines.join("\n")}\n`;
 }
 
-/** One line for each field, values below each other. Fields without a value are left out. */
+/** One line for each field, with aligned values. Fields without a value are left out. */
 export function formatFields(
   fields: readonly (readonly [name: string, value: string | number | boolean])[],
 ): string {
@@ -33,7 +33,7 @@ export function formatFields(
   return given.map(([name, text]) => `${`${name}:`.padEnd(width + 1)}  ${text}\n`).join("");
 }
 
-/** Text of others (labels, messages) without what would steer a terminal. */
+/** Cleans text of others (labels, messages) of control characters that a terminal would obey. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, "\u{fffd}");
 }

@@ -1,4 +1,4 @@
-/** Times of the wire as tables show them. */
+/** Timestamps and durations as tables show them. */
 import { type Duration, type Timestamp, toMs } from "../client/mod.ts";
 import { formatMs } from "./quantities.ts";
 

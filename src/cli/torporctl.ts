@@ -1,4 +1,4 @@
-/** torporctl: the only file here that knows the process. */
+/** The process of torporctl: its arguments, streams, signals and exit code. */
 import { readFileSync } from "node:fs";
 import { getSystemErrorMessage } from "node:util";
 import { dropUnset } from "./environment.ts";
@@ -6,7 +6,7 @@ import { EXIT } from "./exit-codes.ts";
 import { run } from "./run.ts";
 
 process.stdout.on("error", ({ code, errno, message }: NodeJS.ErrnoException) => {
-  // A reader such as `head` that has seen enough is no failure.
+  // A reader such as `head` closes the pipe early. That is no failure.
   if (code === "EPIPE") process.exit(EXIT.OK);
   const why = errno === undefined ? message : getSystemErrorMessage(errno);
   process.stderr.write(`torporctl: The output cannot be written: ${why}. (${code})\n`);
@@ -30,7 +30,7 @@ function takeInterrupts(): AbortSignal {
   return interrupted.signal;
 }
 
-/** From package.json, which is two levels up from the sources and from what is built of them. */
+/** The version in package.json, two levels above both the sources and the build. */
 function readVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   const { version }: { version?: unknown } = JSON.parse(text);

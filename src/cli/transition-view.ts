@@ -45,7 +45,7 @@ export function formatPhases(phases: readonly TransitionPhase[]): string {
   return formatTable(PHASE_COLUMNS, phases);
 }
 
-/** Bytes that a transition has moved so far. */
+/** Bytes that a transition has moved until now. */
 export function movedBytes({ phases }: Transition): number {
   return phases.reduce((sum, { bytes }) => sum + Number(bytes), 0);
 }

@@ -13,7 +13,7 @@ interface CreateOptions extends HoldOption {
 }
 
 export function addContextCommands(program: Command, act: Act): void {
-  const group = program.command("context").description("places where work runs");
+  const group = program.command("context").description("manage contexts, which run work on an engine");
   addPageOptions(group.command("list"))
     .description("list contexts")
     .action(
@@ -38,9 +38,9 @@ export function addContextCommands(program: Command, act: Act): void {
       }),
     );
   addHoldOption(group.command("create"))
-    .description("make a context on an engine")
+    .description("create a context on an engine")
     .argument("<engine>", "id of the engine, such as rcs0")
-    .addOption(enumOption("--priority <PRIORITY>", "who goes first; unset: normal", Context_Priority))
+    .addOption(enumOption("--priority <PRIORITY>", "priority (default: normal)", Context_Priority))
     .action(
       act(async (session, engine: string, options: CreateOptions) => {
         const { priority } = options;
@@ -49,7 +49,7 @@ export function addContextCommands(program: Command, act: Act): void {
       }),
     );
   addHoldOption(group.command("delete"))
-    .description("delete a context that has nothing to do")
+    .description("delete an idle context")
     .argument("<context>", "id or resource name")
     .action(
       act(async (session, context: string, options: HoldOption) => {

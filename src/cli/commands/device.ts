@@ -18,10 +18,10 @@ interface ResetOptions {
 }
 
 export function addDeviceCommands(program: Command, act: Act): void {
-  const group = program.command("device").description("what the daemon hosts");
+  const group = program.command("device").description("show and reset devices");
   group
     .command("list")
-    .description("list every device")
+    .description("list devices")
     .action(
       act(async (session) => {
         const response = await session.client.listDevices();
@@ -30,7 +30,7 @@ export function addDeviceCommands(program: Command, act: Act): void {
     );
   group
     .command("get")
-    .description("show a device: the one of --device, or another")
+    .description("show a device (default: the one of --device)")
     .argument("[device]", "id or resource name")
     .action(
       act(async (session, device: string | undefined) => {
@@ -40,9 +40,9 @@ export function addDeviceCommands(program: Command, act: Act): void {
     );
   group
     .command("reset")
-    .description("reset the engines, or with --scope factory everything")
+    .description("reset the engines, or everything with --scope factory")
     .argument("[device]", "id or resource name")
-    .addOption(enumOption("--scope <SCOPE>", "how much; unset: gt", ResetDeviceRequest_Scope))
+    .addOption(enumOption("--scope <SCOPE>", "what to reset (default: gt)", ResetDeviceRequest_Scope))
     .action(
       act(async (session, device: string | undefined, { scope }: ResetOptions) => {
         const name = deviceName(device ?? session.device);

@@ -9,10 +9,10 @@ import { type Column, formatFields, formatTable } from "../table.ts";
 import { formatDuration, formatTime } from "../times.ts";
 
 export function addEngineCommands(program: Command, act: Act): void {
-  const group = program.command("engine").description("engines of a device");
+  const group = program.command("engine").description("show and reset engines");
   group
     .command("list")
-    .description("list the engines")
+    .description("list engines")
     .action(
       act(async (session) => {
         const response = await session.client.listEngines({ parent: session.device });
@@ -30,7 +30,7 @@ export function addEngineCommands(program: Command, act: Act): void {
       }),
     );
   addHoldOption(group.command("reset"))
-    .description("reset an engine that hangs")
+    .description("reset a hung engine")
     .argument("<engine>", "id or resource name")
     .action(
       act(async (session, engine: string, options: HoldOption) => {

@@ -21,34 +21,38 @@ interface ArmOptions {
 export function addFailpointCommands(program: Command, act: Act): void {
   const group = program
     .command("failpoint")
-    .description("make things fail on purpose; needs a daemon with --enable-faults");
+    .description("inject failures (the daemon needs --enable-faults)");
   group
     .command("list")
-    .description("list every failpoint")
-    .option("--armed", "only those that are armed")
+    .description("list failpoints")
+    .option("--armed", "armed failpoints only")
     .action(act(listFailpoints));
   group
     .command("get")
     .description("show a failpoint")
-    .argument("<failpoint>", "name, or resource name")
+    .argument("<failpoint>", "name or resource name")
     .action(act(getFailpoint));
   group
     .command("arm")
-    .description("say what happens there from now on")
-    .argument("<failpoint>", "name, or resource name")
-    .addArgument(enumArgument("<action>", "what happens", Failpoint_Action))
-    .option("--only <DEVICE>", "of this device only")
-    .option("--reason <REASON>", "the reason of the error; unset: the failpoint's own")
-    .addOption(new Option("--delay <TIME>", "how long, for delay").argParser(parseDuration))
-    .addOption(new Option("--probability <P>", "how likely, from 0 to 1").argParser(parseProbability))
-    .addOption(new Option("--count <COUNT>", "how often; unset: always").argParser(parseCount))
-    .addOption(new Option("--after <COUNT>", "let so many pass first").argParser(parseCount))
-    .addOption(new Option("--seed <NUMBER>", "of its chance").argParser(parseCount))
+    .description("arm a failpoint")
+    .argument("<failpoint>", "name or resource name")
+    .addArgument(enumArgument("<action>", "action", Failpoint_Action))
+    .option("--only <DEVICE>", "for this device only")
+    .option("--reason <REASON>", "error reason (default: the failpoint's own)")
+    .addOption(new Option("--delay <TIME>", "length of a delay").argParser(parseDuration))
+    .addOption(
+      new Option("--probability <P>", "probability that it fires, from 0 to 1").argParser(parseProbability),
+    )
+    .addOption(
+      new Option("--count <COUNT>", "number of times it fires (default: always)").argParser(parseCount),
+    )
+    .addOption(new Option("--after <COUNT>", "number of passes to let through first").argParser(parseCount))
+    .addOption(new Option("--seed <NUMBER>", "seed of the probability").argParser(parseCount))
     .action(act(armFailpoint));
   group
     .command("disarm")
-    .description("let a failpoint do nothing again")
-    .argument("<failpoint>", "name, or resource name")
+    .description("disarm a failpoint")
+    .argument("<failpoint>", "name or resource name")
     .action(
       act(async (session, id: string) => {
         const response = await session.client.disarmFailpoint({ name: rootName("failpoints", id) });
@@ -57,7 +61,7 @@ export function addFailpointCommands(program: Command, act: Act): void {
     );
   group
     .command("reset")
-    .description("disarm all, and count from 0")
+    .description("disarm every failpoint and reset its hits")
     .action(
       act(async (session) => {
         const response = await session.client.resetFailpoints();
@@ -75,7 +79,7 @@ async function listFailpoints(
   session.print("listFailpoints", { failpoints: shown }, () => formatTable(COLUMNS, shown));
 }
 
-/** There is no method for one: the list is short and comes whole. */
+/** There is no method to get one failpoint. The list is short and comes as a whole. */
 async function getFailpoint(session: Session, id: string): Promise<void> {
   const name = rootName("failpoints", id);
   const { failpoints } = await session.client.listFailpoints();
@@ -89,7 +93,7 @@ async function getFailpoint(session: Session, id: string): Promise<void> {
       metadata: { failpoint: id },
     });
   }
-  // What is armed answers the same message.
+  // Arming answers the same message.
   session.print("armFailpoint", found, formatFailpoint);
 }
 

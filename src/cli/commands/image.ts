@@ -10,9 +10,9 @@ import { type Column, formatFields, formatTable } from "../table.ts";
 import { formatTime } from "../times.ts";
 
 export function addImageCommands(program: Command, act: Act): void {
-  const group = program.command("image").description("hibernation images");
+  const group = program.command("image").description("manage hibernation images");
   addPageOptions(group.command("list"))
-    .description("list images, by device, oldest first")
+    .description("list images by device, oldest first")
     .action(
       act(async (session, options: PageOptions) => {
         const response = await collectPages(
@@ -36,7 +36,7 @@ export function addImageCommands(program: Command, act: Act): void {
     );
   group
     .command("delete")
-    .description("delete an image that no device needs")
+    .description("delete an image that no device uses")
     .argument("<image>", "id or resource name")
     .action(
       act(async (session, image: string) => {

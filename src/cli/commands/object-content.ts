@@ -1,4 +1,4 @@
-/** torporctl object: its bytes. */
+/** torporctl object: upload, download and checksum their content. */
 import { createReadStream, createWriteStream, statSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -20,17 +20,17 @@ interface DownloadOptions extends UploadOptions {
 /** @param group the command `object` */
 export function addObjectContentCommands(group: Command, act: Act): void {
   addHoldOption(group.command("upload"))
-    .description("write a file into an object")
+    .description("upload a file into an object")
     .argument("<object>", "id or resource name")
-    .argument("<file>", "- is the standard input")
-    .addOption(new Option("--offset <SIZE>", "where in the object to begin").argParser(parseSize))
+    .argument("<file>", "file to read, or - for standard input")
+    .addOption(new Option("--offset <SIZE>", "offset in the object").argParser(parseSize))
     .action(act(upload));
   addHoldOption(group.command("download"))
-    .description("write the content of an object to a file")
+    .description("download the content of an object")
     .argument("<object>", "id or resource name")
-    .argument("<file>", "- is the standard output")
-    .addOption(new Option("--offset <SIZE>", "where in the object to begin").argParser(parseSize))
-    .addOption(new Option("--length <SIZE>", "how many bytes; unset: all").argParser(parseSize))
+    .argument("<file>", "file to write, or - for standard output")
+    .addOption(new Option("--offset <SIZE>", "offset in the object").argParser(parseSize))
+    .addOption(new Option("--length <SIZE>", "bytes to read (default: all)").argParser(parseSize))
     .action(act(download));
   addHoldOption(group.command("checksum"))
     .description("show CRC-32C and SHA-256 of the content")
@@ -64,7 +64,7 @@ async function upload(session: Session, object: string, file: string, options: U
     });
     session.printValue({ bytesWritten: String(bytesWritten) }, `Wrote ${formatSize(bytesWritten)}.\n`);
   } finally {
-    // After a refusal nobody reads it any more, and an open standard input would keep the process alive.
+    // After a refusal nobody reads standard input, and leaving it open would keep the process alive.
     source.destroy();
   }
 }
@@ -93,7 +93,7 @@ async function download(
     await pipeline(Readable.from(chunks, { objectMode: false }), session.io.stdout, { end: false });
     return;
   }
-  // The first chunk is asked for before the file is made, so that a refusal leaves no empty one.
+  // Fetch the first chunk before creating the file, so that a refusal leaves no empty file.
   const first = await chunks.next();
   await pipeline(async function* () {
     if (first.done !== true) yield first.value;
@@ -108,8 +108,8 @@ async function bytesFrom({ client }: Session, name: string, offset: number): Pro
 }
 
 /**
- * The size of a file; undefined for a pipe or a device, which has none that can be known.
- * @throws UsageError for a directory: reading it fails without a word on which file it was
+ * The size of a file; undefined for a pipe or a device, whose size is unknown.
+ * @throws UsageError for a directory: reading one fails without naming it
  */
 function sizeOf(path: string): number | undefined {
   const stats = statSync(path);

@@ -1,4 +1,4 @@
-/** torporctl object: where objects are, and whether they may be moved. */
+/** torporctl object: pin, unpin, move and advise. */
 import { type Command, Option } from "commander";
 import { Object_Advice } from "../../client/mod.ts";
 import { enumArgument } from "../enums.ts";
@@ -17,12 +17,12 @@ interface PinOptions extends ChangeOptions {
 /** @param group the command `object` */
 export function addObjectPlacementCommands(group: Command, act: Act): void {
   addEtagOption(addHoldOption(group.command("pin")))
-    .description("bring objects to a region and keep them there: all or none")
+    .description("move objects to a region and keep them there, all or none")
     .argument("<object...>", "ids or resource names")
-    .addOption(new Option("-r, --region <REGION>", "where; unset: the first that each allows"))
+    .addOption(new Option("-r, --region <REGION>", "region (default: the first that each object allows)"))
     .action(act(pinObjects));
   addEtagOption(addHoldOption(group.command("unpin")))
-    .description("take back one pin of each: all or none")
+    .description("remove one pin from each object, all or none")
     .argument("<object...>", "ids or resource names")
     .action(act(unpinObjects));
   addEtagOption(addHoldOption(group.command("move")))
@@ -41,9 +41,9 @@ export function addObjectPlacementCommands(group: Command, act: Act): void {
       }),
     );
   addEtagOption(addHoldOption(group.command("advise")))
-    .description("say whether the content is needed")
+    .description("advise whether the content is still needed")
     .argument("<object>", "id or resource name")
-    .addArgument(enumArgument("<advice>", "whether it is", Object_Advice))
+    .addArgument(enumArgument("<advice>", "whether the content is needed", Object_Advice))
     .action(
       act(async (session, object: string, advice: Object_Advice, options: ChangeOptions) => {
         const request = {

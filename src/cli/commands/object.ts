@@ -1,4 +1,4 @@
-/** torporctl object: looking at objects, and making and deleting them. */
+/** torporctl object: list, show, create and delete objects. */
 import { type Command, Option } from "commander";
 import { type MemoryObject, Object_Advice, Object_Flag, Object_State } from "../../client/mod.ts";
 import { enumChoices, enumName, enumParser } from "../enums.ts";
@@ -30,7 +30,7 @@ export function addObjectCommands(group: Command, act: Act): void {
   addPageOptions(group.command("list"))
     .description("list objects")
     .option("--filter <FILTER>", 'such as region="lmem0" AND state=RESIDENT')
-    .option("--device-owned", "the device's own objects too")
+    .option("--device-owned", "include the device's own objects")
     .action(act(listObjects));
   group
     .command("get")
@@ -43,24 +43,24 @@ export function addObjectCommands(group: Command, act: Act): void {
       }),
     );
   addHoldOption(group.command("create"))
-    .description("make an object, or with --count many")
+    .description("create an object, or several with --count")
     .argument("<size>", "such as 64MiB", parseSize)
     .addOption(
-      new Option("-r, --region <REGION>", "where it may be, preferred first; repeatable").argParser(
+      new Option("-r, --region <REGION>", "allowed region, preferred first; repeatable").argParser(
         gather(String),
       ),
     )
     .addOption(
-      new Option("-f, --flag <FLAG>", "how it is allocated and kept; repeatable")
+      new Option("-f, --flag <FLAG>", "allocation flag; repeatable")
         .choices(flagChoices())
         .argParser(gather(enumParser(Object_Flag))),
     )
-    .addOption(new Option("--alignment <SIZE>", "of its addresses").argParser(parseSize))
-    .option("--label <TEXT>", "any text, for people")
-    .addOption(new Option("--count <COUNT>", "how many; all or none").argParser(parseCount))
+    .addOption(new Option("--alignment <SIZE>", "alignment of its addresses").argParser(parseSize))
+    .option("--label <TEXT>", "free text")
+    .addOption(new Option("--count <COUNT>", "number of objects, created all or none").argParser(parseCount))
     .action(act(createObjects));
   addEtagOption(addHoldOption(group.command("delete")))
-    .description("delete objects: all or none")
+    .description("delete objects, all or none")
     .argument("<object...>", "ids or resource names")
     .action(act(deleteObjects));
 }
@@ -132,7 +132,7 @@ async function deleteObjects(
   session.print("batchDeleteObjects", await session.client.batchDeleteObjects(request), done);
 }
 
-/** Those that a client may give. */
+/** Flags that a client may set. */
 function flagChoices(): string[] {
   return enumChoices(Object_Flag).filter((flag) => flag !== "user" && flag !== "kernel");
 }

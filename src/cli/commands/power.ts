@@ -34,7 +34,7 @@ interface ResumeOptions extends CommonOptions {
 export function addPowerCommands(program: Command, act: Act): void {
   program
     .command("plan")
-    .description("show what a suspend would do, without touching anything")
+    .description("show what a suspend would do, without doing it")
     .action(
       act(async (session) => {
         const plan = await session.client.planSuspend({ name: session.device });
@@ -42,28 +42,36 @@ export function addPowerCommands(program: Command, act: Act): void {
       }),
     );
   addCommonOptions(program.command("suspend"))
-    .description("put the device to sleep, and wait until it does")
-    .addArgument(enumArgument("[state]", "how deep; unset: s3", SleepState))
+    .description("suspend the device and wait until it sleeps")
+    .addArgument(enumArgument("[state]", "sleep state (default: s3)", SleepState))
     .addOption(
-      new Option("--idle-timeout <TIME>", "how long to wait for the engines").argParser(parseDuration),
+      new Option("--idle-timeout <TIME>", "how long to wait for the engines to idle").argParser(
+        parseDuration,
+      ),
     )
     .addOption(
-      enumOption("--on-idle-timeout <ACTION>", "what then; unset: wedge", SuspendRequest_IdleTimeoutAction),
+      enumOption(
+        "--on-idle-timeout <ACTION>",
+        "what to do when the wait expires (default: wedge)",
+        SuspendRequest_IdleTimeoutAction,
+      ),
     )
-    .option("--hybrid", "write an image too; with s3")
+    .option("--hybrid", "also write an image (with s3)")
     .action(act(suspend));
   addCommonOptions(program.command("resume"))
-    .description("wake the device, and wait until it is awake")
+    .description("resume the device and wait until it is awake")
     .option("--image <IMAGE>", "id or resource name of the image to resume from")
-    .option("--allow-difference <NAME...>", "what may differ between the image's device and this one")
+    .option("--allow-difference <NAME...>", "a difference to accept between the image's device and this one")
     .action(act(resume));
 }
 
 function addCommonOptions(command: Command): Command {
   return command
     .option("--verify", "compare checksums of every object")
-    .addOption(new Option("--wait <TIME>", "wait this long only; 0s: do not wait").argParser(parseDuration))
-    .option("--validate-only", "run nothing: say what the call would answer");
+    .addOption(
+      new Option("--wait <TIME>", "wait at most this long (0s: return at once)").argParser(parseDuration),
+    )
+    .option("--validate-only", "run nothing; show what the call would return");
 }
 
 async function suspend(
@@ -98,7 +106,7 @@ async function resume(session: Session, options: ResumeOptions): Promise<void> {
     {
       what: "resume",
       totalBytes: async () => {
-        // What the suspend backed up is what comes back; what it evicted stays where it is.
+        // A resume restores what the suspend backed up. Evicted objects stay where they are.
         const { transition: last } = await client.getDevice({ name });
         if (last === "") return 0;
         return Number((await client.getTransition({ name: last })).backupBytes);

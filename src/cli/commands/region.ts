@@ -13,10 +13,10 @@ interface EvictOptions extends HoldOption {
 }
 
 export function addRegionCommands(program: Command, act: Act): void {
-  const group = program.command("region").description("memory regions of a device");
+  const group = program.command("region").description("show memory regions and evict them");
   group
     .command("list")
-    .description("list the regions, local ones first")
+    .description("list regions, local ones first")
     .action(
       act(async (session) => {
         const response = await session.client.listRegions({ parent: session.device });
@@ -36,7 +36,11 @@ export function addRegionCommands(program: Command, act: Act): void {
   addHoldOption(group.command("evict"))
     .description("move unpinned objects out of a region")
     .argument("<region>", "id or resource name")
-    .addOption(new Option("--bytes <SIZE>", "until this much is free; unset: all").argParser(parseSize))
+    .addOption(
+      new Option("--bytes <SIZE>", "stop when this much is free (default: evict everything)").argParser(
+        parseSize,
+      ),
+    )
     .action(
       act(async (session, region: string, options: EvictOptions) => {
         const { bytes } = options;

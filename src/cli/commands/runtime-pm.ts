@@ -15,10 +15,10 @@ interface SetOptions {
 }
 
 export function addRuntimePmCommands(program: Command, act: Act): void {
-  const group = program.command("runtime-pm").description("sleep while nobody uses the device");
+  const group = program.command("runtime-pm").description("manage runtime PM, which suspends idle devices");
   group
     .command("get")
-    .description("show the settings, and how it stands")
+    .description("show settings and state")
     .action(
       act(async (session) => {
         const response = await session.client.getRuntimePm({ name: nameOf(session) });
@@ -27,15 +27,21 @@ export function addRuntimePmCommands(program: Command, act: Act): void {
     );
   group
     .command("set")
-    .description("change the settings that are given")
-    .addOption(new Option("--enabled <WHETHER>", "whether the device suspends itself").choices(["on", "off"]))
+    .description("change settings")
     .addOption(
-      new Option("--autosuspend-delay <TIME>", "how long unused before it does").argParser(parseDuration),
+      new Option("--enabled <WHETHER>", "whether the device suspends itself when idle").choices([
+        "on",
+        "off",
+      ]),
     )
     .addOption(
-      new Option("--d3cold-threshold <SIZE>", "less local memory in use than this loses power").argParser(
-        parseSize,
-      ),
+      new Option("--autosuspend-delay <TIME>", "idle time before it suspends").argParser(parseDuration),
+    )
+    .addOption(
+      new Option(
+        "--d3cold-threshold <SIZE>",
+        "use D3cold below this much local memory in use, else D3hot",
+      ).argParser(parseSize),
     )
     .action(
       act(async (session, { enabled, autosuspendDelay: delayMs, d3coldThreshold }: SetOptions) => {

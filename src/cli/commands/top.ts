@@ -1,4 +1,4 @@
-/** torporctl top: a device as it is now, painted anew each second. */
+/** torporctl top: a live view of one device, refreshed each second. */
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
@@ -18,7 +18,7 @@ const LEAVE_SCREEN = "\u001b[?25h\u001b[?1049l";
 const HOME = "\u001b[H";
 const CLEAR_REST_OF_LINE = "\u001b[K";
 const CLEAR_BELOW = "\u001b[J";
-/** Pause between two looks when nobody says. Unit: milliseconds. */
+/** Default time between two refreshes. Unit: milliseconds. */
 const INTERVAL_MS = 1000;
 
 interface TopOptions {
@@ -29,10 +29,10 @@ interface TopOptions {
 export function addTopCommand(program: Command, act: Act): void {
   program
     .command("top")
-    .description("show regions, engines and phases as they change; Ctrl-C ends it")
-    .addOption(new Option("-n, --times <COUNT>", "end after so many looks").argParser(parseCount))
+    .description("show regions, engines and phases live, until Ctrl-C")
+    .addOption(new Option("-n, --times <COUNT>", "exit after this many refreshes").argParser(parseCount))
     .addOption(
-      new Option("--interval <TIME>", "pause between two looks")
+      new Option("--interval <TIME>", "time between refreshes")
         .argParser(parseDuration)
         .default(INTERVAL_MS, "1s"),
     )
@@ -84,7 +84,7 @@ function last(transition: Transition): string {
   return `${formatTransitions([transition])}\n${formatPhases(transition.phases)}`;
 }
 
-/** The text over what is on the screen, cut to it: a line too many would scroll. */
+/** Draws the text over the screen, cut to its height so that it does not scroll. */
 function paintOver(text: string, out: Output): string {
   const lines = text
     .trimEnd()

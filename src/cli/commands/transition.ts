@@ -6,7 +6,7 @@ import type { Act } from "../session.ts";
 import { formatTransition, formatTransitions } from "../transition-view.ts";
 
 export function addTransitionCommands(program: Command, act: Act): void {
-  const group = program.command("transition").description("suspends and resumes, running and past");
+  const group = program.command("transition").description("manage suspends and resumes, running and past");
   addPageOptions(group.command("list"))
     .description("list transitions, newest first")
     .action(
@@ -32,7 +32,7 @@ export function addTransitionCommands(program: Command, act: Act): void {
     );
   group
     .command("cancel")
-    .description("undo a suspend that runs")
+    .description("cancel a running suspend")
     .argument("<transition>", "id or resource name")
     .action(
       act(async (session, id: string) => {
@@ -42,9 +42,9 @@ export function addTransitionCommands(program: Command, act: Act): void {
     );
   group
     .command("trace")
-    .description("write what a transition did and when, as JSON for Perfetto")
+    .description("print a transition's trace as JSON for Perfetto")
     .argument("<transition>", "id or resource name")
-    .argument("[file]", "- is the standard output", "-")
+    .argument("[file]", "file to write, or - for standard output", "-")
     .action(
       act(async (session, id: string, file: string) => {
         const { data } = await session.client.getTransitionTrace({ name: session.child("transitions", id) });

@@ -8,7 +8,7 @@ import { type Column, formatTable } from "../table.ts";
 export function addUsageCommand(program: Command, act: Act): void {
   program
     .command("usage")
-    .description("who uses how much memory, by label")
+    .description("show memory use by label")
     .action(
       act(async (session) => {
         const response = await session.client.getUsage({ name: `${session.device}/usage` });

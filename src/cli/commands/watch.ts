@@ -1,4 +1,4 @@
-/** torporctl watch: what happens, as it happens. */
+/** torporctl watch: prints events as they happen. */
 import { once } from "node:events";
 import { type Command, Option } from "commander";
 import { stringify } from "yaml";
@@ -20,7 +20,7 @@ interface WatchCommandOptions {
 }
 
 export function addWatchCommand(program: Command, act: Act): void {
-  // Every other command is of one device, the last that is given; this one is of all that are given.
+  // Other commands use the last --device. This one watches each --device given.
   const devices = new Set<string>();
   const add = (device: string) => void devices.add(deviceName(device));
   const addVariable = (device: string) => {
@@ -29,18 +29,19 @@ export function addWatchCommand(program: Command, act: Act): void {
   program.on("option:device", add).on("optionEnv:device", addVariable);
   program
     .command("watch")
-    .description("tell what happens, of every --device that is given, else of all; Ctrl-C ends it")
+    .description("print events of each --device given, or of all devices, until Ctrl-C")
     .addOption(
-      new Option("-t, --type <TYPE>", "only this; repeatable")
+      new Option("-t, --type <TYPE>", "event type; repeatable")
         .choices(enumChoices(Event_Type))
         .argParser(gather(enumParser(Event_Type))),
     )
     .addOption(
-      new Option("--after <SEQUENCE>", "go on behind this event; unset: the present state first").argParser(
-        parseCount,
-      ),
+      new Option(
+        "--after <SEQUENCE>",
+        "start after this event sequence (default: begin with the present state)",
+      ).argParser(parseCount),
     )
-    .option("--no-reconnect", "end when the connection breaks")
+    .option("--no-reconnect", "exit when the connection breaks")
     .action(act((session, options: WatchCommandOptions) => watch(session, [...devices], options)));
 }
 
@@ -64,6 +65,6 @@ async function watch(session: Session, devices: string[], options: WatchCommandO
 function format(event: Event, output: OutputFormat): string {
   if (output === "json") return `${JSON.stringify(eventToJson(event))}\n`;
   if (output === "yaml") return `---\n${stringify(eventToJson(event))}`;
-  // Nothing happened: a bookmark is for programs, which learn from it what to give to --after.
+  // A bookmark reports nothing that happened. Programs read from it what to pass to --after.
   return event.type === Event_Type.BOOKMARK ? "" : formatEvent(event);
 }

@@ -12,9 +12,9 @@ import type { Act, Session } from "../session.ts";
 import { formatFields } from "../table.ts";
 import { UsageError } from "../usage-error.ts";
 
-/** What the daemon may take longer than it was asked to wait. Unit: milliseconds. */
+/** How much longer than the requested wait an answer may take. Unit: milliseconds. */
 const ANSWER_MARGIN_MS = 5_000;
-/** How long `fence wait` waits when nobody says. Unit: milliseconds. */
+/** How long `fence wait` waits by default. Unit: milliseconds. */
 const WAIT_MS = 60_000;
 
 interface SubmitOptions extends HoldOption {
@@ -23,15 +23,15 @@ interface SubmitOptions extends HoldOption {
 }
 
 export function addWorkCommands(program: Command, act: Act): void {
-  const work = program.command("work").description("requests to the engines");
+  const work = program.command("work").description("submit work to engines");
   addHoldOption(work.command("submit"))
-    .description("submit commands as one request, and show its fence")
+    .description("submit commands as one request and show its fence")
     .argument("<context>", "id or resource name")
-    .argument("<file>", "JSON: a list of commands, or a request with commands in it; - is the standard input")
-    .addOption(new Option("--wait <TIME>", "wait this long for the end").argParser(parseDuration))
-    .option("--after <FENCE...>", "begin when these fences have signalled")
+    .argument("<file>", "JSON file with a list of commands or a request, or - for standard input")
+    .addOption(new Option("--wait <TIME>", "wait at most this long for it to end").argParser(parseDuration))
+    .option("--after <FENCE...>", "start after these fences signal")
     .action(act(submit));
-  const fence = program.command("fence").description("how work ended");
+  const fence = program.command("fence").description("show and wait for fences");
   fence
     .command("get")
     .description("show a fence")
@@ -44,9 +44,9 @@ export function addWorkCommands(program: Command, act: Act): void {
     );
   fence
     .command("wait")
-    .description("wait until a fence has settled; fails when its work failed")
+    .description("wait until a fence settles; fail if its work failed")
     .argument("<fence>", "id or resource name")
-    .argument("[time]", "for how long, such as 5s; unset: 60s", parseDuration)
+    .argument("[time]", "how long to wait, such as 5s (default: 60s)", parseDuration)
     .action(act(waitForFence));
 }
 
@@ -75,7 +75,7 @@ async function waitForFence(session: Session, id: string, waitMs: number | undef
   failWith(fence);
 }
 
-/** A request that failed is an answer of the daemon, and a failure of the command. */
+/** Prints a failed request as the daemon answered it, and fails the command. */
 function failWith({ name, error }: Fence): void {
   if (error === undefined) return;
   const { reason, message } = error;
@@ -108,7 +108,7 @@ function fromJson(json: JsonObject) {
   }
 }
 
-/** JSON has lost digits of such a number before anybody looks at it. */
+/** JSON.parse has already lost digits of such a number. */
 function refuseRoundedNumbers(key: string, value: unknown): unknown {
   if (typeof value !== "number" || !Number.isInteger(value) || Number.isSafeInteger(value)) return value;
   throw new UsageError(`Number ${value} of ${key} has more digits than JSON keeps: write it as a string.`);
