@@ -38,6 +38,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // A browser takes a core by itself.
+          maxWorkers: 1,
+        },
+      },
+      {
+        test: {
           name: "containers",
           include: ["test/containers/**/*.test.ts"],
           testTimeout: 300_000,

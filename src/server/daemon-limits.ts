@@ -11,6 +11,9 @@ export const ENGINES_MAX = 16;
 /** Names in allowedHosts: each request is compared with all of them. */
 export const ALLOWED_HOSTS_MAX = 64;
 
+/** Origins in corsOrigin: each page that calls is looked up among them. */
+export const CORS_ORIGINS_MAX = 64;
+
 /** Largest page a region may have: that of the migrate context's page table. Unit: bytes. */
 export const MIN_PAGE_BYTES_MAX = 2 * MIB;
 

@@ -31,6 +31,9 @@ export const GRPC_KEEPALIVE_TIMEOUT_MS = 20_000;
 /** Largest body of a REST request, content excepted (api.md). Unit: bytes. */
 export const HTTP_BODY_BYTES_MAX = MIB;
 
+/** How long a browser may remember what a preflight was answered: a change of --cors-origin is seen this soon. Unit: seconds. */
+export const CORS_MAX_AGE_SECONDS = 600;
+
 /** Longest answer whose JSON is kept for the next time that it is the same: one for each of some 50 routes. Unit: bytes. */
 export const KEPT_ANSWER_BYTES_MAX = 64 * KIB;
 

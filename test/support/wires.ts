@@ -76,7 +76,9 @@ export interface Wires extends AsyncDisposable {
   readonly log: Record<string, unknown>[];
 }
 
-type WiresOptions = Partial<Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts" | "arrivalMs">> & {
+type WiresOptions = Partial<
+  Pick<HttpDeps, "isReady" | "metrics" | "allowedHosts" | "corsOrigins" | "arrivalMs">
+> & {
   /** Where REST listens. @default 127.0.0.1 */
   readonly host?: string;
   /** @default none: as without --enable-faults */

@@ -44,6 +44,8 @@ export interface Config {
   readonly grpc: ListenAddress;
   /** Names that a Host header may have besides those of loopback and of the bound address. */
   readonly allowedHosts: readonly string[];
+  /** Web origins whose pages may call the daemon, besides its own. */
+  readonly corsOrigins: readonly string[];
   readonly insecureListen: boolean;
   /** File that says who may call; undefined for none. */
   readonly tokensFile: string | undefined;
@@ -180,6 +182,7 @@ function toConfig(settings: Settings): Config {
     http: settings.http,
     grpc: settings.grpc,
     allowedHosts: settings.allowedHosts,
+    corsOrigins: settings.corsOrigin,
     insecureListen: settings.insecureListen,
     tokensFile: settings.tokens === "" ? undefined : settings.tokens,
     tls: toTlsPaths(settings),

@@ -72,6 +72,13 @@ export const OPTIONS: { readonly [K in ConfigKey]: Option<K> } = {
     rare: true,
     print: (names) => names,
   },
+  corsOrigin: {
+    value: "ORIGIN",
+    repeatable: true,
+    help: "a web origin whose pages may call",
+    rare: true,
+    print: (origins) => origins,
+  },
   insecureListen: {
     value: SWITCH,
     repeatable: false,

@@ -7,6 +7,7 @@
 import { KIB, LOCAL_REGIONS_MAX, MIB, RATE_LIMIT_MIN } from "../../device/limits.ts";
 import {
   ALLOWED_HOSTS_MAX,
+  CORS_ORIGINS_MAX,
   DEVICES_MAX,
   ENGINES_MAX,
   KEEP_IMAGES_MAX,
@@ -62,6 +63,17 @@ const TABLE = {
     list(
       text(/^(?:[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]+)$/, "is not a host name without a port."),
       ALLOWED_HOSTS_MAX,
+      0,
+    ),
+    [],
+  ),
+  corsOrigin: setting(
+    list(
+      text(
+        /^https?:\/\/(?:\[[0-9a-f:]+\]|[a-z0-9][a-z0-9.-]*)(?::\d{1,5})?$/,
+        "is not a web origin: scheme, host in lower case and port, such as https://dash.example:3000.",
+      ),
+      CORS_ORIGINS_MAX,
       0,
     ),
     [],

@@ -50,6 +50,7 @@ export function buildWires(config: Config, deps: WiresDeps): Servers {
     tls: security.tls,
     version,
     allowedHosts: config.allowedHosts,
+    corsOrigins: config.corsOrigins,
     isReady,
     metrics: (accept) => metrics.scrape(accept),
   });

@@ -50,6 +50,8 @@ export interface HttpDeps {
   readonly version: string;
   /** Names, besides loopback and the bound address, under which the daemon may be called. */
   readonly allowedHosts: readonly string[];
+  /** Other web origins whose pages may call the daemon. @default none */
+  readonly corsOrigins?: readonly string[] | undefined;
   /** @default none: plain HTTP */
   readonly tls?: ServerTls | undefined;
   readonly isReady: () => boolean;
@@ -94,7 +96,11 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   checkRequests(app, [
     ...(deps.tracer === undefined ? [] : [traceRequests(app, deps.tracer)]),
     refuseWhileClosing(isClosing),
-    guardOrigin(deps.allowedHosts),
+    guardOrigin({
+      allowedHosts: deps.allowedHosts,
+      corsOrigins: deps.corsOrigins ?? [],
+      scheme: deps.tls === undefined ? "http" : "https",
+    }),
     guardCalls(app, deps.gate),
     refuseUnknown,
     requireReadableQuery,

@@ -1,15 +1,16 @@
 /**
- * Keeps web pages away from an open loopback port. Bodies are parsed whatever their content type, so a page could send
- * them without asking (a "simple request"), and a page that rebinds its name to 127.0.0.1 could read the answers too.
- * There are no CORS headers anywhere.
+ * Keeps pages of other origins away from the daemon. Bodies are parsed whatever their content type, so a page could send
+ * them without asking (a "simple request"), and a page that rebinds its name to 127.0.0.1 could read the answers too. An
+ * origin is scheme, host and port: a page on another port of this machine is as foreign as one of another site.
  */
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { WireError } from "../messages/wire-error.ts";
 import type { RequestCheck } from "./check-requests.ts";
+import { answerPreflight, isPreflight, letRead } from "./cors.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Answers whatever the Host: for what carries no data, and is asked by machines that know no name of ours. */
+    /** The route answers to any Host: it carries no data, and probes that know none of our names ask for it. */
     readonly anyHost?: boolean;
   }
 }
@@ -19,35 +20,64 @@ export const HOST_IS_CHECKED = { requireHostHeader: false } as const;
 
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "::1"];
 
-/** @param allowedHosts names under which this daemon may be called besides loopback and the bound address. */
-export function guardOrigin(allowedHosts: readonly string[]): RequestCheck {
-  const allowed = new Set([...LOOPBACK_HOSTS, ...allowedHosts.map((host) => hostnameOf(host) ?? host)]);
+export interface OriginRules {
+  /** Names of this daemon besides loopback and the address that a request arrived on. */
+  readonly allowedHosts: readonly string[];
+  /** Other origins whose pages may call the daemon and read its answers, such as `https://dash.example:3000`. */
+  readonly corsOrigins: readonly string[];
+  readonly scheme: "http" | "https";
+}
+
+/** @throws WireError INVALID_REQUEST, PERMISSION_DENIED with HTTP status 421 for a foreign Host, 403 for a foreign page */
+export function guardOrigin({ allowedHosts, corsOrigins, scheme }: OriginRules): RequestCheck {
+  const names = new Set([...LOOPBACK_HOSTS, ...allowedHosts.map((host) => hostnameOf(host) ?? host)]);
+  const cors = new Set(corsOrigins);
 
   function isOurs(host: string | undefined, request: FastifyRequest): boolean {
-    return host !== undefined && (allowed.has(host) || host === localAddress(request));
+    return host !== undefined && (names.has(host) || host === localAddress(request));
   }
 
-  return (request, _reply, { config: { anyHost = false } }) => {
-    const { host, origin } = request.headers;
+  function checkHost(request: FastifyRequest, anyHost: boolean): void {
+    const { host } = request.headers;
     if (host === undefined && request.raw.httpVersion !== "1.0")
       throw new WireError("INVALID_REQUEST", "The request has no header Host, which HTTP/1.1 needs.");
     // HTTP/1.0 has no Host; a browser always sends one.
-    if (host !== undefined && !anyHost && !isOurs(hostnameOf(host), request)) {
-      throw new WireError(
-        "PERMISSION_DENIED",
-        `Host "${host}" is not a name of this daemon; --allowed-hosts adds names.`,
-        { host },
-        { httpStatus: 421 },
-      );
+    if (host === undefined || anyHost || isOurs(hostnameOf(host), request)) return;
+    throw new WireError(
+      "PERMISSION_DENIED",
+      `Host "${host}" is not a name of this daemon; --allowed-hosts adds names.`,
+      { host },
+      { httpStatus: 421 },
+    );
+  }
+
+  /** A page of a name that is not ours is foreign, even where the request is answered to any Host. */
+  function isOwnPage(origin: string, request: FastifyRequest): boolean {
+    const { host = "" } = request.headers;
+    return isOurs(hostnameOf(host), request) && isSameOrigin(origin, `${scheme}://${host}`);
+  }
+
+  function checkPage(request: FastifyRequest, reply: FastifyReply): "answered" | undefined {
+    const { origin } = request.headers;
+    if (origin === undefined) {
+      if (!isOfForeignPage(request)) return;
+      throw new WireError("PERMISSION_DENIED", "Requests from pages of other origins are refused.");
     }
-    if (origin !== undefined && !isOurs(originHostname(origin), request)) {
-      throw new WireError("PERMISSION_DENIED", `Requests from the web origin ${origin} are refused.`, {
-        origin,
-      });
+    if (cors.has(origin)) {
+      letRead(origin, reply);
+      return isPreflight(request) ? answerPreflight(request, reply) : undefined;
     }
-    if (request.headers["sec-fetch-site"] === "cross-site") {
-      throw new WireError("PERMISSION_DENIED", "Requests from pages of other sites are refused.");
-    }
+    if (isOwnPage(origin, request)) return;
+    throw new WireError(
+      "PERMISSION_DENIED",
+      `Requests from the web origin ${origin} are refused; --cors-origin allows an origin.`,
+      { origin },
+    );
+  }
+
+  return (request, reply, { config: { anyHost = false } }) => {
+    checkHost(request, anyHost);
+    return checkPage(request, reply);
   };
 }
 
@@ -57,9 +87,21 @@ export function hostnameOf(host: string): string | undefined {
   return match?.[1] ?? match?.[2]?.replace(/\.$/, "");
 }
 
-function originHostname(origin: string): string | undefined {
-  const match = /^https?:\/\/(.+)$/.exec(origin.toLowerCase());
-  return match?.[1] === undefined ? undefined : hostnameOf(match[1]);
+/** Whether two texts name one origin: scheme, host and port, the port of the scheme where none is written. */
+function isSameOrigin(origin: string, own: string): boolean {
+  const theirs = URL.parse(origin)?.origin;
+  return theirs !== undefined && theirs !== "null" && theirs === URL.parse(own)?.origin;
+}
+
+/**
+ * Browsers send no Origin with a GET that a page makes without CORS, but say where the page is from. A person who follows
+ * a link is no page that reads: what they open changes nothing, and only they see it.
+ */
+function isOfForeignPage({ method, headers }: FastifyRequest): boolean {
+  const site = headers["sec-fetch-site"];
+  if (site !== "cross-site" && site !== "same-site") return false;
+  const isLink = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
+  return !(isLink && method === "GET");
 }
 
 /** The address that the connection came in on: the bound one, or the one of many when bound to 0.0.0.0 or ::. */

@@ -3,7 +3,7 @@ import type { FastifyRequest } from "fastify";
 import { WireError } from "../messages/wire-error.ts";
 
 /** A check of requests. @throws WireError INVALID_REQUEST */
-export function requireReadableQuery({ url }: FastifyRequest): void {
+export function requireReadableQuery({ url }: FastifyRequest): undefined {
   const begin = url.indexOf("?");
   if (begin === -1) return;
   const query = url.slice(begin + 1);

@@ -33,12 +33,21 @@ describe("requests that a page could have made", () => {
     [{ Host: "localhost." }],
     [{ Host: "127.0.0.1:1" }],
     [{ Host: "[::1]:8585" }],
-    [{ Host: "localhost", Origin: "http://localhost:8585" }],
-    [{ Host: "localhost", Origin: "http://127.0.0.1:3000" }],
+    [{ Host: "localhost:8585", Origin: "http://localhost:8585" }],
+    [{ Host: "LOCALHOST:80", Origin: "http://localhost" }],
+    [{ Host: "[::1]:8585", Origin: "http://[::1]:8585" }],
     [{ Host: "localhost", "Sec-Fetch-Site": "same-origin" }],
     [{ Host: "localhost", "Sec-Fetch-Site": "none" }],
     [{ Host: "torpor.internal:8585" }],
-    [{ Host: "torpor.internal", Origin: "https://torpor.internal" }],
+    [{ Host: "torpor.internal", Origin: "http://torpor.internal" }],
+    [
+      {
+        Host: "localhost",
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+      },
+    ],
   ])("%j passes", async (headers) => {
     expect(await get(headers, { allowedHosts: ["torpor.internal"] })).toEqual({ status: 200 });
   });
@@ -52,7 +61,21 @@ describe("requests that a page could have made", () => {
     [{ Host: "localhost", Origin: "http://localhost.evil.example" }, 403],
     [{ Host: "localhost", Origin: "null" }, 403],
     [{ Host: "localhost", Origin: "file://localhost" }, 403],
+    [{ Host: "localhost:8585", Origin: "http://localhost:3000" }, 403],
+    [{ Host: "localhost:8585", Origin: "http://localhost" }, 403],
+    [{ Host: "localhost:8585", Origin: "https://localhost:8585" }, 403],
+    [{ Host: "localhost:8585", Origin: "http://127.0.0.1:8585" }, 403],
     [{ Host: "localhost", "Sec-Fetch-Site": "cross-site" }, 403],
+    [{ Host: "localhost", "Sec-Fetch-Site": "same-site" }, 403],
+    [
+      {
+        Host: "localhost",
+        "Sec-Fetch-Site": "same-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "iframe",
+      },
+      403,
+    ],
   ])("%j is refused with %i", async (headers, status) => {
     expect(await get(headers)).toMatchObject({
       status,
@@ -65,6 +88,57 @@ describe("requests that a page could have made", () => {
     const response = await fetch(`${wires.baseUrl}/v1/devices`, { headers: { origin: wires.baseUrl } });
     const names = [...response.headers.keys()];
     expect(names.filter((name) => name.startsWith("access-control-"))).toEqual([]);
+  });
+});
+
+describe("an origin that --cors-origin lists", () => {
+  const origin = "http://dash.example:3000";
+  const daemon = () => startWires([new FakeDevice()], { corsOrigins: [origin] });
+
+  it("reads answers and errors", async () => {
+    await using wires = await daemon();
+    for (const path of ["/v1/devices", "/v1/devices/card9", "/no/such/path"]) {
+      const { headers } = await fetch(`${wires.baseUrl}${path}`, { headers: { origin } });
+      expect(headers.get("access-control-allow-origin"), path).toBe(origin);
+      expect(headers.get("vary"), path).toBe("Origin");
+      expect(headers.get("access-control-expose-headers"), path).toContain("location");
+      expect(headers.get("access-control-allow-credentials"), path).toBeNull();
+    }
+  });
+
+  it("gets its preflights answered without a token, and nothing happens", async () => {
+    await using wires = await daemon();
+    const answer = await fetch(`${wires.baseUrl}/v1/devices/card0:reset`, {
+      method: "OPTIONS",
+      headers: {
+        origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,idempotency-key",
+        "access-control-request-private-network": "true",
+      },
+    });
+    expect(answer.status).toBe(204);
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      "access-control-allow-origin": origin,
+      "access-control-allow-private-network": "true",
+      "access-control-allow-methods": expect.stringContaining("POST"),
+      "access-control-allow-headers": expect.stringContaining("idempotency-key"),
+    });
+    expect(wires.calls).toEqual([]);
+  });
+
+  it("is exact: another port, scheme or host is refused, its preflight too", async () => {
+    await using wires = await daemon();
+    for (const other of ["http://dash.example", "https://dash.example:3000", "http://a.dash.example:3000"]) {
+      const headers = { origin: other, "access-control-request-method": "POST" };
+      for (const method of ["GET", "OPTIONS"]) {
+        const answer = await fetch(`${wires.baseUrl}/v1/devices`, { method, headers });
+        expect([answer.status, answer.headers.get("access-control-allow-origin")], other).toEqual([
+          403,
+          null,
+        ]);
+      }
+    }
   });
 });
 
