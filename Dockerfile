@@ -4,17 +4,15 @@ ARG NODE_IMAGE=node:26-bookworm-slim
 
 FROM ${NODE_IMAGE} AS manifest
 WORKDIR /app
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json .npmrc ./
 
 FROM manifest AS build
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.ts scripts/
+COPY bin bin
 COPY src src
 RUN npm run build
-# What package.json names under "bin", linked as npm would link it.
-RUN mkdir bin && node -e 'for (const [name, file] of Object.entries(require("./package.json").bin)) { \
-    fs.chmodSync(file, 0o755); fs.symlinkSync(`../${file}`, `bin/${name}`); }'
 
 # The image has a Node of its own: npm's copies of the binary go.
 FROM manifest AS dependencies
@@ -31,7 +29,7 @@ LABEL org.opencontainers.image.title="torpor" \
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
-COPY --from=build /app/bin bin
+COPY bin bin
 COPY package.json LICENSE ./
 
 # A named volume that is mounted for the first time takes contents and owner from here, so that nobody has to chown it.

@@ -1,6 +1,6 @@
 /**
- * Writes the version of package.json into the other files that say it. npm runs it: `npm version --no-git-tag-version VERSION`
- * changes package.json and the lock file, and then calls this.
+ * `npm run version:write`: writes the version of package.json into the other files that say it. It follows
+ * `npm version --no-git-tag-version VERSION`, which changes package.json and the lock file, and runs nothing after it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

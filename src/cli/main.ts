@@ -10,7 +10,7 @@ const NODE_MAJOR_MIN = 24;
 
 if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
   process.stderr.write(
-    `torporctl: Node ${process.versions.node} is too old; torporctl needs Node ${NODE_MAJOR_MIN} or newer. Where npm installed the package on Linux, npx torporctl finds one.\n`,
+    `torporctl: Node ${process.versions.node} is too old; torporctl needs Node ${NODE_MAJOR_MIN} or newer. On Linux npm brings one, and bin/torporctl of the package finds it.\n`,
   );
   process.exitCode = 1;
 } else {

@@ -15,7 +15,7 @@ const NODE_MAJOR_MIN = 24;
 
 if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
   process.stderr.write(
-    `torpord: Node ${process.versions.node} is too old; torpord needs Node ${NODE_MAJOR_MIN} or newer. Where npm installed the package on Linux, npx torpord finds one.\n`,
+    `torpord: Node ${process.versions.node} is too old; torpord needs Node ${NODE_MAJOR_MIN} or newer. On Linux npm brings one, and bin/torpord of the package finds it.\n`,
   );
   process.exitCode = 1;
 } else {

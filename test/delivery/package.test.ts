@@ -49,22 +49,25 @@ describe("what npm publishes of the daemon", () => {
   let packed: PackedPackage;
 
   beforeAll(() => {
-    run(".", "node", "scripts/build.ts");
+    run(".", process.execPath, "scripts/build.ts");
     packed = pack(".");
   });
 
-  test("is the compiled code, the manifest, the licence and the README, and nothing else", () => {
+  test("is the compiled code, its programs, the manifest, the licence and the README, and nothing else", () => {
     const others = packed.files
       .map(({ path }) => path)
       .filter((path) => !/^dist\/.*\.(js|d\.ts|proto|json)$/.test(path));
-    expect(others.toSorted()).toEqual(["LICENSE", "README.md", "package.json"]);
+    expect(others.toSorted()).toEqual(
+      ["LICENSE", "README.md", "bin/torporctl", "bin/torpord", "bin/with-node", "package.json"].toSorted(),
+    );
   });
 
   test("has every program that the manifest names, which begins with the name of its interpreter", () => {
     expect(Object.keys(manifest.bin)).toContain("torpord");
     for (const file of Object.values(manifest.bin)) {
-      expect(packed.files.map(({ path }) => path)).toContain(file);
-      expect(read(file).startsWith("#!/usr/bin/env node\n"), file).toBe(true);
+      const program = packed.files.find(({ path }) => path === file);
+      expect((program?.mode ?? 0) & 0o111, file).toBe(0o111);
+      expect(read(file).startsWith("#!/bin/sh\n"), file).toBe(true);
     }
   });
 });
