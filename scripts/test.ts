@@ -1,5 +1,5 @@
 /**
- * `npm test`: the static checks, the tests of device and server, then those that need Prometheus, then engine, base image
+ * `npm test`: the static checks, the tests of device and server, then those that need Prometheus and Chromium, then engine, base image
  * and image, then the container tests. Everything runs even after a failure, so that one run tells all. Arguments go to vitest and narrow the run:
  * `npm test -- --project device`, `npm test -- test/server/api/content.test.ts`.
  *
@@ -11,6 +11,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installPackages, onPath } from "./apt.ts";
+import { ensureChromium } from "./chromium.ts";
 import { ensureEngine } from "./docker-engine.ts";
 import { buildImage } from "./docker-image.ts";
 import { ensurePrometheus } from "./prometheus.ts";
@@ -27,8 +28,9 @@ const STATIC_CHECKS = [
 ] as const;
 const FAST_PROJECTS = ["device", "server"] as const;
 const MONITORING_PROJECT = "monitoring";
+const BROWSER_PROJECT = "browser";
 const CONTAINER_PROJECT = "containers";
-const PROJECTS = [...FAST_PROJECTS, MONITORING_PROJECT, CONTAINER_PROJECT] as const;
+const PROJECTS = [...FAST_PROJECTS, MONITORING_PROJECT, BROWSER_PROJECT, CONTAINER_PROJECT] as const;
 
 /** The fields used here of what vitest's JSON reporter writes. */
 interface VitestReport {
@@ -59,7 +61,10 @@ else
 
 if (wholeRun) ensurePython();
 runVitest(FAST_PROJECTS.filter(isSelected));
-if (isSelected(MONITORING_PROJECT)) runMonitoringTests();
+if (isSelected(MONITORING_PROJECT)) {
+  runWith(MONITORING_PROJECT, "alert rules, dashboards against a real Prometheus", ensurePrometheus);
+}
+if (isSelected(BROWSER_PROJECT)) runWith(BROWSER_PROJECT, "pages in a real browser", ensureChromium);
 if (isSelected(CONTAINER_PROJECT)) await runContainerTests();
 
 const leftOut = PROJECTS.filter((project) => !isSelected(project));
@@ -94,22 +99,21 @@ function ensurePython(): void {
   }
 }
 
-function runMonitoringTests(): void {
-  if (rest.length > 0 && !selectsFiles(MONITORING_PROJECT)) {
-    notRun.push("The monitoring tests did not run, because the arguments select none of their files.");
+/** Runs a project that needs a program of Debian's. @param ensure answers why it cannot be had */
+function runWith(project: string, what: string, ensure: () => string | undefined): void {
+  if (rest.length > 0 && !selectsFiles(project)) {
+    notRun.push(`The ${project} tests did not run, because the arguments select none of their files.`);
     return;
   }
-  const obstacle = ensurePrometheus();
+  const obstacle = ensure();
   if (obstacle === undefined) {
-    runVitest([MONITORING_PROJECT]);
+    runVitest([project]);
     return;
   }
-  notRun.push(
-    `The monitoring tests (alert rules, dashboards against a real Prometheus) did not run. ${obstacle}`,
-  );
+  notRun.push(`The ${project} tests (${what}) did not run. ${obstacle}`);
   if (isTrue(process.env.CI)) {
     failed += 1;
-    summary.push("monitoring: FAILED, because CI is set and there is no Prometheus.");
+    summary.push(`${project}: FAILED, because CI is set and what it needs is missing.`);
   }
 }
 
