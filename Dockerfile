@@ -16,7 +16,9 @@ RUN npm run build
 
 # The image has a Node of its own: npm's copies of the binary go.
 FROM manifest AS dependencies
-RUN npm ci --omit=dev --no-audit --no-fund && rm -rf node_modules/node-linux-* node_modules/node-darwin-* node_modules/.bin
+RUN npm ci --omit=dev --no-audit --no-fund \
+    && npm sbom --package-lock-only --omit=dev --omit=optional --sbom-format=cyclonedx --sbom-type=application > sbom.cdx.json \
+    && rm -rf node_modules/node-linux-* node_modules/node-darwin-* node_modules/.bin
 
 FROM ${NODE_IMAGE}
 ARG NODE_IMAGE
@@ -28,6 +30,7 @@ LABEL org.opencontainers.image.title="torpor" \
       org.opencontainers.image.version="0.1.0"
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
+COPY --from=dependencies /app/sbom.cdx.json ./
 COPY --from=build /app/dist dist
 COPY bin bin
 COPY package.json LICENSE ./

@@ -24,10 +24,11 @@ export function buildImage(): string | undefined {
   const obstacle = ensureBaseImage(base);
   if (obstacle !== undefined) return obstacle;
 
-  console.log(`Building ${TEST_IMAGE} from ${base}.`);
+  const pinned = pinnedBase(base);
+  console.log(`Building ${TEST_IMAGE} from ${pinned}.`);
   const build = spawnSync(
     "docker",
-    ["build", "--force-rm", "--build-arg", `NODE_IMAGE=${base}`, "--tag", TEST_IMAGE, "."],
+    ["build", "--force-rm", "--build-arg", `NODE_IMAGE=${pinned}`, "--tag", TEST_IMAGE, "."],
     { cwd: ROOT, encoding: "utf8", timeout: BUILD_TIMEOUT_MS, maxBuffer: 64 * 1024 * 1024 },
   );
   if (build.status === 0) return undefined;
@@ -52,6 +53,14 @@ function ensureBaseImage(image: string): string | undefined {
   const script = join(ROOT, "docker/base-image/build.sh");
   const build = spawnSync(script, [image, nodeVersion], { stdio: "inherit", timeout: STAND_IN_TIMEOUT_MS });
   return build.status === 0 ? undefined : `The stand-in for the base image ${image} could not be built.`;
+}
+
+/** The base by its digest, where it came from a registry: a tag may be moved. A stand-in has none. */
+function pinnedBase(image: string): string {
+  const format = "{{range .RepoDigests}}{{println .}}{{end}}";
+  const inspect = spawnSync("docker", ["image", "inspect", "--format", format, image], { encoding: "utf8" });
+  const [digest] = inspect.status === 0 ? inspect.stdout.trim().split("\n") : [];
+  return digest === undefined || digest === "" ? image : digest;
 }
 
 /** The Node version of a stand-in, "" for a real image, undefined when there is no such image. */

@@ -53,6 +53,19 @@ describe("a container of the image", () => {
     expect(native.output.trim()).toBe("");
   });
 
+  test("says in a bill of materials which packages are in it", async () => {
+    const { output } = await daemon.exec(["cat", "/app/sbom.cdx.json"]);
+    const bill: { bomFormat: string; components: { name: string; hashes?: unknown[] }[] } =
+      JSON.parse(output);
+    expect(bill.bomFormat).toBe("CycloneDX");
+    const names = bill.components.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["fastify", "pino", "prom-client"]));
+    expect(names).not.toContain("vitest");
+    const { output: listed } = await daemon.exec(["ls", "/app/node_modules"]);
+    const installed = listed.split(/\s+/).filter((name) => /^[a-z]/.test(name));
+    expect(installed.filter((name) => !names.includes(name))).toEqual([]);
+  });
+
   test("has torporctl on its path", async () => {
     const { exitCode, output } = await daemon.exec(["torporctl", "device", "list"]);
     expect({ exitCode, output }).toMatchObject({ exitCode: 0, output: expect.stringContaining("card0") });

@@ -24,6 +24,13 @@ describe("the version of package.json", () => {
     expect([lock.version, lock.packages[""].version]).toEqual([version, version]);
   });
 
+  test("every package of the lock file has an integrity, so that no other can come in its place", () => {
+    const LOCK = z.object({ packages: z.record(z.string(), z.object({ integrity: z.string().optional() })) });
+    const { packages } = LOCK.parse(JSON.parse(read("package-lock.json")));
+    const bare = Object.entries(packages).filter(([path, { integrity }]) => path !== "" && !integrity);
+    expect(bare.map(([path]) => path)).toEqual([]);
+  });
+
   test.each(PLACES)("is that of $file", (place) => {
     const text = read(place.file);
     expect(text).toBe(withVersion(text, place, version));

@@ -5,6 +5,7 @@ import { ConfigError } from "../config/config-error.ts";
 import { isLoopback, loopbackRefusal } from "../config/listen.ts";
 import { parseTlsFiles, type ServerTls, tlsFiles } from "../machine/tls-material.ts";
 import { WatchedFiles } from "../machine/watched-files.ts";
+import { writableByOthers } from "../machine/writable-by-others.ts";
 import { Authenticator } from "./authenticator.ts";
 
 type SecurityConfig = Pick<Config, "tokensFile" | "tls" | "http" | "grpc" | "insecureListen">;
@@ -58,6 +59,10 @@ export async function openSecurity(config: SecurityConfig, log: Logger): Promise
   const certificates = tls?.clientCa !== undefined;
   const authenticator = new Authenticator({ certificates, ...(table && { table: () => table.value }) });
   warnOfOpenLines(config, authenticator, log);
+  if (tokensFile !== undefined) {
+    const danger = await writableByOthers("tokens file", tokensFile).catch(() => undefined);
+    if (danger !== undefined) log.warn(danger);
+  }
   return {
     authenticator,
     tls: context && { context, certificates },

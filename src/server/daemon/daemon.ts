@@ -14,6 +14,7 @@ import { type BuildInfo, readBuildInfo } from "../machine/build-info.ts";
 import { DataDirectory } from "../machine/data-directory.ts";
 import { ImageDirectory } from "../machine/image-directory.ts";
 import { systemClock } from "../machine/system-clock.ts";
+import { writableByOthers } from "../machine/writable-by-others.ts";
 import { probeDevice } from "../metrics/device-state.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { openTracing } from "../tracing/tracing.ts";
@@ -74,7 +75,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const baseSequence = Date.now() * 1000;
   const events = new EventHub({ clock: systemClock, failpoints, observer: metrics.events, baseSequence });
   const { dataDirectory } = config;
-  const directory = await openDirectory(dataDirectory).catch((error: unknown) => {
+  const directory = await openDirectory(dataDirectory, log).catch((error: unknown) => {
     security.close();
     throw error;
   });
@@ -198,8 +199,12 @@ async function openImages(
   return images;
 }
 
-async function openDirectory(path: string | undefined): Promise<DataDirectory | undefined> {
-  return path === undefined ? undefined : DataDirectory.open(path);
+async function openDirectory(path: string | undefined, log: Logger): Promise<DataDirectory | undefined> {
+  if (path === undefined) return undefined;
+  const directory = await DataDirectory.open(path);
+  const danger = await writableByOthers("data directory", directory.path).catch(() => undefined);
+  if (danger !== undefined) log.warn(danger);
+  return directory;
 }
 
 async function closeDirectory(directory: DataDirectory, log: Logger): Promise<void> {
