@@ -16,9 +16,10 @@ RUN npm run build
 
 # The image has a Node of its own: npm's copies of the binary go.
 FROM manifest AS dependencies
-RUN npm ci --omit=dev --no-audit --no-fund \
-    && npm sbom --package-lock-only --omit=dev --omit=optional --sbom-format=cyclonedx --sbom-type=application > sbom.cdx.json \
-    && rm -rf node_modules/node-linux-* node_modules/node-darwin-* node_modules/.bin
+RUN npm ci --omit=dev --no-audit --no-fund && rm -rf node_modules/node-linux-* node_modules/node-darwin-* node_modules/.bin
+# The bill of materials says what is here. npm would leave out what a development package needs as well.
+RUN npm pkg delete devDependencies optionalDependencies \
+    && npm sbom --sbom-format=cyclonedx --sbom-type=application > sbom.cdx.json
 
 FROM ${NODE_IMAGE}
 ARG NODE_IMAGE
