@@ -21,7 +21,7 @@ export const MUTATIONS: readonly Mutation[] = [
     defect: "skip restore_late",
     file: `${POWER}/resume-sequence.ts`,
     text: `await transition.phase("restore_late", (counts) => restoreLate(parts, transition, counts));`,
-    replacement: `await transition.phase("restore_late", () => recoverRegions(memory));`,
+    replacement: `await transition.phase("restore_late", () => recoverRegions(parts));`,
     tests: ["test/device/power/suspend.test.ts"],
   },
   {
@@ -49,7 +49,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "forget the second eviction",
     file: `${POWER}/suspend-sequence.ts`,
-    text: `await evictRegions(memory, transition, counts, "evictPinned.object");`,
+    text: `await evictRegions(walk, "evictPinned.object");`,
     replacement: "",
     tests: ["test/device/power/suspend-steps.test.ts"],
   },
@@ -84,7 +84,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "ignore a blit that failed",
     file: `${MEMORY}/checked-copy.ts`,
-    text: `memory.emit({ type: "blitterFallback", reason: toDeviceError(error).reason, bytes: work.bytes });`,
+    text: `services.emit({ type: "blitterFallback", reason: toDeviceError(error).reason, bytes: work.bytes });`,
     replacement: "toDeviceError(error);\n      return blitter.path;",
     tests: ["test/device/hardware/order.test.ts"],
   },
@@ -161,7 +161,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "count memory as cleared that lost its power",
     file: `${POWER}/suspend-sequence.ts`,
-    text: "for (const _pause of region.losePower()) await parts.clock.yield();",
+    text: "for (const _pause of region.losePower()) await services.clock.yield();",
     replacement: "void region;",
     tests: ["test/device/memory/memory-zero.test.ts"],
   },
@@ -268,7 +268,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: `${POWER}/outcome.ts`,
     text: "const failure = await withRemaining(parts, toDeviceError(error));",
     replacement: `const failure = await withRemaining(parts, toDeviceError(error));
-    await recoverRegions(parts.memory, true);`,
+    await recoverRegions(parts, true);`,
     tests: ["test/device/hardware/order.test.ts"],
   },
   {
@@ -295,14 +295,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "take the checksum of what work still changes",
     file: `${POWER}/verify.ts`,
-    text: "const isWanted = (slot: number): boolean => !memory.reservations.isActive(slot);",
+    text: "const isWanted = (slot: number): boolean => !work.memory.reservations.isActive(slot);",
     replacement: "const isWanted = (): boolean => true;",
     tests: ["test/device/power/verify.test.ts"],
   },
   {
     defect: "compare no checksum",
     file: `${POWER}/verify.ts`,
-    text: `if (found !== expected || memory.failpoints.fires("verify.mismatch")) wrong.push(slot);`,
+    text: `if (found !== expected || services.failpoints.fires("verify.mismatch")) wrong.push(slot);`,
     replacement: "void found;",
     tests: ["test/device/power/verify.test.ts"],
   },
@@ -316,15 +316,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "move what has no checksum yet",
     file: `${POWER}/suspend-sequence.ts`,
-    text: "checksumMoving(memory, checksums, slots),",
-    replacement: "Promise.resolve(void [checksumMoving, slots]),",
+    text: "checksumMoving(walk, checksums, slots)",
+    replacement: "Promise.resolve(void [checksumMoving, slots])",
     tests: ["test/device/power/verify.test.ts"],
   },
   {
     defect: "take the checksum of what work still waits to change",
     file: `${POWER}/backup.ts`,
-    text: "const options = { sparesAwaited: beforeMove !== undefined };",
-    replacement: "const options = { sparesAwaited: false };",
+    text: "const options = { sparesAwaited: beforeMove !== undefined, noteActive };",
+    replacement: "const options = { sparesAwaited: false, noteActive };",
     tests: ["test/device/power/verify.test.ts"],
   },
   {

@@ -54,6 +54,7 @@ import type { ImagedDevice } from "./power/image/capture.ts";
 import { DEFAULT_POLICY, type PowerPolicy } from "./power/policy.ts";
 import { Power } from "./power/power.ts";
 import type { DeviceResource, FenceResource, RegionResource } from "./resource.ts";
+import type { DeviceServices } from "./services.ts";
 import { Gt } from "./submission/gt.ts";
 
 export interface Device {
@@ -87,6 +88,7 @@ type Handlers = { readonly [T in CommandType]: (command: CommandOf<T>) => Result
 
 export class AssembledDevice implements Device {
   readonly name: string;
+  readonly services: DeviceServices;
   readonly memory: Memory;
   readonly gt: Gt;
   readonly changes: ChangeSource;
@@ -98,9 +100,11 @@ export class AssembledDevice implements Device {
   readonly #handlers: Handlers;
 
   constructor(options: DeviceOptions) {
-    const { clock, emit } = options;
+    const { clock, emit, sha256, random, failpoints = NO_FAILPOINTS } = options;
+    const services: DeviceServices = { clock, emit, sha256, random, failpoints };
     this.name = options.name;
     this.#options = options;
+    this.services = services;
     this.#policy = options.policy ?? DEFAULT_POLICY;
     const stolen = options.stolenBytes ?? 0;
     const local = options.lmem.map((region) => region.sizeBytes);
@@ -130,10 +134,7 @@ export class AssembledDevice implements Device {
         bytesPerSecondMax: options.rateLimits?.memcpy,
       }),
       microcodes,
-      clock,
-      emit,
-      sha256: options.sha256,
-      failpoints: options.failpoints ?? NO_FAILPOINTS,
+      services,
       swap: options.swap === undefined ? undefined : new Swap(options.swap, clock),
       commitsAhead: !inProcess,
       deviceUid: options.uid,
@@ -144,12 +145,13 @@ export class AssembledDevice implements Device {
       this.memory.changes.noteChanged(slot);
       destroyWhenIdle(this.memory, slot);
     };
-    this.gt = new Gt({ memory: this.memory, engines, clock, emit });
+    this.gt = new Gt({ memory: this.memory, engines, services });
     this.#gate = new CommandGate(clock);
-    const rail = new PowerRail({ banks, microcodes, clock, random: options.random });
+    const rail = new PowerRail({ banks, microcodes, clock, random });
     this.#hibernation = new Hibernation({
       device: () => this.#forImage(),
       memory: this.memory,
+      services,
       store: options.images,
       codec: options.frameCodec,
       compresses: options.compressImages === true,
@@ -162,12 +164,11 @@ export class AssembledDevice implements Device {
         rail,
         gate: this.#gate,
         hibernation: this.#hibernation,
-        clock,
+        services,
         policy: this.#policy,
         faultKnobs: options.faultKnobs ?? {},
         rates: options.rates ?? DEFAULT_RATES,
       },
-      emit,
       options.runtimePm,
     );
     this.#handlers = this.#makeHandlers();
@@ -335,6 +336,7 @@ export class AssembledDevice implements Device {
       name: this.name,
       model: this.#options.model ?? MODEL,
       memory: this.memory,
+      services: this.services,
       gt: this.gt,
       suspendCount: this.#power.suspendCount,
       nextTransitionId: this.#power.nextTransitionId,

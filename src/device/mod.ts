@@ -19,12 +19,12 @@ export { DEFAULT_RATES, type RateLimits, type Rates } from "./hardware/rates.ts"
 export type { FrameCodec, ImageDraft, ImageFile, ImageState, ImageStore } from "./image/image-store.ts";
 export { describeImage, type ImageDescription } from "./image/reader.ts";
 export type { ChangeSource, ObjectChanges } from "./memory/changes.ts";
-export type { HashFactory } from "./memory/memory.ts";
 export type { ByteStore } from "./memory/swap.ts";
 export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";
 export { DEFAULT_POLICY, type PowerPolicy } from "./power/policy.ts";
 export type { RuntimePmSettings } from "./power/runtime-pm.ts";
 export type * from "./resource.ts";
 export { OBJECT_FLAGS, PHASES } from "./resource.ts";
+export type { DeviceServices, HashFactory } from "./services.ts";
 export { VirtualClock } from "./virtual-clock.ts";
 export type { WorkCommand } from "./work-command.ts";

@@ -1,20 +1,18 @@
 /** What a device is made of: sizes, engines, and everything of the outside world that it needs, handed in. */
 import assert from "node:assert/strict";
-import type { Clock } from "./clock.ts";
 import { DeviceError } from "./errors.ts";
-import type { EventSink } from "./events.ts";
 import type { DeviceFailpoints } from "./failpoints.ts";
 import { formatBytes } from "./format.ts";
 import { WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import type { RateLimits, Rates } from "./hardware/rates.ts";
 import type { FrameCodec, ImageStore } from "./image/image-store.ts";
 import { BANK_BYTES_MAX, LOCAL_REGIONS_MAX, PAGE_BYTES, RATE_LIMIT_MIN } from "./limits.ts";
-import type { HashFactory } from "./memory/memory.ts";
 import { type ByteStore, SWAP_PAGE_BYTES } from "./memory/swap.ts";
 import type { FaultKnobs } from "./power/parts.ts";
 import type { PowerPolicy } from "./power/policy.ts";
 import type { RuntimePmSettings } from "./power/runtime-pm.ts";
 import type { Extent } from "./resource.ts";
+import type { DeviceServices } from "./services.ts";
 import { kernelObjectBytes } from "./submission/kernel-objects.ts";
 
 export interface LocalMemoryOptions {
@@ -28,7 +26,7 @@ export interface LocalMemoryOptions {
   readonly reserved?: readonly Extent[];
 }
 
-export interface DeviceOptions {
+export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
   /** `card0`; what clients call it. */
   readonly name: string;
   /** A random UUID: base of the uids of device and objects. */
@@ -50,11 +48,6 @@ export interface DeviceOptions {
   readonly engineForm: "in-process" | "threaded";
   /** Exports `monotonicNs(): bigint`, the clock's time for engine threads. Needed when they are threaded. */
   readonly clockModule?: URL;
-  readonly clock: Clock;
-  /** Uniform in [0, 1); only for what need not be secret. */
-  readonly random: () => number;
-  readonly emit: EventSink;
-  readonly sha256: HashFactory;
   /** What copying costs; in-process engines only. @default DEFAULT_RATES */
   readonly rates?: Rates;
   /** Where hibernation images are kept; without one there is no S4. @default none */

@@ -71,7 +71,7 @@ export async function isAsleep({ gpu }: StrainedDevice): Promise<boolean> {
 }
 
 export async function backupsOf({ gpu }: StrainedDevice): Promise<number> {
-  return (await gpu.clock.run(remainingBackups(gpu.device.memory, 0))).count;
+  return (await gpu.clock.run(remainingBackups(gpu.device, 0))).count;
 }
 
 /** The device is in use, and holds every byte. */

@@ -67,15 +67,16 @@ function tablesOf(
 }
 
 export function imaged(gpu: VirtualDevice, change: Partial<ImagedDevice> = {}): ImagedDevice {
-  const { memory, gt } = gpu.device;
-  return { name: "card0", model: "model", memory, gt, suspendCount: 1, nextTransitionId: 2, ...change };
+  const { memory, services, gt } = gpu.device;
+  const counters = { suspendCount: 1, nextTransitionId: 2 };
+  return { name: "card0", model: "model", memory, services, gt, ...counters, ...change };
 }
 
 /** Suspends as far as S3 does and takes an image: the state is that of S4 before its power is cut. */
 export async function suspendToTables(
   gpu: VirtualDevice,
 ): Promise<{ tables: FakeTables; checksums: Checksums }> {
-  const checksums = await gpu.clock.run(takeChecksums(gpu.device.memory));
+  const checksums = await gpu.clock.run(takeChecksums(gpu.device));
   await gpu.execute({ type: "suspend", state: "S3" });
   const source = await gpu.clock.run(captureImage(imaged(gpu), false, checksums));
   return { tables: await gpu.clock.run(readSource(source)), checksums };
@@ -95,9 +96,8 @@ export async function loseEverything(gpu: VirtualDevice): Promise<void> {
 
 /** The part of a resume that moves bytes, on a device that has adopted an image while it was ACTIVE. */
 export async function restoreBackups(gpu: VirtualDevice): Promise<void> {
-  const { memory } = gpu.device;
   for (const step of ["early", "late"] as const) {
-    await gpu.clock.run(restoreRegions(memory, emptyTally(), step));
+    await gpu.clock.run(restoreRegions(gpu.device, { step, tally: emptyTally(), check: () => {} }));
   }
 }
 

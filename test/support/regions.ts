@@ -207,11 +207,14 @@ export function bareMemory(): BareMemory {
     regions: [system, local],
     cpuCopier: new CpuCopier({ control, microcodes, clock, rates: undefined }),
     microcodes,
-    clock,
-    emit: (event) => void events.push(event),
-    sha256,
+    services: {
+      clock,
+      emit: (event) => void events.push(event),
+      sha256,
+      failpoints: NO_FAILPOINTS,
+      random: () => 0,
+    },
     swap: undefined,
-    failpoints: NO_FAILPOINTS,
     deviceUid: "6f1c2d3e-4b5a-4978-8c6d-0123456789ab",
   });
   return { memory, system, events, run: (promise) => clock.run(promise) };

@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { crc32cOf } from "../hardware/crc32c.ts";
 import { IMAGE_WRITE_BYTES } from "../limits.ts";
-import type { HashFactory } from "../memory/memory.ts";
+import type { HashFactory } from "../services.ts";
 import { WorkSlices } from "../work-slices.ts";
 import { decodeDevice } from "./device-section.ts";
 import { decodeHeader, digestOf, type ImageHeader, type ImageSection, sectionOf } from "./header.ts";

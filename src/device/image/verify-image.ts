@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { crc32cOf, crc32cOfZeroes } from "../hardware/crc32c.ts";
 import { IMAGE_FRAME_OVERHEAD_BYTES } from "../limits.ts";
-import type { HashFactory } from "../memory/memory.ts";
+import type { HashFactory } from "../services.ts";
 import { WorkSlices } from "../work-slices.ts";
 import { imageCorrupt } from "./image-error.ts";
 import { FRAME_ZERO } from "./image-format.ts";

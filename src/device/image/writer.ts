@@ -7,7 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { DeviceFailpoints } from "../failpoints.ts";
 import { crc32cOf } from "../hardware/crc32c.ts";
 import { IMAGE_DEVICE_BYTES_MAX, IMAGE_FRAME_BYTES, IMAGE_FRAME_OVERHEAD_BYTES } from "../limits.ts";
-import type { HashFactory } from "../memory/memory.ts";
+import type { HashFactory } from "../services.ts";
 import { WorkSlices } from "../work-slices.ts";
 import { ImageFrames } from "./frames.ts";
 import { encodeHeader, type ImageSection } from "./header.ts";

@@ -172,7 +172,7 @@ async function withObjects(
  * writing their names to a wire.
  */
 async function rest(memory: Memory, count: number): Promise<void> {
-  if (count > BATCH_SLICE_OBJECTS) await memory.clock.yield();
+  if (count > BATCH_SLICE_OBJECTS) await memory.services.clock.yield();
 }
 
 /** Visits objects whose locks the caller holds, and lets others run in between: nothing about these changes meanwhile. */
@@ -182,7 +182,7 @@ async function inSlices(
   visit: (slot: number) => void,
 ): Promise<void> {
   for (let at = 0; at < slots.length; at++) {
-    if (at > 0 && at % BATCH_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (at > 0 && at % BATCH_SLICE_OBJECTS === 0) await memory.services.clock.yield();
     visit(slots[at]);
   }
 }

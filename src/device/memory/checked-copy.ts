@@ -69,17 +69,17 @@ interface Work {
 }
 
 async function byBlitterElse(memory: Memory, work: Work): Promise<CopyPath> {
-  const { blitter } = memory;
+  const { blitter, services } = memory;
   if (blitter !== undefined) {
     try {
       await work.byBlitter(blitter);
-      if (memory.failpoints.fires("copy.blit")) {
+      if (services.failpoints.fires("copy.blit")) {
         throw new DeviceError("COPY_FAILED", "Failpoint copy.blit made the fence of a blit fail.");
       }
       work.onBlitted();
       return blitter.path;
     } catch (error) {
-      memory.emit({ type: "blitterFallback", reason: toDeviceError(error).reason, bytes: work.bytes });
+      services.emit({ type: "blitterFallback", reason: toDeviceError(error).reason, bytes: work.bytes });
     }
   }
   return work.byCpu();

@@ -32,7 +32,7 @@ export async function commitAhead<T>(memory: Memory, list: CopyList, copying: Pr
       sinceYieldBytes += bank.commitRange(list.destination[at] + left - lengthBytes, lengthBytes);
       if (sinceYieldBytes < COMMIT_AHEAD_SLICE_BYTES) continue;
       sinceYieldBytes = 0;
-      await memory.clock.yield();
+      await memory.services.clock.yield();
     }
   }
   const result = await copying;

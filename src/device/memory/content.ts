@@ -67,8 +67,8 @@ export interface Checksums {
 /** CRC-32C and SHA-256 of the whole content. */
 export async function checksumContent(memory: Memory, id: string): Promise<Checksums> {
   return withContent(memory, id, "read", (slot) => async () => {
-    const sha256 = memory.sha256();
-    const slices = new WorkSlices(memory.clock);
+    const sha256 = memory.services.sha256();
+    const slices = new WorkSlices(memory.services.clock);
     const crc = await crcOfObject(memory, slot, slices, (bytes) => sha256.update(bytes));
     return { crc32c: crc, sha256Hex: sha256.digestHex(), sizeBytes: memory.table.sizeBytes[slot] };
   });
@@ -101,7 +101,7 @@ export async function crcOfObject(
  */
 export async function crcOfSwapped(memory: Memory, slot: number): Promise<number> {
   const sizeBytes = memory.table.sizeBytes[slot];
-  await memory.failpoints.pass("swap.read");
+  await memory.services.failpoints.pass("swap.read");
   const page = new Uint8Array(Math.min(SWAP_PAGE_BYTES, sizeBytes));
   let crc = 0;
   for (let at = 0, index = 0; at < sizeBytes; at += SWAP_PAGE_BYTES, index++) {
@@ -138,7 +138,8 @@ async function withContent<T>(
 function findMemoryError(memory: Memory, slot: number): void {
   const isLocal = memory.region(memory.table.region[slot]).kind === "LOCAL";
   // Bytes that an engine reads just now are let be: they cannot be taken from it.
-  if (!isLocal || memory.reservations.isActive(slot) || !memory.failpoints.fires("ecc.error")) return;
+  if (!isLocal || memory.reservations.isActive(slot) || !memory.services.failpoints.fires("ecc.error"))
+    return;
   loseContent(memory, slot);
   requireUsable(memory, slot);
 }

@@ -12,12 +12,12 @@ const UNWRITTEN = 0xee;
 /** Damages where a list was copied to, when a failpoint says so. */
 export function damageCopy(memory: Memory, list: CopyList): void {
   if (list.count === 0) return;
-  if (memory.failpoints.fires("copy.short")) {
+  if (memory.services.failpoints.fires("copy.short")) {
     const bytes = destinationOf(memory, list, list.count - 1);
     const lastCommandBytes = bytes.length % BLIT_CHUNK_BYTES || BLIT_CHUNK_BYTES;
     bytes.fill(UNWRITTEN, bytes.length - Math.ceil(lastCommandBytes / 2));
   }
-  if (memory.failpoints.fires("copy.corrupt")) destinationOf(memory, list, 0)[0] ^= 0x01;
+  if (memory.services.failpoints.fires("copy.corrupt")) destinationOf(memory, list, 0)[0] ^= 0x01;
 }
 
 function destinationOf(memory: Memory, list: CopyList, at: number): Uint8Array {

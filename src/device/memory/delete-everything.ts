@@ -17,6 +17,6 @@ export async function deleteEverything(memory: Memory): Promise<void> {
     }
     removeLocked(memory, slot);
     memory.locks.unlock(slot);
-    if (++deleted % DELETE_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (++deleted % DELETE_SLICE_OBJECTS === 0) await memory.services.clock.yield();
   }
 }

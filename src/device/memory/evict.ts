@@ -124,7 +124,7 @@ export async function evictVictims(
     memory.locks.unlock(moving[at]);
   }
   count(result, path, moving.length, list.totalBytes);
-  memory.emit({ type: "evicted", cause, path, objects: moving.length, bytes: list.totalBytes });
+  memory.services.emit({ type: "evicted", cause, path, objects: moving.length, bytes: list.totalBytes });
   return result;
 }
 
@@ -141,7 +141,7 @@ function purgeUnneeded(
     result.purgedObjects++;
     result.purgedBytes += table.sizeBytes[slot];
     purge(memory, slot);
-    memory.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
+    memory.services.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
     memory.locks.unlock(slot);
     return false;
   });
@@ -166,7 +166,7 @@ export async function allocateSystem(memory: Memory, sizeBytes: number): Promise
     if ((await shrinkSystemMemory(memory, sizeBytes)) > 0) continue;
     if (system.inHands === 0) return NONE;
     // Others are swapping objects out: that ends, and only then is memory known to be full.
-    await sleep(memory.clock, BUSY_RETRY_MS);
+    await sleep(memory.services.clock, BUSY_RETRY_MS);
   }
 }
 

@@ -4,13 +4,12 @@
  * (carry bytes), content.ts (CPU access), describe.ts (answers).
  */
 import assert from "node:assert/strict";
-import { type Clock, elapsedMs } from "../clock.ts";
+import { elapsedMs } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
-import type { DeviceFailpoints } from "../failpoints.ts";
 import type { MicrocodeSet } from "../hardware/microcode-set.ts";
 import { OBJECT_WAIT_TIMEOUT_MS } from "../limits.ts";
 import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
+import type { DeviceServices } from "../services.ts";
 import { ChangeFeed } from "./changes.ts";
 import type { Copier } from "./copier.ts";
 import { CopyWatch } from "./copy-watch.ts";
@@ -21,21 +20,15 @@ import type { Region } from "./region.ts";
 import { Reservations, type Usage } from "./reservations.ts";
 import type { Swap } from "./swap.ts";
 
-/** Makes hashes; handed in, because the device knows no cryptography. */
-export type HashFactory = () => { update(bytes: Uint8Array): void; digestHex(): string };
-
 export interface MemoryOptions {
   readonly table: ObjectTable;
   /** By index: system memory first, then local memory. */
   readonly regions: readonly Region[];
   readonly cpuCopier: Copier;
   readonly microcodes: MicrocodeSet;
-  readonly clock: Clock;
-  readonly emit: EventSink;
-  readonly sha256: HashFactory;
+  readonly services: DeviceServices;
   /** Where system memory swaps to; undefined when it does not. */
   readonly swap: Swap | undefined;
-  readonly failpoints: DeviceFailpoints;
   /** Whether memory that engines copy to is committed ahead of them. @default false: in virtual time it costs nothing */
   readonly commitsAhead?: boolean;
   /** Base of the objects' uids. */
@@ -69,13 +62,11 @@ export class Memory {
   readonly system: Region;
   readonly cpuCopier: Copier;
   readonly microcodes: MicrocodeSet;
-  readonly clock: Clock;
-  readonly emit: EventSink;
-  readonly sha256: HashFactory;
+  /** For the verbs of memory beside this file; who is above memory is handed its own. */
+  readonly services: DeviceServices;
   readonly locks: ObjectLocks;
   readonly reservations: Reservations;
   readonly swap: Swap | undefined;
-  readonly failpoints: DeviceFailpoints;
   readonly copies: CopyWatch;
   readonly commitsAhead: boolean;
   /** Base of the objects' uids; a device that takes over an image takes over its uid. */
@@ -98,16 +89,13 @@ export class Memory {
     this.system = system;
     this.cpuCopier = options.cpuCopier;
     this.microcodes = options.microcodes;
-    this.clock = options.clock;
-    this.emit = options.emit;
-    this.sha256 = options.sha256;
+    this.services = options.services;
     this.swap = options.swap;
-    this.failpoints = options.failpoints;
-    this.copies = new CopyWatch(options.clock);
+    this.copies = new CopyWatch(options.services.clock);
     this.commitsAhead = options.commitsAhead ?? false;
     this.deviceUid = options.deviceUid;
     this.locks = new ObjectLocks(options.table);
-    this.reservations = new Reservations(options.clock);
+    this.reservations = new Reservations(options.services.clock);
     this.changes = new ChangeFeed(options.table, options.changesPendingMax);
   }
 
@@ -155,7 +143,7 @@ export class Memory {
     table.placement[slot] = this.#internPlacement(spec.regions);
     table.alignmentLog2[slot] = spec.alignmentBytes === 0 ? 0 : Math.log2(spec.alignmentBytes);
     table.labels.put(slot, spec.label);
-    table.createTimeNs[slot] = this.clock.wallNs();
+    table.createTimeNs[slot] = this.services.clock.wallNs();
     if ((spec.flags & FLAG_BACKUP) !== 0) {
       table.id[slot] = BACKUP_ID;
     } else if ((spec.flags & FLAG.KERNEL) !== 0) {
@@ -238,13 +226,13 @@ export class Memory {
    * first, but the wait has one end. @throws DeviceError OBJECT_ACTIVE.
    */
   async lockIdle(id: string, usage: Usage): Promise<number> {
-    const startNs = this.clock.monotonicNs();
+    const startNs = this.services.clock.monotonicNs();
     for (;;) {
       const slot = await this.lockObject(id);
       if (this.reservations.blocking(slot, usage).length === 0) return slot;
       // Never wait with the lock held: the work that is waited for may need it to begin.
       this.locks.unlock(slot);
-      const leftMs = OBJECT_WAIT_TIMEOUT_MS - elapsedMs(startNs, this.clock.monotonicNs());
+      const leftMs = OBJECT_WAIT_TIMEOUT_MS - elapsedMs(startNs, this.services.clock.monotonicNs());
       if (await this.reservations.settledWithin(slot, usage, Math.max(0, leftMs))) continue;
       throw new DeviceError(
         "OBJECT_ACTIVE",

@@ -28,7 +28,7 @@ export async function makeResidentTogether(
     if (table.region[slot] === region.index || table.active[slot] > 0) return false;
     return table.state[slot] === UNPOPULATED || table.state[slot] === RESIDENT;
   });
-  await pipelined(memory.clock, batchesOf(memory, coming), (batch) => bring(memory, batch, region));
+  await pipelined(memory.services.clock, batchesOf(memory, coming), (batch) => bring(memory, batch, region));
 }
 
 /** Objects by batches of moves, in their order. */
@@ -63,7 +63,7 @@ async function bring(memory: Memory, slots: readonly number[], region: Region): 
     if (table.state[slots[at]] === RESIDENT) moveResource(memory, slots[at], region, handles[at]);
     else bindResource(memory, slots[at], region, handles[at]);
   }
-  memory.emit({ type: "allocated", region: region.id, objects: handles.length });
+  memory.services.emit({ type: "allocated", region: region.id, objects: handles.length });
 }
 
 /**

@@ -101,7 +101,7 @@ export async function bringForUse(memory: Memory, slot: number): Promise<void> {
     const preferred = memory.region(allowed[0]);
     const handle = preferred.allocate(spaceRequestOf(memory, slot));
     if (handle !== NONE) {
-      memory.emit({ type: "allocated", region: preferred.id, objects: 1 });
+      memory.services.emit({ type: "allocated", region: preferred.id, objects: 1 });
       return moveTo(memory, slot, preferred, handle);
     }
     if (!allowed.includes(table.region[slot])) return makeResident(memory, slot, preferred);
@@ -145,23 +145,23 @@ async function findSpace(
     const handle =
       region === memory.system ? await allocateSystem(memory, request.sizeBytes) : region.allocate(request);
     if (handle !== NONE) {
-      memory.emit({ type: "allocated", region: region.id, objects: 1 });
+      memory.services.emit({ type: "allocated", region: region.id, objects: 1 });
       return handle;
     }
     const error = await makeRoom(memory, slot, region, request);
     if (error === undefined) continue;
     // What is in a mover's hands leaves in a time of its own, however long the copy takes.
     if (error === "leaving") {
-      await sleep(memory.clock, BUSY_RETRY_MS);
+      await sleep(memory.services.clock, BUSY_RETRY_MS);
       continue;
     }
     const retriesMax = error === "active" ? ACTIVE_RETRIES_MAX : BUSY_RETRIES_MAX;
     if ((error === "busy" || error === "active") && busyRetries++ < retriesMax) {
-      await sleep(memory.clock, BUSY_RETRY_MS);
+      await sleep(memory.services.clock, BUSY_RETRY_MS);
       continue;
     }
     const failure = error instanceof DeviceError ? error : regionFull(memory, slot, region);
-    memory.emit({ type: "allocationFailed", region: region.id, reason: failure.reason });
+    memory.services.emit({ type: "allocationFailed", region: region.id, reason: failure.reason });
     return failure;
   }
 }
@@ -261,7 +261,7 @@ async function swapIn(memory: Memory, slot: number, region: Region, handle: numb
   assert(region.isVisible(handle), "the CPU brings bytes from swap to where it reaches");
   const sizeBytes = memory.table.sizeBytes[slot];
   try {
-    await memory.failpoints.pass("swap.read");
+    await memory.services.failpoints.pass("swap.read");
     await memory.swap?.read(slot, swapPagesOf(memory, region, handle, sizeBytes));
   } catch (error) {
     const cause = toDeviceError(error);
@@ -276,7 +276,7 @@ async function swapIn(memory: Memory, slot: number, region: Region, handle: numb
     }
     memory.swap?.discard(slot);
     changeState(memory, slot, UNKNOWN);
-    memory.emit({ type: "contentLost", object: memory.idOf(slot), bytes: sizeBytes });
+    memory.services.emit({ type: "contentLost", object: memory.idOf(slot), bytes: sizeBytes });
     throw new DeviceError(
       "CONTENT_UNKNOWN",
       `The content of object ${memory.idOf(slot)} was damaged in swap.`,
@@ -285,7 +285,7 @@ async function swapIn(memory: Memory, slot: number, region: Region, handle: numb
       },
     );
   }
-  memory.emit({ type: "swappedIn", objects: 1, bytes: sizeBytes });
+  memory.services.emit({ type: "swappedIn", objects: 1, bytes: sizeBytes });
 }
 
 function regionFull(memory: Memory, slot: number, region: Region): DeviceError {

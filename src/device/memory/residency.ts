@@ -117,7 +117,7 @@ export function loseContent(memory: Memory, slot: number): void {
   if (table.resource[slot] !== NONE) dropResource(memory, slot);
   memory.swap?.discard(slot);
   changeState(memory, slot, UNKNOWN);
-  memory.emit({ type: "contentLost", object: memory.idOf(slot), bytes: table.sizeBytes[slot] });
+  memory.services.emit({ type: "contentLost", object: memory.idOf(slot), bytes: table.sizeBytes[slot] });
 }
 
 /** Counts an object in or out of what is pinned in its region. */

@@ -62,27 +62,27 @@ async function shrink(memory: Memory, slot: number): Promise<boolean> {
   const { table, swap, system } = memory;
   if (table.dontNeed[slot] === 1) {
     purge(memory, slot);
-    memory.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
+    memory.services.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
     return true;
   }
   if (table.has(slot, FLAG.VOLATILE)) {
     dropResource(memory, slot);
     changeState(memory, slot, UNPOPULATED);
-    memory.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
+    memory.services.emit({ type: "purged", objects: 1, bytes: table.sizeBytes[slot] });
     return true;
   }
   if (swap?.allowed !== true) return false;
   const sizeBytes = table.sizeBytes[slot];
   try {
-    await memory.failpoints.pass("swap.write");
+    await memory.services.failpoints.pass("swap.write");
     const pages = swapPagesOf(memory, system, table.resource[slot], sizeBytes);
     if (!(await swap.write(slot, sizeBytes, pages))) return false;
   } catch (error) {
-    memory.emit({ type: "swapFailed", reason: toDeviceError(error).message });
+    memory.services.emit({ type: "swapFailed", reason: toDeviceError(error).message });
     return false;
   }
   dropResource(memory, slot);
   changeState(memory, slot, SWAPPED);
-  memory.emit({ type: "swappedOut", objects: 1, bytes: sizeBytes });
+  memory.services.emit({ type: "swappedOut", objects: 1, bytes: sizeBytes });
   return true;
 }

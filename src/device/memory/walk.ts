@@ -22,7 +22,7 @@ export async function visitClientSlots(
       continue;
     }
     const id = memory.idOf(slot);
-    await memory.clock.yield();
+    await memory.services.clock.yield();
     // It may be gone by now; then the walk goes on after where it stood.
     slot = memory.firstAfter(id);
   }

@@ -24,6 +24,13 @@ import type { Region } from "../memory/region.ts";
 import { bindResource, dropResource } from "../memory/residency.ts";
 import { addTally, count } from "../memory/tally.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
+import type { WorkingMemory } from "./working-memory.ts";
+
+/** What a walk works on, the transition that it is a part of, and where it counts. */
+export interface Walk extends WorkingMemory {
+  readonly transition: Transition;
+  readonly counts: PhaseCounts;
+}
 
 /** Backups that exist before they are needed, by owner. */
 export type PreallocatedBackups = Map<number, number>;
@@ -34,12 +41,11 @@ export type PreallocatedBackups = Map<number, number>;
  * what no accepted work will use leaves then.
  */
 export async function evictRegions(
-  memory: Memory,
-  transition: Transition,
-  counts: PhaseCounts,
+  walk: Walk,
   failpoint: "evict.object" | "evictPinned.object",
   beforeMove?: (slots: readonly number[]) => Promise<void>,
 ): Promise<boolean> {
+  const { memory, services, counts } = walk;
   let someActive = false;
   for (const region of memory.localRegions) {
     // What was brought to system memory may be thrown away for what comes next: only a walk on which nothing could
@@ -52,49 +58,47 @@ export async function evictRegions(
   return someActive;
 
   async function evictRegion(region: Region): Promise<{ objects: number; exhausted: boolean }> {
-    const walk = { objects: 0, exhausted: false };
-    const check = (): void => transition.check();
+    const moved = { objects: 0, exhausted: false };
+    const check = (): void => walk.transition.check();
     const noteActive = (): void => {
       someActive = true;
     };
-    const options = { sparesAwaited: beforeMove !== undefined };
-    const batches = victimBatches(memory, region, transition, noteActive, options);
-    await pipelined(memory.clock, whileThereIsRoom(batches, walk), async (victims) => {
-      const { passed, failure } = await passing(memory, victims.slots, { failpoint, check });
+    const options = { sparesAwaited: beforeMove !== undefined, noteActive };
+    const batches = victimBatches(walk, region, options);
+    await pipelined(services.clock, whileThereIsRoom(batches, moved), async (victims) => {
+      const { passed, failure } = await passing(walk, victims.slots, { failpoint, check });
       const leaving = keepFirst(memory, victims, passed);
       await beforeMove?.(leaving.slots);
       const tally = await evictVictims(memory, leaving, "suspend");
       addTally(counts.evicted, tally);
-      walk.objects += tally.objects + tally.purgedObjects;
-      walk.exhausted ||= tally.exhausted;
+      moved.objects += tally.objects + tally.purgedObjects;
+      moved.exhausted ||= tally.exhausted;
       if (failure !== undefined) throw failure;
     });
-    return walk;
+    return moved;
   }
 }
 
 /** What had to stay for want of room is the first in line again: a walk that went on would take it for ever. */
 function* whileThereIsRoom(
   batches: Iterable<Victims>,
-  walk: { readonly exhausted: boolean },
+  moved: { readonly exhausted: boolean },
 ): Generator<Victims> {
   for (const victims of batches) {
     yield victims;
-    if (walk.exhausted) return;
+    if (moved.exhausted) return;
   }
 }
 
 function* victimBatches(
-  memory: Memory,
+  { memory, transition }: Walk,
   region: Region,
-  transition: Transition,
-  noteActive: () => void,
-  options: { readonly sparesAwaited: boolean },
+  options: { readonly sparesAwaited: boolean; readonly noteActive: () => void },
 ): Generator<Victims> {
   for (;;) {
     transition.check();
     const victims = collectVictims(memory, region, MOVE_BATCH_BYTES, options);
-    if (victims.someActive) noteActive();
+    if (victims.someActive) options.noteActive();
     if (victims.slots.length === 0) return;
     yield victims;
   }
@@ -102,16 +106,16 @@ function* victimBatches(
 
 /** How many of these objects pass a failpoint, and what stopped the next one: that, or `check`. */
 export async function passing(
-  memory: Memory,
+  { services: { failpoints } }: WorkingMemory,
   slots: readonly number[],
   { failpoint, check }: { readonly failpoint: FailpointName; readonly check: () => void },
 ): Promise<{ passed: number; failure: unknown }> {
-  if (memory.failpoints.idle) return { passed: slots.length, failure: undefined };
+  if (failpoints.idle) return { passed: slots.length, failure: undefined };
   for (let passed = 0; passed < slots.length; passed++) {
     try {
       // One that delays each object must not keep the transition beyond its end.
       check();
-      await memory.failpoints.pass(failpoint);
+      await failpoints.pass(failpoint);
     } catch (failure) {
       return { passed, failure };
     }
@@ -124,20 +128,19 @@ export type BackupStep = "pinned" | "remaining";
 
 /** Steps 2b and 3: copies pinned objects to backups in system memory. Step 3 never uses the blitter. */
 export async function backUpRegions(
-  memory: Memory,
-  transition: Transition,
-  counts: PhaseCounts,
+  walk: Walk,
   step: BackupStep,
   preallocated: PreallocatedBackups,
 ): Promise<void> {
+  const { memory, services, transition, counts } = walk;
   for (const region of memory.localRegions) {
-    await pipelined(memory.clock, ownerBatches(memory, region, transition, counts, step), async (batch) => {
+    await pipelined(services.clock, ownerBatches(walk, region, step), async (batch) => {
       const failpoint = step === "remaining" ? "memcpy.object" : "evictPinned.object";
       const check = (): void => transition.check();
-      const { passed, failure } = await passing(memory, batch, { failpoint, check });
+      const { passed, failure } = await passing(walk, batch, { failpoint, check });
       const owners = batch.slice(0, passed);
       if (owners.length > 0) {
-        const { path, bytes } = await backUp(memory, owners, step, preallocated);
+        const { path, bytes } = await backUp(walk, owners, { step, preallocated });
         count(counts.backedUp, path, owners.length, bytes);
       }
       if (failure !== undefined) throw failure;
@@ -145,13 +148,8 @@ export async function backUpRegions(
   }
 }
 
-async function* ownerBatches(
-  memory: Memory,
-  region: Region,
-  transition: Transition,
-  counts: PhaseCounts,
-  step: BackupStep,
-): AsyncGenerator<number[]> {
+async function* ownerBatches(walk: Walk, region: Region, step: BackupStep): AsyncGenerator<number[]> {
+  const { memory, services, transition } = walk;
   const { table } = memory;
   const firstList = step === "remaining" ? 0 : LIST_PINNED;
   let owners: number[] = [];
@@ -159,9 +157,9 @@ async function* ownerBatches(
   let looked = 0;
   for (let list = firstList; list <= PRIORITIES; list++) {
     for (let slot = region.lists.head(list); slot !== NONE; slot = table.listNext[slot]) {
-      if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+      if (++looked % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
       const decision = decide(memory, slot, step);
-      if (decision === "volatile") noteVolatile(memory, slot, counts);
+      if (decision === "volatile") noteVolatile(walk, slot);
       if (decision !== "back-up") continue;
       owners.push(slot);
       bytes += table.sizeBytes[slot];
@@ -186,24 +184,24 @@ export function decide(memory: Memory, slot: number, step: BackupStep): "skip" |
   return "back-up";
 }
 
-function noteVolatile(memory: Memory, slot: number, counts: PhaseCounts): void {
+function noteVolatile({ memory, services, counts }: Walk, slot: number): void {
   counts.skippedVolatile++;
-  memory.emit({ type: "skippedVolatile", objects: 1, bytes: memory.table.sizeBytes[slot] });
+  services.emit({ type: "skippedVolatile", objects: 1, bytes: memory.table.sizeBytes[slot] });
 }
 
 /** Backs up a batch of owners. All get their backup when every byte has arrived, or none does. */
 async function backUp(
-  memory: Memory,
+  work: WorkingMemory,
   owners: readonly number[],
-  step: BackupStep,
-  preallocated: PreallocatedBackups,
+  { step, preallocated }: { readonly step: BackupStep; readonly preallocated: PreallocatedBackups },
 ): Promise<{ path: CopyPath; bytes: number }> {
+  const { memory } = work;
   const { table, system } = memory;
   const list = new CopyList();
   const backups: number[] = [];
   try {
     for (const owner of owners) {
-      const backup = preallocated.get(owner) ?? (await createBackup(memory, owner));
+      const backup = preallocated.get(owner) ?? (await createBackup(work, owner));
       preallocated.delete(owner);
       if (backup === NONE) throw systemMemoryExhausted(memory, `a backup of object ${memory.idOf(owner)}`);
       backups.push(backup);
@@ -226,14 +224,18 @@ async function backUp(
  * Makes the backups of what is pinned now, while system memory may still be swapped for them (xe_bo_notifier_prepare).
  * Stops at the first for which there is no room: the step that needs it looks for itself.
  */
-export async function preallocateBackups(memory: Memory, preallocated: PreallocatedBackups): Promise<void> {
+export async function preallocateBackups(
+  work: WorkingMemory,
+  preallocated: PreallocatedBackups,
+): Promise<void> {
+  const { memory, services } = work;
   const { table } = memory;
   let looked = 0;
   for (const region of memory.localRegions) {
     for (let slot = region.lists.head(LIST_PINNED); slot !== NONE; slot = table.listNext[slot]) {
-      if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+      if (++looked % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
       if (decide(memory, slot, "remaining") !== "back-up") continue;
-      const backup = await createBackup(memory, slot);
+      const backup = await createBackup(work, slot);
       if (backup === NONE) throw systemMemoryExhausted(memory, `a backup of object ${memory.idOf(slot)}`);
       preallocated.set(slot, backup);
     }
@@ -247,7 +249,7 @@ export function dropPreallocated(memory: Memory, preallocated: PreallocatedBacku
 }
 
 /** A backup object of the owner's size in system memory; NONE when that has no room. @throws DeviceError LIMIT_EXCEEDED. */
-async function createBackup(memory: Memory, owner: number): Promise<number> {
+async function createBackup({ memory, services }: WorkingMemory, owner: number): Promise<number> {
   const { table, system } = memory;
   const sizeBytes = table.sizeBytes[owner];
   const backup = memory.addObject({
@@ -265,7 +267,7 @@ async function createBackup(memory: Memory, owner: number): Promise<number> {
     );
   }
   try {
-    await memory.failpoints.pass("backup.allocate");
+    await services.failpoints.pass("backup.allocate");
   } catch (error) {
     memory.removeObject(backup);
     throw error;

@@ -9,14 +9,20 @@ import { allowSwap } from "./suspend-sequence.ts";
 
 /** Drops everything that clients made and starts the GT as at boot. Nothing of before can be read any more. */
 export async function runFactoryReset(parts: Parts): Promise<void> {
-  const { memory, gt, gate, clock, hibernation } = parts;
+  const { memory, gt, gate, hibernation } = parts;
   await gt.haltEngines();
   gt.scheduler.failWaiting(
     gt.contexts.all(),
     new DeviceError("ENGINE_HUNG", "Work was given up: the device was reset to its factory state."),
   );
   const idle = new Promise<void>((resolve) => gt.scheduler.whenIdle(resolve));
-  if (!(await settledWithin(clock, Promise.all([gate.drained(), idle]), PREPARE_DRAIN_TIMEOUT_MS))) {
+  if (
+    !(await settledWithin(
+      parts.services.clock,
+      Promise.all([gate.drained(), idle]),
+      PREPARE_DRAIN_TIMEOUT_MS,
+    ))
+  ) {
     await gt.setWedged("commands did not end when the device was to be reset");
     throw new DeviceError(
       "IDLE_TIMEOUT",
@@ -26,7 +32,7 @@ export async function runFactoryReset(parts: Parts): Promise<void> {
   }
   // What it was must not come back over what it will be.
   await hibernation.consume();
-  await recoverRegions(memory, true);
+  await recoverRegions(parts, true);
   gt.contexts.clear();
   await deleteEverything(memory);
   gt.scheduler.fences.clear();

@@ -11,7 +11,6 @@ import { readImage } from "../image/reader.ts";
 import { verifyImage } from "../image/verify-image.ts";
 import { writeImage } from "../image/writer.ts";
 import { deleteEverything } from "../memory/delete-everything.ts";
-import type { Memory } from "../memory/memory.ts";
 import { count } from "../memory/tally.ts";
 import type { PowerState } from "../resource.ts";
 import { adoptImage } from "./image/adopt.ts";
@@ -22,11 +21,11 @@ import { loadImage, matchSlots } from "./image/load.ts";
 import { recoverRegions } from "./restore.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 import type { Checksums } from "./verify.ts";
+import type { WorkingMemory } from "./working-memory.ts";
 
-export interface HibernationOptions {
+export interface HibernationOptions extends WorkingMemory {
   /** What the device is now, and where its counters stand. */
   readonly device: () => ImagedDevice;
-  readonly memory: Memory;
   readonly store: ImageStore | undefined;
   /** Reads frames that were compressed. */
   readonly codec: FrameCodec | undefined;
@@ -51,8 +50,8 @@ export class Hibernation {
 
   constructor(options: HibernationOptions) {
     this.#options = options;
-    const { store, memory } = options;
-    this.#store = store && boundedStore(store, memory.clock);
+    const { store, services } = options;
+    this.#store = store && boundedStore(store, services.clock);
   }
 
   /** Id of the sealed image that holds the device's state; empty when none does. */
@@ -105,7 +104,7 @@ export class Hibernation {
     const { memory, gt } = this.#options.device();
     this.#image = "";
     if (!this.#adopted) return;
-    await recoverRegions(memory, true);
+    await recoverRegions(this.#options, true);
     gt.contexts.clear();
     await deleteEverything(memory);
     // The image may yet be resumed elsewhere: two devices of one uid would give different objects the same.
@@ -124,11 +123,10 @@ export class Hibernation {
     counts: PhaseCounts,
     { hybrid, checksums }: { readonly hybrid: boolean; readonly checksums: Checksums | undefined },
   ): Promise<void> {
-    const { memory } = this.#options;
-    const { failpoints } = memory;
+    const { failpoints, emit } = this.#options.services;
     const device = this.#options.device();
     const source = await captureImage(device, hybrid, checksums);
-    const draft = await this.requireStore().create(device.name, await imageBytesMaxOf(memory));
+    const draft = await this.requireStore().create(device.name, await imageBytesMaxOf(this.#options));
     try {
       await this.#fill(draft, source, transition, counts);
       await failpoints.pass("image.seal");
@@ -141,7 +139,7 @@ export class Hibernation {
     this.#adopted = true;
     this.#slots = undefined;
     this.#loaded = hybrid;
-    memory.emit({ type: "imageSealed", image: draft.id });
+    emit({ type: "imageSealed", image: draft.id });
     await failpoints.pass("image.sealed");
   }
 
@@ -151,12 +149,13 @@ export class Hibernation {
     counts: PhaseCounts,
     allowDifferences: readonly string[],
   ): Promise<void> {
-    const { memory } = this.#options;
+    const { memory, services } = this.#options;
+    const { clock } = services;
     await this.#reading(this.#image, async (tables) => {
       if (!this.#adopted) await this.#adopt(tables, allowDifferences);
-      const slots = this.#slots ?? (await matchSlots(memory, tables));
+      const slots = this.#slots ?? (await matchSlots(memory, tables, clock));
       const check = (): void => transition.check();
-      const { objects, bytes } = await loadImage(memory, tables, slots, { clock: memory.clock, check });
+      const { objects, bytes } = await loadImage(memory, tables, slots, { clock, check });
       count(counts.imaged, "memcpy", objects, bytes);
     });
     this.#loaded = true;
@@ -169,7 +168,7 @@ export class Hibernation {
     await this.#reading(image, async (tables) => {
       // Its objects are here already, in the very places that it asks for.
       if (isOwn) return;
-      const differences = await compareDevices(tables, describeImagedDevice(device), device.memory);
+      const differences = await compareDevices(tables, describeImagedDevice(device), device);
       requireCompatible(differences, allowDifferences);
     });
   }
@@ -177,13 +176,13 @@ export class Hibernation {
   /** Marks the image consumed, durably. No-op without one. */
   async consume(): Promise<void> {
     if (this.#image === "") return;
-    const { memory } = this.#options;
-    await memory.failpoints.pass("image.consume");
+    const { failpoints, emit } = this.#options.services;
+    await failpoints.pass("image.consume");
     await this.#consumeIfThere(this.#image);
-    memory.emit({ type: "imageConsumed", image: this.#image });
+    emit({ type: "imageConsumed", image: this.#image });
     this.#image = "";
     this.#slots = undefined;
-    await memory.failpoints.pass("image.consumed");
+    await failpoints.pass("image.consumed");
   }
 
   /** What somebody removed cannot come back over what the device does from now on. */
@@ -202,8 +201,8 @@ export class Hibernation {
     transition: Transition,
     counts: PhaseCounts,
   ): Promise<void> {
-    const { memory, codec, compresses } = this.#options;
-    const { clock, sha256, failpoints } = memory;
+    const { services, codec, compresses } = this.#options;
+    const { clock, sha256, failpoints } = services;
     const check = (): void => transition.check();
     const common = { clock, sha256, check, ...(compresses && codec !== undefined ? { codec } : {}) };
     const createTimeNs = clock.wallNs();
@@ -225,8 +224,8 @@ export class Hibernation {
   }
 
   async #reading(image: string, work: (tables: ImageTables) => Promise<void>): Promise<void> {
-    const { memory, codec } = this.#options;
-    const { clock, sha256, failpoints } = memory;
+    const { services, codec } = this.#options;
+    const { clock, sha256, failpoints } = services;
     const file = await this.requireStore().open(image);
     try {
       await work(await readImage({ file, clock, sha256, codec, failpoints }));

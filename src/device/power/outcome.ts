@@ -77,7 +77,7 @@ async function renewGt({ gt }: Parts): Promise<void> {
 }
 
 async function recover(parts: Parts, transition: Transition, progress: SuspendProgress): Promise<void> {
-  const { memory, gt, hibernation } = parts;
+  const { services, gt, hibernation } = parts;
   try {
     await runRecover(parts, transition, progress);
     transition.recovered = true;
@@ -86,12 +86,12 @@ async function recover(parts: Parts, transition: Transition, progress: SuspendPr
     // With its image still there the backups stay too: a resume goes on with both.
     if (hibernation.image === "") {
       // The bytes are safe: backups go whatever happens. What may not have come back is the GT.
-      await recoverRegions(memory, true);
+      await recoverRegions(parts, true);
       transition.recovered = await isGtBack(parts, progress);
       if (!transition.recovered) await gt.setWedged("it did not start again after an aborted suspend");
     }
   }
-  memory.emit({ type: "recovered", complete: transition.recovered });
+  services.emit({ type: "recovered", complete: transition.recovered });
 }
 
 async function isGtBack(parts: Parts, progress: SuspendProgress): Promise<boolean> {
@@ -104,8 +104,8 @@ async function isGtBack(parts: Parts, progress: SuspendProgress): Promise<boolea
   }
 }
 
-async function withRemaining({ memory }: Parts, failure: DeviceError): Promise<DeviceError> {
-  const { count, ids } = await remainingBackups(memory, OBJECTS_NAMED_MAX);
+async function withRemaining(parts: Parts, failure: DeviceError): Promise<DeviceError> {
+  const { count, ids } = await remainingBackups(parts, OBJECTS_NAMED_MAX);
   if (count === 0) return failure;
   const metadata = { ...failure.metadata, notRestored: ids.join(", "), notRestoredCount: String(count) };
   const message = `${failure.message} ${count === 1 ? "1 object has" : `${count} objects have`} not been restored yet: ${ids.join(", ")}${count > ids.length ? ", …" : ""}.`;

@@ -1,8 +1,6 @@
 /** What power works with: the parts of a device that its sequences call, and how far each of them has come. */
-import type { Clock } from "../clock.ts";
 import type { PowerRail } from "../hardware/rail.ts";
 import type { Rates } from "../hardware/rates.ts";
-import type { Memory } from "../memory/memory.ts";
 import type { SleepState } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
 import type { PreallocatedBackups } from "./backup.ts";
@@ -10,6 +8,7 @@ import type { CommandGate } from "./command-gate.ts";
 import type { Hibernation } from "./hibernation.ts";
 import type { PowerPolicy } from "./policy.ts";
 import type { TakenChecksums } from "./verify.ts";
+import type { WorkingMemory } from "./working-memory.ts";
 
 /** Steps that a test leaves out to prove that they matter (reference invariant 2). Nothing else sets them. */
 export interface FaultKnobs {
@@ -17,13 +16,11 @@ export interface FaultKnobs {
   readonly skipRestoreLate?: boolean;
 }
 
-export interface Parts {
-  readonly memory: Memory;
+export interface Parts extends WorkingMemory {
   readonly gt: Gt;
   readonly rail: PowerRail;
   readonly gate: CommandGate;
   readonly hibernation: Hibernation;
-  readonly clock: Clock;
   readonly policy: PowerPolicy;
   readonly faultKnobs: FaultKnobs;
   /** What copying costs by the device's model. */

@@ -14,14 +14,14 @@ import { decide } from "./backup.ts";
 import { imageBytesMaxOf } from "./image/amounts.ts";
 import type { SuspendTarget } from "./parts.ts";
 import type { PowerPolicy } from "./policy.ts";
+import type { WorkingMemory } from "./working-memory.ts";
 
 interface Share {
   objects: number;
   bytes: number;
 }
 
-export interface PlanOptions {
-  readonly memory: Memory;
+export interface PlanOptions extends WorkingMemory {
   readonly gt: Gt;
   readonly rates: Rates;
   readonly policy: PowerPolicy;
@@ -29,7 +29,8 @@ export interface PlanOptions {
 }
 
 /** Adds up what a suspend of an ACTIVE device would move by which path, what it needs and how long it should take. */
-export async function planSuspend({ memory, gt, rates, policy, target }: PlanOptions): Promise<SuspendPlan> {
+export async function planSuspend(options: PlanOptions): Promise<SuspendPlan> {
+  const { memory, services, gt, rates, policy, target } = options;
   const shares = {
     evict: emptyShare(),
     backupBlit: emptyShare(),
@@ -44,7 +45,7 @@ export async function planSuspend({ memory, gt, rates, policy, target }: PlanOpt
   const byCpuOnly = gt.wedged || memory.blitter === undefined;
   // By slot and not by list: clients go on meanwhile, and a list that is walked in slices leads astray when it changes.
   for (let slot = 0; slot < table.slotsUsed; slot++) {
-    if ((slot + 1) % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if ((slot + 1) % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
     if (table.resource[slot] === NONE) continue;
     const region = memory.region(table.region[slot]);
     if (region === system) addRoom(memory, slot, room);
@@ -73,7 +74,7 @@ export async function planSuspend({ memory, gt, rates, policy, target }: PlanOpt
     ...shares,
     systemMemoryRequiredBytes: requiredBytes,
     systemMemoryAvailableBytes: availableBytes,
-    imageBytesMax: await imageBytesMaxOf(memory),
+    imageBytesMax: await imageBytesMaxOf(options),
     estimatedDurationNs: durationOf(shares, rates, byCpuOnly),
   };
 }

@@ -4,7 +4,6 @@
  */
 import type { CancelTransition, ListTransitions, Resume, Suspend } from "../command.ts";
 import { DeviceError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
 import type { ImageDevice } from "../image/image-model.ts";
 import { TRANSITION_END_WAIT_MS } from "../limits.ts";
 import type { DState, PowerState, SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
@@ -32,18 +31,17 @@ export class Power {
   suspendCount = 0;
   readonly runtime: RuntimePm;
   readonly #parts: Parts;
-  readonly #emit: EventSink;
   readonly #log: TransitionLog;
   readonly #reset = new ResetTurn();
   #checksums: Checksums | undefined;
 
   /** @throws DeviceError INVALID_REQUEST for settings of runtime PM that make no sense. */
-  constructor(parts: Parts, emit: EventSink, runtimePm: RuntimePmSettings | undefined) {
+  constructor(parts: Parts, runtimePm: RuntimePmSettings | undefined) {
     this.#parts = parts;
-    this.#emit = emit;
-    this.stateSinceNs = parts.clock.wallNs();
-    this.#log = new TransitionLog({ ...parts, emit });
-    const { memory, gt, gate, clock } = parts;
+    this.stateSinceNs = parts.services.clock.wallNs();
+    this.#log = new TransitionLog(parts);
+    const { memory, gt, gate } = parts;
+    const { clock } = parts.services;
     this.runtime = new RuntimePm({
       settings: runtimePm,
       memory,
@@ -94,9 +92,8 @@ export class Power {
   async plan(): Promise<SuspendPlan> {
     await this.#wake();
     this.#requireFree("a plan of a suspend");
-    const { memory, gt, rates, policy } = this.#parts;
-    const target = targetOf({ type: "suspend", state: "S3" }, policy);
-    return planSuspend({ memory, gt, rates, policy, target });
+    const target = targetOf({ type: "suspend", state: "S3" }, this.#parts.policy);
+    return planSuspend({ ...this.#parts, target });
   }
 
   /** Starts a suspend and answers when it has ended or `waitMs` has passed. */
@@ -225,7 +222,7 @@ export class Power {
   /** The transition as Chrome trace events, JSON in UTF-8. @throws DeviceError TRANSITION_NOT_FOUND. */
   async trace(id: string, device: string): Promise<Uint8Array> {
     const transition = this.#log.find(id);
-    const { clock } = this.#parts;
+    const { clock } = this.#parts.services;
     return renderTrace({ device, transition: transition.describe(), trace: transition.trace, clock });
   }
 
@@ -336,13 +333,13 @@ export class Power {
 
   #enter(event: PowerEvent, dState: DState): void {
     this.state = nextState(this.state, event);
-    this.stateSinceNs = this.#parts.clock.wallNs();
+    this.stateSinceNs = this.#parts.services.clock.wallNs();
     this.#setDState(dState);
   }
 
   #setDState(dState: DState): void {
     this.dState = dState;
-    this.#emit({ type: "powerState", state: this.state, dState });
+    this.#parts.services.emit({ type: "powerState", state: this.state, dState });
   }
 
   async #answer(

@@ -34,7 +34,7 @@ export async function rehearseResume(
   parts: Parts,
   sleepState: SleepState | undefined,
 ): Promise<TransitionResource> {
-  const { count } = await remainingBackups(parts.memory, 0);
+  const { count } = await remainingBackups(parts, 0);
   return { ...rehearsed(parts), kind: "RESUME", sleepState, dState: "D0", restoredObjects: count };
 }
 
@@ -43,7 +43,7 @@ function rehearsed(parts: Parts): Omit<TransitionResource, "kind" | "sleepState"
     id: "",
     state: "SUCCEEDED",
     alreadyInState: false,
-    startTimeNs: parts.clock.wallNs(),
+    startTimeNs: parts.services.clock.wallNs(),
     endTimeNs: undefined,
     phases: [],
     evictedObjects: 0,

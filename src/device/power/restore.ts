@@ -13,26 +13,31 @@ import { pipelined } from "../memory/pipeline.ts";
 import type { Region } from "../memory/region.ts";
 import { count, type Tally } from "../memory/tally.ts";
 import { destroyBackup, passing } from "./backup.ts";
+import type { WorkingMemory } from "./working-memory.ts";
 
 /** `early`: PM_EARLY objects, by CPU, before the GT runs. `late`: all that is left, by blitter. */
 export type RestoreStep = "early" | "late";
 
-/**
- * Restores backups and frees them. Stops at the first that cannot be; those not reached stay attached.
- * @param check called for each batch; throws when the resume should end
- */
+export interface RestoreOptions {
+  readonly step: RestoreStep;
+  /** Where what was restored is counted. */
+  readonly tally: Tally;
+  /** Called for each batch; throws when the resume should end. */
+  readonly check: () => void;
+}
+
+/** Restores backups and frees them. Stops at the first that cannot be; those not reached stay attached. */
 export async function restoreRegions(
-  memory: Memory,
-  tally: Tally,
-  step: RestoreStep,
-  check: () => void = () => {},
+  work: WorkingMemory,
+  { step, tally, check }: RestoreOptions,
 ): Promise<void> {
+  const { memory, services } = work;
   for (const region of memory.localRegions) {
-    await pipelined(memory.clock, ownerBatches(memory, region, step), async (batch) => {
+    await pipelined(services.clock, ownerBatches(work, region, step), async (batch) => {
       check();
       const failpoint = step === "early" ? "restoreEarly.object" : "restoreLate.object";
-      const begun = await passing(memory, batch, { failpoint, check });
-      const ready = await passing(memory, batch.slice(0, begun.passed), {
+      const begun = await passing(work, batch, { failpoint, check });
+      const ready = await passing(work, batch.slice(0, begun.passed), {
         failpoint: "restore.populate",
         check,
       });
@@ -52,7 +57,7 @@ export async function restoreRegions(
       }
       const path = await (step === "early" ? copyByCpu : copyChecked)(memory, list);
       for (const owner of owners) {
-        await memory.failpoints.pass("backup.free");
+        await services.failpoints.pass("backup.free");
         dropBackup(memory, owner);
       }
       count(tally, path, owners.length, list.totalBytes);
@@ -65,13 +70,14 @@ export async function restoreRegions(
  * Drops every backup: the originals never moved, so nothing needs copying. Idempotent. With `surely` no failpoint is
  * asked: a backup that stayed attached would be taken for a new one by the next resume.
  */
-export async function recoverRegions(memory: Memory, surely = false): Promise<void> {
+export async function recoverRegions(work: WorkingMemory, surely = false): Promise<void> {
+  const { memory, services } = work;
   for (const region of memory.localRegions) {
-    for await (const owners of ownerBatches(memory, region, "all")) {
+    for await (const owners of ownerBatches(work, region, "all")) {
       for (const owner of owners) {
         if (!surely) {
-          await memory.failpoints.pass("recover.object");
-          await memory.failpoints.pass("backup.free");
+          await services.failpoints.pass("recover.object");
+          await services.failpoints.pass("backup.free");
         }
         dropBackup(memory, owner);
       }
@@ -81,13 +87,14 @@ export async function recoverRegions(memory: Memory, surely = false): Promise<vo
 
 /** Objects that have a backup now: how many, and the ids of the first. */
 export async function remainingBackups(
-  memory: Memory,
+  work: WorkingMemory,
   namesMax: number,
 ): Promise<{ readonly count: number; readonly ids: readonly string[] }> {
+  const { memory } = work;
   let count = 0;
   const ids: string[] = [];
   for (const region of memory.localRegions) {
-    for await (const owners of ownerBatches(memory, region, "all")) {
+    for await (const owners of ownerBatches(work, region, "all")) {
       count += owners.length;
       for (const owner of owners.slice(0, namesMax - ids.length)) ids.push(memory.idOf(owner));
     }
@@ -96,8 +103,8 @@ export async function remainingBackups(
 }
 
 /** Asserts that no object has a backup: so it is on an ACTIVE device. */
-export async function requireNoBackups(memory: Memory): Promise<void> {
-  const { count } = await remainingBackups(memory, 0);
+export async function requireNoBackups(work: WorkingMemory): Promise<void> {
+  const { count } = await remainingBackups(work, 0);
   assert.equal(count, 0, "an ACTIVE device has no backup attached");
 }
 
@@ -109,7 +116,7 @@ function dropBackup(memory: Memory, owner: number): void {
 }
 
 async function* ownerBatches(
-  memory: Memory,
+  { memory, services }: WorkingMemory,
   region: Region,
   step: RestoreStep | "all",
 ): AsyncGenerator<readonly number[]> {
@@ -119,7 +126,7 @@ async function* ownerBatches(
   let looked = 0;
   // Backups are attached to resident objects only, and those stay on their lists while no command runs.
   for (const slot of region.lists.all()) {
-    if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (++looked % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
     if (table.backup[slot] === NONE) continue;
     if (step === "early" && !table.has(slot, FLAG.PM_EARLY)) continue;
     owners.push(slot);

@@ -23,8 +23,8 @@ export async function runResume(
   source: ResumeSource,
   progress: ResumeProgress,
 ): Promise<void> {
-  const { memory, gt, hibernation, clock, faultKnobs } = parts;
-  const { failpoints } = memory;
+  const { memory, services, gt, hibernation, faultKnobs } = parts;
+  const { failpoints, clock } = services;
   // Whether the GT was wedged before says nothing: that is what a resume mends.
   let firmwareRuns = true;
   if (hibernation.hasToLoad) {
@@ -40,7 +40,11 @@ export async function runResume(
     await transition.phase("restore_early", async (counts) => {
       if (faultKnobs.skipRestoreEarly === true) return;
       await timed(clock, counts, () =>
-        restoreRegions(memory, counts.restored, "early", () => transition.check()),
+        restoreRegions(parts, {
+          step: "early",
+          tally: counts.restored,
+          check: () => transition.check(),
+        }),
       );
     });
     await transition.phase("firmware_start", async () => {
@@ -61,14 +65,14 @@ export async function runResume(
     const checksums = source.checksums();
     if (checksums !== undefined) {
       await transition.phase("verify", async () => {
-        const wrong = await findChanged(memory, checksums);
+        const wrong = await findChanged(parts, checksums);
         progress.compared = true;
-        await giveUp(memory, wrong);
+        await giveUp(parts, wrong);
       });
     }
   }
   await transition.phase("release", async () => {
-    await requireNoBackups(memory);
+    await requireNoBackups(parts);
     // Every byte is back: from here on the image is the past.
     await hibernation.consume();
     allowSwap(memory);
@@ -76,11 +80,11 @@ export async function runResume(
 }
 
 async function restoreLate(parts: Parts, transition: Transition, counts: PhaseCounts): Promise<void> {
-  const { memory, clock, faultKnobs } = parts;
-  if (faultKnobs.skipRestoreLate === true) await recoverRegions(memory);
+  const { services, faultKnobs } = parts;
+  if (faultKnobs.skipRestoreLate === true) await recoverRegions(parts);
   else
-    await timed(clock, counts, () =>
-      restoreRegions(memory, counts.restored, "late", () => transition.check()),
+    await timed(services.clock, counts, () =>
+      restoreRegions(parts, { step: "late", tally: counts.restored, check: () => transition.check() }),
     );
 }
 

@@ -19,39 +19,37 @@ export async function runSuspend(
   target: SuspendTarget,
   progress: SuspendProgress,
 ): Promise<void> {
-  const { memory, gt, hibernation } = parts;
-  const { failpoints } = memory;
-  await transition.phase("prepare", (counts) => prepare(parts, transition, target, progress, counts));
+  const { memory, services, gt, hibernation } = parts;
+  const { failpoints, clock } = services;
+  await transition.phase("prepare", (counts) => prepare(parts, { transition, counts, target, progress }));
   if (target.copies) {
     await transition.phase("evict", async (counts) => {
       await failpoints.pass("evict.before");
       // Where the kernel forbids I/O for memory (pm_restrict_gfp_mask), it does so until the device is resumed.
       if (memory.swap !== undefined) memory.swap.allowed = target.swaps;
-      await forgiving(parts, transition, () => stepOne(parts, transition, target, progress, counts));
+      await forgiving(parts, transition, () => stepOne(parts, { transition, counts, target, progress }));
       await failpoints.pass("evict.after");
     });
   }
   await transition.phase("idle", async () => {
     await idle(parts, transition, target);
     if (progress.checksums !== undefined) {
-      await addChecksums(memory, progress.checksums);
+      await addChecksums(parts, progress.checksums);
     }
   });
   if (target.copies) {
     await transition.phase("evict_pinned", async (counts) => {
       await failpoints.pass("evictPinned.before");
       await forgiving(parts, transition, async () => {
-        await evictRegions(memory, transition, counts, "evictPinned.object");
-        await timed(parts.clock, counts, () =>
-          backUpRegions(memory, transition, counts, "pinned", progress.preallocated),
-        );
+        const walk = { memory, services, transition, counts };
+        await evictRegions(walk, "evictPinned.object");
+        await timed(clock, counts, () => backUpRegions(walk, "pinned", progress.preallocated));
       });
     });
     await transition.phase("memcpy", async (counts) => {
       gt.withdrawBlitter();
-      await timed(parts.clock, counts, () =>
-        backUpRegions(memory, transition, counts, "remaining", progress.preallocated),
-      );
+      const walk = { memory, services, transition, counts };
+      await timed(clock, counts, () => backUpRegions(walk, "remaining", progress.preallocated));
       dropPreallocated(memory, progress.preallocated);
     });
     await transition.phase("firmware_stop", async () => {
@@ -88,7 +86,7 @@ export async function runRecover(
     // First of all: a device that runs on while a sealed image says otherwise could lose what it does from now on.
     await hibernation.consume();
     dropPreallocated(memory, progress.preallocated);
-    await recoverRegions(memory);
+    await recoverRegions(parts);
     await restartGt(parts, progress);
   });
 }
@@ -117,16 +115,19 @@ export async function timed(clock: Clock, counts: PhaseCounts, work: () => Promi
   }
 }
 
-async function prepare(
-  parts: Parts,
-  transition: Transition,
-  target: SuspendTarget,
-  progress: SuspendProgress,
-  counts: PhaseCounts,
-): Promise<void> {
-  const { memory, gate, clock, policy } = parts;
+/** A phase of a suspend: where it counts, what the suspend leads to and how far it has come. */
+interface SuspendPhase {
+  readonly transition: Transition;
+  readonly counts: PhaseCounts;
+  readonly target: SuspendTarget;
+  readonly progress: SuspendProgress;
+}
+
+async function prepare(parts: Parts, phase: SuspendPhase): Promise<void> {
+  const { services, gate, policy } = parts;
+  const { transition, target, progress } = phase;
   const drained = Promise.race([gate.drained(), cancelled(transition)]);
-  const inTime = await settledWithin(clock, drained, PREPARE_DRAIN_TIMEOUT_MS);
+  const inTime = await settledWithin(services.clock, drained, PREPARE_DRAIN_TIMEOUT_MS);
   transition.check();
   if (!inTime) {
     throw new DeviceError(
@@ -135,26 +136,22 @@ async function prepare(
       { timeoutMs: String(PREPARE_DRAIN_TIMEOUT_MS) },
     );
   }
-  await requireNoBackups(memory);
-  if (target.verify) progress.checksums = await takeChecksums(memory);
+  await requireNoBackups(parts);
+  if (target.verify) progress.checksums = await takeChecksums(parts);
   if (!target.copies) return;
   if (policy.notifier === "opportunistic") {
-    await forgiven(parts, transition, () => evictChecked(memory, transition, progress, counts));
+    await forgiven(parts, transition, () => evictChecked(parts, phase));
   }
   if (policy.preallocateBackups) {
-    await forgiven(parts, transition, () => preallocateBackups(memory, progress.preallocated));
+    await forgiven(parts, transition, () => preallocateBackups(parts, progress.preallocated));
   }
 }
 
-async function stepOne(
-  parts: Parts,
-  transition: Transition,
-  target: SuspendTarget,
-  progress: SuspendProgress,
-  counts: PhaseCounts,
-): Promise<void> {
-  const { memory, gt, clock, policy } = parts;
-  const evict = (): Promise<boolean> => evictChecked(memory, transition, progress, counts);
+async function stepOne(parts: Parts, phase: SuspendPhase): Promise<void> {
+  const { services, gt, policy } = parts;
+  const { transition, target } = phase;
+  const { clock } = services;
+  const evict = (): Promise<boolean> => evictChecked(parts, phase);
   const startNs = clock.monotonicNs();
   let someActive = await evict();
   // Each leaves as soon as the work that uses it has ended; one that never ends keeps nobody else here.
@@ -169,16 +166,13 @@ async function stepOne(
 
 /** Evicts what can leave, with the checksums of what no work uses any more taken before. */
 function evictChecked(
-  memory: Memory,
-  transition: Transition,
-  progress: SuspendProgress,
-  counts: PhaseCounts,
+  { memory, services }: Parts,
+  { transition, counts, progress }: SuspendPhase,
 ): Promise<boolean> {
+  const walk = { memory, services, transition, counts };
   const { checksums } = progress;
-  if (checksums === undefined) return evictRegions(memory, transition, counts, "evict.object");
-  return evictRegions(memory, transition, counts, "evict.object", (slots) =>
-    checksumMoving(memory, checksums, slots),
-  );
+  if (checksums === undefined) return evictRegions(walk, "evict.object");
+  return evictRegions(walk, "evict.object", (slots) => checksumMoving(walk, checksums, slots));
 }
 
 /** Does the work of step 1 or 2; by policy its failure is the next step's to make good. */
@@ -193,7 +187,7 @@ async function forgiven(parts: Parts, transition: Transition, work: () => Promis
   } catch (error) {
     transition.check();
     const { reason, message } = toDeviceError(error);
-    parts.memory.emit({ type: "phaseForgiven", transition: transition.describe(), reason, message });
+    parts.services.emit({ type: "phaseForgiven", transition: transition.describe(), reason, message });
   }
 }
 
@@ -206,7 +200,7 @@ async function idle(parts: Parts, transition: Transition, target: SuspendTarget)
   const { idleTimeoutMs, onIdleTimeout } = target;
   const isIdle = await Promise.race([parts.gt.waitForIdle(idleTimeoutMs), cancelled(transition)]);
   transition.check();
-  if (isIdle && !parts.memory.failpoints.fires("idle.timeout")) return;
+  if (isIdle && !parts.services.failpoints.fires("idle.timeout")) return;
   if (onIdleTimeout === "ABORT") {
     throw new DeviceError(
       "IDLE_TIMEOUT",
@@ -218,15 +212,15 @@ async function idle(parts: Parts, transition: Transition, target: SuspendTarget)
 }
 
 async function powerOff(parts: Parts, target: SuspendTarget): Promise<void> {
-  const { memory, gt, rail } = parts;
+  const { memory, services, gt, rail } = parts;
   await gt.haltEngines();
   if (target.dState === "D3COLD") {
     const pattern = await rail.cut(target.losesSystem ? "all" : "local");
     for (const region of memory.regions) {
       if (region === memory.system && !target.losesSystem) continue;
-      for (const _pause of region.losePower()) await parts.clock.yield();
+      for (const _pause of region.losePower()) await services.clock.yield();
     }
     if (target.losesSystem) await memory.swap?.poison(pattern);
   }
-  await memory.failpoints.pass("powerOff.after");
+  await services.failpoints.pass("powerOff.after");
 }

@@ -1,19 +1,17 @@
 /** The transitions of a device: the one that runs, the one that led to the present state, and those that are kept. */
-import type { Clock } from "../clock.ts";
 import type { ListTransitions } from "../command.ts";
 import { DeviceError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
 import { PAGE_SIZE_MAX, TRACES_KEPT_MAX, TRANSITIONS_KEPT_MAX } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { DState, SleepState, TransitionKind, TransitionResource } from "../resource.ts";
+import type { DeviceServices } from "../services.ts";
 import type { Gt } from "../submission/gt.ts";
 import { Transition } from "./transition.ts";
 
 export interface TransitionLogOptions {
   readonly memory: Memory;
   readonly gt: Gt;
-  readonly clock: Clock;
-  readonly emit: EventSink;
+  readonly services: DeviceServices;
 }
 
 /** What a transition is before it begins. */
@@ -67,7 +65,8 @@ export class TransitionLog {
 
   /** Begins a transition. Legal when none is running. */
   begin(start: TransitionStart): Transition {
-    const { memory, gt, clock, emit } = this.#options;
+    const { memory, gt, services } = this.#options;
+    const { clock, emit } = services;
     const transition = new Transition({ ...start, id: String(this.nextId++), clock, emit });
     this.#transitions.push(transition);
     if (this.#transitions.length > TRANSITIONS_KEPT_MAX) this.#transitions.shift();
@@ -125,7 +124,12 @@ export class TransitionLog {
 
   /** How the device came to be as it boots: none of its transitions, but what calls that change nothing answer. */
   #atBoot(start: TransitionStart): Transition {
-    const transition = new Transition({ ...start, id: "0", clock: this.#options.clock, emit: () => {} });
+    const transition = new Transition({
+      ...start,
+      id: "0",
+      clock: this.#options.services.clock,
+      emit: () => {},
+    });
     transition.end("SUCCEEDED");
     return transition;
   }

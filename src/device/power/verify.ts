@@ -9,6 +9,7 @@ import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE, SWAPPED } from "../memory/object-table.ts";
 import { loseContent } from "../memory/residency.ts";
 import { WorkSlices } from "../work-slices.ts";
+import type { WorkingMemory } from "./working-memory.ts";
 
 /** Checksums by slot. Valid while no object is created or deleted, which a suspended device guarantees. */
 export type Checksums = ReadonlyMap<number, number>;
@@ -20,10 +21,10 @@ export type TakenChecksums = Map<number, number>;
  * Checksums of everything whose content a suspend must keep, but for what work still uses: that may change until the GT
  * is idle, and is left to `checksumMoving` and `addChecksums`.
  */
-export async function takeChecksums(memory: Memory): Promise<TakenChecksums> {
+export async function takeChecksums(work: WorkingMemory): Promise<TakenChecksums> {
   const checksums: TakenChecksums = new Map();
-  const isWanted = (slot: number): boolean => !memory.reservations.isActive(slot);
-  await sumContent(memory, checksums, isWanted);
+  const isWanted = (slot: number): boolean => !work.memory.reservations.isActive(slot);
+  await sumContent(work, checksums, isWanted);
   return checksums;
 }
 
@@ -32,11 +33,11 @@ export async function takeChecksums(memory: Memory): Promise<TakenChecksums> {
  * gets wrong must be found too. The caller holds their locks. The device's own, such as images of contexts, have none.
  */
 export async function checksumMoving(
-  memory: Memory,
+  { memory, services }: WorkingMemory,
   checksums: TakenChecksums,
   slots: readonly number[],
 ): Promise<void> {
-  const slices = new WorkSlices(memory.clock);
+  const slices = new WorkSlices(services.clock);
   for (const slot of slots) {
     if (memory.table.has(slot, FLAG.KERNEL)) continue;
     if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot, slices));
@@ -44,20 +45,20 @@ export async function checksumMoving(
 }
 
 /** Adds those that were left out. Legal when the GT is idle. */
-export async function addChecksums(memory: Memory, checksums: TakenChecksums): Promise<void> {
-  await sumContent(memory, checksums, (slot) => !checksums.has(slot));
+export async function addChecksums(work: WorkingMemory, checksums: TakenChecksums): Promise<void> {
+  await sumContent(work, checksums, (slot) => !checksums.has(slot));
 }
 
 async function sumContent(
-  memory: Memory,
+  { memory, services }: WorkingMemory,
   checksums: TakenChecksums,
   isWanted: (slot: number) => boolean,
 ): Promise<void> {
   const { table, locks } = memory;
-  const slices = new WorkSlices(memory.clock);
+  const slices = new WorkSlices(services.clock);
   let looked = 0;
   for (let slot = table.orderHead; slot !== NONE; slot = table.orderNext[slot]) {
-    if (++looked % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (++looked % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
     if (table.resource[slot] === NONE) continue;
     if (table.pinCount[slot] > 0 && table.has(slot, FLAG.PM_VOLATILE)) continue;
     if (!isWanted(slot)) continue;
@@ -72,27 +73,29 @@ async function sumContent(
 }
 
 /** The objects that are not what they were. @throws DeviceError COPY_FAILED when one could not be looked at. */
-export async function findChanged(memory: Memory, checksums: Checksums): Promise<number[]> {
+export async function findChanged(work: WorkingMemory, checksums: Checksums): Promise<number[]> {
+  const { memory, services } = work;
   const wrong: number[] = [];
-  const slices = new WorkSlices(memory.clock);
+  const slices = new WorkSlices(services.clock);
   for (const [slot, expected] of checksums) {
     const found = await crcNow(memory, slot, slices);
     // Thrown away meanwhile with the client's leave: there is nothing to compare.
     if (found === "gone") continue;
-    if (found !== expected || memory.failpoints.fires("verify.mismatch")) wrong.push(slot);
+    if (found !== expected || services.failpoints.fires("verify.mismatch")) wrong.push(slot);
   }
   return wrong;
 }
 
 /** Marks these as UNKNOWN. @throws DeviceError CHECKSUM_MISMATCH naming them, if there are any. */
-export async function giveUp(memory: Memory, wrong: readonly number[]): Promise<void> {
+export async function giveUp(work: WorkingMemory, wrong: readonly number[]): Promise<void> {
+  const { memory, services } = work;
   if (wrong.length === 0) return;
   const ids = wrong.map((slot) => memory.idOf(slot));
-  memory.emit({ type: "verifyFailed", objects: ids });
+  services.emit({ type: "verifyFailed", objects: ids });
   let lost = 0;
   for (const slot of wrong) {
     loseContent(memory, slot);
-    if (++lost % DELETE_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if (++lost % DELETE_SLICE_OBJECTS === 0) await services.clock.yield();
   }
   const named = ids.slice(0, OBJECTS_NAMED_MAX).join(", ");
   throw new DeviceError(

@@ -6,12 +6,14 @@ import type { Microcontroller } from "../hardware/microcontroller.ts";
 import { CLIENT_RING_BYTES, CONTEXTS_MAX, PAGE_SIZE_MAX } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { ContextPriority, ContextResource } from "../resource.ts";
+import type { DeviceServices } from "../services.ts";
 import { ClientContext, PRIORITY, type SavedContext } from "./client-context.ts";
 import { type EngineUnit, FIRST_CLIENT_CONTEXT_ID } from "./engine-unit.ts";
 import { RingContext } from "./ring-context.ts";
 
 export interface ContextsOptions {
   readonly memory: Memory;
+  readonly services: DeviceServices;
   readonly units: readonly EngineUnit[];
   readonly microcontroller: Microcontroller;
   readonly pageTable: { readonly bank: number; readonly offsetBytes: number };
@@ -55,7 +57,7 @@ export class Contexts {
   }
 
   #add(unit: EngineUnit, priority: ContextPriority, number: number, saved?: SavedContext): ClientContext {
-    const { memory, microcontroller, pageTable } = this.#options;
+    const { memory, services, microcontroller, pageTable } = this.#options;
     const ring = new RingContext({
       contextId: FIRST_CLIENT_CONTEXT_ID + number,
       queue: unit.queue,
@@ -77,7 +79,7 @@ export class Contexts {
       saved,
     });
     this.#byId.set(context.id, context);
-    memory.emit({ type: "contextCreated", context: context.id });
+    services.emit({ type: "contextCreated", context: context.id });
     return context;
   }
 
@@ -135,7 +137,7 @@ export class Contexts {
   #forget(context: ClientContext): void {
     this.#byId.delete(context.id);
     context.deleted = true;
-    this.#options.memory.emit({ type: "contextDeleted", context: context.id });
+    this.#options.services.emit({ type: "contextDeleted", context: context.id });
     if (!context.feeding) context.retire();
   }
 

@@ -2,16 +2,16 @@
  * The GT: engines, microcontroller and contexts as one thing that starts, idles, is reset, stops and can be wedged
  * (drm/i915 intel_gt_pm.c, intel_reset.c).
  */
-import { type Clock, settledWithin } from "../clock.ts";
+import { settledWithin } from "../clock.ts";
 import type { SubmitWork } from "../command.ts";
 import { DeviceError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
 import type { Engine } from "../hardware/engine.ts";
 import { Microcontroller } from "../hardware/microcontroller.ts";
 import { damagePageTable } from "../hardware/page-table.ts";
 import { HANGS_BEFORE_BAN } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { ContextPriority } from "../resource.ts";
+import type { DeviceServices } from "../services.ts";
 import { Blitter } from "./blitter.ts";
 import type { ClientContext } from "./client-context.ts";
 import { Contexts } from "./contexts.ts";
@@ -24,8 +24,7 @@ import { Scheduler } from "./scheduler.ts";
 export interface GtOptions {
   readonly memory: Memory;
   readonly engines: readonly Engine[];
-  readonly clock: Clock;
-  readonly emit: EventSink;
+  readonly services: DeviceServices;
 }
 
 export class Gt {
@@ -49,7 +48,8 @@ export class Gt {
 
   /** Places the device's own objects and makes their contexts; nothing runs before `start`. */
   constructor(options: GtOptions) {
-    const { memory, engines, clock } = options;
+    const { memory, engines, services } = options;
+    const { clock } = services;
     this.#options = options;
     this.#memory = memory;
     const kernel = createKernelObjects(
@@ -79,7 +79,8 @@ export class Gt {
     const migrates = this.units.flatMap(({ engine, migrate }) =>
       migrate === undefined ? [] : [{ engine: engine.name, ring: migrate }],
     );
-    const { failpoints, copies } = memory;
+    const { failpoints } = services;
+    const { copies } = memory;
     const damage = (): void => damagePageTable(kernel.bank.words, kernel.pageTableOffsetBytes);
     this.#blitter =
       migrates.length > 0
@@ -87,12 +88,14 @@ export class Gt {
         : undefined;
     this.contexts = new Contexts({
       memory,
+      services,
       units: this.units,
       microcontroller: this.#microcontroller,
       pageTable,
     });
     this.scheduler = new Scheduler({
       memory,
+      services,
       refusal: () => (this.wedged ? deviceWedged() : undefined),
       onRetired: (request) => this.#count(request),
     });
@@ -134,7 +137,8 @@ export class Gt {
     for (const ring of this.#rings()) ring.replay();
     for (const unit of this.units) unit.queue.start();
     this.powered = true;
-    if (this.wedged) this.#options.emit({ type: "wedged", wedged: false, why: "the GT was started" });
+    if (this.wedged)
+      this.#options.services.emit({ type: "wedged", wedged: false, why: "the GT was started" });
     this.wedged = false;
     this.giveBlitter();
   }
@@ -159,7 +163,7 @@ export class Gt {
     const requests = new Promise<void>((resolve) => this.scheduler.whenIdle(resolve));
     const rings = this.#rings().map((ring) => new Promise<void>((resolve) => ring.whenIdle(resolve)));
     const idle = Promise.all([requests, ...rings]);
-    return settledWithin(this.#options.clock, idle, timeoutMs);
+    return settledWithin(this.#options.services.clock, idle, timeoutMs);
   }
 
   stopFirmware(): void {
@@ -267,13 +271,13 @@ export class Gt {
     const client = running === undefined ? undefined : this.contexts.byContextId(running.contextId);
     unit.resets++;
     unit.lastHang = {
-      timeNs: this.#options.clock.wallNs(),
+      timeNs: this.#options.services.clock.wallNs(),
       why,
       context: client?.id ?? "",
       fence: client?.inFlight[0]?.id ?? "",
       ringHead,
     };
-    this.#options.emit({ type: "engineReset", engine: engine.name, why, context: client?.id ?? "" });
+    this.#options.services.emit({ type: "engineReset", engine: engine.name, why, context: client?.id ?? "" });
     const ownWork = running !== undefined && client === undefined;
     if (ownWork && !asked) {
       return `engine ${engine.name} was reset (${why}) under the kernel's own work`;
@@ -301,7 +305,7 @@ export class Gt {
   #blame(context: ClientContext, why: string): void {
     context.hangs++;
     if (context.hangs >= HANGS_BEFORE_BAN) context.banned = true;
-    this.#options.emit({ type: "contextChanged", context: context.id });
+    this.#options.services.emit({ type: "contextChanged", context: context.id });
     context.ring.skipGuilty(engineHung(`engine ${context.engine} was reset because ${why}`));
     if (!context.banned) return;
     const banned = new DeviceError(
@@ -320,7 +324,7 @@ export class Gt {
     this.wedged = true;
     this.powered = false;
     this.withdrawBlitter();
-    this.#options.emit({ type: "wedged", wedged: true, why });
+    this.#options.services.emit({ type: "wedged", wedged: true, why });
     this.onWedged(why);
     await this.#stopAll();
     this.#failAll(engineHung(why));
@@ -356,7 +360,7 @@ export class Gt {
     const completed = fence.state === "SIGNALED";
     if (completed) unit.completedJobs++;
     else unit.failedJobs++;
-    this.#options.emit({ type: "jobEnded", engine, completed, waitNs });
+    this.#options.services.emit({ type: "jobEnded", engine, completed, waitNs });
   }
 
   #onEvent(unit: EngineUnit): void {

@@ -9,6 +9,7 @@ import { REQUESTS_QUEUED_MAX, WAIT_FENCES_MAX } from "../limits.ts";
 import { requireUsable } from "../memory/lifecycle.ts";
 import type { Memory } from "../memory/memory.ts";
 import { bringForUse } from "../memory/placement.ts";
+import type { DeviceServices } from "../services.ts";
 import type { ClientContext } from "./client-context.ts";
 import { FenceLog } from "./fence-log.ts";
 import { Request } from "./request.ts";
@@ -16,6 +17,7 @@ import { checkCommands, RequestWork } from "./work-commands.ts";
 
 export interface SchedulerOptions {
   readonly memory: Memory;
+  readonly services: DeviceServices;
   /** Why no work is taken now; undefined when it is. */
   readonly refusal: () => DeviceError | undefined;
   /** A request has ended: for the engine's counts. */
@@ -33,7 +35,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.fences = new FenceLog(options.memory.clock);
+    this.fences = new FenceLog(options.services.clock);
   }
 
   /** Whether every request has ended and nothing is on its way to its place for one any more. */
@@ -53,7 +55,7 @@ export class Scheduler {
 
   /** Accepts a request or refuses it whole. From then on its fence stands for it. */
   submit(context: ClientContext, command: SubmitWork): Request {
-    const { memory, refusal } = this.#options;
+    const { memory, services, refusal } = this.#options;
     const refused = refusal() ?? banned(context);
     if (refused !== undefined) throw refused;
     if (context.pendingRequests >= REQUESTS_QUEUED_MAX) {
@@ -78,7 +80,7 @@ export class Scheduler {
       engine: context.engine,
       context: context.id,
       seqno: ++context.seqno,
-      acceptedAtNs: memory.clock.monotonicNs(),
+      acceptedAtNs: services.clock.monotonicNs(),
       commands: command.commands,
       uses,
       slots: slotsByName(memory, command),
@@ -128,7 +130,7 @@ export class Scheduler {
 
   /** Puts a request's objects and context in place and its commands into the ring. */
   async #start(context: ClientContext, request: Request): Promise<void> {
-    const { memory, refusal } = this.#options;
+    const { memory, services, refusal } = this.#options;
     await context.activate();
     const slots = [...request.uses.keys()].sort((a, b) => a - b);
     const locked: number[] = [];
@@ -156,7 +158,7 @@ export class Scheduler {
     }
     context.queue.shift();
     context.inFlight.push(request);
-    request.startedAtNs = memory.clock.monotonicNs();
+    request.startedAtNs = services.clock.monotonicNs();
     const done = context.ring.submit(new RequestWork(memory, request.commands, request.slots));
     done.onSettled(() => {
       for (const slot of slots) {

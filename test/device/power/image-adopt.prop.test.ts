@@ -50,7 +50,7 @@ test("whatever there is comes back, in the same device and in another one", asyn
       await gpu.execute({ type: "resume" });
       const { tables } = await suspendToTables(gpu);
       await loseEverything(gpu);
-      await load(gpu, tables, await gpu.clock.run(matchSlots(gpu.device.memory, tables)));
+      await load(gpu, tables, await gpu.clock.run(matchSlots(gpu.device.memory, tables, gpu.clock)));
       await gpu.execute({ type: "resume" });
       const other = await bootCard({ smem: { sizeBytes: 4096 * KIB }, uid: OTHER_UID });
       await adoptAndRestore(other, tables);

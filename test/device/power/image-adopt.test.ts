@@ -36,7 +36,7 @@ describe("the device that was suspended", () => {
   test("gets back every byte that system memory and swap have lost", async () => {
     const { gpu, before, tables } = await hibernated();
     await loseEverything(gpu);
-    const slots = await gpu.clock.run(matchSlots(gpu.device.memory, tables));
+    const slots = await gpu.clock.run(matchSlots(gpu.device.memory, tables, gpu.clock));
     const { objects, bytes } = await load(gpu, tables, slots);
     const loaded = tables.entries.filter(({ place }) => place === "SYSTEM" || place === "SWAP");
     expect([objects, bytes]).toEqual([
@@ -67,7 +67,7 @@ describe("the device that was suspended", () => {
   test("a load that was stopped in the middle is run again", async () => {
     const { gpu, before, tables } = await hibernated();
     await loseEverything(gpu);
-    const slots = await gpu.clock.run(matchSlots(gpu.device.memory, tables));
+    const slots = await gpu.clock.run(matchSlots(gpu.device.memory, tables, gpu.clock));
     let left = 7;
     const check = (): void => {
       if (left-- === 0) throw new DeviceError("COPY_FAILED", "That is enough for now.");
@@ -84,7 +84,7 @@ describe("the device that was suspended", () => {
   test("a swap store that fails stops the load with COPY_FAILED; the next one works", async () => {
     const { gpu, before, tables } = await hibernated();
     await loseEverything(gpu);
-    const slots = await gpu.clock.run(matchSlots(gpu.device.memory, tables));
+    const slots = await gpu.clock.run(matchSlots(gpu.device.memory, tables, gpu.clock));
     gpu.swap.failWrites = 1;
     expect(await reasonOf(load(gpu, tables, slots))).toBe("COPY_FAILED");
     await load(gpu, tables, slots);
@@ -102,7 +102,9 @@ describe("the device that was suspended", () => {
     const entries = [...tables.entries];
     alter(entries);
     const other = { ...tables, objectCount: entries.length, object: (index: number) => entries[index] };
-    expect(await reasonOf(gpu.clock.run(matchSlots(gpu.device.memory, other)))).toBe("IMAGE_CORRUPT");
+    expect(await reasonOf(gpu.clock.run(matchSlots(gpu.device.memory, other, gpu.clock)))).toBe(
+      "IMAGE_CORRUPT",
+    );
   });
 });
 
@@ -173,14 +175,13 @@ describe("a device that has just booted", () => {
     const { slots, checksums: known } = await adoptAndRestore(other, tables);
     other.device.checkInvariants();
     await loseEverything(gpu);
-    await load(gpu, tables, await gpu.clock.run(matchSlots(gpu.device.memory, tables)));
+    await load(gpu, tables, await gpu.clock.run(matchSlots(gpu.device.memory, tables, gpu.clock)));
     await gpu.execute({ type: "resume" });
     expect(await everythingSeen(other)).toEqual(await everythingSeen(gpu));
     expect((await look(other, things.scattered)).extents.length).toBeGreaterThan(5);
     expect(other.device.memory.nextIds).toEqual(gpu.device.memory.nextIds);
     expect(known?.size).toBe(checksums.size);
-    if (known !== undefined)
-      expect(await other.clock.run(findChanged(other.device.memory, known))).toEqual([]);
+    if (known !== undefined) expect(await other.clock.run(findChanged(other.device, known))).toEqual([]);
     expect([...slots].filter((slot) => slot === NONE).length).toBeGreaterThan(5);
     expect(await allContents(other)).toEqual(before);
     expect(await allContents(gpu)).toEqual(before);

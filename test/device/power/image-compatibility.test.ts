@@ -283,7 +283,7 @@ function differences(
   change: Parameters<typeof imaged>[1] = {},
 ): Promise<ImageDifference[]> {
   const now = describeImagedDevice(imaged(gpu, change));
-  return gpu.clock.run(compareDevices(tables, now, gpu.device.memory));
+  return gpu.clock.run(compareDevices(tables, now, gpu.device));
 }
 
 function errorOf(refused: () => void): DeviceError | undefined {

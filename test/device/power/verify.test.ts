@@ -78,7 +78,7 @@ describe("verify", () => {
     const { gpu } = await boot();
     await gpu.upload(patternOf(1, 8 * MIB));
     const evicting: Command = { type: "evictRegion", region: "lmem0" };
-    const both = Promise.all([takeChecksums(gpu.device.memory), gpu.device.execute(evicting)]);
+    const both = Promise.all([takeChecksums(gpu.device), gpu.device.execute(evicting)]);
     const [checksums, evicted] = await gpu.clock.run(both);
     expect([checksums.size, evicted]).toEqual([1, { objects: 0, bytes: 0 }]);
     gpu.device.checkInvariants();

@@ -20,6 +20,7 @@ import type { SavedContext } from "../../submission/client-context.ts";
 import type { Gt } from "../../submission/gt.ts";
 import { recoverRegions } from "../restore.ts";
 import type { Checksums } from "../verify.ts";
+import type { WorkingMemory } from "../working-memory.ts";
 import { describeImagedDevice, type ImagedDevice } from "./capture.ts";
 import { compareDevices, requireCompatible } from "./compatibility.ts";
 import { checkCountersAndContexts, visitEntries } from "./entries.ts";
@@ -49,10 +50,10 @@ export async function adoptImage(
   const { memory, gt } = device;
   requireEmpty(memory, gt);
   checkCountersAndContexts(tables);
-  requireCompatible(await compareDevices(tables, describeImagedDevice(device), memory), allowed);
-  const adoption = new Adoption(memory, tables);
+  requireCompatible(await compareDevices(tables, describeImagedDevice(device), device), allowed);
+  const adoption = new Adoption(device, tables);
   try {
-    await visitEntries(tables, memory.clock, (entry, index) => adoption.add(entry, index));
+    await visitEntries(tables, device.services.clock, (entry, index) => adoption.add(entry, index));
     await adoption.relistAll();
     await adoption.clearUnsaved();
     adoption.restoreContexts(gt);
@@ -88,6 +89,7 @@ class Adoption {
   readonly checksums = new Map<number, number>();
   /** Number of the next object of the device's own whose number in the image is taken here. */
   nextOwnedId: number;
+  readonly #work: WorkingMemory;
   readonly #memory: Memory;
   readonly #tables: ImageTables;
   /** By number in the image: the objects of contexts. */
@@ -97,7 +99,9 @@ class Adoption {
   /** Slots of pinned objects whose content was given up on purpose. */
   readonly #unsaved = new Set<number>();
 
-  constructor(memory: Memory, tables: ImageTables) {
+  constructor(work: WorkingMemory, tables: ImageTables) {
+    const { memory } = work;
+    this.#work = work;
     this.#memory = memory;
     this.#tables = tables;
     this.slots = new Int32Array(tables.objectCount).fill(NONE);
@@ -129,7 +133,7 @@ class Adoption {
   async relistAll(): Promise<void> {
     for (const order of this.#orders.values()) {
       for (const [position, slot] of order.entries()) {
-        if ((position + 1) % WORK_SLICE_ITEMS === 0) await this.#memory.clock.yield();
+        if ((position + 1) % WORK_SLICE_ITEMS === 0) await this.#work.services.clock.yield();
         if (slot !== NONE) relist(this.#memory, slot);
       }
     }
@@ -156,7 +160,7 @@ class Adoption {
 
   /** Gives back everything. There are no contexts yet: they come last, and all at once. */
   async undo(): Promise<void> {
-    await recoverRegions(this.#memory, true);
+    await recoverRegions(this.#work, true);
     for (const slot of this.#ownedSlots.values()) destroy(this.#memory, slot);
     await deleteEverything(this.#memory);
   }

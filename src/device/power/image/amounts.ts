@@ -2,16 +2,16 @@
 
 import { imageBytesMax } from "../../image/writer.ts";
 import { WALK_SLICE_OBJECTS } from "../../limits.ts";
-import type { Memory } from "../../memory/memory.ts";
 import { FLAG, FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
+import type { WorkingMemory } from "../working-memory.ts";
 
 /** The most bytes that an image would take now. Legal at any time; a walk over every object, in slices. */
-export async function imageBytesMaxOf(memory: Memory): Promise<number> {
+export async function imageBytesMaxOf({ memory, services }: WorkingMemory): Promise<number> {
   const { table } = memory;
   const amounts = { objects: 0, contentBytes: 0, extents: 0, labelLength: 0 };
   let owned = 0;
   for (let slot = 0; slot < table.slotsUsed; slot++) {
-    if ((slot + 1) % WALK_SLICE_OBJECTS === 0) await memory.clock.yield();
+    if ((slot + 1) % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
     if (table.id[slot] === 0 || table.has(slot, FLAG_BACKUP)) continue;
     const handle = table.resource[slot];
     const isPinned = table.pinCount[slot] > 0;

@@ -17,13 +17,13 @@ import type { Memory } from "../../memory/memory.ts";
 import { FLAG, FLAG_BACKUP, NONE, SWAPPED } from "../../memory/object-table.ts";
 import type { Gt } from "../../submission/gt.ts";
 import type { Checksums } from "../verify.ts";
+import type { WorkingMemory } from "../working-memory.ts";
 import { frameLengths, readFramesInBank, scratchFrameOf } from "./object-frames.ts";
 
 /** A device of which an image is made, or into which one is restored. */
-export interface ImagedDevice {
+export interface ImagedDevice extends WorkingMemory {
   readonly name: string;
   readonly model: string;
-  readonly memory: Memory;
   readonly gt: Gt;
   readonly suspendCount: number;
   readonly nextTransitionId: number;
@@ -68,8 +68,8 @@ export async function captureImage(
   checksums?: Checksums,
 ): Promise<ImageSource> {
   const { memory, gt } = device;
-  const slots = await slotsInOrder(memory);
-  const order = await positionsInLists(memory);
+  const slots = await slotsInOrder(device);
+  const order = await positionsInLists(device);
   const contexts = gt.contexts.all().map((context): ImageContext => {
     const { imageSlot, ringSlot, ...saved } = context.save();
     return { ...saved, imageObject: memory.table.id[imageSlot], ringObject: memory.table.id[ringSlot] };
@@ -86,7 +86,7 @@ export async function captureImage(
 }
 
 /** The device's own objects by number, then clients' by id, each backup after its owner. */
-async function slotsInOrder(memory: Memory): Promise<Int32Array> {
+async function slotsInOrder({ memory, services }: WorkingMemory): Promise<Int32Array> {
   const { table } = memory;
   const slots = new Int32Array(table.count);
   let count = 0;
@@ -98,20 +98,20 @@ async function slotsInOrder(memory: Memory): Promise<Int32Array> {
   let looked = 0;
   for (let slot = table.orderHead; slot !== NONE; slot = table.orderNext[slot]) {
     add(slot);
-    if (++looked % WORK_SLICE_ITEMS === 0) await memory.clock.yield();
+    if (++looked % WORK_SLICE_ITEMS === 0) await services.clock.yield();
   }
   assert.equal(count, table.count, "every object is a client's, the device's own, or a backup");
   return slots;
 }
 
 /** By slot: the position of each object on the lists of its region, from the first to be evicted. */
-async function positionsInLists(memory: Memory): Promise<Int32Array> {
+async function positionsInLists({ memory, services }: WorkingMemory): Promise<Int32Array> {
   const positions = new Int32Array(memory.table.slotsUsed);
   for (const region of memory.regions) {
     let position = 0;
     for (const slot of region.lists.all()) {
       positions[slot] = position++;
-      if (position % WORK_SLICE_ITEMS === 0) await memory.clock.yield();
+      if (position % WORK_SLICE_ITEMS === 0) await services.clock.yield();
     }
   }
   return positions;

@@ -10,6 +10,7 @@ import { FLAG } from "../../memory/object-table.ts";
 import { roundUp } from "../../memory/region.ts";
 import { SWAP_PAGE_BYTES } from "../../memory/swap.ts";
 import type { Extent, ImageDifference } from "../../resource.ts";
+import type { WorkingMemory } from "../working-memory.ts";
 import { visitEntries } from "./entries.ts";
 
 /** The names of all differences: what `allowDifferences` takes. */
@@ -38,11 +39,11 @@ type Difference = ImageDifference & { readonly rule: DifferenceRule };
 export async function compareDevices(
   tables: ImageTables,
   now: ImageDevice,
-  memory: Memory,
+  { memory, services }: WorkingMemory,
 ): Promise<ImageDifference[]> {
   const then = tables.device;
   const demand = new Demand(then, now, memory);
-  await visitEntries(tables, memory.clock, (entry) => demand.add(entry));
+  await visitEntries(tables, services.clock, (entry) => demand.add(entry));
   return [
     ...compareTexts(then, now),
     ...compareLocal(then, now, demand),

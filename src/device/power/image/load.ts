@@ -58,10 +58,10 @@ export async function loadImage(
  * `loadImage`. Legal until the resume has restored the first backup.
  * @throws DeviceError IMAGE_CORRUPT when the image does not say what is there.
  */
-export async function matchSlots(memory: Memory, tables: ImageTables): Promise<Int32Array> {
+export async function matchSlots(memory: Memory, tables: ImageTables, clock: Clock): Promise<Int32Array> {
   const slots = new Int32Array(tables.objectCount).fill(NONE);
   for (let index = 0; index < slots.length; index++) {
-    if ((index + 1) % WORK_SLICE_ITEMS === 0) await memory.clock.yield();
+    if ((index + 1) % WORK_SLICE_ITEMS === 0) await clock.yield();
     const entry = tables.object(index);
     slots[index] = findEntry(memory, entry, slots);
     if (slots[index] !== NONE && isSame(memory, slots[index], entry)) continue;
