@@ -21,7 +21,7 @@ const files = globSync(
   .map((file) => ({ file, text: readFileSync(join(ROOT, file), "utf8") }));
 
 /** Layers of the device from the bottom up: a file imports from its own layer and from those before it. */
-const LAYERS = ["leaf", "hardware", "memory", "image", "submission", "power", "device"];
+const LAYERS = ["leaf", "hardware", "image", "memory", "submission", "power", "device"];
 /** Files beside the folders that put the layers together; every other file there is a leaf. */
 const COMPOSITION = ["src/device/device.ts", "src/device/mod.ts", "src/device/options.ts"];
 
@@ -47,6 +47,23 @@ describe("src/device", () => {
         .map((target) => `${file} imports ${target}`),
     );
     expect(upward).toEqual([]);
+  });
+
+  test("knows the format of images without the device: only leaves and CRC-32C are below it", () => {
+    const below = /^src\/device\/([^/]+|image\/.*|hardware\/crc32c)\.ts$/;
+    const known = device
+      .filter(({ file }) => file.startsWith("src/device/image/"))
+      .flatMap(({ file, text }) => importsOf(file, text).filter((target) => !below.test(target)))
+      .toSorted();
+    expect(known).toEqual([]);
+  });
+
+  test("hands services to those who need them, and nobody above memory takes memory's", () => {
+    const reaching = device
+      .filter(({ file }) => !file.startsWith("src/device/memory/"))
+      .filter(({ text }) => /emory\.services\b/.test(text))
+      .map(({ file }) => file);
+    expect(reaching).toEqual([]);
   });
 
   test("imports nothing of the outside world", () => {

@@ -1,7 +1,9 @@
 /** What a device is like at one moment of a transition, seen from under the covers: what the rules are about. */
+
+import { UNKNOWN } from "../../src/device/backing-state.ts";
 import type { AssembledDevice } from "../../src/device/device.ts";
 import { LIST_PINNED } from "../../src/device/memory/lists.ts";
-import { DYING_ID, FLAG, FLAG_BACKUP, NONE, UNKNOWN } from "../../src/device/memory/object-table.ts";
+import { DYING_ID, FLAG, FLAG_BACKUP, NONE } from "../../src/device/memory/object-table.ts";
 import type { PhaseRecord } from "../../src/device/mod.ts";
 
 /** One object that is no backup. */

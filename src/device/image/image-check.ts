@@ -2,9 +2,10 @@
  * Whether the tables of an image make sense, before anybody relies on them. Digests say that nothing was changed by
  * accident; this says that nobody made a file on purpose that reads out of bounds or asks for more than is there.
  */
+
+import { UNKNOWN } from "../backing-state.ts";
 import type { Clock } from "../clock.ts";
 import { IMAGE_FRAME_BYTES, LABEL_LENGTH_MAX } from "../limits.ts";
-import { UNKNOWN } from "../memory/object-table.ts";
 import { WorkSlices } from "../work-slices.ts";
 import { imageCorrupt } from "./image-error.ts";
 import {

@@ -3,9 +3,10 @@
  * every step; costs a walk over everything, and no sentence before something is wrong.
  */
 import assert from "node:assert/strict";
+import { RESIDENT, SWAPPED } from "../backing-state.ts";
 import { LIST_PINNED } from "./lists.ts";
 import type { Memory } from "./memory.ts";
-import { DYING_ID, FLAG, FLAG_BACKUP, NONE, type ObjectTable, RESIDENT, SWAPPED } from "./object-table.ts";
+import { DYING_ID, FLAG, FLAG_BACKUP, NONE, type ObjectTable } from "./object-table.ts";
 import type { Region } from "./region.ts";
 
 /** @throws AssertionError naming what is broken. Legal when no operation is in progress. */

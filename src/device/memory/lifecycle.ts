@@ -8,10 +8,10 @@
  *   PURGED, UNKNOWN: for ever
  */
 import assert from "node:assert/strict";
+import { PURGED, RESIDENT, SWAPPED, UNKNOWN, UNPOPULATED } from "../backing-state.ts";
 import { DeviceError } from "../errors.ts";
 import type { BackingState } from "../resource.ts";
 import type { Memory } from "./memory.ts";
-import { PURGED, RESIDENT, SWAPPED, UNKNOWN, UNPOPULATED } from "./object-table.ts";
 
 export const STATE_NAMES: readonly BackingState[] = [
   "UNPOPULATED",

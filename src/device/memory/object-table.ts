@@ -6,23 +6,13 @@
  * Columns are replaced when the table grows: never keep one across an await.
  */
 import assert from "node:assert/strict";
+import { UNPOPULATED } from "../backing-state.ts";
 import { OBJECTS_MAX } from "../limits.ts";
 import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
 import { PagedTexts } from "./pages.ts";
 
 /** No slot, no region, no resource, no list. */
 export const NONE = -1;
-
-/** Never had bytes, or had them thrown away while VOLATILE: the next use starts from zeroes. */
-export const UNPOPULATED = 0;
-/** Has a resource in a region. */
-export const RESIDENT = 1;
-/** The bytes are in the swap store. */
-export const SWAPPED = 2;
-/** The content was thrown away with the client's leave; for ever. */
-export const PURGED = 3;
-/** The content cannot be vouched for; every access says so. */
-export const UNKNOWN = 4;
 
 /** Bit of each flag in the `flags` column. */
 export const FLAG = Object.fromEntries(OBJECT_FLAGS.map((flag, bit) => [flag, 1 << bit])) as Readonly<

@@ -3,6 +3,8 @@
  * it works, and leaves everything as it was when it fails. What it answers is what was true under the lock: who waits
  * for it next may delete the object.
  */
+
+import { PURGED, RESIDENT, UNKNOWN } from "../backing-state.ts";
 import type {
   AdviseObject,
   CreateObject,
@@ -20,7 +22,7 @@ import { collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts"
 import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
 import { checkObjectSpec } from "./object-spec.ts";
-import { DYING_ID, FLAG, NONE, PURGED, RESIDENT, UNKNOWN } from "./object-table.ts";
+import { DYING_ID, FLAG, NONE } from "./object-table.ts";
 import { makeResident } from "./placement.ts";
 import type { Region } from "./region.ts";
 import { dropResource, notePinned, purge, relist } from "./residency.ts";

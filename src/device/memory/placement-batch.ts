@@ -2,12 +2,13 @@
  * Bringing many objects to a region together: one look for room, one job that clears, one that copies, instead of one of
  * each for every object. It does what needs nothing more than that; the rest is for `makeResident`, one by one.
  */
+
+import { RESIDENT, UNPOPULATED } from "../backing-state.ts";
 import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS } from "../limits.ts";
 import { clearChecked, copyChecked } from "./checked-copy.ts";
 import { CopyList } from "./copier.ts";
 import { collectVictims, evictVictims } from "./evict.ts";
 import type { Memory } from "./memory.ts";
-import { RESIDENT, UNPOPULATED } from "./object-table.ts";
 import { pipelined } from "./pipeline.ts";
 import { addDirtyRanges, type DirtyRange } from "./placement.ts";
 import { alikeFrom, placeTogether } from "./places.ts";

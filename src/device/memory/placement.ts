@@ -3,6 +3,7 @@
  * i915_ttm_get_pages calls it). The caller holds the object's lock.
  */
 import assert from "node:assert/strict";
+import { SWAPPED, UNKNOWN } from "../backing-state.ts";
 import { sleep } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
@@ -20,7 +21,7 @@ import {
 import { changeState } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
 import { swapPagesOf } from "./object-runs.ts";
-import { NONE, SWAPPED, UNKNOWN } from "./object-table.ts";
+import { NONE } from "./object-table.ts";
 import type { Region, SpaceRequest } from "./region.ts";
 import { bindResource, moveResource, needsClearing, relist, spaceRequestOf } from "./residency.ts";
 

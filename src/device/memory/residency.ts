@@ -3,10 +3,11 @@
  * counters and versions always move together. The caller holds the object's lock.
  */
 import assert from "node:assert/strict";
+import { PURGED, RESIDENT, UNKNOWN } from "../backing-state.ts";
 import { changeState } from "./lifecycle.ts";
 import { LIST_PINNED, PRIORITY_CPU_ACCESS, PRIORITY_HAS_PAGES, PRIORITY_PURGE } from "./lists.ts";
 import type { Memory } from "./memory.ts";
-import { FLAG, FLAG_BACKUP, NONE, PURGED, RESIDENT, UNKNOWN } from "./object-table.ts";
+import { FLAG, FLAG_BACKUP, NONE } from "./object-table.ts";
 import type { Region, SpaceRequest } from "./region.ts";
 
 /** What an object asks of a region. */

@@ -2,12 +2,14 @@
  * The shrinker: makes room in system memory when its cap is reached (i915_ttm_shrink). What may be thrown away goes
  * first; the rest is swapped out, least recently used first, where there is swap and the phase allows it.
  */
+
+import { SWAPPED, UNPOPULATED } from "../backing-state.ts";
 import { toDeviceError } from "../errors.ts";
 import { changeState } from "./lifecycle.ts";
 import { PRIORITIES, PRIORITY_PURGE } from "./lists.ts";
 import type { Memory } from "./memory.ts";
 import { swapPagesOf } from "./object-runs.ts";
-import { FLAG, NONE, SWAPPED, UNPOPULATED } from "./object-table.ts";
+import { FLAG, NONE } from "./object-table.ts";
 import { roundUp } from "./region.ts";
 import { dropResource, purge, putBackOnList, takeOffList } from "./residency.ts";
 import { SWAP_PAGE_BYTES } from "./swap.ts";

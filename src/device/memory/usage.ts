@@ -1,8 +1,10 @@
 /** Who uses how much: the accounts of clients' objects, by label. */
+
+import { SWAPPED } from "../backing-state.ts";
 import { USAGE_LABELS_MAX } from "../limits.ts";
 import type { UsageResource } from "../resource.ts";
 import type { Memory } from "./memory.ts";
-import { NONE, SWAPPED } from "./object-table.ts";
+import { NONE } from "./object-table.ts";
 import { visitClientSlots } from "./walk.ts";
 
 interface Account {

@@ -2,11 +2,13 @@
  * Verification: a CRC-32C of every client object, taken before `evict` or, of what work still uses, when that has ended,
  * and compared wherever its bytes are after resume.
  */
+
+import { SWAPPED } from "../backing-state.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { DELETE_SLICE_OBJECTS, OBJECTS_NAMED_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import { crcOfObject, crcOfSwapped } from "../memory/content.ts";
 import type { Memory } from "../memory/memory.ts";
-import { FLAG, NONE, SWAPPED } from "../memory/object-table.ts";
+import { FLAG, NONE } from "../memory/object-table.ts";
 import { loseContent } from "../memory/residency.ts";
 import { WorkSlices } from "../work-slices.ts";
 import type { WorkingMemory } from "./working-memory.ts";

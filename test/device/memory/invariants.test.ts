@@ -1,7 +1,8 @@
 /** What is broken is found: damage done to the tables of a device, one thing at a time, by the walk that looks for it. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { RESIDENT, UNPOPULATED } from "../../../src/device/backing-state.ts";
 import type { Memory } from "../../../src/device/memory/memory.ts";
-import { DYING_ID, FLAG_BACKUP, RESIDENT, UNPOPULATED } from "../../../src/device/memory/object-table.ts";
+import { DYING_ID, FLAG_BACKUP } from "../../../src/device/memory/object-table.ts";
 import { bootVirtual, create, KIB, MIB, patternOf, type VirtualDevice } from "../../support/test-device.ts";
 
 interface Damaged {

@@ -3,6 +3,8 @@
  * as they were, pinned ones at the very same place; bytes come after that, by `loadImage`, and the state of the
  * hardware by the phases of a resume.
  */
+
+import { SWAPPED, UNPOPULATED } from "../../backing-state.ts";
 import { DeviceError } from "../../errors.ts";
 import { CONTEXT_IMAGE_BYTES } from "../../hardware/context-image.ts";
 import { contradicts } from "../../image/image-error.ts";
@@ -12,7 +14,7 @@ import { deleteEverything } from "../../memory/delete-everything.ts";
 import { systemMemoryExhausted } from "../../memory/evict.ts";
 import { adoptState } from "../../memory/lifecycle.ts";
 import type { Memory } from "../../memory/memory.ts";
-import { NONE, SWAPPED, UNPOPULATED } from "../../memory/object-table.ts";
+import { NONE } from "../../memory/object-table.ts";
 import { destroy } from "../../memory/objects.ts";
 import type { Region } from "../../memory/region.ts";
 import { bindResource, plainSpace, relist } from "../../memory/residency.ts";

@@ -3,6 +3,7 @@
  * for, and bytes from where they are. Nothing is copied in advance, and nothing changes.
  */
 import assert from "node:assert/strict";
+import { SWAPPED } from "../../backing-state.ts";
 import { DeviceError, toDeviceError } from "../../errors.ts";
 import type {
   FrameSource,
@@ -14,7 +15,7 @@ import type {
 } from "../../image/image-model.ts";
 import { WORK_SLICE_ITEMS } from "../../limits.ts";
 import type { Memory } from "../../memory/memory.ts";
-import { FLAG, FLAG_BACKUP, NONE, SWAPPED } from "../../memory/object-table.ts";
+import { FLAG, FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
 import type { Gt } from "../../submission/gt.ts";
 import type { Checksums } from "../verify.ts";
 import type { WorkingMemory } from "../working-memory.ts";

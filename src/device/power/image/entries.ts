@@ -4,19 +4,12 @@
  * refused before it can trip an assertion.
  */
 
+import { PURGED, RESIDENT, SWAPPED, UNKNOWN, UNPOPULATED } from "../../backing-state.ts";
 import type { Clock } from "../../clock.ts";
 import { contradicts } from "../../image/image-error.ts";
 import type { ImageObject, ImagePlace, ImageTables } from "../../image/image-model.ts";
 import { CONTEXTS_MAX, WORK_SLICE_ITEMS } from "../../limits.ts";
-import {
-  FLAG,
-  FLAG_BACKUP,
-  PURGED,
-  RESIDENT,
-  SWAPPED,
-  UNKNOWN,
-  UNPOPULATED,
-} from "../../memory/object-table.ts";
+import { FLAG, FLAG_BACKUP } from "../../memory/object-table.ts";
 
 /**
  * Visits in order, letting other work run now and then, what a device takes over: clients' objects, images and rings of
