@@ -25,7 +25,6 @@ export const benchmark: Benchmark = {
         type: "createContext",
         engine: "bcs0",
         priority: "NORMAL",
-        label: "bench",
       });
       const loads = Array.from(
         { length: COMMANDS },

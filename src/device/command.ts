@@ -240,141 +240,86 @@ export interface ResetDevice {
   readonly type: "resetDevice";
   readonly scope: "GT" | "FACTORY";
 }
-export type Command =
-  | GetDevice
-  | ListRegions
-  | GetRegion
-  | EvictRegion
-  | CreateObject
-  | GetObject
-  | ListObjects
-  | DeleteObject
-  | PinObject
-  | UnpinObject
-  | MoveObject
-  | AdviseObject
-  | BatchCreateObjects
-  | BatchPinObjects
-  | BatchUnpinObjects
-  | BatchDeleteObjects
-  | GetUsage
-  | ListEngines
-  | GetEngine
-  | ResetEngine
-  | CreateContext
-  | GetContext
-  | ListContexts
-  | DeleteContext
-  | SubmitWork
-  | GetFence
-  | WaitFence
-  | ResetDevice
-  | ChecksumObject
-  | ReadObject
-  | WriteObject
-  | PlanSuspend
-  | Suspend
-  | Resume
-  | GetTransition
-  | ListTransitions
-  | CancelTransition
-  | GetTransitionTrace
-  | GetRuntimePm
-  | UpdateRuntimePm;
-
-export type CommandType = Command["type"];
-
-export interface Results {
-  getDevice: DeviceResource;
-  listRegions: readonly RegionResource[];
-  getRegion: RegionResource;
-  evictRegion: { readonly objects: number; readonly bytes: number };
-  createObject: ObjectResource;
-  getObject: ObjectResource;
-  listObjects: { readonly objects: readonly ObjectResource[]; readonly nextAfterId: string };
-  deleteObject: undefined;
-  pinObject: ObjectResource;
-  unpinObject: ObjectResource;
-  moveObject: ObjectResource;
-  adviseObject: { readonly retained: boolean };
-  batchCreateObjects: { readonly objects: readonly string[] };
-  batchPinObjects: undefined;
-  batchUnpinObjects: undefined;
-  batchDeleteObjects: undefined;
-  getUsage: readonly UsageResource[];
-  listEngines: readonly EngineResource[];
-  getEngine: EngineResource;
-  resetEngine: EngineResource;
-  createContext: ContextResource;
-  getContext: ContextResource;
-  listContexts: { readonly contexts: readonly ContextResource[]; readonly nextAfterId: string };
-  deleteContext: undefined;
-  submitWork: FenceResource;
-  getFence: FenceResource;
-  waitFence: FenceResource;
-  resetDevice: DeviceResource;
-  checksumObject: { readonly crc32c: number; readonly sha256Hex: string; readonly sizeBytes: number };
-  readObject: Uint8Array;
-  writeObject: { readonly bytesWritten: number };
-  planSuspend: SuspendPlan;
-  /** Rejects with the transition's error when it failed within the wait; `metadata.transition` names it. */
-  suspend: TransitionResource;
-  resume: TransitionResource;
-  getTransition: TransitionResource;
-  listTransitions: { readonly transitions: readonly TransitionResource[]; readonly nextBeforeId: string };
-  cancelTransition: TransitionResource;
-  getTransitionTrace: Uint8Array;
-  getRuntimePm: RuntimePmResource;
-  updateRuntimePm: RuntimePmResource;
-}
-
-export type CommandOf<T extends CommandType> = Extract<Command, { type: T }>;
-
 /**
  * When a command is legal. `metadata`: always, never waits, never wakes. `access`: needs the device ACTIVE; see Hold.
  * `power`: starts or ends a transition; the power state machine decides.
  */
 export type Access = "metadata" | "access" | "power";
 
-export const ACCESS: Readonly<Record<CommandType, Access>> = {
-  getDevice: "metadata",
-  listRegions: "metadata",
-  getRegion: "metadata",
-  evictRegion: "access",
-  createObject: "access",
-  getObject: "metadata",
-  listObjects: "metadata",
-  deleteObject: "access",
-  pinObject: "access",
-  unpinObject: "access",
-  moveObject: "access",
-  adviseObject: "access",
-  batchCreateObjects: "access",
-  batchPinObjects: "access",
-  batchUnpinObjects: "access",
-  batchDeleteObjects: "access",
-  getUsage: "metadata",
-  listEngines: "metadata",
-  getEngine: "metadata",
-  resetEngine: "access",
-  createContext: "access",
-  getContext: "metadata",
-  listContexts: "metadata",
-  deleteContext: "access",
-  submitWork: "access",
-  getFence: "metadata",
-  waitFence: "metadata",
-  resetDevice: "power",
-  checksumObject: "access",
-  readObject: "access",
-  writeObject: "access",
-  planSuspend: "power",
-  suspend: "power",
-  resume: "power",
-  getTransition: "metadata",
-  listTransitions: "metadata",
-  cancelTransition: "power",
-  getTransitionTrace: "metadata",
-  getRuntimePm: "metadata",
-  updateRuntimePm: "metadata",
+/** One command: when it is legal and, in types alone, what is asked and what is answered. */
+interface Entry<Request, Result> {
+  readonly access: Access;
+  readonly types?: { readonly request: Request; readonly result: Result };
+}
+
+function entry<Request, Result>(access: Access): Entry<Request, Result> {
+  return { access };
+}
+
+/** Every command of the device by its name. The union of commands and their answers follow from it. */
+export const COMMANDS = {
+  getDevice: entry<GetDevice, DeviceResource>("metadata"),
+  listRegions: entry<ListRegions, readonly RegionResource[]>("metadata"),
+  getRegion: entry<GetRegion, RegionResource>("metadata"),
+  evictRegion: entry<EvictRegion, { readonly objects: number; readonly bytes: number }>("access"),
+  createObject: entry<CreateObject, ObjectResource>("access"),
+  getObject: entry<GetObject, ObjectResource>("metadata"),
+  listObjects: entry<
+    ListObjects,
+    { readonly objects: readonly ObjectResource[]; readonly nextAfterId: string }
+  >("metadata"),
+  deleteObject: entry<DeleteObject, undefined>("access"),
+  pinObject: entry<PinObject, ObjectResource>("access"),
+  unpinObject: entry<UnpinObject, ObjectResource>("access"),
+  moveObject: entry<MoveObject, ObjectResource>("access"),
+  adviseObject: entry<AdviseObject, { readonly retained: boolean }>("access"),
+  batchCreateObjects: entry<BatchCreateObjects, { readonly objects: readonly string[] }>("access"),
+  batchPinObjects: entry<BatchPinObjects, undefined>("access"),
+  batchUnpinObjects: entry<BatchUnpinObjects, undefined>("access"),
+  batchDeleteObjects: entry<BatchDeleteObjects, undefined>("access"),
+  getUsage: entry<GetUsage, readonly UsageResource[]>("metadata"),
+  listEngines: entry<ListEngines, readonly EngineResource[]>("metadata"),
+  getEngine: entry<GetEngine, EngineResource>("metadata"),
+  resetEngine: entry<ResetEngine, EngineResource>("access"),
+  createContext: entry<CreateContext, ContextResource>("access"),
+  getContext: entry<GetContext, ContextResource>("metadata"),
+  listContexts: entry<
+    ListContexts,
+    { readonly contexts: readonly ContextResource[]; readonly nextAfterId: string }
+  >("metadata"),
+  deleteContext: entry<DeleteContext, undefined>("access"),
+  submitWork: entry<SubmitWork, FenceResource>("access"),
+  getFence: entry<GetFence, FenceResource>("metadata"),
+  waitFence: entry<WaitFence, FenceResource>("metadata"),
+  resetDevice: entry<ResetDevice, DeviceResource>("power"),
+  checksumObject: entry<
+    ChecksumObject,
+    { readonly crc32c: number; readonly sha256Hex: string; readonly sizeBytes: number }
+  >("access"),
+  readObject: entry<ReadObject, Uint8Array>("access"),
+  writeObject: entry<WriteObject, { readonly bytesWritten: number }>("access"),
+  planSuspend: entry<PlanSuspend, SuspendPlan>("power"),
+  /** Rejects with the transition's error when it failed within the wait; `metadata.transition` names it. */
+  suspend: entry<Suspend, TransitionResource>("power"),
+  resume: entry<Resume, TransitionResource>("power"),
+  getTransition: entry<GetTransition, TransitionResource>("metadata"),
+  listTransitions: entry<
+    ListTransitions,
+    { readonly transitions: readonly TransitionResource[]; readonly nextBeforeId: string }
+  >("metadata"),
+  cancelTransition: entry<CancelTransition, TransitionResource>("power"),
+  getTransitionTrace: entry<GetTransitionTrace, Uint8Array>("metadata"),
+  getRuntimePm: entry<GetRuntimePm, RuntimePmResource>("metadata"),
+  updateRuntimePm: entry<UpdateRuntimePm, RuntimePmResource>("metadata"),
+};
+
+type Commands = typeof COMMANDS;
+export type CommandType = keyof Commands;
+/** What is asked by the commands of these names; the mapped type lets TypeScript match a command with its handler. */
+export type CommandOf<T extends CommandType> = {
+  [Name in T]: NonNullable<Commands[Name]["types"]>["request"] & { readonly type: Name };
+}[T];
+export type Command = CommandOf<CommandType>;
+export type Results = {
+  readonly [Name in CommandType]: NonNullable<Commands[Name]["types"]>["result"];
 };

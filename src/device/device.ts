@@ -7,8 +7,7 @@
 import assert from "node:assert/strict";
 import { settledWithin } from "./clock.ts";
 import {
-  ACCESS,
-  type Command,
+  COMMANDS,
   type CommandOf,
   type CommandType,
   type Hold,
@@ -59,8 +58,8 @@ import { Gt } from "./submission/gt.ts";
 
 export interface Device {
   readonly name: string;
-  /** Does what a client asks. Legality by state is in ACCESS; errors are DeviceErrors. */
-  execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
+  /** Does what a client asks. Legality by state is in COMMANDS; errors are DeviceErrors. */
+  execute<T extends CommandType>(command: CommandOf<T>): Promise<Results[T]>;
   /** What becomes of objects, for events: for one taker. */
   readonly changes: ChangeSource;
   /** Ends the engines' threads. No command may follow. */
@@ -190,13 +189,11 @@ export class AssembledDevice implements Device {
     this.#power.runtime.noteIdle();
   }
 
-  async execute<C extends Command>(command: C): Promise<Results[C["type"]]> {
-    // The table has one handler for each type; TypeScript cannot see that this one takes this command.
-    const handler = this.#handlers[command.type] as unknown as (
-      command: C,
-    ) => Results[C["type"]] | Promise<Results[C["type"]]>;
+  async execute<T extends CommandType>(command: CommandOf<T>): Promise<Results[T]> {
+    const type: T = command.type;
+    const handler = this.#handlers[type];
     // submitWork goes through the gate by itself, and is out again before it waits for the work to end.
-    if (ACCESS[command.type] !== "access" || command.type === "submitWork") return handler(command);
+    if (COMMANDS[type].access !== "access" || type === "submitWork") return handler(command);
     const hold = "hold" in command ? command.hold : undefined;
     const signal = "signal" in command ? command.signal : undefined;
     return this.#throughGate(hold, signal, () => handler(command));

@@ -42,13 +42,13 @@ export class FakeDevice implements DeviceHandle {
     this.name = name;
   }
 
-  async execute<C extends Command>(command: C): Promise<Results[C["type"]]> {
+  async execute<T extends CommandType>(command: CommandOf<T>): Promise<Results[T]> {
     this.commands.push(command);
     await this.gate(command);
     const failure = this.failures.get(command.type);
     if (failure !== undefined) throw failure;
-    // The table's type says that a command and its handler belong together; the compiler cannot follow it here.
-    const handler = this.#handlers[command.type] as unknown as (command: C) => Results[C["type"]];
+    const type: T = command.type;
+    const handler = this.#handlers[type];
     return handler(command);
   }
 

@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { type AssembledDevice, assembleDevice } from "../../src/device/device.ts";
 import {
   type Command,
+  type CommandOf,
+  type CommandType,
   DeviceError,
   type DeviceEvent,
   type DeviceOptions,
@@ -58,7 +60,7 @@ export function hashOf(bytes: Uint8Array): string {
 export interface TestDevice {
   readonly device: AssembledDevice;
   readonly events: DeviceEvent[];
-  execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
+  execute<T extends CommandType>(command: CommandOf<T>): Promise<Results[T]>;
   /** Creates an object and writes `bytes` to it. Answers its id. */
   upload(
     bytes: Uint8Array,
@@ -121,10 +123,10 @@ export function look(gpu: TestDevice, object: string): Promise<ObjectResource> {
 }
 
 /** Gives all commands to the device at once, and drives the clock until the last has its answer. */
-export function together<C extends Command>(
+export function together<T extends CommandType>(
   gpu: VirtualDevice,
-  commands: readonly C[],
-): Promise<PromiseSettledResult<Results[C["type"]]>[]> {
+  commands: readonly CommandOf<T>[],
+): Promise<PromiseSettledResult<Results[T]>[]> {
   return gpu.clock.run(Promise.allSettled(commands.map((command) => gpu.device.execute(command))));
 }
 
@@ -184,7 +186,7 @@ function withHelpers(
   events: DeviceEvent[],
   drive: <T>(promise: Promise<T>) => Promise<T>,
 ): TestDevice {
-  const execute = <C extends Command>(command: C): Promise<Results[C["type"]]> =>
+  const execute = <T extends CommandType>(command: CommandOf<T>): Promise<Results[T]> =>
     drive(device.execute(command));
   return {
     device,

@@ -1,5 +1,5 @@
 /** What a wire knows of a device: its name and the one way in. */
-import type { Command, Results } from "../../device/command.ts";
+import type { CommandOf, CommandType, Results } from "../../device/command.ts";
 import { DeviceError } from "../../device/errors.ts";
 import type { Failpoints } from "../../device/failpoints.ts";
 import type { ImageCatalogue } from "../machine/image-catalogue.ts";
@@ -8,7 +8,7 @@ import { WireError } from "../messages/wire-error.ts";
 
 export interface DeviceHandle {
   readonly name: string;
-  execute<C extends Command>(command: C): Promise<Results[C["type"]]>;
+  execute<T extends CommandType>(command: CommandOf<T>): Promise<Results[T]>;
 }
 
 /** Every device of the daemon by its name, with what can be made to go wrong in them. */

@@ -154,14 +154,15 @@ describe.each(STATES)("a suspend to %s", (state) => {
       const contents = await fill(gpu);
       const [pinned, first, second, third] = contents.keys();
       await gpu.execute({ type: "pinObject", object: pinned });
+      const hold = "refuse";
       const attempts: readonly Command[] = [
-        { ...ANY_OBJECT },
-        { type: "deleteObject", object: first },
-        { type: "moveObject", object: second, region: "lmem0" },
-        { type: "unpinObject", object: pinned },
-        { type: "pinObject", object: third },
-        { type: "adviseObject", object: third, advice: "DONT_NEED" },
-        { type: "evictRegion", region: "lmem0" },
+        { ...ANY_OBJECT, hold },
+        { type: "deleteObject", object: first, hold },
+        { type: "moveObject", object: second, region: "lmem0", hold },
+        { type: "unpinObject", object: pinned, hold },
+        { type: "pinObject", object: third, hold },
+        { type: "adviseObject", object: third, advice: "DONT_NEED", hold },
+        { type: "evictRegion", region: "lmem0", hold },
       ];
       failpoints.arm(name, { ...ERROR_ONCE, action: "DELAY", delayMs: 50 });
       const reaches = async (): Promise<boolean> => {
@@ -174,9 +175,7 @@ describe.each(STATES)("a suspend to %s", (state) => {
         await gpu.execute({ type: "resume", waitMs: 0 });
         expect(await reaches()).toBe(true);
       }
-      const refused = await Promise.all(
-        attempts.map((command) => reasonOf(gpu.device.execute({ ...command, hold: "refuse" }))),
-      );
+      const refused = await Promise.all(attempts.map((command) => reasonOf(gpu.device.execute(command))));
       expect(new Set(refused)).toEqual(new Set(["DEVICE_TRANSITION"]));
       const waiting: readonly Command[] = [
         { ...ANY_OBJECT, label: "held", hold: "transition" },

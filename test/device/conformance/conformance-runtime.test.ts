@@ -1,6 +1,6 @@
 /** Scenarios of the reference, section 6G: runtime PM, where runtime-pm.test.ts does not hold them. */
 import { describe, expect, test } from "vitest";
-import { ACCESS, type Command, type SleepState } from "../../../src/device/mod.ts";
+import { COMMANDS, type Command, type SleepState } from "../../../src/device/mod.ts";
 import { ERROR_ONCE } from "../../support/faulty-device.ts";
 import { MemoryImageStore } from "../../support/image-store.ts";
 import {
@@ -54,7 +54,7 @@ describe.each([
       request(context, [store(object, 1, 1)]),
       { type: "deleteContext", context: "2" },
     ];
-    const touching = Object.entries(ACCESS).filter(([, access]) => access === "access");
+    const touching = Object.entries(COMMANDS).filter(([, { access }]) => access === "access");
     expect(touches.map(({ type }) => type).sort()).toEqual(touching.map(([type]) => type).sort());
     for (const [at, command] of touches.entries()) {
       await gpu.clock.advance(3 * DELAY_MS);

@@ -5,7 +5,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { elapsedMs } from "../../../src/device/clock.ts";
 import { OBJECT_WAIT_TIMEOUT_MS } from "../../../src/device/limits.ts";
-import type { Command, Results, WorkCommand } from "../../../src/device/mod.ts";
+import type { Command, CommandType, Results, WorkCommand } from "../../../src/device/mod.ts";
 import { type UnsteadyCopier, unsteadyCopier } from "../../support/regions.ts";
 import {
   ANY_OBJECT,
@@ -258,7 +258,7 @@ test("a checksum is of one moment: what is written meanwhile comes after it", as
     (at) =>
       ({ type: "writeObject", object, offsetBytes: at * 2 * MIB, data: patternOf(7 + at, 1000) }) as const,
   );
-  const [checksum] = await together<Command>(gpu, [{ type: "checksumObject", object }, ...writes]);
+  const [checksum] = await together<CommandType>(gpu, [{ type: "checksumObject", object }, ...writes]);
   expect(checksum).toMatchObject({ value: { sha256Hex: hashOf(large) } });
 });
 
@@ -266,7 +266,7 @@ test("an eviction passes over what is being read: the reader sees one content, a
   const large = patternOf(6, 8 * MIB);
   const object = await gpu.upload(large);
   await gpu.execute({ type: "readObject", object: id, offsetBytes: 0, lengthBytes: 1 });
-  const [checksum, evicted] = await together<Command>(gpu, [
+  const [checksum, evicted] = await together<CommandType>(gpu, [
     { type: "checksumObject", object },
     { type: "evictRegion", region: "lmem0", bytes: 1 },
   ]);

@@ -1,8 +1,10 @@
 /** What clients do: each looks after its own objects and contexts, and now and then touches those of others. */
 import assert from "node:assert/strict";
 import {
-  ACCESS,
+  COMMANDS,
   type Command,
+  type CommandOf,
+  type CommandType,
   type ContextPriority,
   type Hold,
   type ObjectFlag,
@@ -266,13 +268,13 @@ const ACTIONS: Readonly<Record<ClientAction, (turn: Turn) => void>> = {
 const STRANGERS = ["OBJECT_NOT_FOUND"];
 
 /** Gives the command, held or not as the step says; `deal` gets its answer. */
-function ask<C extends Command>(
+function ask<T extends CommandType>(
   { world, client, step }: Turn,
-  command: C,
-  done?: (answer: Results[C["type"]]) => void,
+  command: CommandOf<T>,
+  done?: (answer: Results[T]) => void,
   excused: readonly string[] = [],
 ): void {
-  const holds = ACCESS[command.type] === "access" && command.type !== "resetEngine";
+  const holds = COMMANDS[command.type].access === "access" && command.type !== "resetEngine";
   const held = holds ? { ...command, hold: HOLDS[step.d % HOLDS.length] } : command;
   world.launch(client, held, { excused, ...(done === undefined ? {} : { done }) });
 }

@@ -4,7 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type Command, DeviceError, type DeviceEvent, type Results } from "../../../src/device/mod.ts";
+import {
+  type Command,
+  type CommandOf,
+  type CommandType,
+  DeviceError,
+  type DeviceEvent,
+  type Results,
+} from "../../../src/device/mod.ts";
 import { bootFaulty, type FaultyDevice } from "../faulty-device.ts";
 import { MemoryImageStore } from "../image-store.ts";
 import { MemoryStore } from "../regions.ts";
@@ -44,9 +51,9 @@ export interface Operator {
 }
 
 /** What to do with an answer. `excused` are reasons that this command may give although they would be bugs elsewhere. */
-export interface Launch<C extends Command> {
+export interface Launch<T extends CommandType> {
   readonly excused?: readonly string[];
-  done?(answer: Results[C["type"]]): void;
+  done?(answer: Results[T]): void;
   refused?(reason: string): void;
 }
 
@@ -152,8 +159,13 @@ export class World {
   }
 
   /** Gives a command to the device and goes on; what is answered is dealt with when it is. */
-  launch<C extends Command>(actor: { busy: boolean }, command: C, launch: Launch<C> = {}): void {
+  launch<T extends CommandType>(
+    actor: { busy: boolean },
+    command: CommandOf<T>,
+    launch: Launch<T> = {},
+  ): void {
     const life = this.#life;
+    const asked: Command = command;
     const { images } = this;
     actor.busy = true;
     this.commands++;
@@ -162,7 +174,7 @@ export class World {
       if (life !== this.#life || images.dead) return;
       actor.busy = false;
       this.#count(
-        command.type === "suspend" ? `suspend to ${command.state} ${reason}` : `${command.type} ${reason}`,
+        asked.type === "suspend" ? `suspend to ${asked.state} ${reason}` : `${asked.type} ${reason}`,
       );
       this.attempt(deal);
     };
