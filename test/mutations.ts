@@ -20,15 +20,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "skip restore_late",
     file: `${POWER}/resume-sequence.ts`,
-    text: `await transition.phase("restore_late", (counts) => restoreLate(parts, transition, counts));`,
-    replacement: `await transition.phase("restore_late", () => recoverRegions(parts));`,
+    text: `await transition.phase("restore_late", (counts) => restore("late", counts));`,
+    replacement: `await transition.phase("restore_late", () => {});`,
     tests: ["test/device/power/suspend.test.ts"],
   },
   {
     defect: "restore what the engines need only after they were started",
     file: `${POWER}/resume-sequence.ts`,
-    text: "if (faultKnobs.skipRestoreEarly === true) return;",
-    replacement: "return;",
+    text: `await transition.phase("restore_early", (counts) => restore("early", counts));`,
+    replacement: `await transition.phase("restore_early", () => {});`,
     tests: ["test/device/power/suspend.test.ts"],
   },
   {

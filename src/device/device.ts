@@ -15,6 +15,7 @@ import {
   type SubmitWork,
 } from "./command.ts";
 import { DeviceError } from "./errors.ts";
+import type { DeviceEvent, EventSink } from "./events.ts";
 import { NO_FAILPOINTS } from "./failpoints.ts";
 import { MemoryBank, WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import { ControlMemory } from "./hardware/control.ts";
@@ -25,6 +26,7 @@ import { PowerRail } from "./hardware/rail.ts";
 import { DEFAULT_RATES } from "./hardware/rates.ts";
 import { ThreadedEngine } from "./hardware/threaded-engine.ts";
 import { CPU_SLICE_BYTES, PAGE_BYTES } from "./limits.ts";
+import { Listeners } from "./listeners.ts";
 import { batchCreate, batchDelete, batchPin, batchUnpin } from "./memory/batch.ts";
 import type { ChangeSource } from "./memory/changes.ts";
 import { checksumContent, readContent, writeContent } from "./memory/content.ts";
@@ -99,7 +101,10 @@ export class AssembledDevice implements Device {
   readonly #handlers: Handlers;
 
   constructor(options: DeviceOptions) {
-    const { clock, emit, sha256, random, failpoints = NO_FAILPOINTS } = options;
+    const { clock, sha256, random, failpoints = NO_FAILPOINTS } = options;
+    const events = new Listeners<[event: DeviceEvent]>();
+    events.on(options.emit);
+    const emit: EventSink = (event) => events.tell(event);
     const services: DeviceServices = { clock, emit, sha256, random, failpoints };
     this.name = options.name;
     this.#options = options;
@@ -140,10 +145,10 @@ export class AssembledDevice implements Device {
       changesPendingMax: options.changesPendingMax,
     });
     this.changes = changeSource(this.memory);
-    this.memory.reservations.onIdle = (slot) => {
+    this.memory.reservations.idle.on((slot) => {
       this.memory.changes.noteChanged(slot);
       destroyWhenIdle(this.memory, slot);
-    };
+    });
     this.gt = new Gt({ memory: this.memory, engines, services });
     this.#gate = new CommandGate(clock);
     const rail = new PowerRail({ banks, microcodes, clock, random });
@@ -164,8 +169,8 @@ export class AssembledDevice implements Device {
         gate: this.#gate,
         hibernation: this.#hibernation,
         services,
+        events,
         policy: this.#policy,
-        faultKnobs: options.faultKnobs ?? {},
         rates: options.rates ?? DEFAULT_RATES,
       },
       options.runtimePm,

@@ -6,13 +6,14 @@
  */
 import assert from "node:assert/strict";
 import type { DeviceError } from "./errors.ts";
+import { Listeners } from "./listeners.ts";
 
 export type FenceState = "PENDING" | "SIGNALED" | "FAILED";
 
 export class Fence {
   #state: FenceState = "PENDING";
   #error: DeviceError | undefined;
-  #listeners: (() => void)[] = [];
+  readonly #settled = new Listeners();
 
   get state(): FenceState {
     return this.#state;
@@ -33,7 +34,7 @@ export class Fence {
 
   /** Calls `listener` when the fence has settled: at once if it has. Listeners run in the order they were added. */
   onSettled(listener: () => void): void {
-    if (this.#state === "PENDING") this.#listeners.push(listener);
+    if (this.#state === "PENDING") this.#settled.once(listener);
     else listener();
   }
 
@@ -51,8 +52,6 @@ export class Fence {
     assert(this.#state === "PENDING", "a fence settles once");
     this.#error = error;
     this.#state = state;
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const listener of listeners) listener();
+    this.#settled.tell();
   }
 }

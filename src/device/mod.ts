@@ -4,6 +4,7 @@ export * from "./command.ts";
 export { bootDevice, type Device } from "./device.ts";
 export { DeviceError, type ErrorKind, type ErrorReason, REASONS, toDeviceError } from "./errors.ts";
 export type { DeviceEvent, EventSink } from "./events.ts";
+export type { Extent } from "./extent.ts";
 export {
   type DeviceFailpoints,
   type FailpointAction,

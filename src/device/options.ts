@@ -1,6 +1,7 @@
 /** What a device is made of: sizes, engines, and everything of the outside world that it needs, handed in. */
 import assert from "node:assert/strict";
 import { DeviceError } from "./errors.ts";
+import type { Extent } from "./extent.ts";
 import type { DeviceFailpoints } from "./failpoints.ts";
 import { formatBytes } from "./format.ts";
 import { WASM_PAGE_BYTES } from "./hardware/bank.ts";
@@ -8,10 +9,8 @@ import type { RateLimits, Rates } from "./hardware/rates.ts";
 import type { FrameCodec, ImageStore } from "./image/image-store.ts";
 import { BANK_BYTES_MAX, LOCAL_REGIONS_MAX, PAGE_BYTES, RATE_LIMIT_MIN } from "./limits.ts";
 import { type ByteStore, SWAP_PAGE_BYTES } from "./memory/swap.ts";
-import type { FaultKnobs } from "./power/parts.ts";
 import type { PowerPolicy } from "./power/policy.ts";
 import type { RuntimePmSettings } from "./power/runtime-pm.ts";
-import type { Extent } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
 import { kernelObjectBytes } from "./submission/kernel-objects.ts";
 
@@ -68,8 +67,6 @@ export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
   readonly rateLimits?: RateLimits;
   /** Changes of objects that may wait to become events. @default CHANGES_PENDING_MAX */
   readonly changesPendingMax?: number;
-  /** For tests of the tests. */
-  readonly faultKnobs?: FaultKnobs;
 }
 
 export const DEFAULT_MIN_PAGE_BYTES = 64 * 1024;

@@ -2,7 +2,9 @@
  * What the device shows of itself: plain data, made anew for each answer, safe to keep.
  * Names and meanings follow the wire contract; sizes and offsets are numbers of bytes, times are nanoseconds.
  */
+
 import type { ErrorReason } from "./errors.ts";
+import type { Extent } from "./extent.ts";
 
 export type PowerState = "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING" | "FAILED";
 export type SleepState = "S2IDLE" | "S3" | "S4";
@@ -72,11 +74,6 @@ export type BackingState = "UNPOPULATED" | "RESIDENT" | "SWAPPED" | "PURGED" | "
 
 /** What a client said of an object's content: kept, or free to be thrown away when room is needed. */
 export type Advice = "WILL_NEED" | "DONT_NEED";
-
-export interface Extent {
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
-}
 
 export interface ObjectResource {
   /** Decimal number for clients' objects, `k1`, `k2`… for the device's own. */

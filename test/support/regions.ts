@@ -4,11 +4,12 @@
  */
 
 import { type Clock, sleep } from "../../src/device/clock.ts";
+import type { Extent } from "../../src/device/extent.ts";
 import { NO_FAILPOINTS } from "../../src/device/failpoints.ts";
 import { MemoryBank } from "../../src/device/hardware/bank.ts";
 import { ControlMemory } from "../../src/device/hardware/control.ts";
 import { MicrocodeSet } from "../../src/device/hardware/microcode-set.ts";
-import { type ClearRange, type Copier, CopyList } from "../../src/device/memory/copier.ts";
+import { type Copier, CopyList } from "../../src/device/memory/copier.ts";
 import { CpuCopier } from "../../src/device/memory/cpu-copier.ts";
 import { Memory } from "../../src/device/memory/memory.ts";
 import { NONE, ObjectTable } from "../../src/device/memory/object-table.ts";
@@ -111,7 +112,7 @@ export class UnsteadyCopier implements Copier {
     throw new DeviceError("ENGINE_HUNG", "The engine hung in the middle of a copy.");
   }
 
-  async clear(bank: number, ranges: readonly ClearRange[]): Promise<void> {
+  async clear(bank: number, ranges: readonly Extent[]): Promise<void> {
     this.jobs++;
     await this.#gate;
     if (this.failures === 0) return this.#inner.clear(bank, ranges);

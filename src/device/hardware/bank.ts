@@ -4,7 +4,9 @@
  * Banks are committed lazily by the operating system and never given back: fresh memory is six times slower than
  * warm. Which frames were handed out since the last power loss is kept, because those are what the next one destroys.
  */
+
 import assert from "node:assert/strict";
+import type { Extent } from "../extent.ts";
 import { BANK_BYTES_MAX, KIB, PAGE_BYTES } from "../limits.ts";
 
 /** WebAssembly memories grow in pages of this size; a bank is a whole number of them. */
@@ -12,12 +14,6 @@ export const WASM_PAGE_BYTES = 64 * KIB;
 
 /** Granularity in which a bank remembers that it was used. */
 const FRAME_BYTES = 64 * KIB;
-
-/** A run of bytes in a bank. */
-export interface BankRange {
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
-}
 
 export class MemoryBank {
   /** Position in the device's list of banks: what commands and page tables call it. 0 is system memory. */
@@ -105,7 +101,7 @@ export class MemoryBank {
   }
 
   /** The ranges that are touched, merged, none longer than `lengthBytesMax`. */
-  *touchedRanges(lengthBytesMax: number): Generator<BankRange> {
+  *touchedRanges(lengthBytesMax: number): Generator<Extent> {
     const framesMax = Math.max(1, Math.floor(lengthBytesMax / FRAME_BYTES));
     let frame = 0;
     while (frame < this.#touched.length) {

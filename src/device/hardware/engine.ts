@@ -4,6 +4,7 @@
  * One interface, two forms: in-process (deterministic, under a Clock) and threaded (one worker). Both run the same
  * EngineCore over the same control memory, so that submission cannot tell them apart.
  */
+import type { Listeners } from "../listeners.ts";
 import type { Submission } from "./control.ts";
 
 /** Why an engine stopped executing. The number in the FAULT register is the position in this list; 0 is none. */
@@ -64,8 +65,8 @@ export interface Engine {
 
   position(): EnginePosition;
 
-  /** Called after completions, acknowledgements and faults, never from inside another call of this interface. */
-  onEvent: () => void;
+  /** Told after completions, acknowledgements and faults, never from inside another call of this interface. */
+  readonly events: Listeners;
 
   /** Ends the engine for good and frees its thread. */
   close(): Promise<void>;

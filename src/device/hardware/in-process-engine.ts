@@ -3,6 +3,7 @@
  * each step; what the step finished becomes visible when the time that it costs has passed.
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
+import { Listeners } from "../listeners.ts";
 import { type ControlMemory, HALT, PREEMPT, RUN, type Submission } from "./control.ts";
 import type { Engine, EnginePosition, Fault } from "./engine.ts";
 import { EngineCore, type Request } from "./engine-core.ts";
@@ -21,7 +22,7 @@ export interface InProcessEngineOptions {
 export class InProcessEngine implements Engine {
   readonly name: string;
   readonly index: number;
-  onEvent: () => void = () => {};
+  readonly events = new Listeners();
   readonly #core: EngineCore;
   readonly #port: EnginePort;
   readonly #clock: Clock;
@@ -131,6 +132,6 @@ export class InProcessEngine implements Engine {
 
   #tell(): void {
     this.#port.settle();
-    this.onEvent();
+    this.events.tell();
   }
 }

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import { ENGINE_ACK_TIMEOUT_MS, ENGINE_START_TIMEOUT_MS } from "../limits.ts";
+import { Listeners } from "../listeners.ts";
 import { type ControlMemory, EVENT, HALT, PREEMPT, RUN, type Submission } from "./control.ts";
 import type { Engine, EnginePosition, Fault } from "./engine.ts";
 import { EnginePort } from "./engine-port.ts";
@@ -26,7 +27,7 @@ export interface ThreadedEngineOptions {
 export class ThreadedEngine implements Engine {
   readonly name: string;
   readonly index: number;
-  onEvent: () => void = () => {};
+  readonly events = new Listeners();
   readonly #options: ThreadedEngineOptions;
   readonly #port: EnginePort;
   readonly #words: Int32Array;
@@ -131,7 +132,7 @@ export class ThreadedEngine implements Engine {
     this.#worker = undefined;
     this.#port.setFault("THREAD_DIED");
     this.#port.abandon();
-    this.onEvent();
+    this.events.tell();
   }
 
   /** Resolves when there is no thread any more. */
@@ -172,6 +173,6 @@ export class ThreadedEngine implements Engine {
 
   #deliver(): void {
     this.#port.settle();
-    this.onEvent();
+    this.events.tell();
   }
 }

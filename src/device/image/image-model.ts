@@ -2,7 +2,8 @@
  * What a hibernation image says of a device beside bytes: plain data, made from memory and contexts by capture.ts,
  * written and read by writer.ts and reader.ts, and made into memory and contexts again by adopt.ts.
  */
-import type { ContextPriority, Extent } from "../resource.ts";
+import type { Extent } from "../extent.ts";
+import type { ContextPriority } from "../resource.ts";
 
 /** The device as it was: what it is made of, and where its counters stood. */
 export interface ImageDevice {

@@ -1,6 +1,7 @@
 /** Records of objects, extents, frames and contexts <-> bytes. What is decoded here was found sound by check.ts. */
 import assert from "node:assert/strict";
-import type { ContextPriority, Extent } from "../resource.ts";
+import type { Extent } from "../extent.ts";
+import type { ContextPriority } from "../resource.ts";
 import {
   BIT_BANNED,
   BIT_CHECKSUM,

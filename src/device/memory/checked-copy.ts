@@ -4,9 +4,10 @@
  */
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
+import type { Extent } from "../extent.ts";
 import { formatBytes } from "../format.ts";
 import { commitAhead, isUncommitted } from "./commit-ahead.ts";
-import type { ClearRange, Copier, CopyList } from "./copier.ts";
+import type { Copier, CopyList } from "./copier.ts";
 import { CPU_TRACK } from "./copy-watch.ts";
 import { damageCopy } from "./damage-copy.ts";
 import type { Memory } from "./memory.ts";
@@ -32,7 +33,7 @@ export async function copyByCpu(memory: Memory, list: CopyList): Promise<CopyPat
   return memory.cpuCopier.path;
 }
 
-async function clearByCpu(memory: Memory, bank: number, ranges: readonly ClearRange[]): Promise<CopyPath> {
+async function clearByCpu(memory: Memory, bank: number, ranges: readonly Extent[]): Promise<CopyPath> {
   for (const range of ranges) requireVisible(memory, bank, range.offsetBytes + range.lengthBytes);
   await memory.cpuCopier.clear(bank, ranges);
   return memory.cpuCopier.path;
@@ -50,7 +51,7 @@ function requireVisible(memory: Memory, bank: number, endBytes: number): void {
 }
 
 /** Zeroes the ranges of one bank, likewise. */
-export function clearChecked(memory: Memory, bank: number, ranges: readonly ClearRange[]): Promise<CopyPath> {
+export function clearChecked(memory: Memory, bank: number, ranges: readonly Extent[]): Promise<CopyPath> {
   const bytes = ranges.reduce((sum, range) => sum + range.lengthBytes, 0);
   return byBlitterElse(memory, {
     bytes,

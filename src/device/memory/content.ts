@@ -2,9 +2,11 @@
  * CPU access to content: reads, writes and checksums of an object's bytes wherever they are. The first access gives
  * an object its place; later ones leave it where it is.
  */
+
 import assert from "node:assert/strict";
 import type { ReadObject } from "../command.ts";
 import { DeviceError } from "../errors.ts";
+import type { Extent } from "../extent.ts";
 import { crc32cOf } from "../hardware/crc32c.ts";
 import { CONTENT_CHUNK_BYTES_MAX, CPU_SLICE_BYTES } from "../limits.ts";
 import { WorkSlices } from "../work-slices.ts";
@@ -194,7 +196,7 @@ function viewsOf(
 }
 
 /** The object's bytes in slices short enough for the event loop. */
-function* piecesOf(memory: Memory, slot: number): Generator<{ offsetBytes: number; lengthBytes: number }> {
+function* piecesOf(memory: Memory, slot: number): Generator<Extent> {
   const region = memory.region(memory.table.region[slot]);
   let left = memory.table.sizeBytes[slot];
   for (const extent of region.extents(memory.table.resource[slot])) {

@@ -4,7 +4,9 @@
  * Memory declares the interface and submission supplies the blitter; the CPU copier is always there. The copies of one
  * list are independent of each other: no byte is written twice, none is read and written.
  */
+
 import type { CopyPath } from "../events.ts";
+import type { Extent } from "../extent.ts";
 import { PAGE_BYTES } from "../limits.ts";
 import type { Region } from "./region.ts";
 
@@ -13,12 +15,7 @@ export interface Copier {
   /** Resolves when every byte has arrived. Rejects when one has not; nothing more is written then. */
   copy(list: CopyList): Promise<void>;
   /** Zeroes ranges of one bank. Same promises as copy. */
-  clear(bank: number, ranges: readonly ClearRange[]): Promise<void>;
-}
-
-export interface ClearRange {
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
+  clear(bank: number, ranges: readonly Extent[]): Promise<void>;
 }
 
 /** Most lists are of one object. V8 keeps arrays of 64 bytes on its heap, where they cost a tenth of what larger ones do. */

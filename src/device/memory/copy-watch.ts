@@ -3,6 +3,7 @@
  * after the other: one that had to wait for another begins when that has ended.
  */
 import type { Clock } from "../clock.ts";
+import { Listeners } from "../listeners.ts";
 
 /** A list of copies that has been carried out, or the share of it that one engine had. */
 export interface CopyRecord {
@@ -20,8 +21,8 @@ export interface CopyRecord {
 export const CPU_TRACK = "cpu";
 
 export class CopyWatch {
-  /** Who is told; undefined is nobody. It must not throw. */
-  listener: ((copy: CopyRecord) => void) | undefined;
+  /** Told of each copy that has ended. */
+  readonly ended = new Listeners<[copy: CopyRecord]>();
   readonly #clock: Clock;
   readonly #endsNs = new Map<string, bigint>();
 
@@ -35,13 +36,13 @@ export class CopyWatch {
     list: { readonly totalBytes: number; readonly count: number },
     copy: () => Promise<void>,
   ): Promise<void> {
-    if (this.listener === undefined) return copy();
+    if (this.ended.empty) return copy();
     const submittedNs = this.#clock.monotonicNs();
     await copy();
     const endNs = this.#clock.monotonicNs();
     const previousNs = this.#endsNs.get(track) ?? 0n;
     const startNs = previousNs > submittedNs ? previousNs : submittedNs;
     this.#endsNs.set(track, endNs);
-    this.listener?.({ track, startNs, endNs, bytes: list.totalBytes, pieces: list.count });
+    this.ended.tell({ track, startNs, endNs, bytes: list.totalBytes, pieces: list.count });
   }
 }

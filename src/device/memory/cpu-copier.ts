@@ -3,11 +3,12 @@
  * long. It needs nothing of the device but its banks, which is why it works when the GT does not.
  */
 import { type Clock, sleep } from "../clock.ts";
+import type { Extent } from "../extent.ts";
 import { type ControlMemory, CPU_BLOCK, DESCRIPTORS_MAX } from "../hardware/control.ts";
 import type { MicrocodeSet } from "../hardware/microcode-set.ts";
 import type { Rates } from "../hardware/rates.ts";
 import { CPU_SLICE_BYTES } from "../limits.ts";
-import type { ClearRange, Copier, CopyList } from "./copier.ts";
+import type { Copier, CopyList } from "./copier.ts";
 
 /** The bank of system memory; all others are local. */
 const SYSTEM_BANK = 0;
@@ -76,7 +77,7 @@ export class CpuCopier implements Copier {
     }
   }
 
-  async clear(bank: number, ranges: readonly ClearRange[]): Promise<void> {
+  async clear(bank: number, ranges: readonly Extent[]): Promise<void> {
     const microcode = this.#options.microcodes.within(bank);
     let sinceYield = 0;
     for (const range of ranges) {

@@ -4,13 +4,14 @@
  */
 
 import { RESIDENT, UNPOPULATED } from "../backing-state.ts";
+import type { Extent } from "../extent.ts";
 import { MOVE_BATCH_BYTES, MOVE_BATCH_OBJECTS } from "../limits.ts";
 import { clearChecked, copyChecked } from "./checked-copy.ts";
 import { CopyList } from "./copier.ts";
 import { collectVictims, evictVictims } from "./evict.ts";
 import type { Memory } from "./memory.ts";
 import { pipelined } from "./pipeline.ts";
-import { addDirtyRanges, type DirtyRange } from "./placement.ts";
+import { addDirtyRanges } from "./placement.ts";
 import { alikeFrom, placeTogether } from "./places.ts";
 import type { Region } from "./region.ts";
 import { bindResource, moveResource, needsClearing, spaceRequestOf } from "./residency.ts";
@@ -89,7 +90,7 @@ async function fill(
   handles: readonly number[],
 ): Promise<void> {
   const { table } = memory;
-  const dirty: DirtyRange[] = [];
+  const dirty: Extent[] = [];
   const list = new CopyList(slots.length);
   for (let at = 0; at < slots.length; at++) {
     const slot = slots[at];

@@ -2,10 +2,12 @@
  * Finding room for an object: its first region without evicting, then with, then the others (drm ttm_bo_validate as
  * i915_ttm_get_pages calls it). The caller holds the object's lock.
  */
+
 import assert from "node:assert/strict";
 import { SWAPPED, UNKNOWN } from "../backing-state.ts";
 import { sleep } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
+import type { Extent } from "../extent.ts";
 import { formatBytes } from "../format.ts";
 import { OBJECT_WAIT_TIMEOUT_MS } from "../limits.ts";
 import { clearChecked, copyChecked } from "./checked-copy.ts";
@@ -235,25 +237,24 @@ async function swapInBeyondWindow(
 
 /** Zeroes what is not known to be zero. */
 async function clear(memory: Memory, region: Region, handle: number): Promise<void> {
-  const dirty: DirtyRange[] = [];
+  const dirty: Extent[] = [];
   addDirtyRanges(dirty, region, handle);
   if (dirty.length > 0) await clearChecked(memory, region.bank.index, dirty);
 }
 
-/** Memory that must be zeroed. */
-export interface DirtyRange {
-  readonly offsetBytes: number;
-  lengthBytes: number;
-}
-
 /** Adds what of a resource is not known to be zero; what lies behind the last range becomes a part of it. */
-export function addDirtyRanges(dirty: DirtyRange[], region: Region, handle: number): void {
+export function addDirtyRanges(dirty: Extent[], region: Region, handle: number): void {
   region.forEachBlock(handle, (offsetBytes, lengthBytes, cleared) => {
     if (cleared) return;
     const last = dirty.at(-1);
-    if (last !== undefined && last.offsetBytes + last.lengthBytes === offsetBytes)
-      last.lengthBytes += lengthBytes;
-    else dirty.push({ offsetBytes, lengthBytes });
+    if (last === undefined || last.offsetBytes + last.lengthBytes !== offsetBytes) {
+      dirty.push({ offsetBytes, lengthBytes });
+    } else {
+      dirty[dirty.length - 1] = {
+        offsetBytes: last.offsetBytes,
+        lengthBytes: last.lengthBytes + lengthBytes,
+      };
+    }
   });
 }
 

@@ -5,9 +5,10 @@
  * Where the CPU sees only the first part of a bank (small BAR), how much of that window is taken is accounted apart.
  */
 import assert from "node:assert/strict";
+import type { Extent } from "../extent.ts";
 import type { MemoryBank } from "../hardware/bank.ts";
 import { WALK_SLICE_OBJECTS } from "../limits.ts";
-import type { Extent, RegionKind, RegionResource } from "../resource.ts";
+import type { RegionKind, RegionResource } from "../resource.ts";
 import { BuddyAllocator, NO_BLOCKS } from "./buddy/buddy.ts";
 import type { BuddyRequest } from "./buddy/buddy-request.ts";
 import { RegionLists } from "./lists.ts";

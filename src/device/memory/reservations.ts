@@ -5,6 +5,7 @@
  */
 import { type Clock, settledWithin } from "../clock.ts";
 import type { Fence } from "../fence.ts";
+import { Listeners } from "../listeners.ts";
 
 export type Usage = "keep" | "read" | "write";
 
@@ -17,8 +18,8 @@ interface Reservation {
 export class Reservations {
   readonly #bySlot = new Map<number, Reservation>();
   readonly #clock: Clock;
-  /** Called when the last fence of an object has settled. */
-  onIdle: (slot: number) => void = () => {};
+  /** Told of the slot when the last fence of its object has settled. */
+  readonly idle = new Listeners<[slot: number]>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -52,7 +53,7 @@ export class Reservations {
       if (keepers.size > 0 || readers.size > 0 || writers.size > 0 || this.#bySlot.get(slot) !== reservation)
         return;
       this.#bySlot.delete(slot);
-      this.onIdle(slot);
+      this.idle.tell(slot);
     });
   }
 

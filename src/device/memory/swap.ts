@@ -5,8 +5,8 @@
  */
 import { type Clock, settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
+import type { Extent } from "../extent.ts";
 import { SWAP_IO_TIMEOUT_MS } from "../limits.ts";
-import type { Extent } from "../resource.ts";
 import { BuddyAllocator, NO_BLOCKS } from "./buddy/buddy.ts";
 
 /** Bytes outside of memory, by offset. The server gives a file; errors are whatever the store throws. */

@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { Hold } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { HELD_COMMANDS_MAX, HOLD_TIMEOUT_MS } from "../limits.ts";
+import { Listeners } from "../listeners.ts";
 
 interface Held {
   admit(): void;
@@ -18,10 +19,10 @@ export class CommandGate {
   #closedBecause: (() => DeviceError) | undefined;
   #wake: (() => void) | undefined;
   #inside = 0;
-  /** Called when the last command has left, and when the gate opens with none inside. */
-  onIdle: () => void = () => {};
+  /** Told when the last command has left, and when the gate opens with none inside. */
+  readonly idle = new Listeners();
   #held = new Set<Held>();
-  #drained: (() => void)[] = [];
+  readonly #drained = new Listeners();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -51,10 +52,8 @@ export class CommandGate {
   leave(): void {
     this.#inside--;
     if (this.#inside > 0) return;
-    const listeners = this.#drained;
-    this.#drained = [];
-    for (const listener of listeners) listener();
-    this.onIdle();
+    this.#drained.tell();
+    this.idle.tell();
   }
 
   /**
@@ -74,7 +73,7 @@ export class CommandGate {
   /** Resolves when no command is inside. */
   drained(): Promise<void> {
     if (this.#inside === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#drained.push(resolve));
+    return new Promise((resolve) => this.#drained.once(resolve));
   }
 
   /** Opens the gate and lets in what was held, in the order it came. */
@@ -84,7 +83,7 @@ export class CommandGate {
     const held = this.#held;
     this.#held = new Set();
     for (const each of held) each.admit();
-    if (this.#inside === 0) this.onIdle();
+    if (this.#inside === 0) this.idle.tell();
   }
 
   #wait(signal: AbortSignal | undefined): Promise<void> {

@@ -1,6 +1,8 @@
 /** What power works with: the parts of a device that its sequences call, and how far each of them has come. */
+import type { DeviceEvent } from "../events.ts";
 import type { PowerRail } from "../hardware/rail.ts";
 import type { Rates } from "../hardware/rates.ts";
+import type { Listeners } from "../listeners.ts";
 import type { SleepState } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
 import type { PreallocatedBackups } from "./backup.ts";
@@ -10,19 +12,14 @@ import type { PowerPolicy } from "./policy.ts";
 import type { TakenChecksums } from "./verify.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 
-/** Steps that a test leaves out to prove that they matter (reference invariant 2). Nothing else sets them. */
-export interface FaultKnobs {
-  readonly skipRestoreEarly?: boolean;
-  readonly skipRestoreLate?: boolean;
-}
-
 export interface Parts extends WorkingMemory {
   readonly gt: Gt;
   readonly rail: PowerRail;
   readonly gate: CommandGate;
   readonly hibernation: Hibernation;
+  /** What the device tells as it happens: for traces. */
+  readonly events: Listeners<[event: DeviceEvent]>;
   readonly policy: PowerPolicy;
-  readonly faultKnobs: FaultKnobs;
   /** What copying costs by the device's model. */
   readonly rates: Rates;
 }

@@ -1,7 +1,7 @@
 /** The sequence of resume, phase by phase, and the way back to a new device. */
 import { toDeviceError } from "../errors.ts";
 import type { Parts, ResumeProgress } from "./parts.ts";
-import { recoverRegions, requireNoBackups, restoreRegions } from "./restore.ts";
+import { type RestoreStep, requireNoBackups, restoreRegions } from "./restore.ts";
 import { allowSwap, timed } from "./suspend-sequence.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 import { type Checksums, findChanged, giveUp } from "./verify.ts";
@@ -23,8 +23,12 @@ export async function runResume(
   source: ResumeSource,
   progress: ResumeProgress,
 ): Promise<void> {
-  const { memory, services, gt, hibernation, faultKnobs } = parts;
+  const { memory, services, gt, hibernation } = parts;
   const { failpoints, clock } = services;
+  const restore = (step: RestoreStep, counts: PhaseCounts): Promise<void> =>
+    timed(clock, counts, () =>
+      restoreRegions(parts, { step, tally: counts.restored, check: () => transition.check() }),
+    );
   // Whether the GT was wedged before says nothing: that is what a resume mends.
   let firmwareRuns = true;
   if (hibernation.hasToLoad) {
@@ -37,16 +41,7 @@ export async function runResume(
     progress.powerOn = true;
   });
   if (!source.kept) {
-    await transition.phase("restore_early", async (counts) => {
-      if (faultKnobs.skipRestoreEarly === true) return;
-      await timed(clock, counts, () =>
-        restoreRegions(parts, {
-          step: "early",
-          tally: counts.restored,
-          check: () => transition.check(),
-        }),
-      );
-    });
+    await transition.phase("restore_early", (counts) => restore("early", counts));
     await transition.phase("firmware_start", async () => {
       const defect = failpoints.fires("firmware.load") ? "failpoint firmware.load says so" : undefined;
       firmwareRuns = await orByCpu(parts, () => gt.startFirmware(defect));
@@ -61,7 +56,7 @@ export async function runResume(
     });
   });
   if (!source.kept) {
-    await transition.phase("restore_late", (counts) => restoreLate(parts, transition, counts));
+    await transition.phase("restore_late", (counts) => restore("late", counts));
     const checksums = source.checksums();
     if (checksums !== undefined) {
       await transition.phase("verify", async () => {
@@ -77,15 +72,6 @@ export async function runResume(
     await hibernation.consume();
     allowSwap(memory);
   });
-}
-
-async function restoreLate(parts: Parts, transition: Transition, counts: PhaseCounts): Promise<void> {
-  const { services, faultKnobs } = parts;
-  if (faultKnobs.skipRestoreLate === true) await recoverRegions(parts);
-  else
-    await timed(services.clock, counts, () =>
-      restoreRegions(parts, { step: "late", tally: counts.restored, check: () => transition.check() }),
-    );
 }
 
 /**

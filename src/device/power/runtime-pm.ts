@@ -69,7 +69,7 @@ export class RuntimePm {
       d3coldThresholdBytes: Math.min(D3COLD_THRESHOLD_DEFAULT_BYTES, total),
     };
     checkSettings(this.#settings, total);
-    options.gate.onIdle = () => this.noteIdle();
+    options.gate.idle.on(() => this.noteIdle());
   }
 
   get status(): RuntimePmResource["status"] {

@@ -3,11 +3,11 @@
  * collected here; trace-json.ts makes a file of it.
  */
 import type { Clock } from "../clock.ts";
+import type { DeviceEvent } from "../events.ts";
 import { TRACE_EVENTS_MAX } from "../limits.ts";
-import type { CopyRecord } from "../memory/copy-watch.ts";
-import type { Memory } from "../memory/memory.ts";
+import type { Listeners } from "../listeners.ts";
+import type { CopyRecord, CopyWatch } from "../memory/copy-watch.ts";
 import type { PhaseName, PhaseRecord } from "../resource.ts";
-import type { Gt } from "../submission/gt.ts";
 
 export interface TracePhase {
   readonly name: PhaseName;
@@ -51,14 +51,15 @@ export class Trace {
     return this.#dropped;
   }
 
-  /** Listens to copies and to the GT until `detach`. */
-  attach(memory: Memory, gt: Gt): void {
-    const { copies } = memory;
-    copies.listener = (copy) => this.#keep(this.#copies, copy);
-    gt.onWedged = (why) => this.happened("wedged", { why });
+  /** Listens to copies and to the device's events until `detach`. */
+  attach(copies: CopyWatch, events: Listeners<[event: DeviceEvent]>): void {
+    const forgetCopies = copies.ended.on((copy) => this.#keep(this.#copies, copy));
+    const forgetEvents = events.on((event) => {
+      if (event.type === "wedged" && event.wedged) this.happened("wedged", { why: event.why });
+    });
     this.#detach = () => {
-      copies.listener = undefined;
-      gt.onWedged = () => {};
+      forgetCopies();
+      forgetEvents();
     };
   }
 

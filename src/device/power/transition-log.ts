@@ -1,16 +1,18 @@
 /** The transitions of a device: the one that runs, the one that led to the present state, and those that are kept. */
 import type { ListTransitions } from "../command.ts";
 import { DeviceError } from "../errors.ts";
+import type { DeviceEvent } from "../events.ts";
 import { PAGE_SIZE_MAX, TRACES_KEPT_MAX, TRANSITIONS_KEPT_MAX } from "../limits.ts";
+import type { Listeners } from "../listeners.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { DState, SleepState, TransitionKind, TransitionResource } from "../resource.ts";
 import type { DeviceServices } from "../services.ts";
-import type { Gt } from "../submission/gt.ts";
 import { Transition } from "./transition.ts";
 
 export interface TransitionLogOptions {
   readonly memory: Memory;
-  readonly gt: Gt;
+  /** What the device tells as it happens, for traces. */
+  readonly events: Listeners<[event: DeviceEvent]>;
   readonly services: DeviceServices;
 }
 
@@ -65,13 +67,13 @@ export class TransitionLog {
 
   /** Begins a transition. Legal when none is running. */
   begin(start: TransitionStart): Transition {
-    const { memory, gt, services } = this.#options;
+    const { memory, events, services } = this.#options;
     const { clock, emit } = services;
     const transition = new Transition({ ...start, id: String(this.nextId++), clock, emit });
     this.#transitions.push(transition);
     if (this.#transitions.length > TRANSITIONS_KEPT_MAX) this.#transitions.shift();
     this.#transitions.at(-1 - TRACES_KEPT_MAX)?.trace.forgetCopies();
-    transition.trace.attach(memory, gt);
+    transition.trace.attach(memory.copies, events);
     this.#running = transition;
     emit({ type: "transitionStarted", transition: transition.describe() });
     return transition;

@@ -6,6 +6,7 @@ import { type Clock, elapsedMs } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath, EventSink } from "../events.ts";
 import { TRANSITION_TIMEOUT_MS } from "../limits.ts";
+import { Listeners } from "../listeners.ts";
 import { emptyTally, type Tally } from "../memory/tally.ts";
 import type {
   DState,
@@ -72,8 +73,8 @@ export class Transition {
   #error: DeviceError | undefined;
   #canFail = true;
   #cancelRequested = false;
-  #cancelListeners: (() => void)[] = [];
-  #endListeners: (() => void)[] = [];
+  readonly #cancelled = new Listeners();
+  readonly #ended = new Listeners();
 
   constructor(options: TransitionOptions) {
     this.id = options.id;
@@ -136,9 +137,7 @@ export class Transition {
   requestCancel(): void {
     if (!this.#cancelRequested) this.trace.happened("cancel requested");
     this.#cancelRequested = true;
-    const listeners = this.#cancelListeners;
-    this.#cancelListeners = [];
-    for (const listener of listeners) listener();
+    this.#cancelled.tell();
   }
 
   /**
@@ -169,7 +168,7 @@ export class Transition {
   /** Calls `listener` when a cancel is asked for, at once if one was: what ends a wait early. */
   onCancel(listener: () => void): void {
     if (this.#cancelRequested) listener();
-    else this.#cancelListeners.push(listener);
+    else this.#cancelled.once(listener);
   }
 
   end(state: Exclude<TransitionState, "RUNNING">, error?: DeviceError): void {
@@ -184,9 +183,7 @@ export class Transition {
     this.cancellable = false;
     this.#state = state;
     this.#emit({ type: "transitionEnded", transition: this.describe() });
-    const listeners = this.#endListeners;
-    this.#endListeners = [];
-    for (const listener of listeners) listener();
+    this.#ended.tell();
   }
 
   /** Resolves when the transition has ended, or after `waitMs`, whichever is first. */
@@ -194,7 +191,7 @@ export class Transition {
     if (this.#state !== "RUNNING" || waitMs === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = waitMs === undefined ? undefined : this.#clock.startTimer(waitMs, resolve);
-      this.#endListeners.push(() => {
+      this.#ended.once(() => {
         timer?.cancel();
         resolve();
       });

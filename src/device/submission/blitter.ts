@@ -2,10 +2,12 @@
  * The blitter: memory's Copier made of the migrate contexts of all copy engines. A large list is shared out among them;
  * a small one goes to the context with the least to do.
  */
+
+import type { Extent } from "../extent.ts";
 import type { DeviceFailpoints } from "../failpoints.ts";
 import { COMMAND_LENGTH_MAX, type RingWriter } from "../hardware/ring.ts";
 import { BLIT_CHUNK_BYTES } from "../limits.ts";
-import type { ClearRange, Copier, CopyList } from "../memory/copier.ts";
+import type { Copier, CopyList } from "../memory/copier.ts";
 import type { CopyWatch } from "../memory/copy-watch.ts";
 import { HangingWork } from "./hanging-work.ts";
 import type { RingContext, RingWork } from "./ring-context.ts";
@@ -45,7 +47,7 @@ export class Blitter implements Copier {
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
-  clear(bank: number, ranges: readonly ClearRange[]): Promise<void> {
+  clear(bank: number, ranges: readonly Extent[]): Promise<void> {
     return ranges.length === 0
       ? Promise.resolve()
       : this.#submit(this.#idlest(), new ClearWork(bank, ranges));
@@ -123,11 +125,11 @@ class CopyWork implements RingWork {
 class ClearWork implements RingWork {
   readonly bytes: number;
   readonly #bank: number;
-  readonly #ranges: readonly ClearRange[];
+  readonly #ranges: readonly Extent[];
   #index = 0;
   #doneBytes = 0;
 
-  constructor(bank: number, ranges: readonly ClearRange[]) {
+  constructor(bank: number, ranges: readonly Extent[]) {
     this.#bank = bank;
     this.#ranges = ranges;
     this.bytes = ranges.reduce((sum, range) => sum + range.lengthBytes, 0);

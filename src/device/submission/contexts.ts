@@ -67,9 +67,9 @@ export class Contexts {
       flags: 0,
       pageTable,
     });
-    ring.onProgress = () => {
+    ring.progress.on(() => {
       if (!ring.idle) unit.heartbeat.wake();
-    };
+    });
     const context = new ClientContext({
       id: String(number),
       engine: unit.engine.name,

@@ -83,7 +83,7 @@ export class EngineUnit {
       ringBytes: MIGRATE_RING_BYTES,
       flags: CONTEXT_TRANSLATED,
     });
-    this.migrate.onProgress = () => this.#watchCopies();
+    this.migrate.progress.on(() => this.#watchCopies());
   }
 
   /** The contexts of the device's own on this engine. */

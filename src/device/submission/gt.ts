@@ -35,8 +35,6 @@ export class Gt {
   wedged = false;
   /** Whether the engines take work. */
   powered = false;
-  /** Told why the GT was wedged, when it is. */
-  onWedged: (why: string) => void = () => {};
   readonly #options: GtOptions;
   readonly #memory: Memory;
   readonly #kernelObjects: KernelObjects;
@@ -99,7 +97,7 @@ export class Gt {
       refusal: () => (this.wedged ? deviceWedged() : undefined),
       onRetired: (request) => this.#count(request),
     });
-    for (const unit of this.units) unit.engine.onEvent = () => this.#onEvent(unit);
+    for (const unit of this.units) unit.engine.events.on(() => this.#onEvent(unit));
   }
 
   /**
@@ -325,7 +323,6 @@ export class Gt {
     this.powered = false;
     this.withdrawBlitter();
     this.#options.services.emit({ type: "wedged", wedged: true, why });
-    this.onWedged(why);
     await this.#stopAll();
     this.#failAll(engineHung(why));
     this.scheduler.failWaiting(this.contexts.all(), deviceWedged());

@@ -11,6 +11,7 @@ import type { EngineQueue } from "../hardware/engine-queue.ts";
 import type { Microcode } from "../hardware/microcode.ts";
 import type { Microcontroller } from "../hardware/microcontroller.ts";
 import { COMMAND_BYTES, RingWriter } from "../hardware/ring.ts";
+import { Listeners } from "../listeners.ts";
 
 /** Emits commands into a ring until it is done or has emitted `commandsMax`. Answers how many it emitted. */
 export interface RingWork {
@@ -62,8 +63,8 @@ export class RingContext {
   readonly queue: EngineQueue;
   /** Bytes of work accepted and not finished. */
   pendingBytes = 0;
-  /** Called after each change of what is in flight. */
-  onProgress: () => void = () => {};
+  /** Told after each change of what is in flight. */
+  readonly progress = new Listeners();
   readonly #options: RingContextOptions;
   #place: ContextPlace | undefined;
   #ring: RingWriter | undefined;
@@ -71,7 +72,7 @@ export class RingContext {
   #jobs: Job[] = [];
   #commandsInRing = 0;
   #seqno = 0;
-  #idleListeners: (() => void)[] = [];
+  readonly #becameIdle = new Listeners();
 
   constructor(options: RingContextOptions) {
     this.contextId = options.contextId;
@@ -164,7 +165,7 @@ export class RingContext {
   /** Calls `listener` once nothing is in flight. */
   whenIdle(listener: () => void): void {
     if (this.idle) listener();
-    else this.#idleListeners.push(listener);
+    else this.#becameIdle.once(listener);
   }
 
   /** Moves waiting work into the ring as far as there is room. */
@@ -186,7 +187,7 @@ export class RingContext {
       this.#jobs.push(job);
       this.#schedule(job);
     }
-    this.onProgress();
+    this.progress.tell();
   }
 
   #schedule(job: Job): void {
@@ -221,11 +222,8 @@ export class RingContext {
   }
 
   #settle(): void {
-    this.onProgress();
-    if (!this.idle) return;
-    const listeners = this.#idleListeners;
-    this.#idleListeners = [];
-    for (const listener of listeners) listener();
+    this.progress.tell();
+    if (this.idle) this.#becameIdle.tell();
   }
 
   #takePlace(place: ContextPlace): void {

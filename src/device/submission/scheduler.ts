@@ -6,6 +6,7 @@ import type { SubmitWork } from "../command.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { Fence } from "../fence.ts";
 import { REQUESTS_QUEUED_MAX, WAIT_FENCES_MAX } from "../limits.ts";
+import { Listeners } from "../listeners.ts";
 import { requireUsable } from "../memory/lifecycle.ts";
 import type { Memory } from "../memory/memory.ts";
 import { bringForUse } from "../memory/placement.ts";
@@ -30,8 +31,8 @@ export class Scheduler {
   readonly #unfinished = new Set<Request>();
   /** Contexts whose requests are being put in place. */
   #feeding = 0;
-  #idleListeners: (() => void)[] = [];
-  #retireListeners: (() => void)[] = [];
+  readonly #becameIdle = new Listeners();
+  readonly #oneRetired = new Listeners();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -45,12 +46,12 @@ export class Scheduler {
 
   whenIdle(listener: () => void): void {
     if (this.idle) listener();
-    else this.#idleListeners.push(listener);
+    else this.#becameIdle.once(listener);
   }
 
   /** Calls `listener` when the next request has ended. */
   onNextRetired(listener: () => void): void {
-    this.#retireListeners.push(listener);
+    this.#oneRetired.once(listener);
   }
 
   /** Accepts a request or refuses it whole. From then on its fence stands for it. */
@@ -175,17 +176,12 @@ export class Scheduler {
   #retired(request: Request): void {
     this.#unfinished.delete(request);
     this.#options.onRetired(request);
-    const listeners = this.#retireListeners;
-    this.#retireListeners = [];
-    for (const listener of listeners) listener();
+    this.#oneRetired.tell();
     this.#tellIdle();
   }
 
   #tellIdle(): void {
-    if (!this.idle) return;
-    const listeners = this.#idleListeners;
-    this.#idleListeners = [];
-    for (const listener of listeners) listener();
+    if (this.idle) this.#becameIdle.tell();
   }
 }
 

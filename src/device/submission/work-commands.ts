@@ -2,7 +2,9 @@
  * The commands of a request: checked as a whole before anything happens, and turned into ring commands when the
  * objects are where they will stay while it runs.
  */
+
 import { DeviceError } from "../errors.ts";
+import type { Extent } from "../extent.ts";
 import { COMMAND_LENGTH_MAX, OP_ADD, OP_XOR, type RingWriter } from "../hardware/ring.ts";
 import { SPIN_MAX_MS, WORK_COMMANDS_MAX } from "../limits.ts";
 import { requireUsable } from "../memory/lifecycle.ts";
@@ -242,10 +244,8 @@ function* ringCommands(places: Places, command: WorkCommand): Generator<(ring: R
   }
 }
 
-interface BankRun {
+interface BankRun extends Extent {
   readonly bank: number;
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
 }
 
 /** The blocks of an object, in the order of its bytes: where each lies in the bank, and where in the object it ends. */

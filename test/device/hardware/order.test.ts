@@ -2,7 +2,9 @@
  * Why the order of suspend and resume matters: the hardware reads its own state from LMEM. Each test damages what a
  * skipped or misplaced step would leave damaged, and sees the hardware fail as hardware does.
  */
+
 import { expect, test } from "vitest";
+import { hideEarlyBackups } from "../../support/hidden-backups.ts";
 import {
   bootVirtual,
   hashOf,
@@ -13,17 +15,17 @@ import {
 } from "../../support/test-device.ts";
 
 test("without early restore the firmware does not load; the late backups are kept and a second resume restores them", async () => {
-  const faultKnobs = { skipRestoreEarly: true };
-  const gpu = await bootVirtual({ faultKnobs });
+  const gpu = await bootVirtual();
   const { pinned, hash } = await pinnedObject(gpu);
   await gpu.execute({ type: "suspend", state: "S3" });
+  const putBack = hideEarlyBackups(gpu.device);
   expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("FIRMWARE_LOAD_FAILED");
   expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ powerState: "FAILED", wedged: true });
   expect((await gpu.execute({ type: "getObject", object: pinned })).hasBackup).toBe(true);
   const read = { type: "readObject", object: pinned, offsetBytes: 0, lengthBytes: 1 } as const;
   expect(await reasonOf(gpu.execute(read))).toBe("DEVICE_FAILED");
 
-  faultKnobs.skipRestoreEarly = false;
+  putBack();
   expect(await gpu.execute({ type: "resume" })).toMatchObject({ state: "SUCCEEDED", wedged: false });
   expect(hashOf(await gpu.download(pinned))).toBe(hash);
   gpu.device.checkInvariants();

@@ -1,6 +1,7 @@
 /** Hibernation images of any device: what is written comes back, raw and compressed, within the size that was said. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Extent } from "../../../src/device/extent.ts";
 import type {
   ImageContext,
   ImageDevice,
@@ -10,7 +11,6 @@ import type {
 import { describeImage } from "../../../src/device/image/reader.ts";
 import { verifyImage } from "../../../src/device/image/verify-image.ts";
 import { imageBytesMax } from "../../../src/device/image/writer.ts";
-import type { Extent } from "../../../src/device/resource.ts";
 import {
   clock,
   FRAME_BYTES,

@@ -1,6 +1,8 @@
 /** The main job, against both forms of the engines. */
+
 import { afterEach, describe, expect, test } from "vitest";
 import type { DeviceOptions } from "../../../src/device/mod.ts";
+import { dropLateBackups } from "../../support/hidden-backups.ts";
 import {
   bootThreaded,
   bootVirtual,
@@ -52,9 +54,10 @@ describe.each(FORMS)("S3 with $form engines", ({ boot }) => {
   });
 
   test("loses exactly the pinned objects when restore is left out: power loss is real", async () => {
-    await bootGpu({ faultKnobs: { skipRestoreLate: true } });
+    await bootGpu();
     const { hashes, pinned } = await fill(gpu);
     await gpu.execute({ type: "suspend", state: "S3" });
+    dropLateBackups(gpu.device);
     await gpu.execute({ type: "resume" });
     expect(await wrongObjects(gpu, hashes)).toEqual(pinned);
   });

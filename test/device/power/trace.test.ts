@@ -1,6 +1,8 @@
 /** Traces: what a file of a transition says is what the transition did. */
+
 import { describe, expect, test, vi } from "vitest";
 import { TRACE_EVENTS_MAX, TRACE_SLICE_EVENTS, TRACES_KEPT_MAX } from "../../../src/device/limits.ts";
+import { Listeners } from "../../../src/device/listeners.ts";
 import { Trace } from "../../../src/device/power/trace.ts";
 import { renderTrace } from "../../../src/device/power/trace-json.ts";
 import { bootVirtual, MIB, patternOf, reasonOf, type VirtualDevice } from "../../support/test-device.ts";
@@ -125,7 +127,7 @@ test("nobody listens to copies when no transition runs, and copies of old transi
   const gpu = await busyDevice();
   const first = await gpu.execute({ type: "suspend", state: "S2IDLE" });
   await gpu.execute({ type: "resume" });
-  expect(gpu.device.memory.copies.listener).toBeUndefined();
+  expect(gpu.device.memory.copies.ended.empty).toBe(true);
   expect(threadsOf(await traceOf(gpu, first.id)).size).toBeGreaterThan(1);
   for (let cycle = 0; cycle < TRACES_KEPT_MAX / 2; cycle++) {
     await gpu.execute({ type: "suspend", state: "S2IDLE" });
@@ -141,12 +143,12 @@ test("nobody listens to copies when no transition runs, and copies of old transi
 test("a trace is bounded, says what it dropped, and gives way to others while it is written", async () => {
   const gpu = await bootVirtual();
   const { clock } = gpu;
-  const { memory, gt } = gpu.device;
+  const { memory } = gpu.device;
   const trace = new Trace(clock);
-  trace.attach(memory, gt);
+  trace.attach(memory.copies, new Listeners());
   for (let at = 0; at < TRACE_EVENTS_MAX + 5; at++) {
     const startNs = BigInt(at);
-    memory.copies.listener?.({ track: "bcs0", startNs, endNs: startNs + 1n, bytes: 1, pieces: 1 });
+    memory.copies.ended.tell({ track: "bcs0", startNs, endNs: startNs + 1n, bytes: 1, pieces: 1 });
   }
   trace.detach();
   const transition = await gpu.execute({ type: "suspend", state: "S3" });

@@ -1,7 +1,9 @@
 /** Hangs, resets and wedging, under virtual time. */
+
 import { describe, expect, test, vi } from "vitest";
 import { sleep } from "../../../src/device/clock.ts";
 import type { WorkCommand } from "../../../src/device/mod.ts";
+import { hideEarlyBackups } from "../../support/hidden-backups.ts";
 import {
   bootVirtual,
   hashOf,
@@ -220,16 +222,18 @@ describe("ResetDevice", () => {
   });
 
   test.each(["ACTIVE", "SUSPENDED", "FAILED", "hung"])("FACTORY makes a %s device as new", async (state) => {
-    const faultKnobs = { skipRestoreEarly: state === "FAILED" };
-    const gpu = await boot({ faultKnobs });
+    const gpu = await boot();
     const fresh = await gpu.execute({ type: "listRegions" });
     const id = await gpu.upload(patternOf(1, MIB));
     await gpu.execute({ type: "pinObject", object: id });
     await gpu.upload(patternOf(2, MIB));
     if (state === "hung") await submit(gpu, await context(gpu, "rcs0"), HANG);
     if (state === "SUSPENDED" || state === "FAILED") await gpu.execute({ type: "suspend", state: "S3" });
-    if (state === "FAILED") await reasonOf(gpu.execute({ type: "resume" }));
-    faultKnobs.skipRestoreEarly = false;
+    if (state === "FAILED") {
+      const putBack = hideEarlyBackups(gpu.device);
+      expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("FIRMWARE_LOAD_FAILED");
+      putBack();
+    }
     const device = await gpu.execute({ type: "resetDevice", scope: "FACTORY" });
     expect(device).toMatchObject({ powerState: "ACTIVE", dState: "D0", wedged: false });
     await gpu.clock.advance(0);

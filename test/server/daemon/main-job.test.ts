@@ -2,8 +2,12 @@
  * The main job over real sockets, against a daemon in this process: what is claimed of it is in main-job-claims.ts. And the
  * counter-proof: without the restore of backups, the same check fails for exactly what was pinned.
  */
+
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AssembledDevice } from "../../../src/device/device.ts";
+import type { Device } from "../../../src/device/mod.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/daemon.ts";
+import { dropLateBackups } from "../../support/hidden-backups.ts";
 import {
   changed,
   Job,
@@ -45,10 +49,9 @@ describe("the same job without the late restore", () => {
       const { device } = await bootThreaded({
         lmem: [{ sizeBytes: LMEM_BYTES }],
         smem: { sizeBytes: SMEM_BYTES },
-        faultKnobs: { skipRestoreLate: true },
       });
       try {
-        await using wires = await startWires([device]);
+        await using wires = await startWires([withoutLateRestore(device)]);
         using job = new Job(wires.baseUrl, wires.grpcAddress);
         const uploads = await job.fill();
         const { suspend, resume } = await job.nap(job.overRest, uploads);
@@ -64,3 +67,17 @@ describe("the same job without the late restore", () => {
     PATIENCE_MS,
   );
 });
+
+/** The device, whose late backups are gone before each resume. */
+function withoutLateRestore(device: AssembledDevice): Device {
+  return {
+    name: device.name,
+    changes: device.changes,
+    execute(command) {
+      if (command.type === "resume") dropLateBackups(device);
+      return device.execute(command);
+    },
+    close: () => device.close(),
+    checkInvariants: () => device.checkInvariants(),
+  };
+}

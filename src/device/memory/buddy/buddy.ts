@@ -5,6 +5,7 @@
  * that is none is a bug of ours and an assertion. Placement is deterministic, and no address is promised.
  */
 import assert from "node:assert/strict";
+import type { Extent } from "../../extent.ts";
 import { formatBytes } from "../../format.ts";
 import { PAGE_BYTES } from "../../limits.ts";
 import { BuddyBlocks, type Range } from "./buddy-blocks.ts";
@@ -23,11 +24,6 @@ const CHUNKS_MAX = 2 ** 30;
 export interface BuddyFreeOptions {
   /** The caller knows that every byte is zero. */
   readonly cleared?: boolean;
-}
-
-export interface Extent {
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
 }
 
 export class BuddyAllocator {

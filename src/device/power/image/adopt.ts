@@ -6,6 +6,7 @@
 
 import { SWAPPED, UNPOPULATED } from "../../backing-state.ts";
 import { DeviceError } from "../../errors.ts";
+import type { Extent } from "../../extent.ts";
 import { CONTEXT_IMAGE_BYTES } from "../../hardware/context-image.ts";
 import { contradicts } from "../../image/image-error.ts";
 import type { ImageContext, ImageObject, ImageTables } from "../../image/image-model.ts";
@@ -146,7 +147,7 @@ class Adoption {
     const { table, cpuCopier } = this.#memory;
     for (const slot of this.#unsaved) {
       const region = this.#memory.region(table.region[slot]);
-      const dirty: { offsetBytes: number; lengthBytes: number }[] = [];
+      const dirty: Extent[] = [];
       region.forEachBlock(table.resource[slot], (offsetBytes, lengthBytes, cleared) => {
         if (!cleared) dirty.push({ offsetBytes, lengthBytes });
       });

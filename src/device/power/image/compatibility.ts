@@ -3,13 +3,14 @@
  * may be allowed: exactly those by which nothing would be lost. The rules are told in docs/hibernation.md.
  */
 import { DeviceError } from "../../errors.ts";
+import type { Extent } from "../../extent.ts";
 import { formatBytes } from "../../format.ts";
 import type { ImageDevice, ImageObject, ImageTables } from "../../image/image-model.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { FLAG } from "../../memory/object-table.ts";
 import { roundUp } from "../../memory/region.ts";
 import { SWAP_PAGE_BYTES } from "../../memory/swap.ts";
-import type { Extent, ImageDifference } from "../../resource.ts";
+import type { ImageDifference } from "../../resource.ts";
 import type { WorkingMemory } from "../working-memory.ts";
 import { visitEntries } from "./entries.ts";
 
