@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import type { RateLimits, RuntimePmSettings } from "../../device/mod.ts";
-import { DEFAULT_POLICY, type PowerPolicy } from "../../device/power/policy.ts";
+import { DEFAULT_POLICY, type PowerPolicy } from "../../device/mod.ts";
 import { CONFIG_FILE_BYTES_MAX } from "../daemon-limits.ts";
 import type { TlsPaths } from "../machine/tls-material.ts";
 import { ConfigError } from "./config-error.ts";

@@ -4,7 +4,7 @@
  */
 
 import type { WorkCommand as WorkMessage } from "../../contract/gen/torpor/v1/work.ts";
-import type { WorkCommand } from "../../device/work-command.ts";
+import type { WorkCommand } from "../../device/mod.ts";
 import { toExactMs } from "./convert.ts";
 import { ChildReader } from "./resource-names.ts";
 import { WireError } from "./wire-error.ts";
