@@ -3,77 +3,38 @@
  * by key.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import type { RateLimits, RuntimePmSettings } from "../../device/mod.ts";
-import { DEFAULT_POLICY, type PowerPolicy } from "../../device/mod.ts";
+import { DEFAULT_POLICY, type PowerPolicy, type RuntimePmSettings } from "../../device/mod.ts";
 import { CONFIG_FILE_BYTES_MAX } from "../daemon-limits.ts";
 import type { TlsPaths } from "../machine/tls-material.ts";
 import { ConfigError } from "./config-error.ts";
 import { CONFIG_FILE_VARIABLE, type Environment, readEnvironment, unknownVariables } from "./environment.ts";
-import type { FailpointSpec } from "./failpoint-spec.ts";
 import { readConfigText } from "./file.ts";
 import type { CommandLine } from "./flags.ts";
-import type { ListenAddress } from "./listen.ts";
-import { CONFIG_KEYS, printSetting } from "./options.ts";
+import { printSetting } from "./options.ts";
 import { readSettings } from "./read-settings.ts";
-import type { ConfigKey, LogLevel, Problem, Settings } from "./schema.ts";
+import {
+  CONFIG_KEYS,
+  type ConfigKey,
+  type PlacedSettings,
+  type Problem,
+  SETTINGS,
+  type Settings,
+} from "./schema.ts";
 import type { FoundValues } from "./source.ts";
 import { yaml } from "./yaml.ts";
 
 /** Characters of a wrong value that a message quotes. */
 const SHOWN_LENGTH_MAX = 200;
 
-/** What the daemon runs by. Every device gets the same memory and engines. */
-export interface Config {
-  readonly devices: readonly string[];
-  /** One local region each, `lmem0` first. */
-  readonly lmemSizesBytes: readonly number[];
-  readonly minPageBytes: number;
-  /** How much of each local region the CPU can reach; undefined is all of it. */
-  readonly visibleBytes: number | undefined;
-  /** Memory of each device's display; 0 is none. */
-  readonly stolenBytes: number;
-  /** Cap of system memory, per device. */
-  readonly smemBytes: number;
-  /** Whether memory is taken from the machine at start and not when it is first used. */
-  readonly prefault: boolean;
-  /** Size of each device's swap file; 0 is none. Not 0 only where there is a data directory. */
-  readonly swapBytes: number;
-  readonly engines: readonly string[];
-  readonly rateLimits: RateLimits;
-  readonly http: ListenAddress;
-  readonly grpc: ListenAddress;
-  /** Names that a Host header may have besides those of loopback and of the bound address. */
-  readonly allowedHosts: readonly string[];
-  /** Web origins whose pages may call the daemon, besides its own. */
-  readonly corsOrigins: readonly string[];
-  readonly insecureListen: boolean;
-  /** File that says who may call; undefined for none. */
-  readonly tokensFile: string | undefined;
+/** What the daemon runs by. Every device gets the same memory and engines. The table of settings says the rest. */
+export interface Config extends PlacedSettings {
   /** Undefined for plain HTTP and gRPC. */
   readonly tls: TlsPaths | undefined;
-  /** Most calls a second of one client; undefined for no limit. */
-  readonly callsPerSecond: number | undefined;
-  /** Where files of the daemon are; undefined when it keeps none. */
-  readonly dataDirectory: string | undefined;
-  /** Whether devices resume from their sealed images at start. */
-  readonly restore: "auto" | "never";
-  /** `hibernate` only where there is a data directory. */
-  readonly onShutdown: "none" | "hibernate";
-  readonly imageCodec: "none" | "zstd";
-  /** The most that all images together take; undefined is what the file system has. */
-  readonly imageQuotaBytes: number | undefined;
-  /** Consumed images that are kept of each device. */
-  readonly keepImages: number;
   readonly policy: PowerPolicy;
   /** The threshold is at most the size of local memory. */
   readonly runtimePm: RuntimePmSettings;
-  /** Whether clients may arm failpoints. */
-  readonly enableFaults: boolean;
-  /** Armed before the devices boot. Not empty only where faults are enabled. */
-  readonly failpoints: readonly FailpointSpec[];
   /** Undefined where no traces are wanted. */
   readonly tracing: TracingConfig | undefined;
-  readonly logLevel: LogLevel;
 }
 
 /** Where traces go, and what they say of the daemon that they are from. */
@@ -170,39 +131,31 @@ function show(value: unknown, path: readonly PropertyKey[]): string {
 
 function toConfig(settings: Settings): Config {
   return {
-    devices: settings.device,
-    lmemSizesBytes: settings.lmem,
-    minPageBytes: settings.minPage,
-    visibleBytes: settings.visible === "all" ? undefined : settings.visible,
-    stolenBytes: settings.stolen,
-    smemBytes: settings.smem,
-    prefault: settings.prefault,
-    swapBytes: settings.swap,
-    engines: settings.engines,
-    http: settings.http,
-    grpc: settings.grpc,
-    allowedHosts: settings.allowedHosts,
-    corsOrigins: settings.corsOrigin,
-    insecureListen: settings.insecureListen,
-    tokensFile: settings.tokens === "" ? undefined : settings.tokens,
+    ...placedSettings(settings),
     tls: toTlsPaths(settings),
-    callsPerSecond: settings.callRate === 0 ? undefined : settings.callRate,
-    dataDirectory: settings.dataDir === "" ? undefined : settings.dataDir,
-    restore: settings.restore,
-    onShutdown: settings.onShutdown,
-    imageCodec: settings.imageCodec,
-    imageQuotaBytes: settings.imageQuota === 0 ? undefined : settings.imageQuota,
-    keepImages: settings.keepImages,
     policy: toPolicy(settings),
     runtimePm: toRuntimePm(settings),
-    rateLimits: Object.fromEntries(
-      settings.rateLimit.map(({ path, bytesPerSecond }) => [path, bytesPerSecond]),
-    ),
-    enableFaults: settings.enableFaults,
-    failpoints: settings.failpoints,
     tracing: toTracing(settings),
-    logLevel: settings.logLevel,
   };
+}
+
+/** The settings as they stand in Config. */
+function placedSettings(settings: Settings): PlacedSettings {
+  const placed: Record<string, unknown> = {};
+  function put<K extends ConfigKey>(key: K): void {
+    const { place, convert } = SETTINGS[key];
+    if (place !== undefined) placed[place] = convert === undefined ? settings[key] : convert(settings[key]);
+  }
+  for (const key of CONFIG_KEYS) put(key);
+  if (!isPlaced(placed)) throw new Error("A setting has no place in Config.");
+  return placed;
+}
+
+function isPlaced(placed: object): placed is PlacedSettings {
+  return CONFIG_KEYS.every((key) => {
+    const { place } = SETTINGS[key];
+    return place === undefined || place in placed;
+  });
 }
 
 function toTracing({ otlpEndpoint, otelServiceName, otelResourceAttributes }: Settings): Config["tracing"] {

@@ -1,5 +1,6 @@
 /** Configuration from `TORPOR_…` environment variables, and from those that OpenTelemetry has given names. */
-import { CONFIG_KEYS, environmentName, STANDARD_VARIABLES } from "./options.ts";
+import { environmentName } from "./options.ts";
+import { CONFIG_KEYS, SETTINGS } from "./schema.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,7 +15,7 @@ export const REVISION_VARIABLE = "TORPOR_REVISION";
 export function readEnvironment(environment: Environment): FoundValues {
   const found: Record<string, FoundValue> = {};
   for (const key of CONFIG_KEYS) {
-    const variables = [environmentName(key), STANDARD_VARIABLES[key] ?? ""];
+    const variables = [environmentName(key), SETTINGS[key].variable ?? ""];
     const variable = variables.find((each) => (environment[each] ?? "") !== "");
     if (variable !== undefined) found[key] = { value: environment[variable], place: () => variable };
   }

@@ -2,7 +2,7 @@
 import type { Document, Node } from "yaml";
 import { CONFIG_DEPTH_MAX } from "../daemon-limits.ts";
 import { ConfigError } from "./config-error.ts";
-import { CONFIG_KEYS } from "./options.ts";
+import { CONFIG_KEYS } from "./schema.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
 import { yaml } from "./yaml.ts";
 

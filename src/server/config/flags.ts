@@ -2,10 +2,11 @@
 import { Command, CommanderError, Option } from "commander";
 import { NAME_LENGTH_MAX } from "../limits.ts";
 import { ConfigError } from "./config-error.ts";
-import { CONFIG_KEYS, flagName, OPTIONS, printSetting, SWITCH } from "./options.ts";
+import { flagName, printSetting } from "./options.ts";
 import { defaultSettings } from "./read-settings.ts";
 import { ROLES, type Role } from "./role.ts";
-import type { ConfigKey, Settings } from "./schema.ts";
+import { CONFIG_KEYS, type ConfigKey, SETTINGS, type Settings } from "./schema.ts";
+import { SWITCH } from "./setting.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
 
 export interface CommandLine {
@@ -65,7 +66,7 @@ export function parseCommandLine(
 
 /** Switches that stand alone mean true: a command that follows one is no value of it. */
 function withValues(words: readonly string[]): string[] {
-  const switches = new Set(CONFIG_KEYS.filter((key) => OPTIONS[key].value === SWITCH).map(flagName));
+  const switches = new Set(CONFIG_KEYS.filter((key) => SETTINGS[key].value === SWITCH).map(flagName));
   return words.map((word, index) => {
     const next = words[index + 1];
     return switches.has(word) && next !== "true" && next !== "false" ? `${word}=true` : word;
@@ -109,7 +110,7 @@ function buildProgram(version: string): Command {
 }
 
 function buildOption(key: ConfigKey, defaults: Settings): Option {
-  const { value, repeatable, help, rare = false } = OPTIONS[key];
+  const { value, repeatable = false, help, rare = false } = SETTINGS[key];
   const flag = `${flagName(key)} ${value === SWITCH ? `[${value}]` : `<${value}>`}`;
   const option = new Option(flag, `${help}${describeDefault(key, defaults)}`).hideHelp(rare);
   if (repeatable) {

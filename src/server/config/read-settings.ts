@@ -2,9 +2,7 @@
 import assert from "node:assert/strict";
 import { problemsBetween } from "./conflicts.ts";
 import type { Refuse } from "./reader.ts";
-import { type ConfigKey, type Problem, SETTINGS, type Settings } from "./schema.ts";
-
-const KEYS = Object.keys(SETTINGS).filter((key): key is ConfigKey => Object.hasOwn(SETTINGS, key));
+import { CONFIG_KEYS, type ConfigKey, type Problem, SETTINGS, type Settings } from "./schema.ts";
 
 /** Reads what was found of each setting; what is undefined has its default. There are settings, or there are problems. */
 export function readSettings(
@@ -17,7 +15,7 @@ export function readSettings(
     const value = found[key];
     settings[key] = value === undefined ? SETTINGS[key].fallback : SETTINGS[key].read(value, refuse);
   }
-  for (const key of KEYS) read(key);
+  for (const key of CONFIG_KEYS) read(key);
   if (!isComplete(settings)) return { problems };
   problems.push(...problemsBetween(settings));
   return problems.length === 0 ? { settings } : { problems };
@@ -31,5 +29,5 @@ export function defaultSettings(): Settings {
 }
 
 function isComplete(settings: { readonly [K in ConfigKey]?: Settings[K] | undefined }): settings is Settings {
-  return KEYS.every((key) => settings[key] !== undefined);
+  return CONFIG_KEYS.every((key) => settings[key] !== undefined);
 }

@@ -1,10 +1,12 @@
 /**
- * What a configuration may say, key by key. The keys are those of the YAML file; flags and environment variables are
- * made from them. Only keys that do something are here.
+ * The settings of the daemon, each said once: its key, flag, variable, help, default, how it is read and printed, and what
+ * it is called in Config. The key is that of the YAML file; flag and TORPOR_ variable are made from it.
  *
  * Problems are the rest of a sentence that begins with the key and the value found.
  */
-import { KIB, LOCAL_REGIONS_MAX, MIB, RATE_LIMIT_MIN } from "../../device/limits.ts";
+
+import { KIB, LOCAL_REGIONS_MAX, MIB } from "../../device/limits.ts";
+import type { RateLimits } from "../../device/mod.ts";
 import {
   ALLOWED_HOSTS_MAX,
   CORS_ORIGINS_MAX,
@@ -13,60 +15,126 @@ import {
   KEEP_IMAGES_MAX,
   RESOURCE_ATTRIBUTES_MAX,
 } from "../daemon-limits.ts";
-import { CALL_RATE_MAX, DURATION_MS_MAX } from "../limits.ts";
-import { formatDuration, parseDuration } from "./duration.ts";
+import { CALL_RATE_MAX } from "../limits.ts";
+import { formatDuration } from "./duration.ts";
 import { failpointSpecs } from "./failpoints.ts";
-import { type ListenAddress, parseListenAddress } from "./listen.ts";
-import { POLICY_KNOBS, type PolicyChange, readPolicyChange } from "./policy.ts";
-import { count, flag, list, oneOf, path, type Reader, text } from "./reader.ts";
-import { formatSize, parseSize } from "./size.ts";
+import { formatListenAddress } from "./listen.ts";
+import { POLICY_KNOBS } from "./policy.ts";
+import { count, flag, list, oneOf, path, text } from "./reader.ts";
+import { type Setting, SWITCH, setting } from "./setting.ts";
+import { formatSize } from "./size.ts";
 import { collector, resourceAttribute } from "./tracing.ts";
+import { ALL, address, duration, policy, RATE_PATHS, rateLimit, size, sizeOrAll } from "./value-readers.ts";
 
-const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
-
-/** What becomes of sealed images at start, and of devices at the end. */
-const RESTORE_MODES = ["auto", "never"] as const;
-const SHUTDOWN_MODES = ["none", "hibernate"] as const;
-
-const IMAGE_CODECS = ["none", "zstd"] as const;
-
-/** YAML 1.1 would read these as booleans; ours is 1.2, in which they are words. */
-const SWITCH = ["off", "on"] as const;
-
-/** Paths of copies that can be limited. */
-const RATE_PATHS = ["blitter", "memcpy"] as const;
-
-/** What `visible` says where the CPU reaches all of local memory. */
-const ALL = "all";
-
-/** The settings by key, each with how it is read and its default. */
 const TABLE = {
-  device: setting(list(text(/^[a-z][a-z0-9-]{0,62}$/, "is not a device name, such as card0."), DEVICES_MAX), [
-    "card0",
-  ]),
-  lmem: setting(list(size(), LOCAL_REGIONS_MAX), [1024 * MIB]),
-  minPage: setting(size(), 64 * KIB),
-  visible: setting(sizeOrAll(), ALL),
-  stolen: setting(size(), 0),
-  smem: setting(size(), 4096 * MIB),
-  prefault: setting(flag(), false),
-  swap: setting(size(), 0),
-  engines: setting(list(text(/^(?:rcs|ccs|bcs|vcs)\d$/, "is not an engine, such as bcs0."), ENGINES_MAX), [
-    "rcs0",
-    "ccs0",
-    "bcs0",
-    "vcs0",
-  ]),
-  http: setting(address(), { kind: "tcp", host: "127.0.0.1", port: 8585 }),
-  grpc: setting(address(), { kind: "tcp", host: "127.0.0.1", port: 8586 }),
+  device: setting(list(text(/^[a-z][a-z0-9-]{0,62}$/, "is not a device name, such as card0."), DEVICES_MAX), {
+    place: "devices",
+    fallback: ["card0"],
+    value: "NAME",
+    repeatable: true,
+    help: "a device",
+    print: (names) => names,
+  }),
+  /** One local region each, `lmem0` first. */
+  lmem: setting(list(size(), LOCAL_REGIONS_MAX), {
+    place: "lmemSizesBytes",
+    fallback: [1024 * MIB],
+    value: "SIZE",
+    repeatable: true,
+    help: "local memory, a flag a region",
+    print: (sizes) => sizes.map(formatSize),
+  }),
+  minPage: setting(size(), {
+    place: "minPageBytes",
+    fallback: 64 * KIB,
+    value: "SIZE",
+    help: "smallest page of local memory",
+    rare: true,
+    print: formatSize,
+  }),
+  /** How much of each local region the CPU can reach; undefined is all of it. */
+  visible: setting(sizeOrAll(), {
+    place: "visibleBytes",
+    fallback: ALL,
+    convert: (size) => (size === ALL ? undefined : size),
+    value: "SIZE",
+    help: "what the CPU sees of a region",
+    print: (size) => (size === "all" ? size : formatSize(size)),
+  }),
+  /** Memory of each device's display; 0 is none. */
+  stolen: setting(size(), {
+    place: "stolenBytes",
+    fallback: 0,
+    value: "SIZE",
+    help: "memory kept for the display",
+    rare: true,
+    print: formatSize,
+  }),
+  /** Cap of system memory, per device. */
+  smem: setting(size(), {
+    place: "smemBytes",
+    fallback: 4096 * MIB,
+    value: "SIZE",
+    help: "most system memory a device takes",
+    print: formatSize,
+  }),
+  /** Whether memory is taken from the machine at start and not when it is first used. */
+  prefault: setting(flag(), {
+    place: "prefault",
+    fallback: false,
+    value: SWITCH,
+    help: "take all memory at start",
+    rare: true,
+    print: (value) => value,
+  }),
+  /** Size of each device's swap file; 0 is none. Not 0 only where there is a data directory. */
+  swap: setting(size(), {
+    place: "swapBytes",
+    fallback: 0,
+    value: "SIZE",
+    help: "size of a device's swap file",
+    print: formatSize,
+  }),
+  engines: setting(list(text(/^(?:rcs|ccs|bcs|vcs)\d$/, "is not an engine, such as bcs0."), ENGINES_MAX), {
+    place: "engines",
+    fallback: ["rcs0", "ccs0", "bcs0", "vcs0"],
+    value: "LIST",
+    repeatable: true,
+    help: "engines of a device",
+    print: (names) => names,
+  }),
+  http: setting(address(), {
+    place: "http",
+    fallback: { kind: "tcp", host: "127.0.0.1", port: 8585 },
+    value: "ADDRESS",
+    help: "REST, metrics and health",
+    print: formatListenAddress,
+  }),
+  grpc: setting(address(), {
+    place: "grpc",
+    fallback: { kind: "tcp", host: "127.0.0.1", port: 8586 },
+    value: "ADDRESS",
+    help: "gRPC; port 0 is any",
+    print: formatListenAddress,
+  }),
+  /** Names that a Host header may have besides those of loopback and of the bound address. */
   allowedHosts: setting(
     list(
       text(/^(?:[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]+)$/, "is not a host name without a port."),
       ALLOWED_HOSTS_MAX,
       0,
     ),
-    [],
+    {
+      place: "allowedHosts",
+      fallback: [],
+      value: "NAMES",
+      repeatable: true,
+      help: "more Host names to answer to",
+      rare: true,
+      print: (names) => names,
+    },
   ),
+  /** Web origins whose pages may call the daemon, besides its own. */
   corsOrigin: setting(
     list(
       text(
@@ -76,50 +144,232 @@ const TABLE = {
       CORS_ORIGINS_MAX,
       0,
     ),
-    [],
+    {
+      place: "corsOrigins",
+      fallback: [],
+      value: "ORIGIN",
+      repeatable: true,
+      help: "a web origin whose pages may call",
+      rare: true,
+      print: (origins) => origins,
+    },
   ),
-  insecureListen: setting(flag(), false),
-  tokens: setting(path("file"), ""),
-  tlsCert: setting(path("file"), ""),
-  tlsKey: setting(path("file"), ""),
-  tlsClientCa: setting(path("file"), ""),
-  callRate: setting(count(CALL_RATE_MAX, "number of calls a second"), 0),
-  dataDir: setting(path("directory"), ""),
-  restore: setting(oneOf(RESTORE_MODES), "auto"),
-  onShutdown: setting(oneOf(SHUTDOWN_MODES), "none"),
-  imageCodec: setting(oneOf(IMAGE_CODECS), "none"),
-  imageQuota: setting(size(), 0),
-  keepImages: setting(count(KEEP_IMAGES_MAX), 1),
-  policy: setting(list(policy(), Object.keys(POLICY_KNOBS).length, 0), []),
-  runtimePm: setting(oneOf(SWITCH), "off"),
-  autosuspendDelay: setting(duration(), 1000),
-  d3coldThreshold: setting(size(), 300 * MIB),
-  rateLimit: setting(list(rateLimit(), RATE_PATHS.length, 0), []),
-  enableFaults: setting(flag(), false),
-  failpoints: setting(failpointSpecs(), []),
-  otlpEndpoint: setting(collector(), ""),
+  insecureListen: setting(flag(), {
+    place: "insecureListen",
+    fallback: false,
+    value: SWITCH,
+    help: "allow addresses that others can reach",
+    print: (value) => value,
+  }),
+  /** File that says who may call; undefined for none. */
+  tokens: setting(path("file"), {
+    place: "tokensFile",
+    fallback: "",
+    convert: orNone,
+    value: "FILE",
+    help: "who may call; see docs/security.md",
+    print: (path) => path,
+  }),
+  tlsCert: setting(path("file"), {
+    fallback: "",
+    value: "FILE",
+    help: "certificate: both wires speak TLS",
+    print: (path) => path,
+  }),
+  tlsKey: setting(path("file"), {
+    fallback: "",
+    value: "FILE",
+    help: "its key",
+    print: (path) => path,
+  }),
+  tlsClientCa: setting(path("file"), {
+    fallback: "",
+    value: "FILE",
+    help: "CA of the certificates that clients need then",
+    rare: true,
+    print: (path) => path,
+  }),
+  /** Most calls a second of one client; undefined for no limit. */
+  callRate: setting(count(CALL_RATE_MAX, "number of calls a second"), {
+    place: "callsPerSecond",
+    fallback: 0,
+    convert: (rate) => (rate === 0 ? undefined : rate),
+    value: "N",
+    help: "most calls a second of a client",
+    rare: true,
+    print: String,
+  }),
+  /** Where files of the daemon are; undefined when it keeps none. */
+  dataDir: setting(path("directory"), {
+    place: "dataDirectory",
+    fallback: "",
+    convert: orNone,
+    value: "DIR",
+    help: "where images and swap are",
+    print: (path) => path,
+  }),
+  /** Whether devices resume from their sealed images at start. */
+  restore: setting(oneOf(["auto", "never"]), {
+    place: "restore",
+    fallback: "auto",
+    value: "WHEN",
+    help: "resume images at start: auto, never",
+    rare: true,
+    print: (mode) => mode,
+  }),
+  /** `hibernate` only where there is a data directory. */
+  onShutdown: setting(oneOf(["none", "hibernate"]), {
+    place: "onShutdown",
+    fallback: "none",
+    value: "WHAT",
+    help: "none, or hibernate the devices",
+    print: (mode) => mode,
+  }),
+  imageCodec: setting(oneOf(["none", "zstd"]), {
+    place: "imageCodec",
+    fallback: "none",
+    value: "CODEC",
+    help: "how images are compressed: none, zstd",
+    rare: true,
+    print: (codec) => codec,
+  }),
+  /** The most that all images together take; undefined is what the file system has. */
+  imageQuota: setting(size(), {
+    place: "imageQuotaBytes",
+    fallback: 0,
+    convert: (bytes) => (bytes === 0 ? undefined : bytes),
+    value: "SIZE",
+    help: "most that all images take; 0 is what the disk has",
+    rare: true,
+    print: formatSize,
+  }),
+  /** Consumed images that are kept of each device. */
+  keepImages: setting(count(KEEP_IMAGES_MAX), {
+    place: "keepImages",
+    fallback: 1,
+    value: "COUNT",
+    help: "consumed images that are kept of each device",
+    rare: true,
+    print: String,
+  }),
+  policy: setting(list(policy(), Object.keys(POLICY_KNOBS).length, 0), {
+    fallback: [],
+    value: "NAME=VALUE",
+    repeatable: true,
+    help: "what devices do where drivers differ",
+    rare: true,
+    print: (changes) => changes.map(({ name, value }) => `${name}=${value}`),
+  }),
+  /** YAML 1.1 would read these as booleans; ours is 1.2, in which they are words. */
+  runtimePm: setting(oneOf(["off", "on"]), {
+    fallback: "off",
+    value: "off|on",
+    help: "devices sleep while unused: off, on",
+    rare: true,
+    print: (mode) => mode,
+  }),
+  autosuspendDelay: setting(duration(), {
+    fallback: 1000,
+    value: "TIME",
+    help: "how long unused before they do",
+    rare: true,
+    print: formatDuration,
+  }),
+  d3coldThreshold: setting(size(), {
+    fallback: 300 * MIB,
+    value: "SIZE",
+    help: "less local memory in use than this loses power",
+    rare: true,
+    print: formatSize,
+  }),
+  rateLimit: setting(list(rateLimit(), RATE_PATHS.length, 0), {
+    place: "rateLimits",
+    fallback: [],
+    convert: (limits): RateLimits =>
+      Object.fromEntries(limits.map(({ path, bytesPerSecond }) => [path, bytesPerSecond])),
+    value: "PATH=RATE",
+    repeatable: true,
+    help: "slow copies down, blitter=9MiB",
+    rare: true,
+    print: (limits) => limits.map(({ path, bytesPerSecond }) => `${path}=${formatSize(bytesPerSecond)}`),
+  }),
+  /** Whether clients may arm failpoints. */
+  enableFaults: setting(flag(), {
+    place: "enableFaults",
+    fallback: false,
+    value: SWITCH,
+    help: "let clients make things fail",
+    print: (value) => value,
+  }),
+  /** Armed before the devices boot. Not empty only where faults are enabled. */
+  failpoints: setting(failpointSpecs(), {
+    place: "failpoints",
+    fallback: [],
+    value: "ENTRY",
+    repeatable: true,
+    help: "what fails from the start",
+    rare: true,
+    print: (specs) => specs.map(({ text }) => text),
+  }),
+  otlpEndpoint: setting(collector(), {
+    fallback: "",
+    variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    value: "URL",
+    help: "collector that traces go to",
+    rare: true,
+    print: (url) => url,
+  }),
   otelServiceName: setting(
     text(/^[^\s"]{0,255}$/, "is not a name of at most 255 characters without spaces."),
-    "",
+    {
+      fallback: "",
+      variable: "OTEL_SERVICE_NAME",
+      value: "NAME",
+      help: "what traces call the daemon",
+      rare: true,
+      print: (name) => name,
+    },
   ),
-  otelResourceAttributes: setting(list(resourceAttribute(), RESOURCE_ATTRIBUTES_MAX, 0), []),
-  logLevel: setting(oneOf(LOG_LEVELS), "info"),
+  otelResourceAttributes: setting(list(resourceAttribute(), RESOURCE_ATTRIBUTES_MAX, 0), {
+    fallback: [],
+    variable: "OTEL_RESOURCE_ATTRIBUTES",
+    value: "NAME=VALUE",
+    repeatable: true,
+    help: "what else traces say of it",
+    rare: true,
+    print: (attributes) => attributes.map(({ text }) => text),
+  }),
+  logLevel: setting(oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]), {
+    place: "logLevel",
+    fallback: "info",
+    value: "LEVEL",
+    help: "fatal to trace, or silent",
+    print: (level) => level,
+  }),
 };
 
-interface Setting<T> {
-  readonly read: Reader<T>;
-  /** What it is where nothing is said. */
-  readonly fallback: T;
-}
-
-export type ConfigKey = keyof typeof TABLE;
+type Table = typeof TABLE;
+export type ConfigKey = keyof Table;
 export type Settings = {
-  readonly [K in ConfigKey]: (typeof TABLE)[K] extends Setting<infer T> ? T : never;
+  readonly [K in ConfigKey]: Table[K] extends Setting<infer T, unknown, unknown> ? T : never;
 };
 export type LogLevel = Settings["logLevel"];
 
+/** The settings that stand in Config by themselves, as they stand there. */
+export type PlacedSettings = {
+  readonly [K in ConfigKey as Table[K] extends Setting<Settings[K], infer Place, unknown>
+    ? Place & string
+    : never]: Table[K] extends Setting<Settings[K], unknown, infer Placed> ? Placed : never;
+};
+
 /** The same table, in a form in which a key's type says what its value is. */
-export const SETTINGS: { readonly [K in ConfigKey]: Setting<Settings[K]> } = TABLE;
+export const SETTINGS: { readonly [K in ConfigKey]: Setting<Settings[K], string | undefined, unknown> } =
+  TABLE;
+
+/** Keys in the order of the table. */
+export const CONFIG_KEYS = Object.keys(SETTINGS).filter((key): key is ConfigKey =>
+  Object.hasOwn(SETTINGS, key),
+);
 
 /** What is wrong with a setting, or with one item of it. */
 export interface Problem {
@@ -127,62 +377,6 @@ export interface Problem {
   readonly message: string;
 }
 
-function setting<T>(read: Reader<T>, fallback: NoInfer<T>): Setting<T> {
-  return { read, fallback };
-}
-
-function size(): Reader<number> {
-  return (found, refuse) => parseSize(found) ?? refuse("is not a size, such as 256MiB or 268435456.");
-}
-
-/** Memory that has no limit but its size. */
-function sizeOrAll(): Reader<number | typeof ALL> {
-  return (found, refuse) => {
-    if (found === ALL) return ALL;
-    return parseSize(found) ?? refuse(`is neither a size, such as 256MiB, nor ${ALL}.`);
-  };
-}
-
-interface RateLimit {
-  readonly path: (typeof RATE_PATHS)[number];
-  readonly bytesPerSecond: number;
-}
-
-/** `blitter=200MiB` or `memcpy=50MiB/s`: bytes per second. */
-function rateLimit(): Reader<RateLimit> {
-  return (found, refuse) => {
-    const [, name, rate] = /^([a-z]+)=(.+?)(?:\/s)?$/.exec(typeof found === "string" ? found : "") ?? [];
-    const path = RATE_PATHS.find((known) => known === name);
-    const bytesPerSecond = parseSize(rate);
-    if (path !== undefined && bytesPerSecond !== undefined && bytesPerSecond >= RATE_LIMIT_MIN) {
-      return { path, bytesPerSecond };
-    }
-    const least = formatSize(RATE_LIMIT_MIN);
-    return refuse(
-      `is not a limit, such as blitter=200MiB, of ${least} or more for ${RATE_PATHS.join(" or ")}.`,
-    );
-  };
-}
-
-function policy(): Reader<PolicyChange> {
-  return (found, refuse) => {
-    const change = readPolicyChange(found);
-    return typeof change === "string" ? refuse(change) : change;
-  };
-}
-
-function duration(): Reader<number> {
-  return (found, refuse) => {
-    const ms = parseDuration(found);
-    if (ms !== undefined && ms <= DURATION_MS_MAX) return ms;
-    const most = formatDuration(DURATION_MS_MAX);
-    return refuse(`is not a length of time up to ${most}, such as 500ms or 1.5s.`);
-  };
-}
-
-function address(): Reader<ListenAddress> {
-  return (found, refuse) => {
-    const parsed = parseListenAddress(typeof found === "string" ? found : "");
-    return "problem" in parsed ? refuse(parsed.problem) : parsed;
-  };
+function orNone(path: string): string | undefined {
+  return path === "" ? undefined : path;
 }

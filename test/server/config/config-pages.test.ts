@@ -6,14 +6,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { loadConfig } from "../../../src/server/config/config.ts";
 import type { Environment } from "../../../src/server/config/environment.ts";
 import { parseCommandLine } from "../../../src/server/config/flags.ts";
-import {
-  CONFIG_KEYS,
-  environmentName,
-  flagName,
-  OPTIONS,
-  printSetting,
-} from "../../../src/server/config/options.ts";
+import { environmentName, flagName, printSetting } from "../../../src/server/config/options.ts";
 import { defaultSettings } from "../../../src/server/config/read-settings.ts";
+import { CONFIG_KEYS, SETTINGS } from "../../../src/server/config/schema.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "torpor-config-"));
 const file = join(directory, "torpor.yaml");
@@ -47,7 +42,7 @@ describe("--help", () => {
     expect(lines.at(-1)).toContain("docs/configuration.md");
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     const offered = CONFIG_KEYS.filter((key) => text.includes(` ${flagName(key)} `));
-    expect(offered).toEqual(CONFIG_KEYS.filter((key) => OPTIONS[key].rare !== true));
+    expect(offered).toEqual(CONFIG_KEYS.filter((key) => SETTINGS[key].rare !== true));
   });
 
   it("is not needed to see the version", () => {
