@@ -102,7 +102,9 @@ const VOCABULARY = [
   "failpoints",
   "format",
   "limits",
+  "policy",
   "resource",
+  "sizes",
 ];
 
 test("others know the device by its door and its vocabulary", () => {

@@ -48,14 +48,15 @@ import {
 import { Region } from "./memory/region.ts";
 import { Swap } from "./memory/swap.ts";
 import { summarizeUsage } from "./memory/usage.ts";
-import { checkOptions, DEFAULT_MIN_PAGE_BYTES, type DeviceOptions } from "./options.ts";
+import { checkOptions, type DeviceOptions } from "./options.ts";
+import { DEFAULT_POLICY, type PowerPolicy } from "./policy.ts";
 import { CommandGate } from "./power/command-gate.ts";
 import { Hibernation } from "./power/hibernation.ts";
 import type { ImagedDevice } from "./power/image/capture.ts";
-import { DEFAULT_POLICY, type PowerPolicy } from "./power/policy.ts";
 import { Power } from "./power/power.ts";
 import type { DeviceResource, FenceResource, RegionResource } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
+import { MIN_PAGE_BYTES_DEFAULT } from "./sizes.ts";
 import { Gt } from "./submission/gt.ts";
 
 export interface Device {
@@ -373,7 +374,7 @@ function makeRegion(options: DeviceOptions, bank: MemoryBank, index: number, tab
     ...whole,
     id: `lmem${index - 1}`,
     kind: "LOCAL",
-    minPageBytes: spec.minPageBytes ?? DEFAULT_MIN_PAGE_BYTES,
+    minPageBytes: spec.minPageBytes ?? MIN_PAGE_BYTES_DEFAULT,
     visibleBytes: spec.visibleBytes ?? bank.sizeBytes,
     reserved: spec.reserved ?? [],
   });

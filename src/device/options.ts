@@ -4,14 +4,15 @@ import { DeviceError } from "./errors.ts";
 import type { Extent } from "./extent.ts";
 import type { DeviceFailpoints } from "./failpoints.ts";
 import { formatBytes } from "./format.ts";
-import { WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import type { RateLimits, Rates } from "./hardware/rates.ts";
 import type { FrameCodec, ImageStore } from "./image/image-store.ts";
-import { BANK_BYTES_MAX, LOCAL_REGIONS_MAX, PAGE_BYTES, RATE_LIMIT_MIN } from "./limits.ts";
+import { LOCAL_REGIONS_MAX, RATE_LIMIT_MIN } from "./limits.ts";
 import { type ByteStore, SWAP_PAGE_BYTES } from "./memory/swap.ts";
-import type { PowerPolicy } from "./power/policy.ts";
+import type { PowerPolicy } from "./policy.ts";
 import type { RuntimePmSettings } from "./power/runtime-pm.ts";
+import { ENGINE_NAME } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
+import { MEMORY_UNIT_BYTES, MIN_PAGE_BYTES_DEFAULT, memorySizeProblem, minPageProblem } from "./sizes.ts";
 import { kernelObjectBytes } from "./submission/kernel-objects.ts";
 
 export interface LocalMemoryOptions {
@@ -69,10 +70,6 @@ export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
   readonly changesPendingMax?: number;
 }
 
-export const DEFAULT_MIN_PAGE_BYTES = 64 * 1024;
-const MIN_PAGE_BYTES_MAX = 2 * 1024 * 1024;
-const ENGINE_NAME = /^(rcs|ccs|bcs|vcs)[0-9]$/;
-
 /** @throws DeviceError INVALID_REQUEST or INVALID_SIZE when no device can be made of these. */
 export function checkOptions(options: DeviceOptions): void {
   if (options.lmem.length === 0 || options.lmem.length > LOCAL_REGIONS_MAX) {
@@ -81,36 +78,8 @@ export function checkOptions(options: DeviceOptions): void {
       `A device has 1 to ${LOCAL_REGIONS_MAX} regions of local memory, not ${options.lmem.length}.`,
     );
   }
-  for (const {
-    sizeBytes,
-    minPageBytes = DEFAULT_MIN_PAGE_BYTES,
-    visibleBytes = sizeBytes,
-    reserved,
-  } of options.lmem) {
-    const isPowerOfTwo = Number.isInteger(Math.log2(minPageBytes));
-    if (!isPowerOfTwo || minPageBytes < PAGE_BYTES || minPageBytes > MIN_PAGE_BYTES_MAX) {
-      throw new DeviceError(
-        "INVALID_SIZE",
-        `Minimum page (${minPageBytes}) is not a power of two from 4 KiB to 2 MiB.`,
-      );
-    }
-    checkBankSize("Local memory", sizeBytes, Math.max(minPageBytes, WASM_PAGE_BYTES));
-    if (!(visibleBytes > 0 && visibleBytes <= sizeBytes && visibleBytes % minPageBytes === 0)) {
-      throw new DeviceError(
-        "INVALID_SIZE",
-        `Visible memory (${formatBytes(visibleBytes)}) is not a multiple of the page up to the size of its region.`,
-      );
-    }
-    for (const range of reserved ?? []) checkReserved(range, sizeBytes, minPageBytes);
-    checkApart(reserved ?? []);
-    if ((reserved ?? []).reduce((sum, range) => sum + range.lengthBytes, 0) === sizeBytes) {
-      throw new DeviceError(
-        "INVALID_RANGE",
-        "A region of local memory is reserved whole, and nobody could use it.",
-      );
-    }
-  }
-  checkBankSize("System memory", options.smem.sizeBytes, WASM_PAGE_BYTES);
+  for (const region of options.lmem) checkLocal(region);
+  checkSize("System memory", options.smem.sizeBytes, MEMORY_UNIT_BYTES);
   if (options.swap !== undefined && options.swap.sizeBytes < SWAP_PAGE_BYTES) {
     throw new DeviceError(
       "INVALID_SIZE",
@@ -118,25 +87,64 @@ export function checkOptions(options: DeviceOptions): void {
     );
   }
   if (options.stolenBytes !== undefined && options.stolenBytes > 0) {
-    checkBankSize("Stolen memory", options.stolenBytes, WASM_PAGE_BYTES);
+    checkSize("Stolen memory", options.stolenBytes, MEMORY_UNIT_BYTES);
   }
   checkEngines(options.engines);
-  for (const [path, limit] of Object.entries(options.rateLimits ?? {})) {
+  checkRateLimits(options.rateLimits);
+  assert(
+    options.engineForm === "in-process" || options.clockModule !== undefined,
+    "engine threads need a clock",
+  );
+  checkRoomForKernel(options);
+}
+
+function checkLocal(region: LocalMemoryOptions): void {
+  const { sizeBytes, minPageBytes = MIN_PAGE_BYTES_DEFAULT, visibleBytes = sizeBytes } = region;
+  const reserved = region.reserved ?? [];
+  const pageProblem = minPageProblem(minPageBytes);
+  if (pageProblem !== undefined) {
+    throw new DeviceError("INVALID_SIZE", `Minimum page (${formatBytes(minPageBytes)}) ${pageProblem}`);
+  }
+  checkSize("Local memory", sizeBytes, Math.max(minPageBytes, MEMORY_UNIT_BYTES));
+  checkSize("Visible memory", visibleBytes, minPageBytes);
+  if (visibleBytes > sizeBytes) {
+    throw new DeviceError(
+      "INVALID_SIZE",
+      `Visible memory (${formatBytes(visibleBytes)}) is more than its region (${formatBytes(sizeBytes)}).`,
+    );
+  }
+  for (const range of reserved) checkReserved(range, sizeBytes, minPageBytes);
+  checkApart(reserved);
+  if (totalOf(reserved) === sizeBytes) {
+    throw new DeviceError(
+      "INVALID_RANGE",
+      "A region of local memory is reserved whole, and nobody could use it.",
+    );
+  }
+}
+
+function checkSize(what: string, sizeBytes: number, unitBytes: number): void {
+  const problem = memorySizeProblem(sizeBytes, unitBytes);
+  if (problem === undefined) return;
+  throw new DeviceError("INVALID_SIZE", `${what} (${formatBytes(sizeBytes)}) ${problem}`);
+}
+
+function checkRateLimits(limits: RateLimits = {}): void {
+  for (const [path, limit] of Object.entries(limits)) {
     if (limit >= RATE_LIMIT_MIN) continue;
     throw new DeviceError(
       "INVALID_REQUEST",
       `Rate limit of ${path} (${limit} bytes/s) is below ${RATE_LIMIT_MIN} bytes/s, at which one slice takes seconds.`,
     );
   }
-  assert(
-    options.engineForm === "in-process" || options.clockModule !== undefined,
-    "engine threads need a clock",
-  );
+}
+
+/** The device's own objects lie in `lmem0`, where the CPU reaches them. */
+function checkRoomForKernel(options: DeviceOptions): void {
   const [first] = options.lmem;
   const sizes = [options.smem.sizeBytes, ...options.lmem.map((region) => region.sizeBytes)];
-  const needed = kernelObjectBytes(sizes, options.engines, first.minPageBytes ?? DEFAULT_MIN_PAGE_BYTES);
-  const reservedBytes = (first.reserved ?? []).reduce((sum, range) => sum + range.lengthBytes, 0);
-  const reachableBytes = (first.visibleBytes ?? first.sizeBytes) - reservedBytes;
+  const needed = kernelObjectBytes(sizes, options.engines, first.minPageBytes ?? MIN_PAGE_BYTES_DEFAULT);
+  const reachableBytes = (first.visibleBytes ?? first.sizeBytes) - totalOf(first.reserved ?? []);
   if (reachableBytes < needed) {
     throw new DeviceError(
       "INVALID_SIZE",
@@ -150,18 +158,8 @@ export function checkOptions(options: DeviceOptions): void {
   );
 }
 
-function checkBankSize(what: string, sizeBytes: number, unit: number): void {
-  if (
-    Number.isSafeInteger(sizeBytes) &&
-    sizeBytes > 0 &&
-    sizeBytes % unit === 0 &&
-    sizeBytes <= BANK_BYTES_MAX
-  )
-    return;
-  throw new DeviceError(
-    "INVALID_SIZE",
-    `${what} (${formatBytes(sizeBytes)}) is not a multiple of ${formatBytes(unit)} up to ${formatBytes(BANK_BYTES_MAX)}.`,
-  );
+function totalOf(ranges: readonly Extent[]): number {
+  return ranges.reduce((sum, range) => sum + range.lengthBytes, 0);
 }
 
 function checkReserved(range: Extent, sizeBytes: number, minPageBytes: number): void {

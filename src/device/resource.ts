@@ -119,6 +119,9 @@ export const PHASES = [
 ] as const;
 export type PhaseName = (typeof PHASES)[number];
 
+/** The names that an engine can have: what it is, and which of its kind. */
+export const ENGINE_NAME = /^(?:rcs|ccs|bcs|vcs)[0-9]$/;
+
 export type EngineKind = "RENDER" | "COMPUTE" | "COPY" | "VIDEO";
 /** IDLE and RUNNING as they say; FAULTED: stopped, to be reset; HALTED: not powered or given up. */
 export type EngineState = "IDLE" | "RUNNING" | "FAULTED" | "HALTED";

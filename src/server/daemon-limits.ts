@@ -1,6 +1,6 @@
 /** Every limit of the process and its configuration, with its unit and its reason. Those of the wires are in limits.ts. */
 import assert from "node:assert/strict";
-import { GIB, KIB, MIB } from "../device/limits.ts";
+import { GIB, MIB } from "../device/limits.ts";
 
 /** Devices in one daemon: each has memory, threads and metrics of its own, and a scrape grows with them. */
 export const DEVICES_MAX = 64;
@@ -13,12 +13,6 @@ export const ALLOWED_HOSTS_MAX = 64;
 
 /** Origins in corsOrigin: each page that calls is looked up among them. */
 export const CORS_ORIGINS_MAX = 64;
-
-/** Largest page a region may have: that of the migrate context's page table. Unit: bytes. */
-export const MIN_PAGE_BYTES_MAX = 2 * MIB;
-
-/** Sizes of memories are multiples of this: the page of WebAssembly, which backs them, and of swap. Unit: bytes. */
-export const MEMORY_UNIT_BYTES = 64 * KIB;
 
 /** Largest heap of which the garbage is collected at once when the daemon is ready: some 50 ms. Unit: bytes. */
 export const GIVE_BACK_HEAP_BYTES_MAX = 64 * MIB;

@@ -3,12 +3,12 @@ import type { DeviceEvent } from "../events.ts";
 import type { PowerRail } from "../hardware/rail.ts";
 import type { Rates } from "../hardware/rates.ts";
 import type { Listeners } from "../listeners.ts";
+import type { PowerPolicy } from "../policy.ts";
 import type { SleepState } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
 import type { PreallocatedBackups } from "./backup.ts";
 import type { CommandGate } from "./command-gate.ts";
 import type { Hibernation } from "./hibernation.ts";
-import type { PowerPolicy } from "./policy.ts";
 import type { TakenChecksums } from "./verify.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 

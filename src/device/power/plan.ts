@@ -8,12 +8,12 @@ import { OBJECTS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE } from "../memory/object-table.ts";
 import { roundUp } from "../memory/region.ts";
+import type { PowerPolicy } from "../policy.ts";
 import type { PlanBlocker, PlanShare, SuspendPlan } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
 import { decide } from "./backup.ts";
 import { imageBytesMaxOf } from "./image/amounts.ts";
 import type { SuspendTarget } from "./parts.ts";
-import type { PowerPolicy } from "./policy.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 
 interface Share {

@@ -2,8 +2,8 @@
 import type { Suspend } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { IDLE_TIMEOUT_DEFAULT_MS, IDLE_TIMEOUT_MAX_MS } from "../limits.ts";
+import type { PowerPolicy } from "../policy.ts";
 import type { SuspendTarget } from "./parts.ts";
-import type { PowerPolicy } from "./policy.ts";
 
 /** @throws DeviceError INVALID_REQUEST for what no device could do. */
 export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {

@@ -3,7 +3,8 @@
  * by key.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import { DEFAULT_POLICY, type PowerPolicy, type RuntimePmSettings } from "../../device/mod.ts";
+import type { RuntimePmSettings } from "../../device/mod.ts";
+import { DEFAULT_POLICY, type PowerPolicy } from "../../device/policy.ts";
 import { CONFIG_FILE_BYTES_MAX } from "../daemon-limits.ts";
 import type { TlsPaths } from "../machine/tls-material.ts";
 import { ConfigError } from "./config-error.ts";

@@ -1,6 +1,6 @@
 /** Whether settings that are right by themselves fit together. */
-import { BANK_BYTES_MAX, PAGE_BYTES } from "../../device/limits.ts";
-import { MEMORY_UNIT_BYTES, MIN_PAGE_BYTES_MAX, SWAP_BYTES_MAX } from "../daemon-limits.ts";
+import { MEMORY_UNIT_BYTES, memorySizeProblem, minPageProblem } from "../../device/sizes.ts";
+import { SWAP_BYTES_MAX } from "../daemon-limits.ts";
 import { failpointsProblemOf } from "./failpoints.ts";
 import type { Problem, Settings } from "./schema.ts";
 import { formatSize } from "./size.ts";
@@ -13,10 +13,9 @@ type Say = (path: Problem["path"], message: string) => void;
 export function problemsBetween(settings: Settings): readonly Problem[] {
   const problems: Problem[] = [];
   const refuse: Say = (path, message) => void problems.push({ path, message });
-  if (!isPowerOfTwo(settings.minPage)) refuse(["minPage"], "is not a power of two.");
-  else if (settings.minPage < PAGE_BYTES || settings.minPage > MIN_PAGE_BYTES_MAX) {
-    refuse(["minPage"], `is not from ${formatSize(PAGE_BYTES)} to ${formatSize(MIN_PAGE_BYTES_MAX)}.`);
-  } else {
+  const pageProblem = minPageProblem(settings.minPage, formatSize);
+  if (pageProblem !== undefined) refuse(["minPage"], pageProblem);
+  else {
     for (const [index, sizeBytes] of settings.lmem.entries()) {
       const problem = sizeProblem(sizeBytes, Math.max(settings.minPage, MEMORY_UNIT_BYTES));
       if (problem !== undefined) refuse(["lmem", index], problem);
@@ -56,10 +55,7 @@ export function problemsBetween(settings: Settings): readonly Problem[] {
 }
 
 function sizeProblem(sizeBytes: number, unitBytes: number): string | undefined {
-  if (sizeBytes === 0) return "is no memory at all.";
-  if (sizeBytes > BANK_BYTES_MAX)
-    return `is more than the ${formatSize(BANK_BYTES_MAX)} that a region can have.`;
-  return sizeBytes % unitBytes === 0 ? undefined : `is not a multiple of ${formatSize(unitBytes)}.`;
+  return memorySizeProblem(sizeBytes, unitBytes, formatSize);
 }
 
 function swapProblemOf(sizeBytes: number, dataDir: string): string | undefined {
@@ -68,8 +64,4 @@ function swapProblemOf(sizeBytes: number, dataDir: string): string | undefined {
   if (sizeBytes % MEMORY_UNIT_BYTES !== 0) return `is not a multiple of ${formatSize(MEMORY_UNIT_BYTES)}.`;
   if (sizeBytes === 0 || dataDir !== "") return undefined;
   return `needs a data directory for its file: ${NAME_A_DIRECTORY}`;
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return value > 0 && Number.isInteger(Math.log2(value));
 }

@@ -5,8 +5,15 @@
  * Problems are the rest of a sentence that begins with the key and the value found.
  */
 
-import { KIB, LOCAL_REGIONS_MAX, MIB } from "../../device/limits.ts";
+import {
+  AUTOSUSPEND_DELAY_DEFAULT_MS,
+  D3COLD_THRESHOLD_DEFAULT_BYTES,
+  LOCAL_REGIONS_MAX,
+  MIB,
+} from "../../device/limits.ts";
 import type { RateLimits } from "../../device/mod.ts";
+import { ENGINE_NAME } from "../../device/resource.ts";
+import { MIN_PAGE_BYTES_DEFAULT } from "../../device/sizes.ts";
 import {
   ALLOWED_HOSTS_MAX,
   CORS_ORIGINS_MAX,
@@ -46,7 +53,7 @@ const TABLE = {
   }),
   minPage: setting(size(), {
     place: "minPageBytes",
-    fallback: 64 * KIB,
+    fallback: MIN_PAGE_BYTES_DEFAULT,
     value: "SIZE",
     help: "smallest page of local memory",
     rare: true,
@@ -95,7 +102,7 @@ const TABLE = {
     help: "size of a device's swap file",
     print: formatSize,
   }),
-  engines: setting(list(text(/^(?:rcs|ccs|bcs|vcs)\d$/, "is not an engine, such as bcs0."), ENGINES_MAX), {
+  engines: setting(list(text(ENGINE_NAME, "is not an engine, such as bcs0."), ENGINES_MAX), {
     place: "engines",
     fallback: ["rcs0", "ccs0", "bcs0", "vcs0"],
     value: "LIST",
@@ -269,14 +276,14 @@ const TABLE = {
     print: (mode) => mode,
   }),
   autosuspendDelay: setting(duration(), {
-    fallback: 1000,
+    fallback: AUTOSUSPEND_DELAY_DEFAULT_MS,
     value: "TIME",
     help: "how long unused before they do",
     rare: true,
     print: formatDuration,
   }),
   d3coldThreshold: setting(size(), {
-    fallback: 300 * MIB,
+    fallback: D3COLD_THRESHOLD_DEFAULT_BYTES,
     value: "SIZE",
     help: "less local memory in use than this loses power",
     rare: true,

@@ -2,7 +2,7 @@
  * What a device does where drivers differ (reference section 1.13). The defaults are those of drm/i915; the page for
  * operators is docs/policies.md.
  */
-import type { SleepState } from "../resource.ts";
+import type { SleepState } from "./resource.ts";
 
 export interface PowerPolicy {
   /**
