@@ -23,7 +23,7 @@ import type { Engine } from "./hardware/engine.ts";
 import { InProcessEngine } from "./hardware/in-process-engine.ts";
 import { MicrocodeSet } from "./hardware/microcode-set.ts";
 import { PowerRail } from "./hardware/rail.ts";
-import { DEFAULT_RATES } from "./hardware/rates.ts";
+import { DEFAULT_RATES, type Rates } from "./hardware/rates.ts";
 import { ThreadedEngine } from "./hardware/threaded-engine.ts";
 import { CPU_SLICE_BYTES, PAGE_BYTES } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
@@ -111,26 +111,12 @@ export class AssembledDevice implements Device {
     this.#options = options;
     this.services = services;
     this.#policy = options.policy ?? DEFAULT_POLICY;
-    const stolen = options.stolenBytes ?? 0;
-    const local = options.lmem.map((region) => region.sizeBytes);
-    const sizes = [options.smem.sizeBytes, ...local, ...(stolen > 0 ? [stolen] : [])];
-    const banks = sizes.map((sizeBytes, index) => new MemoryBank(index, sizeBytes));
-    const bankMemories = banks.map((bank) => bank.memory);
-    const control = new ControlMemory({ engineCount: options.engines.length });
-    const microcodes = new MicrocodeSet(bankMemories, control.memory);
-    const inProcess = options.engineForm === "in-process";
-    const rates = inProcess ? (options.rates ?? DEFAULT_RATES) : undefined;
-    const engines = options.engines.map((name, index): Engine => {
-      const common = { name, index, banks: bankMemories, control, clock };
-      if (rates !== undefined) return new InProcessEngine({ ...common, rates });
-      assert(options.clockModule !== undefined, "checkOptions has seen to the clock of engine threads");
-      const bytesPerSecondMax = options.rateLimits?.blitter;
-      return new ThreadedEngine({ ...common, clockModule: options.clockModule, bytesPerSecondMax });
-    });
+    const hardware = makeHardware(options);
+    const { banks, control, microcodes, rates } = hardware;
     const table = new ObjectTable();
     this.memory = new Memory({
       table,
-      regions: banks.map((bank, index) => makeRegion(options, bank, index, table)),
+      regions: banks.map((bank) => makeRegion(options, bank, table)),
       cpuCopier: new CpuCopier({
         control,
         microcodes,
@@ -141,7 +127,7 @@ export class AssembledDevice implements Device {
       microcodes,
       services,
       swap: options.swap === undefined ? undefined : new Swap(options.swap, clock),
-      commitsAhead: !inProcess,
+      commitsAhead: rates === undefined,
       deviceUid: options.uid,
       changesPendingMax: options.changesPendingMax,
     });
@@ -150,7 +136,7 @@ export class AssembledDevice implements Device {
       this.memory.changes.noteChanged(slot);
       destroyWhenIdle(this.memory, slot);
     });
-    this.gt = new Gt({ memory: this.memory, engines, services });
+    this.gt = new Gt({ memory: this.memory, engines: hardware.engines, services });
     this.#gate = new CommandGate(clock);
     const rail = new PowerRail({ banks, microcodes, clock, random });
     this.#hibernation = new Hibernation({
@@ -281,8 +267,8 @@ export class AssembledDevice implements Device {
       },
       checksumObject: ({ object }) => checksumContent(memory, object),
       readObject: (command) => readContent(memory, command),
-      writeObject: async ({ object, offsetBytes, data, declaredBytes }) => ({
-        bytesWritten: await writeContent(memory, object, offsetBytes, data, declaredBytes ?? data.length),
+      writeObject: async (command) => ({
+        bytesWritten: await writeContent(memory, command),
       }),
       planSuspend: () => power.plan(),
       suspend: (command) => power.suspend(command),
@@ -363,7 +349,38 @@ export class AssembledDevice implements Device {
   }
 }
 
-function makeRegion(options: DeviceOptions, bank: MemoryBank, index: number, table: ObjectTable): Region {
+interface Hardware {
+  /** System memory first, then local memory, then what is stolen. */
+  readonly banks: readonly MemoryBank[];
+  readonly control: ControlMemory;
+  readonly microcodes: MicrocodeSet;
+  /** What copying costs; undefined where it takes the time that it takes. */
+  readonly rates: Rates | undefined;
+  readonly engines: readonly Engine[];
+}
+
+function makeHardware(options: DeviceOptions): Hardware {
+  const { clock, clockModule } = options;
+  const stolen = options.stolenBytes ?? 0;
+  const local = options.lmem.map((region) => region.sizeBytes);
+  const sizes = [options.smem.sizeBytes, ...local, ...(stolen > 0 ? [stolen] : [])];
+  const banks = sizes.map((sizeBytes, index) => new MemoryBank(index, sizeBytes));
+  const bankMemories = banks.map((bank) => bank.memory);
+  const control = new ControlMemory({ engineCount: options.engines.length });
+  const microcodes = new MicrocodeSet(bankMemories, control.memory);
+  const rates = options.engineForm === "in-process" ? (options.rates ?? DEFAULT_RATES) : undefined;
+  const engines = options.engines.map((name, index): Engine => {
+    const common = { name, index, banks: bankMemories, control, clock };
+    if (rates !== undefined) return new InProcessEngine({ ...common, rates });
+    assert(clockModule !== undefined, "checkOptions has seen to the clock of engine threads");
+    const bytesPerSecondMax = options.rateLimits?.blitter;
+    return new ThreadedEngine({ ...common, clockModule, bytesPerSecondMax });
+  });
+  return { banks, control, microcodes, rates, engines };
+}
+
+function makeRegion(options: DeviceOptions, bank: MemoryBank, table: ObjectTable): Region {
+  const { index } = bank;
   const whole = { index, bank, table, visibleBytes: bank.sizeBytes, reserved: [] };
   if (index === 0) return new Region({ ...whole, id: "smem", kind: "SYSTEM", minPageBytes: PAGE_BYTES });
   if (index > options.lmem.length) {

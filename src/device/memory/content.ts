@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { ReadObject } from "../command.ts";
+import type { ReadObject, WriteObject } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { Extent } from "../extent.ts";
 import { crc32cOf } from "../hardware/crc32c.ts";
@@ -26,11 +26,11 @@ export async function readContent(
 ): Promise<Uint8Array> {
   assert(into === undefined || into.length === lengthBytes, "a chunk is read into memory of its length");
   return withContent(memory, object, "read", (slot) => {
-    checkRange(memory, slot, offsetBytes, lengthBytes);
+    checkRange(memory, slot, { offsetBytes, lengthBytes });
     checkChunk(lengthBytes);
     return (): Uint8Array => {
       const result = into ?? new Uint8Array(lengthBytes);
-      for (const { bytes, at } of viewsOf(memory, slot, offsetBytes, lengthBytes)) result.set(bytes, at);
+      for (const { bytes, at } of viewsOf(memory, slot, { offsetBytes, lengthBytes })) result.set(bytes, at);
       return result;
     };
   });
@@ -42,17 +42,14 @@ export async function readContent(
  */
 export async function writeContent(
   memory: Memory,
-  id: string,
-  offsetBytes: number,
-  data: Uint8Array,
-  declaredBytes: number,
+  { object, offsetBytes, data, declaredBytes = data.length }: Omit<WriteObject, "type">,
 ): Promise<number> {
-  return withContent(memory, id, "write", (slot) => {
-    checkRange(memory, slot, offsetBytes, declaredBytes);
-    checkRange(memory, slot, offsetBytes, data.length);
+  return withContent(memory, object, "write", (slot) => {
+    checkRange(memory, slot, { offsetBytes, lengthBytes: declaredBytes });
+    checkRange(memory, slot, { offsetBytes, lengthBytes: data.length });
     checkChunk(data.length);
     return (): number => {
-      for (const { bytes, at } of viewsOf(memory, slot, offsetBytes, data.length)) {
+      for (const { bytes, at } of viewsOf(memory, slot, { offsetBytes, lengthBytes: data.length })) {
         bytes.set(data.subarray(at, at + bytes.length));
       }
       return data.length;
@@ -155,7 +152,7 @@ export function ownedByDevice(id: string): DeviceError {
   );
 }
 
-function checkRange(memory: Memory, slot: number, offsetBytes: number, lengthBytes: number): void {
+function checkRange(memory: Memory, slot: number, { offsetBytes, lengthBytes }: Extent): void {
   const sizeBytes = memory.table.sizeBytes[slot];
   const valid = Number.isSafeInteger(offsetBytes) && Number.isSafeInteger(lengthBytes);
   if (valid && offsetBytes >= 0 && lengthBytes >= 0 && offsetBytes + lengthBytes <= sizeBytes) return;
@@ -182,14 +179,9 @@ function checkChunk(lengthBytes: number): void {
 }
 
 /** The object's bytes in a range, as views of the bank. */
-function viewsOf(
-  memory: Memory,
-  slot: number,
-  offsetBytes: number,
-  lengthBytes: number,
-): { bytes: Uint8Array; at: number }[] {
+function viewsOf(memory: Memory, slot: number, range: Extent): { bytes: Uint8Array; at: number }[] {
   const region = memory.region(memory.table.region[slot]);
-  return runsOf(region, memory.table.resource[slot], offsetBytes, lengthBytes).map((run) => ({
+  return runsOf(region, memory.table.resource[slot], range).map((run) => ({
     bytes: region.bank.bytes.subarray(run.bankOffsetBytes, run.bankOffsetBytes + run.lengthBytes),
     at: run.at,
   }));

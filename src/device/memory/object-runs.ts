@@ -2,6 +2,7 @@
  * An object's bytes as they lie in a bank: the runs of a range, and the pages that swap moves. The caller holds the
  * object's lock, so that it stays where it is.
  */
+import type { Extent } from "../extent.ts";
 import type { Memory } from "./memory.ts";
 import type { Region } from "./region.ts";
 import { SWAP_PAGE_BYTES, type SwapPage } from "./swap.ts";
@@ -19,8 +20,8 @@ export interface PageRun extends Run {
   readonly contiguousBytes: number;
 }
 
-/** The runs of `lengthBytes` from `offsetBytes` of a resource, in the order of the object's bytes. */
-export function runsOf(region: Region, handle: number, offsetBytes: number, lengthBytes: number): Run[] {
+/** The runs of a range of a resource, in the order of the object's bytes. */
+export function runsOf(region: Region, handle: number, { offsetBytes, lengthBytes }: Extent): Run[] {
   const runs: Run[] = [];
   const end = offsetBytes + lengthBytes;
   let position = 0;
@@ -65,7 +66,7 @@ export function* pageRunsOf(
   sizeBytes: number,
 ): Generator<readonly PageRun[]> {
   // One pass over the extents, not one for each page: objects may have many of both.
-  const runs = runsOf(region, handle, 0, sizeBytes);
+  const runs = runsOf(region, handle, { offsetBytes: 0, lengthBytes: sizeBytes });
   let index = 0;
   let done = 0;
   for (let position = 0; position < sizeBytes; position += SWAP_PAGE_BYTES) {

@@ -63,8 +63,8 @@ export async function planSuspend(options: PlanOptions): Promise<SuspendPlan> {
   const freeBytes = system.freeBytes + room.purgeable + volatileBytes;
   const backupBytes = shares.backupBlit.bytes + shares.backupMemcpy.bytes;
   const needs = { freeBytes, evictBytes: shares.evict.bytes, backupBytes };
-  const swap = { swappable: room.swappable, swapBytes: memory.swap?.freeBytes ?? 0 };
-  const availableBytes = availableOf(needs, swap, policy, target.swaps);
+  const swap = { swappable: room.swappable, swapBytes: memory.swap?.freeBytes ?? 0, swaps: target.swaps };
+  const availableBytes = availableOf(needs, swap, policy);
   const blockers = blockersOf(availableBytes, requiredBytes, beyondWindowBytes);
   const backups = shares.backupBlit.objects + shares.backupMemcpy.objects;
   if (table.count + backups > OBJECTS_MAX) blockers.push(tooManyBackups(table.count, backups));
@@ -98,14 +98,15 @@ function addRoom({ table }: Memory, slot: number, room: { purgeable: number; swa
 interface SwapRoom {
   readonly swappable: number;
   readonly swapBytes: number;
+  /** Whether steps 1 to 3 may swap. */
+  readonly swaps: boolean;
 }
 
 /** How much system memory the suspend could have: what is free, and what swapping adds where it is allowed. */
 function availableOf(
   needs: { readonly freeBytes: number; readonly evictBytes: number; readonly backupBytes: number },
-  { swappable, swapBytes }: SwapRoom,
+  { swappable, swapBytes, swaps }: SwapRoom,
   policy: PowerPolicy,
-  swaps: boolean,
 ): number {
   const { freeBytes, evictBytes, backupBytes } = needs;
   const evictsEarly = policy.notifier === "opportunistic";

@@ -19,6 +19,12 @@ export interface ContextsOptions {
   readonly pageTable: { readonly bank: number; readonly offsetBytes: number };
 }
 
+interface NewContext {
+  readonly priority: ContextPriority;
+  readonly number: number;
+  readonly saved?: SavedContext;
+}
+
 export class Contexts {
   readonly #options: ContextsOptions;
   readonly #byId = new Map<string, ClientContext>();
@@ -37,13 +43,13 @@ export class Contexts {
         { limit: String(CONTEXTS_MAX) },
       );
     }
-    return this.#add(unit, priority, this.#nextId++);
+    return this.#add(unit, { priority, number: this.#nextId++ });
   }
 
   /** Makes a context again that was saved; its image and ring are objects of this device. Legal while its id is free. */
   restore(unit: EngineUnit, saved: SavedContext): ClientContext {
     assert(!this.#byId.has(String(saved.id)), `context ${saved.id} is restored once`);
-    return this.#add(unit, saved.priority, saved.id, saved);
+    return this.#add(unit, { priority: saved.priority, number: saved.id, saved });
   }
 
   /** Number of the context to come. */
@@ -56,7 +62,7 @@ export class Contexts {
     this.#nextId = Math.max(this.#nextId, number);
   }
 
-  #add(unit: EngineUnit, priority: ContextPriority, number: number, saved?: SavedContext): ClientContext {
+  #add(unit: EngineUnit, { priority, number, saved }: NewContext): ClientContext {
     const { memory, services, microcontroller, pageTable } = this.#options;
     const ring = new RingContext({
       contextId: FIRST_CLIENT_CONTEXT_ID + number,

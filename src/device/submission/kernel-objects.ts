@@ -39,7 +39,7 @@ export function createKernelObjects(memory: Memory, engines: readonly string[]):
   const { bank } = local;
   const microcode = memory.microcodes.within(bank.index);
   const place = (label: string, sizeBytes: number, flag: number): number =>
-    placePinned(memory, local, label, sizeBytes, flag);
+    placePinned(memory, local, { label, sizeBytes, flag });
   const placeContext = (label: string, ringBytes: number): ContextPlace => ({
     bank: bank.index,
     words: bank.words,
@@ -55,7 +55,12 @@ export function createKernelObjects(memory: Memory, engines: readonly string[]):
     migrate: isCopyEngine(engine) ? placeContext(`${engine} migrate context`, MIGRATE_RING_BYTES) : undefined,
   }));
   const stolen = memory.regions.find((region) => region.kind === "STOLEN");
-  if (stolen !== undefined) placePinned(memory, stolen, "stolen", stolen.sizeBytes, FLAG.PM_VOLATILE);
+  if (stolen !== undefined)
+    placePinned(memory, stolen, {
+      label: "stolen",
+      sizeBytes: stolen.sizeBytes,
+      flag: FLAG.PM_VOLATILE,
+    });
   const objects = { bank, firmwareOffsetBytes, pageTableOffsetBytes, contexts };
   writeKernelObjects(memory, objects);
   return objects;
@@ -88,7 +93,11 @@ function bankSizes(memory: Memory): number[] {
 }
 
 /** Places one object for life, all zero. Answers its offset in the bank. */
-function placePinned(memory: Memory, region: Region, label: string, sizeBytes: number, flag: number): number {
+function placePinned(
+  memory: Memory,
+  region: Region,
+  { label, sizeBytes, flag }: { readonly label: string; readonly sizeBytes: number; readonly flag: number },
+): number {
   const slot = memory.addObject({
     sizeBytes: roundUp(sizeBytes, region.minPageBytes),
     regions: [region.index],

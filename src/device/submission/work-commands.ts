@@ -39,6 +39,12 @@ export function checkCommands(memory: Memory, commands: readonly WorkCommand[]):
   return checker.uses;
 }
 
+/** A range that a command names: what its offset and its length must be multiples of. @default 1 each */
+interface CheckedRange extends Extent {
+  readonly align?: number;
+  readonly multiple?: number;
+}
+
 class Checker {
   readonly uses: ObjectUses = new Map();
   readonly #memory: Memory;
@@ -52,31 +58,47 @@ class Checker {
     this.#index = index;
     switch (command.op) {
       case "fill":
-        this.#range(command.object, command.offsetBytes, command.lengthBytes, "write", 4, 1);
+        this.#range(command.object, "write", {
+          offsetBytes: command.offsetBytes,
+          lengthBytes: command.lengthBytes,
+          align: 4,
+        });
         this.#dword("pattern", command.pattern);
         break;
       case "add":
       case "xor":
-        this.#range(command.object, command.offsetBytes, command.lengthBytes, "write", 4, 4);
+        this.#range(command.object, "write", {
+          offsetBytes: command.offsetBytes,
+          lengthBytes: command.lengthBytes,
+          align: 4,
+          multiple: 4,
+        });
         this.#dword("value", command.value);
         break;
       case "copy":
         this.#copy(command);
         break;
       case "storeDword":
-        this.#range(command.object, command.offsetBytes, 4, "write", 4, 1);
+        this.#range(command.object, "write", { offsetBytes: command.offsetBytes, lengthBytes: 4, align: 4 });
         this.#dword("value", command.value);
         break;
       case "timestamp":
-        this.#range(command.object, command.offsetBytes, 8, "write", 8, 1);
+        this.#range(command.object, "write", { offsetBytes: command.offsetBytes, lengthBytes: 8, align: 8 });
         break;
       case "waitSemaphore":
-        this.#range(command.object, command.offsetBytes, 4, "keep", 4, 1);
+        this.#range(command.object, "keep", { offsetBytes: command.offsetBytes, lengthBytes: 4, align: 4 });
         this.#dword("value", command.value);
         break;
       case "checksum":
-        this.#range(command.object, command.offsetBytes, command.lengthBytes, "read", 1, 1);
-        this.#range(command.destination, command.destinationOffsetBytes, 4, "write", 4, 1);
+        this.#range(command.object, "read", {
+          offsetBytes: command.offsetBytes,
+          lengthBytes: command.lengthBytes,
+        });
+        this.#range(command.destination, "write", {
+          offsetBytes: command.destinationOffsetBytes,
+          lengthBytes: 4,
+          align: 4,
+        });
         break;
       case "loadRegister":
         if (command.value < 0n || command.value > REGISTER_MAX) this.#refuse("its value is not 64 bits");
@@ -84,7 +106,7 @@ class Checker {
         break;
       case "storeRegister":
         this.#register(command.register);
-        this.#range(command.object, command.offsetBytes, 8, "write", 8, 1);
+        this.#range(command.object, "write", { offsetBytes: command.offsetBytes, lengthBytes: 8, align: 8 });
         break;
       case "spin":
         if (!(command.durationMs >= 0 && command.durationMs <= SPIN_MAX_MS)) {
@@ -100,13 +122,14 @@ class Checker {
 
   #copy(command: Extract<WorkCommand, { op: "copy" }>): void {
     const { source, sourceOffsetBytes, destination, destinationOffsetBytes, lengthBytes } = command;
-    this.#range(source, sourceOffsetBytes, lengthBytes, "read", 1, 1);
-    this.#range(destination, destinationOffsetBytes, lengthBytes, "write", 1, 1);
+    this.#range(source, "read", { offsetBytes: sourceOffsetBytes, lengthBytes });
+    this.#range(destination, "write", { offsetBytes: destinationOffsetBytes, lengthBytes });
     const apart = Math.abs(sourceOffsetBytes - destinationOffsetBytes) >= lengthBytes;
     if (source === destination && !apart) this.#refuse("its source and destination overlap");
   }
 
-  #range(id: string, offset: number, length: number, usage: Usage, align: number, multiple: number): void {
+  #range(id: string, usage: Usage, range: CheckedRange): void {
+    const { offsetBytes: offset, lengthBytes: length, align = 1, multiple = 1 } = range;
     const memory = this.#memory;
     const slot = memory.findObject(id);
     if (slot === NONE) throw objectNotFound(id);
@@ -178,18 +201,14 @@ function* piecesOf(
 function* ringCommands(places: Places, command: WorkCommand): Generator<(ring: RingWriter) => void> {
   switch (command.op) {
     case "fill":
-      for (const { bank, offsetBytes, lengthBytes } of places.runs(
-        command.object,
-        command.offsetBytes,
-        command.lengthBytes,
-      )) {
+      for (const { bank, offsetBytes, lengthBytes } of places.runs(command.object, command)) {
         yield (ring) => ring.fill(bank, offsetBytes, lengthBytes, command.pattern);
       }
       return;
     case "add":
     case "xor": {
       const opcode = command.op === "add" ? OP_ADD : OP_XOR;
-      for (const run of places.runs(command.object, command.offsetBytes, command.lengthBytes)) {
+      for (const run of places.runs(command.object, command)) {
         yield (ring) => ring.arithmetic(opcode, run, run.lengthBytes, command.value);
       }
       return;
@@ -201,7 +220,7 @@ function* ringCommands(places: Places, command: WorkCommand): Generator<(ring: R
       return;
     case "checksum": {
       let first = true;
-      for (const run of places.runs(command.object, command.offsetBytes, command.lengthBytes)) {
+      for (const run of places.runs(command.object, command)) {
         const begins = first;
         first = false;
         yield (ring) => ring.crcUpdate(run, run.lengthBytes, begins);
@@ -210,37 +229,39 @@ function* ringCommands(places: Places, command: WorkCommand): Generator<(ring: R
       yield (ring) => ring.crcStore(to);
       return;
     }
+    default:
+      yield singleCommand(places, command);
+  }
+}
+
+/** The one ring command that a command of one place, or of none, is. */
+function singleCommand(
+  places: Places,
+  command: Exclude<WorkCommand, { readonly op: "fill" | "add" | "xor" | "copy" | "checksum" }>,
+): (ring: RingWriter) => void {
+  switch (command.op) {
     case "storeDword": {
       const to = places.at(command.object, command.offsetBytes);
-      yield (ring) => ring.storeDword(to, command.value);
-      return;
+      return (ring) => ring.storeDword(to, command.value);
     }
     case "timestamp": {
       const to = places.at(command.object, command.offsetBytes);
-      yield (ring) => ring.timestamp(to);
-      return;
+      return (ring) => ring.timestamp(to);
     }
     case "waitSemaphore": {
       const at = places.at(command.object, command.offsetBytes);
-      yield (ring) => ring.semaphoreWait(at, command.value);
-      return;
+      return (ring) => ring.semaphoreWait(at, command.value);
     }
     case "storeRegister": {
       const to = places.at(command.object, command.offsetBytes);
-      yield (ring) => ring.storeRegister(command.register, to);
-      return;
+      return (ring) => ring.storeRegister(command.register, to);
     }
     case "loadRegister":
-      yield (ring) => ring.loadRegister(command.register, command.value);
-      return;
+      return (ring) => ring.loadRegister(command.register, command.value);
     case "spin":
-      yield (ring) => ring.spin(BigInt(Math.round(command.durationMs * 1e6)));
-      return;
+      return (ring) => ring.spin(BigInt(Math.round(command.durationMs * 1e6)));
     case "hang":
-      yield (ring) => ring.hang();
-      return;
-    default:
-      command satisfies never;
+      return (ring) => ring.hang();
   }
 }
 
@@ -270,10 +291,10 @@ class Places {
   }
 
   at(id: string, offsetBytes: number): BankRun {
-    return this.runs(id, offsetBytes, 1)[0];
+    return this.runs(id, { offsetBytes, lengthBytes: 1 })[0];
   }
 
-  runs(id: string, offsetBytes: number, lengthBytes: number): BankRun[] {
+  runs(id: string, { offsetBytes, lengthBytes }: Extent): BankRun[] {
     const { bank, offsetsBytes, endsBytes } = this.#blocksOf(id);
     const runs: BankRun[] = [];
     const end = offsetBytes + lengthBytes;
@@ -314,8 +335,11 @@ class Places {
     lengthBytes: number;
   }> {
     const { lengthBytes } = command;
-    const sources = this.runs(command.source, command.sourceOffsetBytes, lengthBytes);
-    const targets = this.runs(command.destination, command.destinationOffsetBytes, lengthBytes);
+    const sources = this.runs(command.source, { offsetBytes: command.sourceOffsetBytes, lengthBytes });
+    const targets = this.runs(command.destination, {
+      offsetBytes: command.destinationOffsetBytes,
+      lengthBytes,
+    });
     let [sourceIndex, targetIndex, sourceDone, targetDone] = [0, 0, 0, 0];
     for (let left = lengthBytes; left > 0; ) {
       const source = sources[sourceIndex];

@@ -234,7 +234,7 @@ describe("without room in system memory", () => {
       for (let seed = 1; seed <= 5; seed++) {
         const id = memory.idOf(createObject(memory, { ...ANY_OBJECT, regions: ["lmem0"] }));
         ids.push(id);
-        await run(writeContent(memory, id, 0, patternOf(seed, MIB), MIB));
+        await run(writeContent(memory, { object: id, offsetBytes: 0, data: patternOf(seed, MIB) }));
       }
       system.refuses = (allocation) => allocation === failing || allocation === failing + 1;
       const evicted = await reasonOf(run(evictRegion(memory, "lmem0", undefined)));
