@@ -48,14 +48,32 @@ export const HEALTH_ANSWER_TIMEOUT_MS = 2_000;
 /** How long running calls may go on once the daemon is told to stop. Unit: milliseconds. */
 export const SHUTDOWN_DRAIN_MS = 7_000;
 
-/** How often a stopping daemon looks whether transitions have ended. Unit: milliseconds. */
+/** How often a stopping daemon looks whether calls and transitions have ended. Unit: milliseconds. */
 export const SHUTDOWN_POLL_MS = 10;
+
+/** How long the last answers may take to leave once no call is in progress. Peers that make no call wait no longer. Unit: milliseconds. */
+export const SHUTDOWN_LINGER_MS = 250;
+
+/** How long connections may take to go once they are cut off. Unit: milliseconds. */
+export const SHUTDOWN_CUT_MS = 250;
+
+/** How often a stopping daemon says what it waits for. Unit: milliseconds. */
+export const SHUTDOWN_REPORT_MS = 5_000;
+
+/** How long the same signal again is the same wish: npm passes a Ctrl-C on that its child got too. Unit: milliseconds. */
+export const SIGNAL_REPEAT_MS = 2_000;
 
 /**
  * How long hibernating the devices may take, after calls have ended: tens of gigabytes go to a disk. Whoever stops the
  * daemon must wait longer, and Docker has to be told so. Unit: milliseconds.
  */
 export const SHUTDOWN_HIBERNATE_MS = 120_000;
+
+/** Attempts to hibernate a device: each remedy (resume, reset of the GT) once, and one more. */
+export const HIBERNATE_ATTEMPTS_MAX = 4;
+
+/** How long the work of a device may go on before its engines are reset for the image. Unit: milliseconds. */
+export const HIBERNATE_IDLE_MS = 5_000;
 
 /** How long the devices may take to close after that. Unit: milliseconds. */
 export const SHUTDOWN_CLOSE_MS = 1_000;
@@ -70,6 +88,7 @@ export const SHUTDOWN_TRACES_MS = 500;
 const CONTAINER_STOP_MS = 10_000;
 
 assert(
-  SHUTDOWN_DRAIN_MS + SHUTDOWN_CLOSE_MS + SHUTDOWN_FILES_MS + SHUTDOWN_TRACES_MS < CONTAINER_STOP_MS,
+  SHUTDOWN_DRAIN_MS + SHUTDOWN_CUT_MS + SHUTDOWN_CLOSE_MS + SHUTDOWN_FILES_MS + SHUTDOWN_TRACES_MS <
+    CONTAINER_STOP_MS,
   "a container that does not hibernate stops before it is killed",
 );

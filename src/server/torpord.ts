@@ -10,6 +10,7 @@ import type { LogLevel } from "./config/schema.ts";
 import type { RunningDaemon } from "./daemon/daemon.ts";
 import { giveBackMemory } from "./daemon/give-back.ts";
 import { checkMemoryLimit } from "./daemon/memory-limit.ts";
+import { SIGNAL_REPEAT_MS } from "./daemon-limits.ts";
 import { type BuildInfo, readBuildInfo } from "./machine/build-info.ts";
 import { StartError } from "./machine/start-error.ts";
 
@@ -70,17 +71,21 @@ async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
   exitOnBug(log);
   const tooLarge = checkMemoryLimit(loaded, process.constrainedMemory(), totalmem());
   for (const warning of [...warnings, tooLarge ?? []].flat()) log.warn(warning);
-  const firstSignal = waitForSignal(log);
+  let unsaved: () => readonly string[] = () => [];
+  const firstSignal = waitForSignal(log, () => unsaved());
   // Loaded here, because health checks and --help are many and need none of it.
   const { startDaemon } = await import("./daemon/daemon.ts");
   // Sockets are made with the mode that this leaves them.
   process.umask(PRIVATE_UMASK);
   const daemon = await startOrExit(() => startDaemon(config, { log, build }), log);
+  ({ unsaved } = daemon);
   if (config.tokensFile !== undefined || config.tls !== undefined) reloadOnSighup(daemon, log);
   announce(log, daemon, config);
   giveBackMemory();
   log.info({ signal: await firstSignal }, "stopping");
-  const { drained, hibernated } = await daemon.stop();
+  const { drained, hibernated, lost } = await daemon.stop();
+  if (lost.length > 0)
+    log.error({ devices: lost }, "the state of these devices could not be saved and is lost");
   log.info({ drained, hibernated }, "stopped");
   process.exit(hibernated === false ? EXIT_FAILED : undefined);
 }
@@ -118,14 +123,22 @@ function reloadOnSighup(daemon: RunningDaemon, log: Logger): void {
   });
 }
 
-/** Resolves to the name of the first signal that asks the process to end; a second one ends it at once. */
-function waitForSignal(log: Logger): Promise<NodeJS.Signals> {
+/**
+ * Resolves to the name of the first signal that asks the process to end. The same signal again within SIGNAL_REPEAT_MS is the
+ * same wish: npm passes on a Ctrl-C that its child got as well. A later one, or another signal, ends the process at once.
+ */
+function waitForSignal(log: Logger, unsaved: () => readonly string[]): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    let count = 0;
+    let first: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined;
     const onSignal = (signal: NodeJS.Signals) => {
-      count++;
-      if (count === 1) return resolve(signal);
-      log.warn({ signal }, "stopped at once");
+      if (first === undefined) {
+        first = { signal, atMs: performance.now() };
+        return resolve(signal);
+      }
+      if (signal === first.signal && performance.now() - first.atMs < SIGNAL_REPEAT_MS) return;
+      const lost = unsaved();
+      if (lost.length === 0) log.warn({ signal }, "stopped at once");
+      else log.error({ signal, devices: lost }, "stopped at once: the state of these devices is lost");
       process.exit(EXIT_SIGNAL_BASE + constants.signals[signal]);
     };
     process.on("SIGTERM", onSignal);

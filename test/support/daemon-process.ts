@@ -25,10 +25,18 @@ export class DaemonProcess implements AsyncDisposable {
   stdout = "";
   stderr = "";
 
-  /** @param words the command line; the environment has no TORPOR_ and OTEL_ variables but these. */
-  constructor(words: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+  /**
+   * @param words the command line; the environment has no TORPOR_ and OTEL_ variables but these
+   * @param under a program that runs the command line that follows its own words, such as a shell with a limit
+   */
+  constructor(
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    under: readonly string[] = [],
+  ) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(TORPOR|OTEL)_/.test(name));
-    this.#child = spawn(process.execPath, [MAIN, ...words], {
+    const [program = process.execPath, ...rest] = [...under, process.execPath, MAIN, ...words];
+    this.#child = spawn(program, rest, {
       env: { ...Object.fromEntries(inherited), ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -18,11 +18,12 @@ import { writableByOthers } from "../machine/writable-by-others.ts";
 import { probeDevice } from "../metrics/device-state.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { openTracing } from "../tracing/tracing.ts";
+import { closeDevices } from "./close-devices.ts";
 import { makeFailpoints } from "./daemon-failpoints.ts";
 import { boot } from "./device-boot.ts";
-import { hibernateDevices } from "./hibernate.ts";
+import type { Servers } from "./drain.ts";
 import { restoreDevices } from "./restore.ts";
-import { closeDevices, drain, type Servers } from "./shutdown.ts";
+import { type StopOutcome, shutDown } from "./shutdown.ts";
 import type { Addresses, WiresDeps } from "./wires.ts";
 
 export interface RunningDaemon {
@@ -31,15 +32,10 @@ export interface RunningDaemon {
   readonly devices: ReadonlyMap<string, Device>;
   /** Looks now whether tokens or certificates have changed; by itself it does so every few seconds. Never rejects. */
   reload(): Promise<void>;
-  /** Lets running calls finish, hibernates the devices if that is configured, and closes them. */
+  /** Lets running calls finish, hibernates the devices if that is configured, and closes them. Never rejects. */
   stop(): Promise<StopOutcome>;
-}
-
-export interface StopOutcome {
-  /** False when calls had to be cut off. */
-  readonly drained: boolean;
-  /** False when a device was to be hibernated and was not; undefined when none was to be. */
-  readonly hibernated: boolean | undefined;
+  /** Names of the devices whose state would be lost if the process ended now although it is to be hibernated. */
+  unsaved(): readonly string[];
 }
 
 export interface DaemonOptions {
@@ -88,7 +84,6 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     if (directory !== undefined) await closeDirectory(directory, log);
     await tracing?.close();
   };
-  const hibernation = { log, deadlineMs: options.hibernateMs ?? SHUTDOWN_HIBERNATE_MS };
   let ready = false;
   try {
     const hasSwap = config.swapBytes > 0;
@@ -123,18 +118,21 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     await restoreDevices(devices.values(), log);
     ready = true;
     servers.grpc.setServing(true);
-    let stopped: Promise<StopOutcome> | undefined;
-    const stop = async () => {
-      ready = false;
+    const hibernates = config.onShutdown === "hibernate";
+    const progress = { unsaved: hibernates ? [...devices.keys()] : [] };
+    const release = () => {
       events.close();
       // What hangs at one would keep the daemon from stopping.
       failpoints?.reset();
-      const deadlineMs = options.drainMs ?? SHUTDOWN_DRAIN_MS;
-      const drained = await drain(servers, { devices, log, deadlineMs });
-      const hibernates = config.onShutdown === "hibernate";
-      const hibernated = hibernates ? await hibernateDevices(devices.values(), hibernation) : undefined;
-      await end();
-      return { drained, hibernated };
+    };
+    const times = {
+      drainMs: options.drainMs ?? SHUTDOWN_DRAIN_MS,
+      hibernateMs: hibernates ? (options.hibernateMs ?? SHUTDOWN_HIBERNATE_MS) : undefined,
+    };
+    let stopped: Promise<StopOutcome> | undefined;
+    const stop = () => {
+      ready = false;
+      return shutDown({ servers, devices, log, release, close: end }, times, progress);
     };
     return {
       addresses,
@@ -144,6 +142,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
         stopped ??= stop();
         return stopped;
       },
+      unsaved: () => progress.unsaved,
     };
   } catch (error) {
     await end();

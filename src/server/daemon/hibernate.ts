@@ -1,62 +1,132 @@
-/** The end of a daemon whose devices are to come back: each is suspended to S4. */
+/**
+ * The end of a daemon whose devices are to come back: each is suspended to S4. Where that fails, what the error recommends is
+ * done and it is tried again, as long as there is time.
+ */
 import type { Logger } from "pino";
-import { settledWithin, sleep } from "../../device/clock.ts";
+import { elapsedMs, settledWithin, sleep } from "../../device/clock.ts";
 import { DeviceError, type DeviceResource } from "../../device/mod.ts";
 import type { DeviceHandle } from "../api/devices.ts";
-import { SHUTDOWN_POLL_MS } from "../daemon-limits.ts";
+import { HIBERNATE_ATTEMPTS_MAX, HIBERNATE_IDLE_MS, SHUTDOWN_POLL_MS } from "../daemon-limits.ts";
 import { systemClock } from "../machine/system-clock.ts";
 
 export interface HibernateOptions {
   readonly log: Logger;
   /** How long all of it may take. */
   readonly deadlineMs: number;
+  /** Called with the name of each device whose state is in an image. */
+  readonly onSaved?: (device: string) => void;
 }
 
-/** Suspends the devices side by side. Answers whether the state of every one is in an image; the log says why not. */
+/**
+ * Suspends the devices side by side. Never rejects.
+ * @returns the names of the devices whose state could not be saved; the log says why
+ */
 export async function hibernateDevices(
   devices: Iterable<DeviceHandle>,
-  { log, deadlineMs }: HibernateOptions,
-): Promise<boolean> {
-  let late = false;
+  { log, deadlineMs, onSaved }: HibernateOptions,
+): Promise<readonly string[]> {
+  const unsaved = new Set<string>();
+  const time = new TimeLeft(deadlineMs);
   const all = Promise.all(
     [...devices].map(async (device) => {
+      unsaved.add(device.name);
+      const lines = log.child({ device: device.name });
       try {
-        await hibernate(device, () => late);
-        return true;
+        await hibernate(device, time, lines);
+        unsaved.delete(device.name);
+        onSaved?.(device.name);
       } catch (error) {
-        log.error({ device: device.name, err: error }, "could not be hibernated");
-        return false;
+        lines.error({ err: error }, "could not be hibernated");
       }
     }),
   );
-  if (await settledWithin(systemClock, all, deadlineMs)) return (await all).every((done) => done);
-  late = true;
-  log.error({ deadlineMs }, "devices were still being hibernated at the deadline");
-  return false;
+  if (!(await settledWithin(systemClock, all, deadlineMs))) {
+    time.end();
+    log.error({ deadlineMs, devices: [...unsaved] }, "devices were still being hibernated at the deadline");
+  }
+  return [...unsaved];
 }
 
-async function hibernate(device: DeviceHandle, isLate: () => boolean): Promise<void> {
-  const { powerState, image } = await atRest(device, isLate);
-  if (powerState === "FAILED") {
-    throw new DeviceError("DEVICE_FAILED", `Device ${device.name} is FAILED: what it holds is lost.`, {
-      device: device.name,
-    });
+class TimeLeft {
+  readonly #startNs = systemClock.monotonicNs();
+  readonly #deadlineMs: number;
+  #isOver = false;
+
+  constructor(deadlineMs: number) {
+    this.#deadlineMs = deadlineMs;
   }
-  if (powerState === "SUSPENDED") {
-    if (image !== "") return;
-    // What it holds is in the memory of this process.
-    await device.execute({ type: "resume" });
+
+  get isOver(): boolean {
+    return this.#isOver || elapsedMs(this.#startNs, systemClock.monotonicNs()) >= this.#deadlineMs;
   }
-  await device.execute({ type: "suspend", state: "S4" });
+
+  end(): void {
+    this.#isOver = true;
+  }
+}
+
+/** @throws the error of the last attempt */
+async function hibernate(device: DeviceHandle, time: TimeLeft, log: Logger): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await saveOnce(device, time);
+    } catch (error) {
+      // A resume that failed has given nothing up that an image holds.
+      const { image } = await device.execute({ type: "getDevice" });
+      if (image !== "") return;
+      const remedy = attempt < HIBERNATE_ATTEMPTS_MAX && !time.isOver ? remedyOf(error) : undefined;
+      if (remedy === undefined) throw error;
+      log.warn({ err: error, attempt, remedy }, "hibernating failed and is tried again");
+      if (remedy === "reset") await device.execute({ type: "resetDevice", scope: "GT" });
+    }
+  }
+}
+
+/** Brings a device from whatever state it is in to S4. */
+async function saveOnce(device: DeviceHandle, time: TimeLeft): Promise<void> {
+  const { powerState, image } = await atRest(device, time);
+  if (powerState === "SUSPENDED" && image !== "") return;
+  // What a suspended device holds is in the memory of this process, and so is what a failed resume has not restored.
+  if (powerState !== "ACTIVE") await device.execute({ type: "resume" });
+  // Work gets longer than usual to end: whoever stops the daemon gave it this time.
+  await device.execute({
+    type: "suspend",
+    state: "S4",
+    idleTimeoutMs: HIBERNATE_IDLE_MS,
+    onIdleTimeout: "ABORT",
+  });
+}
+
+/**
+ * What to do before the next attempt; undefined where another would end the same way. Work that does not end, and engines
+ * that do not answer, are ended by a reset of the GT: memory stays, and the requests fail that would fail anyway.
+ */
+function remedyOf(error: unknown): "reset" | "repeat" | undefined {
+  if (!(error instanceof DeviceError)) return undefined;
+  switch (error.reason) {
+    case "IDLE_TIMEOUT":
+    case "COPY_FAILED":
+    case "DEVICE_WEDGED":
+    case "ENGINE_HUNG":
+    case "FIRMWARE_LOAD_FAILED":
+      return "reset";
+    case "DEVICE_FAILED":
+    case "DEVICE_TRANSITION":
+    case "TRANSITION_IN_PROGRESS":
+    case "TRANSITION_CANCELLED":
+      return "repeat";
+    default:
+      return undefined;
+  }
 }
 
 /** The device once no transition runs; a transition that outlived its call may still. */
-async function atRest(device: DeviceHandle, isLate: () => boolean): Promise<DeviceResource> {
+async function atRest(device: DeviceHandle, time: TimeLeft): Promise<DeviceResource> {
   for (;;) {
     const resource = await device.execute({ type: "getDevice" });
     const moves = resource.powerState === "SUSPENDING" || resource.powerState === "RESUMING";
     if (!moves) return resource;
-    if (isLate()) {
+    if (time.isOver) {
       const message = `Device ${device.name} was still ${resource.powerState} at the deadline.`;
       throw new DeviceError("DEADLINE_EXCEEDED", message);
     }

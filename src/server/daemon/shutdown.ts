@@ -1,64 +1,82 @@
-/** The end of a daemon: running calls first, then the devices, each with a deadline. */
-import type { FastifyInstance } from "fastify";
+/**
+ * The end of a daemon, in order and under one deadline: the doors close, calls finish, every device is hibernated if that is
+ * configured, and everything is closed. Hibernation happens whatever came before it: it saves what cannot be had again.
+ */
 import type { Logger } from "pino";
-import { settledWithin, sleep } from "../../device/clock.ts";
 import type { Device } from "../../device/mod.ts";
-import { SHUTDOWN_CLOSE_MS, SHUTDOWN_POLL_MS } from "../daemon-limits.ts";
-import type { GrpcWire } from "../grpc/build.ts";
-import { systemClock } from "../machine/system-clock.ts";
+import { SHUTDOWN_REPORT_MS } from "../daemon-limits.ts";
+import { drain, type Servers } from "./drain.ts";
+import { hibernateDevices } from "./hibernate.ts";
 
-export interface Servers {
-  readonly app: FastifyInstance;
-  readonly grpc: GrpcWire;
-}
-
-export interface DrainOptions {
+export interface ShutdownParts {
+  readonly servers: Servers;
   readonly devices: ReadonlyMap<string, Device>;
   readonly log: Logger;
+  /** Ends what would keep calls from ending: event streams, failpoints that hang. */
+  readonly release: () => void;
+  /** Closes everything else, in bounded time. */
+  readonly close: () => Promise<void>;
+}
+
+export interface ShutdownTimes {
   /** How long running calls may go on. */
-  readonly deadlineMs: number;
+  readonly drainMs: number;
+  /** How long hibernating may take beyond that; undefined where devices are not hibernated. */
+  readonly hibernateMs: number | undefined;
 }
 
-/**
- * Takes no new calls, and lets running calls and transitions finish. Answers whether they did; at the deadline calls
- * are cut off.
- */
-export async function drain({ app, grpc }: Servers, options: DrainOptions): Promise<boolean> {
-  const { devices, log, deadlineMs } = options;
-  grpc.setServing(false);
-  let late = false;
-  const calls = Promise.all([
-    closeHttp(app),
-    new Promise<void>((resolve) => grpc.server.tryShutdown(() => resolve())),
-  ]);
-  const transitions = Promise.all([...devices.values()].map((device) => transitionEnded(device, () => late)));
-  if (await settledWithin(systemClock, Promise.all([calls, transitions]), deadlineMs)) return true;
-  log.warn({ deadlineMs }, "calls or transitions were still running at the deadline and are cut off");
-  late = true;
-  grpc.server.forceShutdown();
-  app.server.closeAllConnections();
-  await calls;
-  return false;
+export interface StopOutcome {
+  /** False when calls had to be cut off. */
+  readonly drained: boolean;
+  /** False when a device was to be hibernated and was not; undefined when none was to be. */
+  readonly hibernated: boolean | undefined;
+  /** Names of the devices whose state was to be saved and is lost. */
+  readonly lost: readonly string[];
 }
 
-/** Connections that become idle while the server closes would be kept for their keep-alive time: they are closed. */
-async function closeHttp(app: FastifyInstance): Promise<void> {
-  const closed = app.close().then(() => undefined);
-  while (!(await settledWithin(systemClock, closed, SHUTDOWN_POLL_MS))) app.server.closeIdleConnections();
+/** What a stop has saved so far, for who must give it up half way. */
+export interface StopProgress {
+  /** Names of the devices that are to be hibernated and are not yet. */
+  unsaved: readonly string[];
 }
 
-/** A transition that nobody waits for has no call to drain; it is looked at until it has ended. */
-async function transitionEnded(device: Device, isLate: () => boolean): Promise<void> {
-  while (!isLate()) {
-    const { powerState } = await device.execute({ type: "getDevice" });
-    if (powerState !== "SUSPENDING" && powerState !== "RESUMING") return;
-    await sleep(systemClock, SHUTDOWN_POLL_MS);
+/** Ends a daemon. Never rejects, and is over soon after the sum of the times. */
+export async function shutDown(
+  parts: ShutdownParts,
+  { drainMs, hibernateMs }: ShutdownTimes,
+  progress: StopProgress,
+): Promise<StopOutcome> {
+  const { servers, devices, log } = parts;
+  const startMs = performance.now();
+  const report = reportWaiting(parts, progress);
+  let drained = false;
+  try {
+    parts.release();
+    drained = await drain(servers, { devices, log, deadlineMs: drainMs });
+  } catch (error) {
+    log.error({ err: error }, "the calls did not end in order");
   }
+  let lost: readonly string[] = [];
+  if (hibernateMs !== undefined) {
+    const deadlineMs = drainMs + hibernateMs - (performance.now() - startMs);
+    const onSaved = (name: string) => {
+      progress.unsaved = progress.unsaved.filter((other) => other !== name);
+    };
+    lost = await hibernateDevices(devices.values(), { log, deadlineMs, onSaved });
+  }
+  clearInterval(report);
+  try {
+    await parts.close();
+  } catch (error) {
+    log.error({ err: error }, "the daemon did not close in order");
+  }
+  return { drained, hibernated: hibernateMs === undefined ? undefined : lost.length === 0, lost };
 }
 
-/** Closes the devices; what LMEM and SMEM held is gone then. */
-export async function closeDevices(devices: ReadonlyMap<string, Device>, log: Logger): Promise<void> {
-  const closing = Promise.all([...devices.values()].map((device) => device.close()));
-  if (await settledWithin(systemClock, closing, SHUTDOWN_CLOSE_MS)) return;
-  log.warn({ deadlineMs: SHUTDOWN_CLOSE_MS }, "the devices did not close by the deadline");
+/** Says from time to time what the end waits for, so that nobody who watches it has to guess. */
+function reportWaiting({ servers, log }: ShutdownParts, progress: StopProgress): NodeJS.Timeout {
+  return setInterval(() => {
+    const { inProgress } = servers.gate;
+    log.info({ calls: inProgress, devicesUnsaved: progress.unsaved }, "still stopping");
+  }, SHUTDOWN_REPORT_MS);
 }

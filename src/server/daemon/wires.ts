@@ -17,7 +17,7 @@ import { systemClock } from "../machine/system-clock.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
 import { bindGrpc, bindHttp } from "./bind.ts";
-import type { Servers } from "./shutdown.ts";
+import type { Servers } from "./drain.ts";
 
 export interface WiresDeps {
   readonly devices: DeviceRegistry;
@@ -60,7 +60,7 @@ export function buildWires(config: Config, deps: WiresDeps): Servers {
   });
   const grpc = buildGrpc(shared);
   grpc.setServing(false);
-  return { app, grpc };
+  return { app, grpc, gate };
 }
 
 /** Binds both; neither stays when one cannot be bound. @throws Error when an address cannot be had */

@@ -92,6 +92,11 @@ export class Gate {
     });
   }
 
+  /** Calls and streams that were let in and have not ended. */
+  get inProgress(): number {
+    return this.#calls + this.#streams;
+  }
+
   /** Lets in who may read what is no RPC: metrics and documentation. @throws WireError */
   admitReader(credentials: Credentials): void {
     requireRole(this.#authenticator.authenticate(credentials), "viewer", "This page");

@@ -23,7 +23,9 @@ export function answerClientError(
   error: Error & { readonly code?: string; readonly rawPacket?: unknown },
   socket: Socket,
 ): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+  // Nothing can be said on a connection whose handshake is not done, and to end it would wait for the handshake.
+  const isInHandshake = "secureConnecting" in socket && socket.secureConnecting === true;
+  if (error.code === "ECONNRESET" || !socket.writable || isInHandshake) {
     socket.destroy();
     return;
   }

@@ -21,7 +21,11 @@ export function docsPage(app: FastifyInstance, document: object): void {
   let pages: Promise<FastifyInstance> | undefined;
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    pages ??= buildPages(document);
+    pages ??= buildPages(document).catch((error: unknown) => {
+      // What failed once may succeed the next time somebody looks.
+      pages = undefined;
+      throw error;
+    });
     const page = await (await pages).inject({ method: "GET", url: request.url, headers: request.headers });
     if (page.statusCode === 404) {
       reply.callNotFound();
@@ -35,7 +39,7 @@ export function docsPage(app: FastifyInstance, document: object): void {
 
   app.get(PREFIX, answer);
   app.get(`${PREFIX}/*`, answer);
-  app.addHook("onClose", async () => (await pages)?.close());
+  app.addHook("onClose", async () => (await pages?.catch(() => undefined))?.close());
 }
 
 async function buildPages(openApi: object): Promise<FastifyInstance> {

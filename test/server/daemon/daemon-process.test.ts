@@ -42,7 +42,7 @@ describe("torpord", () => {
     await pause(200);
     daemon.kill("SIGTERM");
     await daemon.line("stopping");
-    await pause(300);
+    await pause(2_200);
     expect(daemon.stdout).not.toContain('"msg":"stopped"');
     daemon.kill("SIGTERM");
     expect(await daemon.exit()).toEqual({ code: 143, signal: null });

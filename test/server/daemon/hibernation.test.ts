@@ -76,10 +76,11 @@ describe("at the end", () => {
     ],
     ["in S4 is left as it is", { powerState: "SUSPENDED", sleepState: "S4", image: "i" }, [], true],
     ["in hybrid S3 is left as it is", { powerState: "SUSPENDED", sleepState: "S3", image: "i" }, [], true],
-    ["FAILED cannot be saved", { powerState: "FAILED" }, [], false],
+    ["FAILED is resumed first", { powerState: "FAILED" }, ["resume", "suspend"], true],
   ])("a device that is %s", async (_title, shows, commands, hibernated) => {
     const device = fake("card0", shows);
-    expect(await hibernateDevices([device], { log, deadlineMs: 10_000 })).toBe(hibernated);
+    const lost = await hibernateDevices([device], { log, deadlineMs: 10_000 });
+    expect(lost).toEqual(hibernated ? [] : ["card0"]);
     expect(commandsOf(device)).toEqual(commands);
     expect(errors()).toEqual(hibernated ? [] : ["card0: could not be hibernated"]);
     for (const command of device.commands) {
@@ -91,9 +92,31 @@ describe("at the end", () => {
     const broken = fake("card0", {});
     broken.failures.set("suspend", new DeviceError("IMAGE_STORE_FULL", "The disk is full."));
     const sound = fake("card1", {});
-    expect(await hibernateDevices([broken, sound], { log, deadlineMs: 10_000 })).toBe(false);
+    expect(await hibernateDevices([broken, sound], { log, deadlineMs: 10_000 })).toEqual(["card0"]);
     expect(commandsOf(sound)).toEqual(["suspend"]);
     expect(errors()).toEqual(["card0: could not be hibernated"]);
+  });
+
+  it.each([
+    ["IDLE_TIMEOUT", ["suspend", "resetDevice", "suspend"]],
+    ["COPY_FAILED", ["suspend", "resetDevice", "suspend"]],
+    ["TRANSITION_IN_PROGRESS", ["suspend", "suspend"]],
+  ] as const)("one that fails with %s gets what helps against it", async (reason, commands) => {
+    const device = fake("card0", {});
+    device.failures.set("suspend", new DeviceError(reason, "It failed."));
+    device.gate = () => {
+      if (commandsOf(device).length > 1) device.failures.clear();
+      return undefined;
+    };
+    expect(await hibernateDevices([device], { log, deadlineMs: 10_000 })).toEqual([]);
+    expect(commandsOf(device)).toEqual(commands);
+  });
+
+  it("one that fails each time is tried so often and no more", async () => {
+    const device = fake("card0", {});
+    device.failures.set("suspend", new DeviceError("COPY_FAILED", "It failed."));
+    expect(await hibernateDevices([device], { log, deadlineMs: 10_000 })).toEqual(["card0"]);
+    expect(commandsOf(device).filter((type) => type === "suspend")).toHaveLength(4);
   });
 
   it("a transition that runs is waited for", async () => {
@@ -103,7 +126,7 @@ describe("at the end", () => {
       if (type === "getDevice" && ++looks === 3) device.shows = { powerState: "ACTIVE" };
       return undefined;
     };
-    expect(await hibernateDevices([device], { log, deadlineMs: 10_000 })).toBe(true);
+    expect(await hibernateDevices([device], { log, deadlineMs: 10_000 })).toEqual([]);
     expect(commandsOf(device)).toEqual(["suspend"]);
   });
 
@@ -111,7 +134,7 @@ describe("at the end", () => {
     const stuck = fake("card0", { powerState: "RESUMING" });
     const hung = fake("card1", {});
     hung.gate = ({ type }) => (type === "suspend" ? new Promise(() => {}) : undefined);
-    expect(await hibernateDevices([stuck, hung], { log, deadlineMs: 30 })).toBe(false);
-    expect(lines.at(-1)).toMatchObject({ level: 50, deadlineMs: 30 });
+    expect(await hibernateDevices([stuck, hung], { log, deadlineMs: 30 })).toEqual(["card0", "card1"]);
+    expect(lines).toContainEqual(expect.objectContaining({ level: 50, deadlineMs: 30 }));
   });
 });

@@ -329,7 +329,7 @@ describe("a daemon that stops", () => {
     const streams = [watchOverRest(url)(), watchOverGrpc(client)()].map((stream) => new EventReader(stream));
     for (const stream of streams) await stream.readUntil(isBookmark);
     const refusals = Promise.all(streams.map((stream) => stream.readRefusal()));
-    expect(await daemon.stop()).toEqual({ drained: true });
+    expect(await daemon.stop()).toMatchObject({ drained: true });
     const expected = { code: "UNAVAILABLE", reason: "SHUTTING_DOWN" };
     expect(await refusals).toMatchObject([expected, expected]);
     client.close();

@@ -344,7 +344,7 @@ describe("a daemon", () => {
         (await scrape(url)).value("torpor_failpoint_hits_total", { failpoint: "evict.before" }),
       )
       .toBe(1);
-    expect(await running.daemon.stop()).toEqual({ drained: true });
+    expect(await running.daemon.stop()).toMatchObject({ drained: true });
     expect(await suspended).toBe(200);
   });
 
