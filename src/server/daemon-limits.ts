@@ -23,16 +23,6 @@ export const SWAP_BYTES_MAX = 1024 * GIB;
 /** Consumed images that may be kept of each device: each listing of the directory looks at all of them. */
 export const KEEP_IMAGES_MAX = 1000;
 
-/**
- * Pauses before a lock file without a process id counts as left behind: its maker needs microseconds between making
- * it and writing its id. Unit of the second: milliseconds.
- */
-export const LOCK_READS_MAX = 4;
-export const LOCK_READ_PAUSE_MS = 50;
-
-/** Attempts to take a lock file over: each lost one means that another daemon was faster. */
-export const LOCK_ATTEMPTS_MAX = 4;
-
 /** Attributes that traces say of their daemon: each goes with every batch. */
 export const RESOURCE_ATTRIBUTES_MAX = 64;
 

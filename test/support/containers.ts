@@ -43,7 +43,11 @@ export interface Ending {
  */
 export async function runToEnd(
   args: readonly string[],
-  limits: { readonly memoryBytes?: number } = {},
+  limits: {
+    readonly memoryBytes?: number;
+    /** A named volume and where it is mounted. */
+    readonly volume?: { readonly source: string; readonly target: string };
+  } = {},
 ): Promise<Ending> {
   // Every line that the daemon may end with matches: what it says is for the test to judge.
   const definition = new GenericContainer(TEST_IMAGE)
@@ -53,6 +57,7 @@ export async function runToEnd(
   if (limits.memoryBytes !== undefined) {
     definition.withResourcesQuota({ memory: limits.memoryBytes / GIB });
   }
+  if (limits.volume !== undefined) definition.withBindMounts([{ ...limits.volume, mode: "rw" }]);
   await using container = await definition.start();
   const client = await getContainerRuntimeClient();
   const result: unknown = await client.container.getById(container.getId()).wait();

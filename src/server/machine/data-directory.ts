@@ -1,16 +1,16 @@
 /** The directory where a daemon keeps its files: the lock that keeps a second daemon out, and swap. */
 import { join, resolve } from "node:path";
+import { DirectoryLock } from "./directory-lock.ts";
 import { closeByteStores, type FileByteStore, openByteStores } from "./file-byte-store.ts";
-import { LockFile } from "./lock-file.ts";
 import { makeDirectory } from "./make-directory.ts";
 import { StartError } from "./start-error.ts";
 
 export class DataDirectory {
   readonly path: string;
-  readonly #lock: LockFile;
+  readonly #lock: DirectoryLock;
   #swap: readonly FileByteStore[] = [];
 
-  private constructor(path: string, lock: LockFile) {
+  private constructor(path: string, lock: DirectoryLock) {
     this.path = path;
     this.#lock = lock;
   }
@@ -26,7 +26,7 @@ export class DataDirectory {
     } catch (error) {
       throw new StartError(`Data directory ${path} cannot be made: ${messageOf(error)}.`, { cause: error });
     }
-    return new DataDirectory(path, await LockFile.acquire(join(path, "torpord.lock")));
+    return new DataDirectory(path, await DirectoryLock.acquire(join(path, "torpord.lock")));
   }
 
   /**

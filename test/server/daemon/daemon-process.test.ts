@@ -79,22 +79,23 @@ describe("torpord in trouble", () => {
     const words = [...SMALL, ...ANY_PORT, "--swap", "1GiB", "--data-dir", directory];
     await using first = new DaemonProcess(words);
     await first.ready();
-    expect(readdirSync(directory)).toEqual(["images", "swap-card0", "torpord.lock"]);
+    const files = ["images", "swap-card0", "torpord.lock", "torpord.lock.holder"];
+    expect(readdirSync(directory)).toEqual(files);
     const lock = join(directory, "torpord.lock");
-    const [pid] = readFileSync(lock, "utf8").split("\n");
-    const refusal = `Lock file ${lock} cannot be taken: the process with id ${pid} holds it.`;
+    const { host, pid, since } = JSON.parse(readFileSync(`${lock}.holder`, "utf8"));
+    const refusal = `Lock file ${lock} cannot be taken: process ${pid} of host ${host}, since ${since}, holds it.`;
     await using second = new DaemonProcess(words);
     expect(await second.exit()).toEqual({ code: 1, signal: null });
     // A sentence, and no stack trace: nothing is wrong with the daemon.
     expect(await second.line(refusal)).toEqual({ level: "fatal", time: expect.any(String), msg: refusal });
     first.kill("SIGKILL");
     await first.exit();
-    expect(readdirSync(directory)).toEqual(["images", "swap-card0", "torpord.lock"]);
+    expect(readdirSync(directory)).toEqual(files);
     await using third = new DaemonProcess(words);
     await third.ready();
     third.kill("SIGTERM");
     expect(await third.exit()).toEqual({ code: 0, signal: null });
-    expect(readdirSync(directory)).toEqual(["images"]);
+    expect(readdirSync(directory)).toEqual(["images", "torpord.lock"]);
     rmSync(directory, { recursive: true });
   });
 

@@ -10,7 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataDirectory } from "../../../src/server/machine/data-directory.ts";
@@ -18,30 +18,24 @@ import { DataDirectory } from "../../../src/server/machine/data-directory.ts";
 const root = mkdtempSync(join(tmpdir(), "torpor-data-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
+/** What is in a directory while a daemon has it, and when it has given it up. */
+const LOCKED = ["torpord.lock", "torpord.lock.holder"];
+const FREE = ["torpord.lock"];
+
 let count = 0;
 /** A path at which there is nothing yet. */
 function freshPath(): string {
   return join(root, String(count++));
 }
 
-/** A data directory whose lock file is as another process left it. */
-async function leftBehind(lock: string): Promise<{ path: string; lockPath: string }> {
-  const path = freshPath();
-  const directory = await DataDirectory.open(path);
-  await directory.close();
-  const lockPath = join(path, "torpord.lock");
-  writeFileSync(lockPath, lock);
-  return { path, lockPath };
-}
-
 describe("a data directory", () => {
-  it("is made for its owner alone, parents included, and is empty again when it is given up", async () => {
+  it("is made for its owner alone, parents included, and keeps nothing but its lock file when it is given up", async () => {
     const path = join(freshPath(), "deep");
     const directory = await DataDirectory.open(path);
     expect(statSync(path).mode & 0o777).toBe(0o700);
-    expect(readdirSync(path)).toEqual(["torpord.lock"]);
+    expect(readdirSync(path)).toEqual(LOCKED);
     await directory.close();
-    expect(readdirSync(path)).toEqual([]);
+    expect(readdirSync(path)).toEqual(FREE);
   });
 
   it("is not made where nothing can be made, and that is said at once", async () => {
@@ -61,69 +55,57 @@ describe("a data directory", () => {
 });
 
 describe("the lock of a data directory", () => {
-  it("names the process, and refuses a second daemon with its id and the path", async () => {
+  it("names the process that holds it, and refuses a second daemon until it is released", async () => {
     const path = freshPath();
     const directory = await DataDirectory.open(path);
-    const lockPath = join(path, "torpord.lock");
-    expect(readFileSync(lockPath, "utf8").split("\n")[0]).toBe(String(process.pid));
-    await expect(DataDirectory.open(path)).rejects.toThrow(
-      `Lock file ${lockPath} cannot be taken: the process with id ${process.pid} holds it.`,
-    );
+    const held = `Lock file ${join(path, "torpord.lock")} cannot be taken: process ${process.pid} of host ${hostname()}`;
+    await expect(DataDirectory.open(path)).rejects.toThrow(held);
+    await expect(DataDirectory.open(path)).rejects.toThrow(/, since \S+Z, holds it\.$/);
     await directory.close();
     await (await DataDirectory.open(path)).close();
   });
 
-  it("is respected when another process holds it, whether or not it tells its start", async () => {
-    const { path } = await leftBehind(`${process.ppid}\n`);
-    await expect(DataDirectory.open(path)).rejects.toThrow(`the process with id ${process.ppid} holds it`);
-  });
-
-  it.each([
-    ["a dead process", `${spawnSync("true").pid}\n`],
-    ["an earlier process with the same id, as in a new container", `${process.pid}\nboot 1\n`],
-    ["a process that died before it wrote its id", ""],
-    ["somebody else altogether", "not a number\n99999999999999999999\n"],
-  ])("is taken over from %s", async (_, text) => {
-    const { path, lockPath } = await leftBehind(text);
+  it("holds although nobody knows who has it", async () => {
+    const path = freshPath();
     const directory = await DataDirectory.open(path);
-    expect(readFileSync(lockPath, "utf8").split("\n")[0]).toBe(String(process.pid));
-    await expect(DataDirectory.open(path)).rejects.toThrow("holds it");
+    for (const text of ["", "{}", "not JSON"]) {
+      writeFileSync(join(path, "torpord.lock.holder"), text);
+      await expect(DataDirectory.open(path)).rejects.toThrow("cannot be taken: another process holds it.");
+    }
     await directory.close();
-    expect(readdirSync(path)).toEqual([]);
   });
 
-  it.each([0, 1, 2, 3])("goes to one of many that start at once over a stale one", async () => {
-    const { path } = await leftBehind(`${spawnSync("true").pid}\n`);
+  it("is free although a killed daemon has left the name of its holder", async () => {
+    const path = freshPath();
+    await (await DataDirectory.open(path)).close();
+    writeFileSync(join(path, "torpord.lock.holder"), JSON.stringify({ host: "h", pid: 1, since: "then" }));
+    await (await DataDirectory.open(path)).close();
+  });
+
+  it("goes to one of many that start at once", async () => {
+    const path = freshPath();
     const results = await Promise.allSettled(Array.from({ length: 16 }, () => DataDirectory.open(path)));
     const opened = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     expect(opened).toHaveLength(1);
-    expect(readdirSync(path)).toEqual(["torpord.lock"]);
     await opened[0]?.close();
   });
 
-  it("is taken over although somebody died while taking it over", async () => {
-    const dead = `${spawnSync("true").pid}\n`;
-    const { path, lockPath } = await leftBehind(dead);
-    writeFileSync(`${lockPath}.takeover`, dead);
-    await (await DataDirectory.open(path)).close();
-    expect(readdirSync(path)).toEqual([]);
-  });
-
-  it("stays when it is somebody else's by the time it is released", async () => {
+  it("is refused in doubt: a file of an earlier version may be held by a daemon of it", async () => {
     const path = freshPath();
-    const directory = await DataDirectory.open(path);
-    const lockPath = join(path, "torpord.lock");
-    writeFileSync(lockPath, "1\nof another\n");
-    await directory.close();
-    expect(readFileSync(lockPath, "utf8")).toBe("1\nof another\n");
+    await (await DataDirectory.open(path)).close();
+    writeFileSync(join(path, "torpord.lock"), "8760\nboot 1\n");
+    await expect(DataDirectory.open(path)).rejects.toThrow(
+      /cannot be taken: it is of an earlier version of torpord; if no daemon of that version runs here, remove it\.$/,
+    );
   });
 
-  it("says which file is in the way when it cannot be made", async () => {
-    const { path, lockPath } = await leftBehind("");
-    rmSync(lockPath);
-    symlinkSync(join(path, "absent", "file"), lockPath);
+  it("says which file is in the way when there is no lock to be had", async () => {
+    const path = freshPath();
+    await (await DataDirectory.open(path)).close();
+    rmSync(join(path, "torpord.lock"));
+    symlinkSync(join(path, "absent", "file"), join(path, "torpord.lock"));
     await expect(DataDirectory.open(path)).rejects.toThrow(
-      new RegExp(`^Lock file ${lockPath} cannot be taken: .*\\.$`),
+      /^Lock file .*torpord\.lock cannot be taken: the file system gives no lock there \(SQLite: .*\)\.$/,
     );
   });
 });
@@ -139,7 +121,7 @@ describe("swap files", () => {
       expect({ size, blocks, mode: mode & 0o777 }).toEqual({ size: 2 ** 30, blocks: 0, mode: 0o600 });
     }
     await directory.close();
-    expect(readdirSync(path)).toEqual([]);
+    expect(readdirSync(path)).toEqual(FREE);
   });
 
   it("are emptied of what a killed daemon left in them", async () => {
@@ -165,7 +147,7 @@ describe("swap files", () => {
         `^Directory ${path} has [0-9.]+ \\w+ free, which is less than the 8192 TiB that the swap files of all devices need, 4096 TiB each\\.$`,
       ),
     );
-    expect(readdirSync(path)).toEqual(["torpord.lock"]);
+    expect(readdirSync(path)).toEqual(LOCKED);
     await directory.close();
   });
 
@@ -193,6 +175,6 @@ describe("swap files", () => {
     const [store] = await directory.openSwap(["card0"], 65536);
     if (store !== undefined) rmSync(store.path);
     await directory.close();
-    expect(readdirSync(path)).toEqual([]);
+    expect(readdirSync(path)).toEqual(FREE);
   });
 });
