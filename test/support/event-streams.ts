@@ -24,13 +24,12 @@ export interface EventStream extends AsyncIterable<EventJson> {
 
 export type Watch = (request?: JsonObject) => EventStream;
 
-/** Over REST, as server-sent events. `afterSequence` goes as Last-Event-ID, as a browser would say it. */
+/** Over REST, as server-sent events. */
 export function watchOverRest(baseUrl: string): Watch {
-  return ({ afterSequence, types = [], ...rest } = {}) => {
+  return ({ types = [], ...rest } = {}) => {
     const query = new URLSearchParams(Object.entries(rest).map(([key, value]) => [key, String(value)]));
     for (const type of types as string[]) query.append("types", type);
-    const headers = afterSequence === undefined ? {} : { "last-event-id": String(afterSequence) };
-    const request = get(`${baseUrl}/v1/events?${query}`, { headers });
+    const request = get(`${baseUrl}/v1/events?${query}`);
     const answer = new Promise<IncomingMessage>((resolve, reject) => {
       request.on("response", resolve);
       request.on("error", reject);

@@ -881,7 +881,7 @@ export const OPENAPI = {
           "DeviceService"
         ],
         "summary": "Tells what happens to devices, as it happens. It ends only when the client or the daemon does",
-        "description": "Tells what happens to devices, as it happens. It ends only when the client or the daemon does.\n\nWithout `afterSequence` the stream begins with the present state, told as if it came about now: a DEVICE_CHANGED of\neach device, and OBJECTS_CREATED and CONTEXT_CREATED of what there is. These events have sequence 0. A BOOKMARK ends\nthem; from its sequence on the events are live. Every event carries things as they are when it is told, whole, so\nwhoever keeps the last it heard of each thing, and forgets what is deleted, has the state of the devices. What\nchanges again before it is told is told once; an event may repeat what the present state said already, and\nOBJECTS_DELETED may name objects that were never told.\n\nWith `afterSequence` the stream begins with the events after that one, none left out and none told twice, and a\nBOOKMARK ends them: this is how a client goes on where it was cut off. The log is bounded, and it is kept while\nsomebody watches and for ten minutes after; sequences begin anew when the daemon does. Bookmarks also come whenever\nnothing else was to be told for 15 seconds.\n\nOver REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.\nThe header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose\ndata is the body that a failed request has, and the stream ends.\n\nNeeds: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:\nNOT_FOUND (DEVICE_NOT_FOUND); OUT_OF_RANGE (EVENTS_EXPIRED) when events after `afterSequence` are no longer kept, or\nit is none of this run of the daemon: begin without it; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 256 watchers;\nRESOURCE_EXHAUSTED (SLOW_CONSUMER) when the client reads so slowly that half of the log waits for it:\nErrorInfo.metadata.afterSequence says where to go on; UNAVAILABLE (SHUTTING_DOWN) when the daemon stops.",
+        "description": "Tells what happens to devices, as it happens. It ends only when the client or the daemon does.\n\nWithout `afterSequence` the stream begins with the present state, told as if it came about now: a DEVICE_CHANGED of\neach device, and OBJECTS_CREATED and CONTEXT_CREATED of what there is. These events have sequence 0. A BOOKMARK ends\nthem; from its sequence on the events are live. Every event carries things as they are when it is told, whole, so\nwhoever keeps the last it heard of each thing, and forgets what is deleted, has the state of the devices. What\nchanges again before it is told is told once; an event may repeat what the present state said already, and\nOBJECTS_DELETED may name objects that were never told.\n\nWith `afterSequence` the stream begins with the events after that one, none left out and none told twice, and a\nBOOKMARK ends them: this is how a client goes on where it was cut off. The log is bounded, and it is kept while\nsomebody watches and for ten minutes after; sequences begin anew when the daemon does. Bookmarks also come whenever\nnothing else was to be told for 15 seconds.\n\nOver REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.\nThe header Last-Event-ID stands for afterSequence, but where that has expired the stream begins anew: with\nSTREAM_RESTARTED, then the present state. A browser sends the header by itself and cannot drop it. An error in the middle of the stream is an event `error`, whose\ndata is the body that a failed request has, and the stream ends.\n\nNeeds: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:\nNOT_FOUND (DEVICE_NOT_FOUND); OUT_OF_RANGE (EVENTS_EXPIRED) when events after `afterSequence` are no longer kept, or\nit is none of this run of the daemon: begin without it; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) beyond 256 watchers;\nRESOURCE_EXHAUSTED (SLOW_CONSUMER) when the client reads so slowly that half of the log waits for it:\nErrorInfo.metadata.afterSequence says where to go on; UNAVAILABLE (SHUTTING_DOWN) when the daemon stops.",
         "parameters": [
           {
             "name": "device",
@@ -918,7 +918,8 @@ export const OPENAPI = {
                   "EVICTED",
                   "FAILPOINT_HIT",
                   "IMAGE_SEALED",
-                  "IMAGE_CONSUMED"
+                  "IMAGE_CONSUMED",
+                  "STREAM_RESTARTED"
                 ]
               }
             }
@@ -935,7 +936,7 @@ export const OPENAPI = {
           {
             "name": "Last-Event-ID",
             "in": "header",
-            "description": "Stands for afterSequence: what a browser sends when it connects again.",
+            "description": "Stands for afterSequence: what a browser sends when it connects again. Where that has expired the stream begins with STREAM_RESTARTED and the present state.",
             "schema": {
               "type": "string"
             }
@@ -3806,7 +3807,7 @@ export const OPENAPI = {
         "description": "Something that happened.",
         "properties": {
           "sequence": {
-            "description": "Its place among all events. It rises by one in a run of the daemon, and the next run begins above the last. 0 in the\npresent state with which a stream may begin.",
+            "description": "Its place among all events. It rises by one in a run of the daemon; each run begins at random, so that no place in one\nis taken for a place in another. 0 in the present state with which a stream may begin.",
             "type": "string",
             "format": "int64"
           },
@@ -3839,7 +3840,8 @@ export const OPENAPI = {
               "EVICTED",
               "FAILPOINT_HIT",
               "IMAGE_SEALED",
-              "IMAGE_CONSUMED"
+              "IMAGE_CONSUMED",
+              "STREAM_RESTARTED"
             ]
           },
           "bookmark": {
@@ -3905,6 +3907,10 @@ export const OPENAPI = {
           "imageConsumed": {
             "description": "For IMAGE_CONSUMED.",
             "$ref": "#/components/schemas/ImageConsumed"
+          },
+          "streamRestarted": {
+            "description": "For STREAM_RESTARTED.",
+            "$ref": "#/components/schemas/StreamRestarted"
           }
         },
         "additionalProperties": false
@@ -4839,6 +4845,18 @@ export const OPENAPI = {
           },
           "suspends": {
             "description": "Output only. How often it fell asleep since it was booted.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "StreamRestarted": {
+        "type": "object",
+        "description": "The first event of a stream over REST whose Last-Event-ID is not kept, or is of another run of the daemon.",
+        "properties": {
+          "afterSequence": {
+            "description": "The sequence that the client wanted to go on after.",
             "type": "string",
             "format": "int64"
           }

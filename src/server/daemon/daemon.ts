@@ -1,4 +1,5 @@
 /** One daemon: its devices, metrics and servers, put together. For main and for tests. */
+import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type Logger, pino } from "pino";
@@ -67,8 +68,8 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const failpoints = config.enableFaults
     ? makeFailpoints(config, { log, metrics, tell: (hit, device) => events.failpointHit(hit, device) })
     : undefined;
-  // A thousand a millisecond: more than a run can tell, so that the next one begins above it.
-  const baseSequence = Date.now() * 1000;
+  // Random, because a clock that goes back would give two runs the same sequences. Leaves room for 2^52 events.
+  const baseSequence = randomInt(2 ** 47) * 2 ** 5;
   const events = new EventHub({ clock: systemClock, failpoints, observer: metrics.events, baseSequence });
   const { dataDirectory } = config;
   const directory = await openDirectory(dataDirectory, log).catch((error: unknown) => {

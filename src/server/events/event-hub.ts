@@ -21,8 +21,8 @@ export interface EventHubOptions {
   readonly failpoints?: Failpoints | undefined;
   readonly observer?: EventObserver;
   /**
-   * The sequence before that of the first event. Above all of earlier runs, so that nobody goes on in this one from a place
-   * in another. @default 0
+   * The sequence before that of the first event. Random in each run of a daemon, so that nobody goes on in this one from a
+   * place in another. @default 0
    */
   readonly baseSequence?: number;
   /** For tests. @default those of limits.ts */
@@ -102,7 +102,7 @@ export class EventHub {
       const sentence = `${watchersMax} watchers have their streams of events open, the most that can.`;
       throw new WireError("LIMIT_EXCEEDED", sentence, { limit: String(watchersMax) });
     }
-    const position = this.#positionFor(options.afterSequence);
+    const position = this.#positionFor(options);
     const watcher = new Watcher(
       {
         clock: this.#clock,
@@ -134,18 +134,18 @@ export class EventHub {
     this.#forget();
   }
 
-  /** Where in the log a watcher begins. @throws WireError EVENTS_EXPIRED */
-  #positionFor(afterSequence: number | undefined): number {
+  /** Where in the log a watcher begins; undefined is with the present state. @throws WireError EVENTS_EXPIRED */
+  #positionFor({ afterSequence, restarts = false }: WatchOptions): number | undefined {
     if (afterSequence !== undefined) {
       if (this.#recorder.isOn && this.#log.isKept(afterSequence)) return afterSequence;
-      throw expired(afterSequence);
+      if (!restarts) throw expired(afterSequence);
     }
     if (!this.#recorder.isOn) {
       // What happened while nothing was written: nobody can go on from before.
       this.#log.breakOff();
       this.#recorder.start();
     }
-    return this.#log.head;
+    return undefined;
   }
 
   #onWritten(): void {

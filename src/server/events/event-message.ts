@@ -12,6 +12,7 @@ export type Payload = NonNullable<Event["payload"]>;
 
 const TYPES = {
   bookmark: Event_Type.BOOKMARK,
+  streamRestarted: Event_Type.STREAM_RESTARTED,
   deviceChanged: Event_Type.DEVICE_CHANGED,
   transitionStarted: Event_Type.TRANSITION_STARTED,
   phaseEnded: Event_Type.PHASE_ENDED,

@@ -15,7 +15,7 @@ import type { WatchOptions } from "./watcher.ts";
 export async function* watchEvents(
   { devices, events }: { readonly devices: DeviceRegistry; readonly events: EventHub },
   bytes: Buffer,
-  who: Pick<WatchOptions, "signal" | "recheck">,
+  who: Pick<WatchOptions, "signal" | "recheck" | "restarts">,
 ): AsyncGenerator<ToldEvent, void, undefined> {
   const request = decodeMessage(WatchEventsRequest.decode, bytes);
   yield* events.watch({

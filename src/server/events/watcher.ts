@@ -19,6 +19,8 @@ export interface WatchOptions {
   readonly types: readonly Event_Type[];
   /** The last event that the client has; undefined begins with the present state. */
   readonly afterSequence: number | undefined;
+  /** Where the events after `afterSequence` are gone: begin with the present state and say so. @default refuse */
+  readonly restarts?: boolean;
   /** Ends the stream: the client has gone away. */
   readonly signal: AbortSignal;
   /** Throws when the caller would not be let in any more, which ends the stream. @default never */
@@ -38,6 +40,7 @@ export class Watcher {
   readonly #options: WatchOptions;
   readonly #devices: ReadonlySet<string>;
   readonly #types: ReadonlySet<Event_Type>;
+  readonly #beginsAnew: boolean;
   /** Sequence of the last event that it was told or that it did not want. */
   #position: number;
   #ended: WireError | undefined;
@@ -45,13 +48,14 @@ export class Watcher {
   #givenBytes = 0;
   #checkedNs: bigint;
 
-  /** @param position where in the log it begins. */
-  constructor(deps: WatcherDeps, options: WatchOptions, position: number) {
+  /** @param position where in the log it begins; undefined with the present state */
+  constructor(deps: WatcherDeps, options: WatchOptions, position: number | undefined) {
     this.#deps = deps;
     this.#options = options;
     this.#devices = new Set(options.devices.map((device) => device.name));
     this.#types = new Set(options.types);
-    this.#position = position;
+    this.#beginsAnew = position === undefined;
+    this.#position = position ?? deps.log.head;
     this.#checkedNs = deps.clock.monotonicNs();
   }
 
@@ -82,7 +86,7 @@ export class Watcher {
     const onAbort = () => this.#wake?.();
     signal.addEventListener("abort", onAbort);
     try {
-      if (this.#options.afterSequence === undefined) yield* this.#presentState();
+      if (this.#beginsAnew) yield* this.#presentState();
       // What waits now is what the client missed; a bookmark says that it has it all.
       const missedUntil = this.#deps.log.head;
       yield* this.#logged(() => this.#position >= missedUntil);
@@ -95,6 +99,11 @@ export class Watcher {
 
   async *#presentState(): AsyncGenerator<ToldEvent, void, undefined> {
     const { clock } = this.#deps;
+    const { afterSequence } = this.#options;
+    if (afterSequence !== undefined) {
+      const value = { afterSequence: BigInt(afterSequence) };
+      yield makeEvent(0, clock.wallNs(), "", { $case: "streamRestarted", value });
+    }
     for (const device of this.#options.devices) {
       for await (const event of presentState(device, clock, (type) => this.#wants(type))) {
         if (this.#isOver()) return;
@@ -193,7 +202,7 @@ export class Watcher {
 export function expired(sequence: number): WireError {
   return new WireError(
     "EVENTS_EXPIRED",
-    `The events after sequence ${sequence} are not kept, or it is none of this run of the daemon: begin without it.`,
+    `The events after sequence ${sequence} are gone, or the daemon has been restarted since: watch without afterSequence.`,
     { afterSequence: String(sequence) },
   );
 }

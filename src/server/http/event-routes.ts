@@ -39,6 +39,8 @@ export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchE
     const events = watchEvents(deps, bytes, {
       signal: new HttpClient(reply.raw).signal,
       recheck: request.admission?.recheck,
+      // A browser says by itself where it was, and after a 400 it never connects again.
+      restarts: lastEventId !== undefined,
     });
     // The first is there at once; what is wrong with the request gets a status of its own.
     const first = await events.next();
@@ -59,9 +61,13 @@ export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchE
 function readLastEventId(header: string | string[] | undefined): string | undefined {
   if (header === undefined || header === "") return undefined;
   if (typeof header === "string" && /^\d{1,16}$/.test(header)) return header;
-  throw new WireError("INVALID_REQUEST", `Last-Event-ID "${String(header)}" is no sequence of an event.`, {
-    header: "Last-Event-ID",
-  });
+  throw new WireError(
+    "INVALID_REQUEST",
+    `Last-Event-ID "${String(header)}" is not the sequence of an event.`,
+    {
+      header: "Last-Event-ID",
+    },
+  );
 }
 
 async function* textOf(

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
 import { describe, expect, it } from "vitest";
@@ -284,14 +285,52 @@ describe("the types of events", () => {
 });
 
 describe("events after a cut", () => {
-  it("go on after the Last-Event-ID, however the URL names the sequence that it began with", async () => {
+  it("are refused after an afterSequence that is gone", async () => {
     await using wires = await startWires([new FakeDevice()]);
-    const headers = { "last-event-id": "7" };
     for (const name of ["afterSequence", "after_sequence"]) {
-      const response = await fetch(`${wires.baseUrl}/v1/events?${name}=5`, { headers });
+      const response = await fetch(`${wires.baseUrl}/v1/events?${name}=5`);
       expect(await response.json()).toMatchObject({
-        error: { message: expect.stringContaining("after sequence 7"), details: [info("EVENTS_EXPIRED")] },
+        error: { message: expect.stringContaining("after sequence 5"), details: [info("EVENTS_EXPIRED")] },
       });
     }
   });
+
+  it("begin anew after a Last-Event-ID that is gone, whatever the URL says, and say so first", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    for (const query of ["", "?afterSequence=5", "?after_sequence=5&types=DEVICE_CHANGED"]) {
+      const [first, second] = await firstEvents(`${wires.baseUrl}/v1/events${query}`, "7");
+      expect(first, query).toMatchObject({
+        type: "STREAM_RESTARTED",
+        streamRestarted: { afterSequence: "7" },
+      });
+      expect(second, query).toMatchObject({ type: "DEVICE_CHANGED", device: "devices/card0", sequence: "0" });
+    }
+  });
+
+  it("go on after a Last-Event-ID that is kept, without a restart", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    const events = await firstEvents(`${wires.baseUrl}/v1/events?types=FAILPOINT_HIT`, undefined, 1);
+    const [bookmark] = events;
+    expect(bookmark).toMatchObject({ type: "BOOKMARK" });
+    const again = await firstEvents(`${wires.baseUrl}/v1/events`, String(bookmark?.sequence), 1);
+    expect(again).toMatchObject([{ type: "BOOKMARK", sequence: bookmark?.sequence }]);
+  });
 });
+
+/** The first events of a stream, which is cut then. */
+async function firstEvents(url: string, lastEventId: string | undefined, count = 2) {
+  const gone = new AbortController();
+  const headers = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
+  const answer = await fetch(url, { headers, signal: gone.signal });
+  expect(answer.status).toBe(200);
+  assert(answer.body !== null);
+  let text = "";
+  for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    const events = text.match(/^data: .*(?=\n\n)/gm) ?? [];
+    if (events.length < count) continue;
+    gone.abort();
+    return events.slice(0, count).map((line): Record<string, unknown> => JSON.parse(line.slice(6)));
+  }
+  return assert.fail("the stream ended early");
+}

@@ -491,7 +491,8 @@ export const DeviceServiceService = {
    * nothing else was to be told for 15 seconds.
    *
    * Over REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.
-   * The header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose
+   * The header Last-Event-ID stands for afterSequence, but where that has expired the stream begins anew: with
+   * STREAM_RESTARTED, then the present state. A browser sends the header by itself and cannot drop it. An error in the middle of the stream is an event `error`, whose
    * data is the body that a failed request has, and the stream ends.
    *
    * Needs: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:
@@ -558,7 +559,8 @@ export interface DeviceServiceServer extends UntypedServiceImplementation {
    * nothing else was to be told for 15 seconds.
    *
    * Over REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.
-   * The header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose
+   * The header Last-Event-ID stands for afterSequence, but where that has expired the stream begins anew: with
+   * STREAM_RESTARTED, then the present state. A browser sends the header by itself and cannot drop it. An error in the middle of the stream is an event `error`, whose
    * data is the body that a failed request has, and the stream ends.
    *
    * Needs: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:
@@ -659,7 +661,8 @@ export interface DeviceServiceClient extends Client {
    * nothing else was to be told for 15 seconds.
    *
    * Over REST the events are server-sent events: `id:` is the sequence, `event:` the type, `data:` the event as JSON.
-   * The header Last-Event-ID stands for afterSequence. An error in the middle of the stream is an event `error`, whose
+   * The header Last-Event-ID stands for afterSequence, but where that has expired the stream begins anew: with
+   * STREAM_RESTARTED, then the present state. A browser sends the header by itself and cannot drop it. An error in the middle of the stream is an event `error`, whose
    * data is the body that a failed request has, and the stream ends.
    *
    * Needs: nothing; legal in every power state, never waits and never wakes a device. Success: changes nothing. Failure:

@@ -21,8 +21,8 @@ export const protobufFileName = "torpor/v1/event.proto";
 /** Something that happened. */
 export interface Event {
   /**
-   * Its place among all events. It rises by one in a run of the daemon, and the next run begins above the last. 0 in the
-   * present state with which a stream may begin.
+   * Its place among all events. It rises by one in a run of the daemon; each run begins at random, so that no place in one
+   * is taken for a place in another. 0 in the present state with which a stream may begin.
    */
   sequence: bigint;
   /** When it was told. */
@@ -83,6 +83,9 @@ export interface Event {
     | //
     /** For IMAGE_CONSUMED. */
     { $case: "imageConsumed"; value: ImageConsumed }
+    | //
+    /** For STREAM_RESTARTED. */
+    { $case: "streamRestarted"; value: StreamRestarted }
     | undefined;
 }
 
@@ -122,6 +125,8 @@ export const Event_Type = {
   IMAGE_SEALED: 15,
   /** IMAGE_CONSUMED - A device has resumed from a hibernation image. */
   IMAGE_CONSUMED: 16,
+  /** STREAM_RESTARTED - The stream could not go on where the client was: forget everything, the present state follows. */
+  STREAM_RESTARTED: 17,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -145,11 +150,18 @@ export namespace Event_Type {
   export type FAILPOINT_HIT = typeof Event_Type.FAILPOINT_HIT;
   export type IMAGE_SEALED = typeof Event_Type.IMAGE_SEALED;
   export type IMAGE_CONSUMED = typeof Event_Type.IMAGE_CONSUMED;
+  export type STREAM_RESTARTED = typeof Event_Type.STREAM_RESTARTED;
   export type UNRECOGNIZED = typeof Event_Type.UNRECOGNIZED;
 }
 
 /** Nothing but the sequence. */
 export interface Bookmark {
+}
+
+/** The first event of a stream over REST whose Last-Event-ID is not kept, or is of another run of the daemon. */
+export interface StreamRestarted {
+  /** The sequence that the client wanted to go on after. */
+  afterSequence: bigint;
 }
 
 /** The state of a device is another. */
@@ -347,6 +359,9 @@ export const Event: MessageFns<Event> = {
       case "imageConsumed":
         ImageConsumed.encode(message.payload.value, writer.uint32(202).fork()).join();
         break;
+      case "streamRestarted":
+        StreamRestarted.encode(message.payload.value, writer.uint32(210).fork()).join();
+        break;
     }
     return writer;
   },
@@ -524,6 +539,14 @@ export const Event: MessageFns<Event> = {
             message.payload = { $case: "imageConsumed", value: ImageConsumed.decode(reader, reader.uint32()) };
             continue;
           }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.payload = { $case: "streamRestarted", value: StreamRestarted.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -642,6 +665,12 @@ export const Event: MessageFns<Event> = {
         }
         break;
       }
+      case "streamRestarted": {
+        if (object.payload?.value !== undefined && object.payload?.value !== null) {
+          message.payload = { $case: "streamRestarted", value: StreamRestarted.fromPartial(object.payload.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -686,6 +715,66 @@ export const Bookmark: MessageFns<Bookmark> = {
   },
   fromPartial(_: DeepPartial<Bookmark>): Bookmark {
     const message = createBaseBookmark();
+    return message;
+  },
+};
+
+function createBaseStreamRestarted(): StreamRestarted {
+  return { afterSequence: 0n };
+}
+
+export const StreamRestarted: MessageFns<StreamRestarted> = {
+  encode(message: StreamRestarted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.afterSequence !== 0n) {
+      if (BigInt.asIntN(64, message.afterSequence) !== message.afterSequence) {
+        throw new globalThis.Error("value provided for field message.afterSequence of type int64 too large");
+      }
+      writer.uint32(8).int64(message.afterSequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamRestarted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamRestarted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.afterSequence = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StreamRestarted>): StreamRestarted {
+    return StreamRestarted.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StreamRestarted>): StreamRestarted {
+    const message = createBaseStreamRestarted();
+    message.afterSequence = (object.afterSequence !== undefined && object.afterSequence !== null)
+      ? BigInt(object.afterSequence)
+      : 0n;
     return message;
   },
 };
