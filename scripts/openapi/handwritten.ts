@@ -95,7 +95,8 @@ export function eventsOperation(query: readonly Json[], event: Json): { readonly
   const lastEventId = {
     name: "Last-Event-ID",
     in: "header",
-    description: "Stands for afterSequence: what a browser sends when it connects again. Where that has expired the stream begins with STREAM_RESTARTED and the present state.",
+    description:
+      "Stands for afterSequence: what a browser sends when it connects again. Where that has expired the stream begins with STREAM_RESTARTED and the present state.",
     schema: { type: "string" },
   };
   return {

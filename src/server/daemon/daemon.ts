@@ -31,11 +31,18 @@ export interface RunningDaemon {
   readonly addresses: Addresses;
   /** By name. */
   readonly devices: ReadonlyMap<string, Device>;
-  /** Looks now whether tokens or certificates have changed; by itself it does so every few seconds. Never rejects. */
+  /**
+   * Looks now whether tokens or certificates have changed; by itself it does so every few seconds. Never
+   * rejects.
+   */
   reload(): Promise<void>;
-  /** Lets running calls finish, hibernates the devices if that is configured, and closes them. Never rejects. */
+  /**
+   * Lets running calls finish, hibernates the devices if that is configured, and closes them. Never rejects.
+   */
   stop(): Promise<StopOutcome>;
-  /** Names of the devices whose state would be lost if the process ended now although it is to be hibernated. */
+  /**
+   * Names of the devices whose state would be lost if the process ended now although it is to be hibernated.
+   */
   unsaved(): readonly string[];
 }
 
@@ -53,9 +60,10 @@ export interface DaemonOptions {
 }
 
 /**
- * Boots the devices, listens, and resumes those of which there are images. Whatever was started is stopped again when
- * something fails.
- * @throws ConfigError when the configuration cannot be used; Error when an address or the data directory cannot be had.
+ * Boots the devices, listens, and resumes those of which there are images. Whatever was started is stopped
+ * again when something fails.
+ * @throws ConfigError when the configuration cannot be used; Error when an address or the data directory
+ * cannot be had.
  */
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<RunningDaemon> {
   refuseOpenAddresses(config);
@@ -68,7 +76,8 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const failpoints = config.enableFaults
     ? makeFailpoints(config, { log, metrics, tell: (hit, device) => events.failpointHit(hit, device) })
     : undefined;
-  // Random, because a clock that goes back would give two runs the same sequences. Leaves room for 2^52 events.
+  // Random, because a clock that goes back would give two runs the same sequences. Leaves room for 2^52
+  // events.
   const baseSequence = randomInt(2 ** 47) * 2 ** 5;
   const events = new EventHub({ clock: systemClock, failpoints, observer: metrics.events, baseSequence });
   const { dataDirectory } = config;
@@ -166,7 +175,9 @@ interface LoadedWires {
   open(): Promise<Addresses>;
 }
 
-/** Like Promise.all for two, but it throws only when both have ended, so that nothing is under way any more. */
+/**
+ * Like Promise.all for two, but it throws only when both have ended, so that nothing is under way any more.
+ */
 async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
   await Promise.allSettled([first, second]);
   return Promise.all([first, second]);

@@ -23,8 +23,9 @@ export interface DrainOptions {
 }
 
 /**
- * Takes no new calls, and lets running calls and transitions finish. Peers that are connected and make no call do not
- * count: they are cut off when the calls have ended. Never takes longer than the deadline and SHUTDOWN_CUT_MS.
+ * Takes no new calls, and lets running calls and transitions finish. Peers that are connected and make no
+ * call do not count: they are cut off when the calls have ended. Never takes longer than the deadline and
+ * SHUTDOWN_CUT_MS.
  * @returns whether every call and transition finished; at the deadline those that run are cut off
  */
 export async function drain(servers: Servers, options: DrainOptions): Promise<boolean> {

@@ -1,6 +1,6 @@
 /**
- * The end of a daemon whose devices are to come back: each is suspended to S4. Where that fails, what the error recommends is
- * done and it is tried again, as long as there is time.
+ * The end of a daemon whose devices are to come back: each is suspended to S4. Where that fails, what the
+ * error recommends is done and it is tried again, as long as there is time.
  */
 import type { Logger } from "pino";
 import { elapsedMs, settledWithin, sleep } from "../../device/clock.ts";
@@ -86,7 +86,8 @@ async function hibernate(device: DeviceHandle, time: TimeLeft, log: Logger): Pro
 async function saveOnce(device: DeviceHandle, time: TimeLeft): Promise<void> {
   const { powerState, image } = await atRest(device, time);
   if (powerState === "SUSPENDED" && image !== "") return;
-  // What a suspended device holds is in the memory of this process, and so is what a failed resume has not restored.
+  // What a suspended device holds is in the memory of this process, and so is what a failed resume has not
+  // restored.
   if (powerState !== "ACTIVE") await device.execute({ type: "resume" });
   // Work gets longer than usual to end: whoever stops the daemon gave it this time.
   await device.execute({
@@ -98,8 +99,9 @@ async function saveOnce(device: DeviceHandle, time: TimeLeft): Promise<void> {
 }
 
 /**
- * What to do before the next attempt; undefined where another would end the same way. Work that does not end, and engines
- * that do not answer, are ended by a reset of the GT: memory stays, and the requests fail that would fail anyway.
+ * What to do before the next attempt; undefined where another would end the same way. Work that does not end,
+ * and engines that do not answer, are ended by a reset of the GT: memory stays, and the requests fail that
+ * would fail anyway.
  */
 function remedyOf(error: unknown): "reset" | "repeat" | undefined {
   if (!(error instanceof DeviceError)) return undefined;

@@ -1,6 +1,7 @@
 /**
- * The end of a daemon, in order and under one deadline: the doors close, calls finish, every device is hibernated if that is
- * configured, and everything is closed. Hibernation happens whatever came before it: it saves what cannot be had again.
+ * The end of a daemon, in order and under one deadline: the doors close, calls finish, every device is
+ * hibernated if that is configured, and everything is closed. Hibernation happens whatever came before it: it
+ * saves what cannot be had again.
  */
 import type { Logger } from "pino";
 import type { Device } from "../../device/mod.ts";

@@ -21,8 +21,8 @@ export interface EventHubOptions {
   readonly failpoints?: Failpoints | undefined;
   readonly observer?: EventObserver;
   /**
-   * The sequence before that of the first event. Random in each run of a daemon, so that nobody goes on in this one from a
-   * place in another. @default 0
+   * The sequence before that of the first event. Random in each run of a daemon, so that nobody goes on in
+   * this one from a place in another. @default 0
    */
   readonly baseSequence?: number;
   /** For tests. @default those of limits.ts */
@@ -94,7 +94,10 @@ export class EventHub {
     this.#recorder.tell(device, { type: "failpointHit", failpoint });
   }
 
-  /** A stream of events. @throws WireError LIMIT_EXCEEDED, EVENTS_EXPIRED, SHUTTING_DOWN; later SLOW_CONSUMER */
+  /**
+   * A stream of events.
+   * @throws WireError LIMIT_EXCEEDED, EVENTS_EXPIRED, SHUTTING_DOWN; later SLOW_CONSUMER
+   */
   async *watch(options: WatchOptions): AsyncGenerator<ToldEvent, void, undefined> {
     if (this.#isClosed) throw shuttingDown();
     const { watchersMax, backlogEventsMax, backlogBytesMax } = this.#limits;
@@ -134,7 +137,10 @@ export class EventHub {
     this.#forget();
   }
 
-  /** Where in the log a watcher begins; undefined is with the present state. @throws WireError EVENTS_EXPIRED */
+  /**
+   * Where in the log a watcher begins; undefined is with the present state.
+   * @throws WireError EVENTS_EXPIRED
+   */
   #positionFor({ afterSequence, restarts = false }: WatchOptions): number | undefined {
     if (afterSequence !== undefined) {
       if (this.#recorder.isOn && this.#log.isKept(afterSequence)) return afterSequence;

@@ -19,7 +19,10 @@ export interface WatchOptions {
   readonly types: readonly Event_Type[];
   /** The last event that the client has; undefined begins with the present state. */
   readonly afterSequence: number | undefined;
-  /** Where the events after `afterSequence` are gone: begin with the present state and say so. @default refuse */
+  /**
+   * Where the events after `afterSequence` are gone: begin with the present state and say so.
+   * @default refuse
+   */
   readonly restarts?: boolean;
   /** Ends the stream: the client has gone away. */
   readonly signal: AbortSignal;
@@ -59,7 +62,9 @@ export class Watcher {
     this.#checkedNs = deps.clock.monotonicNs();
   }
 
-  /** Something was written. Answers whether the watcher is still served: one for which too much waits is not. */
+  /**
+   * Something was written. Answers whether the watcher is still served: one for which too much waits is not.
+   */
   onWritten(): boolean {
     const { log, backlogMax } = this.#deps;
     if (!log.isKept(this.#position)) {

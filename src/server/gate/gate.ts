@@ -1,6 +1,6 @@
 /**
- * The one gate before both wires: who calls, whether they may, and whether there is room. What passes gets an Admission,
- * which holds its place until the call has ended.
+ * The one gate before both wires: who calls, whether they may, and whether there is room. What passes gets an
+ * Admission, which holds its place until the call has ended.
  */
 import type { FastifyBaseLogger } from "fastify";
 import type { Authenticator, Caller, Credentials } from "../auth/authenticator.ts";

@@ -9,7 +9,9 @@ interface Refusal {
   readonly text: string;
 }
 
-/** Not from the table of node:http: to import that by name loads all that it exports, a WebSocket among it. */
+/**
+ * Not from the table of node:http: to import that by name loads all that it exports, a WebSocket among it.
+ */
 const REFUSALS: Readonly<Record<string, Refusal>> = {
   HPE_HEADER_OVERFLOW: { httpStatus: 431, text: "Request Header Fields Too Large" },
   ERR_HTTP_REQUEST_TIMEOUT: { httpStatus: 408, text: "Request Timeout" },
@@ -18,12 +20,15 @@ const BAD_REQUEST: Refusal = { httpStatus: 400, text: "Bad Request" };
 
 const HEAD = Buffer.from("HEAD ");
 
-/** Node's `clientError`: there is no request yet, so the answer is written by hand and the connection ends. */
+/**
+ * Node's `clientError`: there is no request yet, so the answer is written by hand and the connection ends.
+ */
 export function answerClientError(
   error: Error & { readonly code?: string; readonly rawPacket?: unknown },
   socket: Socket,
 ): void {
-  // Nothing can be said on a connection whose handshake is not done, and to end it would wait for the handshake.
+  // Nothing can be said on a connection whose handshake is not done, and to end it would wait for the
+  // handshake.
   const isInHandshake = "secureConnecting" in socket && socket.secureConnecting === true;
   if (error.code === "ECONNRESET" || !socket.writable || isInHandshake) {
     socket.destroy();
@@ -49,7 +54,10 @@ export function answerClientError(
   socket.end(`${head.join("\r\n")}\r\n\r\n${isHead ? "" : body}`);
 }
 
-/** Node's `checkExpectation`: an `Expect` that is not 100-continue. The body is not wanted, so the connection ends. */
+/**
+ * Node's `checkExpectation`: an `Expect` that is not 100-continue. The body is not wanted, so the connection
+ * ends.
+ */
 export function answerExpectation({ headers }: IncomingMessage, response: ServerResponse): void {
   const { expect = "" } = headers;
   const sentence = `Expectation "${expect}" cannot be met: only 100-continue can.`;

@@ -1,13 +1,16 @@
 /**
- * /docs: the OpenAPI document for people, served from the package, without the network. Its pages are a server of their own,
- * which nobody listens to and which is built when somebody first looks: most daemons have nobody who does.
+ * /docs: the OpenAPI document for people, served from the package, without the network. Its pages are a
+ * server of their own, which nobody listens to and which is built when somebody first looks: most daemons
+ * have nobody who does.
  */
 import type { StaticDocumentSpec } from "@fastify/swagger";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 
 const PREFIX = "/docs";
 
-/** Headers of one connection, which are not another's (RFC 9110, 7.6.1), and those that say where a body ends. */
+/**
+ * Headers of one connection, which are not another's (RFC 9110, 7.6.1), and those that say where a body ends.
+ */
 const OF_THE_CONNECTION = new Set([
   "connection",
   "keep-alive",
@@ -51,7 +54,8 @@ async function buildPages(openApi: object): Promise<FastifyInstance> {
   // The plugin's types stop at OpenAPI 3.0; it hands the document through as it is.
   const document = openApi as StaticDocumentSpec["document"];
   await pages.register(swagger, { mode: "static", specification: { document } });
-  // The layout without the bar at the top, which has the name of the plugin, and a field for documents from elsewhere.
+  // The layout without the bar at the top, which has the name of the plugin, and a field for documents from
+  // elsewhere.
   const uiConfig = { layout: "BaseLayout", deepLinking: true };
   await pages.register(swaggerUi, { routePrefix: PREFIX, uiConfig, theme: { title: "Torpor" } });
   return pages;

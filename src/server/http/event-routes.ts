@@ -1,4 +1,7 @@
-/** Events over REST: server-sent events (HTML Living Standard, 9.2), which browsers and curl read line by line. */
+/**
+ * Events over REST: server-sent events (HTML Living Standard, 9.2), which browsers and curl read line by
+ * line.
+ */
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { fromBinary, toJson } from "@bufbuild/protobuf";

@@ -39,7 +39,10 @@ export class DataDirectory {
     return this.#swap;
   }
 
-  /** Removes the swap files and lets another daemon in. @throws Error when a file cannot be closed or removed. */
+  /**
+   * Removes the swap files and lets another daemon in.
+   * @throws Error when a file cannot be closed or removed.
+   */
   async close(): Promise<void> {
     const failures = await closeByteStores(this.#swap);
     await this.#lock.release();

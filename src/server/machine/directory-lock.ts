@@ -1,9 +1,11 @@
 /**
- * The lock of a data directory: it keeps a second daemon out, whatever container or pid namespace of this machine that one
- * runs in. The kernel holds it and releases it when the process dies, so it is never taken over: it is free, or it is held.
+ * The lock of a data directory: it keeps a second daemon out, whatever container or pid namespace of this
+ * machine that one runs in. The kernel holds it and releases it when the process dies, so it is never taken
+ * over: it is free, or it is held.
  *
- * It is the exclusive lock of an empty SQLite database, because Node itself has no file locks. SQLite takes a lock of
- * fcntl(2), which the kernel drops when the process closes any descriptor of the file: nothing else here may open it.
+ * It is the exclusive lock of an empty SQLite database, because Node itself has no file locks. SQLite takes a
+ * lock of fcntl(2), which the kernel drops when the process closes any descriptor of the file: nothing else
+ * here may open it.
  */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";

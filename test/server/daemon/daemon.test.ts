@@ -195,7 +195,7 @@ describe("the memory of a daemon's device", () => {
     await expect(startDaemon(config)).rejects.toThrow(
       /^Directory .* that the swap files of all devices need/,
     );
-    expect(readdirSync(dataDirectory)).toEqual(["images"]);
+    expect(readdirSync(dataDirectory)).toEqual(["images", "torpord.lock"]);
     rmSync(dataDirectory, { recursive: true });
   });
 });
