@@ -1,4 +1,7 @@
-/** torpord: does what its command line asks for. The only file that knows the process: its words, signals and end. */
+/**
+ * torpord: does what its command line asks for. The only file that knows the process: its words, signals and
+ * end.
+ */
 import { constants, totalmem } from "node:os";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
 import { newToken } from "./auth/new-token.ts";
@@ -45,7 +48,8 @@ async function main(build: BuildInfo): Promise<void> {
   const { action } = commandLine;
   switch (action) {
     case "print-config":
-      // Who looks at the configuration wants to know of a misspelt variable; what is printed stays a configuration file.
+      // Who looks at the configuration wants to know of a misspelt variable; what is printed stays a
+      // configuration file.
       for (const warning of loaded.warnings) process.stderr.write(`torpord: ${warning}\n`);
       process.stdout.write(loaded.printed);
       return;
@@ -124,8 +128,9 @@ function reloadOnSighup(daemon: RunningDaemon, log: Logger): void {
 }
 
 /**
- * Resolves to the name of the first signal that asks the process to end. The same signal again within SIGNAL_REPEAT_MS is the
- * same wish: npm passes on a Ctrl-C that its child got as well. A later one, or another signal, ends the process at once.
+ * Resolves to the name of the first signal that asks the process to end. The same signal again within
+ * SIGNAL_REPEAT_MS is the same wish: npm passes on a Ctrl-C that its child got as well. A later one, or
+ * another signal, ends the process at once.
  */
 function waitForSignal(log: Logger, unsaved: () => readonly string[]): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

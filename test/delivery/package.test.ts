@@ -79,15 +79,19 @@ describe("what npm publishes of the daemon", () => {
   });
 });
 
-test("npm start hands the signal that ends it on to the daemon", async () => {
+test.each([
+  ["a signal that it gets", (npm: number) => process.kill(npm, "SIGTERM")],
+  ["Ctrl-C, which the daemon gets too,", (npm: number) => process.kill(-npm, "SIGINT")],
+])("npm start hands %s on to the daemon, which ends in good order", async (_, end) => {
   const memory = ["--lmem", "64MiB", "--smem", "64MiB"];
   const words = ["start", "--", ...memory, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
-  const npm = spawn("npm", words, { stdio: ["ignore", "pipe", "inherit"] });
+  // A process group of its own, as a shell makes for each command.
+  const npm = spawn("npm", words, { detached: true, stdio: ["ignore", "pipe", "inherit"] });
   let said = "";
   for await (const text of npm.stdout.setEncoding("utf8")) {
     const wasReady = said.includes('"msg":"ready"');
     said += text;
-    if (!wasReady && said.includes('"msg":"ready"')) npm.kill("SIGTERM");
+    if (!wasReady && said.includes('"msg":"ready"')) end(z.number().parse(npm.pid));
   }
   expect(said).toContain('"msg":"stopped"');
 });

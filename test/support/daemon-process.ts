@@ -5,7 +5,8 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../../src/server/main.js", import.meta.url));
+/** The program, in its source. */
+export const MAIN = fileURLToPath(new URL("../../src/server/main.js", import.meta.url));
 
 /** Longest wait for a line or for the end. Unit: milliseconds. */
 const PATIENCE_MS = 20_000;

@@ -10,6 +10,9 @@ import { StartError } from "../machine/start-error.ts";
 /** Whoever runs the daemon may connect to its sockets, and nobody else. */
 const SOCKET_MODE = 0o600;
 
+/** Which setting says where a wire listens. */
+const FLAGS = { REST: "--http", gRPC: "--grpc" } as const;
+
 /** @throws Error with a whole sentence when the address cannot be had. */
 export async function bindHttp(app: FastifyInstance, address: ListenAddress): Promise<ListenAddress> {
   return named("REST", address, async () => {
@@ -51,20 +54,31 @@ function withScheme(app: FastifyInstance, url: string): string {
   return app.server instanceof TlsServer ? url.replace(/^http:/, "https:") : url;
 }
 
-async function named<T>(wire: string, address: ListenAddress, bind: () => Promise<T>): Promise<T> {
+async function named<T>(
+  wire: keyof typeof FLAGS,
+  address: ListenAddress,
+  bind: () => Promise<T>,
+): Promise<T> {
   try {
     return await bind();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     // The gRPC library wraps what the system said into a list of what happened to each address of a name.
     const why = /resolved errors: \[(.*)\]$/.exec(text)?.[1] ?? text;
-    throw new StartError(
-      `Address ${formatListenAddress(address)} cannot be listened on for ${wire}: ${why}.`,
-      {
-        cause: error,
-      },
-    );
+    const what = `Address ${formatListenAddress(address)} cannot be listened on for ${wire}: ${why}.`;
+    throw new StartError(`${what}${whatToDo(FLAGS[wire], address, why)}`, { cause: error });
   }
+}
+
+function whatToDo(flag: string, { kind }: ListenAddress, why: string): string {
+  if (kind === "unix") return "";
+  if (why.includes("EADDRINUSE")) {
+    return ` Another program has that port: end it, or name another one with ${flag}; with port 0 the system chooses.`;
+  }
+  if (why.includes("EADDRNOTAVAIL")) {
+    return ` This machine has no such address: name one that it has with ${flag}, such as [::1]:0 where there is IPv6 only.`;
+  }
+  return "";
 }
 
 /** Removes what a killed daemon left behind: a socket on which nobody answers. Anything else stays. */

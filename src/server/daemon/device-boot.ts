@@ -11,7 +11,9 @@ import {
 } from "../../device/mod.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
+import { formatSize } from "../config/size.ts";
 import type { ImageDirectory } from "../machine/image-directory.ts";
+import { StartError } from "../machine/start-error.ts";
 import { systemClock } from "../machine/system-clock.ts";
 import { zstdCodec } from "../machine/zstd-codec.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -78,9 +80,23 @@ export async function boot(name: string, config: Config, deps: BootDeps): Promis
       sha256: hashSha256,
     });
   } catch (error) {
+    if (isRefusedMemory(error)) {
+      const lmemBytes = config.lmemSizesBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+      throw new StartError(
+        `The system does not give device ${name} its memory, lmem (${formatSize(lmemBytes)}) and smem ` +
+          `(${formatSize(config.smemBytes)}): name less with --lmem and --smem, or let it give more ` +
+          "(ulimit -v, vm.overcommit_memory).",
+        { cause: error },
+      );
+    }
     if (!(error instanceof DeviceError && error.kind === "invalid")) throw error;
     throw new ConfigError(`Device ${name} cannot be made. ${error.message}`, { cause: error });
   }
+}
+
+/** What WebAssembly says when the system has no address space, or promises no more than it has. */
+function isRefusedMemory(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes("could not allocate memory");
 }
 
 /** Runs from source and from dist: the extension of this file tells which; tsc does not rewrite URLs. */

@@ -1,10 +1,11 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { DaemonProcess } from "../../support/daemon-process.ts";
+import { DaemonProcess, MAIN } from "../../support/daemon-process.ts";
 
 const SMALL = ["--lmem", "64MiB", "--smem", "128MiB"];
 const ANY_PORT = ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
@@ -31,21 +32,39 @@ describe("torpord", () => {
     expect(daemon.stdout.trim().split("\n")).toHaveLength(1);
   });
 
-  it("waits for a running call on the first signal and exits at once on the second", async () => {
+  it.each([
+    ["a second one", 2200, "SIGTERM", 143],
+    ["one of another kind", 0, "SIGINT", 130],
+  ] as const)(
+    "waits for a running call on the first signal and exits at once on %s",
+    async (_, pauseMs, second, code) => {
+      await using daemon = new DaemonProcess([...SMALL, ...ANY_PORT]);
+      const { http } = await daemon.ready();
+      const objects = `http://${http}/v1/devices/card0/objects`;
+      await fetch(objects, { method: "POST", body: '{"size":"8192"}' });
+      const upload = request(`${objects}/1/content`, {
+        method: "PUT",
+        headers: { "content-length": "8192" },
+      });
+      upload.on("error", () => {});
+      upload.write(new Uint8Array(100));
+      await pause(200);
+      daemon.kill("SIGTERM");
+      await daemon.line("stopping");
+      await pause(pauseMs);
+      expect(daemon.stdout).not.toContain('"msg":"stopped"');
+      daemon.kill(second);
+      expect(await daemon.exit()).toEqual({ code, signal: null });
+    },
+  );
+
+  it("takes a signal that comes twice at once for one: npm and timeout hand on a Ctrl-C that it gets too", async () => {
     await using daemon = new DaemonProcess([...SMALL, ...ANY_PORT]);
-    const { http } = await daemon.ready();
-    const objects = `http://${http}/v1/devices/card0/objects`;
-    await fetch(objects, { method: "POST", body: '{"size":"8192"}' });
-    const upload = request(`${objects}/1/content`, { method: "PUT", headers: { "content-length": "8192" } });
-    upload.on("error", () => {});
-    upload.write(new Uint8Array(100));
-    await pause(200);
-    daemon.kill("SIGTERM");
+    await daemon.ready();
+    daemon.kill("SIGINT");
     await daemon.line("stopping");
-    await pause(2_200);
-    expect(daemon.stdout).not.toContain('"msg":"stopped"');
-    daemon.kill("SIGTERM");
-    expect(await daemon.exit()).toEqual({ code: 143, signal: null });
+    daemon.kill("SIGINT");
+    expect(await daemon.exit()).toEqual({ code: 0, signal: null });
   });
 
   it("stops as soon as it can when the signal comes while it boots", async () => {
@@ -150,6 +169,37 @@ describe("torpord and its configuration", () => {
     expect(second.stdout).toMatch(
       /"level":"fatal".*"msg":"Address .* cannot be listened on for REST: .*EADDRINUSE/,
     );
+  });
+
+  it("says what to do in a sentence where the system refuses it the memory", async () => {
+    // As vm.overcommit_memory=2 does, and a limit of the shell.
+    const limited = spawnSync(
+      "sh",
+      ["-c", 'ulimit -v 4000000 && exec "$0" "$@"', process.execPath, MAIN, ...ANY_PORT],
+      {
+        encoding: "utf8",
+        timeout: 30_000,
+      },
+    );
+    expect(limited.status).toBe(1);
+    const fatal = limited.stdout.split("\n").find((line) => line.includes('"level":"fatal"'));
+    expect(fatal).toContain(
+      '"msg":"The system does not give device card0 its memory, lmem (1GiB) and smem (4GiB): name',
+    );
+    expect(fatal).not.toContain('"stack"');
+  });
+
+  it("says what to do where the machine has no such address", async () => {
+    // TEST-NET-1, which no machine has.
+    await using daemon = new DaemonProcess([
+      ...SMALL,
+      ...ANY_PORT,
+      "--http",
+      "192.0.2.1:0",
+      "--insecure-listen",
+    ]);
+    expect(await daemon.exit()).toEqual({ code: 1, signal: null });
+    expect(daemon.stdout).toContain("This machine has no such address: name one that it has with --http");
   });
 
   it.each([
