@@ -56,6 +56,18 @@ export default defineConfig({
           maxWorkers: 3,
         },
       },
+      ...["fresh", "fresh-all"].map((name) => ({
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          // Debian and all packages over a slow line.
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+          // Each has two machines at work.
+          maxWorkers: 1,
+          maxConcurrency: 2,
+        },
+      })),
     ],
   },
 });

@@ -22,10 +22,11 @@ export function aptKnows(name: string): boolean {
  * @returns a sentence if they cannot be installed.
  */
 export function installPackages(packages: readonly string[], what: string): string | undefined {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) {
-    return `There is no ${what}, and only root on Linux can install one.`;
+  const missing = `There is no ${what}`;
+  if (!onPath("apt-get")) return `${missing}, and no apt-get to install it with: install it.`;
+  if (process.getuid?.() !== 0) {
+    return `${missing}, and only root can install it: apt-get install ${packages.join(" ")}`;
   }
-  if (!onPath("apt-get")) return `There is no ${what}, and no apt-get to install it with.`;
   console.log(`Installing ${packages.join(" and ")} with apt-get.`);
   for (const step of [
     ["update", "-qq"],

@@ -26,11 +26,16 @@ export async function ensureEngine(): Promise<EngineState> {
   }
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
     return missing(
-      "No Docker engine answers, and only root on Linux can install and start one: start Docker, then try again.",
+      `No Docker engine answers, and only root on Linux can install and start one: ${whatToDo()}.`,
     );
   }
   const obstacle = installEngine();
   return obstacle === undefined ? startEngine() : missing(obstacle);
+}
+
+function whatToDo(): string {
+  if (onPath("docker")) return "start Docker, or join the group that may use it";
+  return onPath("apt-get") ? "apt-get install docker.io" : "install Docker and start it";
 }
 
 function missing(reason: string): EngineState {

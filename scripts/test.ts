@@ -1,7 +1,8 @@
 /**
- * `npm test`: the static checks, the tests of device and server, then those that need Prometheus and Chromium, then engine, base image
- * and image, then the container tests. Everything runs even after a failure, so that one run tells all. Arguments go to vitest and narrow the run:
- * `npm test -- --project device`, `npm test -- test/server/api/content.test.ts`.
+ * `npm test`: the static checks, the tests of device and server, then those that need Prometheus, Chromium and bare Debian
+ * systems, then engine, base image and image, then the container tests. Everything runs even after a failure, so that one
+ * run tells all. Arguments go to vitest and narrow the run: `npm test -- --project device`,
+ * `npm test -- test/server/api/content.test.ts`.
  *
  * The last line is `N passed, N failed`, which CI reads. Passed are tests; failed are tests and whatever else went
  * wrong (a check, a file that did not load, the image), so that it never says 0 failed when the command fails.
@@ -12,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installPackages, onPath } from "./apt.ts";
 import { ensureChromium } from "./chromium.ts";
+import { ensureDebootstrap } from "./debootstrap.ts";
 import { ensureEngine } from "./docker-engine.ts";
 import { buildImage } from "./docker-image.ts";
 import { ensurePrometheus } from "./prometheus.ts";
@@ -30,7 +32,16 @@ const FAST_PROJECTS = ["device", "server"] as const;
 const MONITORING_PROJECT = "monitoring";
 const BROWSER_PROJECT = "browser";
 const CONTAINER_PROJECT = "containers";
-const PROJECTS = [...FAST_PROJECTS, MONITORING_PROJECT, BROWSER_PROJECT, CONTAINER_PROJECT] as const;
+const FRESH_PROJECT = "fresh";
+const PROJECTS = [
+  ...FAST_PROJECTS,
+  MONITORING_PROJECT,
+  BROWSER_PROJECT,
+  FRESH_PROJECT,
+  CONTAINER_PROJECT,
+] as const;
+/** Takes half an hour, so that it runs when it is named only: `npm run test:fresh`. */
+const WHOLE_MATRIX_PROJECT = "fresh-all";
 
 /** The fields used here of what vitest's JSON reporter writes. */
 interface VitestReport {
@@ -65,6 +76,10 @@ if (isSelected(MONITORING_PROJECT)) {
   runWith(MONITORING_PROJECT, "alert rules, dashboards against a real Prometheus", ensurePrometheus);
 }
 if (isSelected(BROWSER_PROJECT)) runWith(BROWSER_PROJECT, "pages in a real browser", ensureChromium);
+if (isSelected(FRESH_PROJECT)) runWith(FRESH_PROJECT, "bare Debian systems", ensureDebootstrap);
+if (projects?.includes(WHOLE_MATRIX_PROJECT)) {
+  runWith(WHOLE_MATRIX_PROJECT, "every npm on bare Debian systems", ensureDebootstrap);
+}
 if (isSelected(CONTAINER_PROJECT)) await runContainerTests();
 
 const leftOut = PROJECTS.filter((project) => !isSelected(project));
@@ -204,7 +219,7 @@ function splitArguments(args: readonly string[]): {
   readonly projects: readonly string[] | undefined;
   readonly rest: readonly string[];
 } {
-  const known: readonly string[] = PROJECTS;
+  const known: readonly string[] = [...PROJECTS, WHOLE_MATRIX_PROJECT];
   const named: string[] = [];
   const others: string[] = [];
   for (let index = 0; index < args.length; index += 1) {
