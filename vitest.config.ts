@@ -60,8 +60,8 @@ export default defineConfig({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
-          // Debian and all packages over a slow line.
-          testTimeout: 900_000,
+          // Debian and all packages over a slow line, or all tests in a bare system.
+          testTimeout: 1_800_000,
           hookTimeout: 900_000,
           // Each has two machines at work.
           maxWorkers: 1,

@@ -8,8 +8,8 @@ import { stripVTControlCharacters } from "node:util";
 import { cacheFolder } from "./made-once.ts";
 import { registryVariables } from "./registries.ts";
 
-/** Longest time for a command: `npm ci` over a slow line. Unit: milliseconds. */
-const TIMEOUT_MS = 600_000;
+/** Longest time for a command: all tests on a slow machine. Unit: milliseconds. */
+const TIMEOUT_MS = 1_800_000;
 /** How often what was said is looked at. Unit: milliseconds. */
 const LOOK_MS = 50;
 /** Kept of what was said; more than any command here says. Unit: characters. */
