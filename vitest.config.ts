@@ -10,7 +10,7 @@ export default defineConfig({
       {
         test: {
           name: "device",
-          include: ["test/device/**/*.test.ts", "test/delivery/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{contract,device,delivery}/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 30_000,
           // What npm would publish is built and packed in one.
           hookTimeout: 60_000,
