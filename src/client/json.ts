@@ -1,15 +1,8 @@
 /** Messages as proto3 JSON, exactly as REST has them. Apart from the client, which needs no descriptors. */
 import assert from "node:assert/strict";
-import {
-  type DescMethod,
-  fromBinary,
-  fromJson,
-  type JsonObject,
-  type JsonValue,
-  toBinary,
-  toJson,
-} from "@bufbuild/protobuf";
-import { Event } from "../contract/gen/torpor/v1/event.ts";
+import { type DescMethod, fromJson, type JsonObject, type JsonValue, toBinary } from "@bufbuild/protobuf";
+import type { Event } from "../contract/gen/torpor/v1/event.ts";
+import { messageJson } from "../contract/message-json.ts";
 import { REGISTRY } from "../contract/registry.ts";
 import { type RequestOf, type ResponseOf, type UnaryMethod, unaryMethod } from "./methods.ts";
 
@@ -17,17 +10,14 @@ export type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 
 /** The answer of a method as REST would give it. */
 export function responseToJson<M extends UnaryMethod>(method: M, response: ResponseOf<M>): JsonValue {
-  const { output } = descriptorOf(method);
-  const bytes = unaryMethod(method).responseSerialize(response);
-  return toJson(output, fromBinary(output, bytes), { alwaysEmitImplicit: true, registry: REGISTRY });
+  return JSON.parse(messageJson(descriptorOf(method).output, response));
 }
 
 /** An event as REST would give it. */
 export function eventToJson(event: Event): JsonValue {
   const descriptor = REGISTRY.getMessage("torpor.v1.Event");
   assert(descriptor !== undefined, "torpor.v1.Event is in the descriptor set");
-  const bytes = Event.encode(event).finish();
-  return toJson(descriptor, fromBinary(descriptor, bytes), { alwaysEmitImplicit: true, registry: REGISTRY });
+  return JSON.parse(messageJson(descriptor, event));
 }
 
 /**

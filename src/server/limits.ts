@@ -34,9 +34,6 @@ export const HTTP_BODY_BYTES_MAX = MIB;
 /** How long a browser may remember what a preflight was answered: a change of --cors-origin is seen this soon. Unit: seconds. */
 export const CORS_MAX_AGE_SECONDS = 600;
 
-/** Longest answer whose JSON is kept for the next time that it is the same: one for each of some 50 routes. Unit: bytes. */
-export const KEPT_ANSWER_BYTES_MAX = 64 * KIB;
-
 /** Longest message whose memory is kept for the next ones. Unit: bytes. */
 export const KEPT_WRITER_BYTES_MAX = 64 * KIB;
 

@@ -61,19 +61,23 @@ function isCodec(value: unknown): value is Codec {
   return typeof value === "object" && value !== null && "encode" in value && "decode" in value;
 }
 
-/** Any message of a type: with and without what may be unset, each member of a oneof, unknown values of enums. */
-export function anyMessage(desc: DescMessage, depth = 0): fc.Arbitrary<object> {
+/**
+ * Any message of a type: with and without what may be unset, each member of a oneof. One that is `legal` has no values that
+ * a request in JSON is refused for: numbers that an enum does not know, half a pair of surrogates, NaN;
+ * nor -0, which is 0 in JSON.
+ */
+export function anyMessage(desc: DescMessage, legal = false, depth = 0): fc.Arbitrary<object> {
   const fields: Record<string, fc.Arbitrary<unknown>> = {};
   for (const field of desc.fields) {
     if (field.oneof !== undefined || (field.message !== undefined && depth >= DEPTH_MAX)) continue;
-    const value = anyField(field, depth);
+    const value = anyField(field, legal, depth);
     const mayBeUnset = field.fieldKind === "message" || field.proto.proto3Optional;
     fields[field.localName] = mayBeUnset ? fc.option(value, { nil: undefined }) : value;
   }
   for (const oneof of desc.oneofs) {
     const members = oneof.fields
       .filter((field) => field.message === undefined || depth < DEPTH_MAX)
-      .map((field) => anyField(field, depth).map((value) => ({ $case: field.localName, value })));
+      .map((field) => anyField(field, legal, depth).map((value) => ({ $case: field.localName, value })));
     fields[oneof.localName] = fc.option(fc.oneof(...members), { nil: undefined });
   }
   // Lists and maps that were left out are there all the same.
@@ -115,8 +119,8 @@ function anyWellKnown({ typeName }: DescMessage): fc.Arbitrary<unknown> | undefi
   }
 }
 
-function anyField(field: DescField, depth: number): fc.Arbitrary<unknown> {
-  const one = anyItem(field, depth);
+function anyField(field: DescField, legal: boolean, depth: number): fc.Arbitrary<unknown> {
+  const one = anyItem(field, legal, depth);
   if (field.fieldKind === "list") return fc.array(one, { maxLength: 3 });
   // Objects have keys that look like integers first; a Map has them as they came.
   if (field.fieldKind === "map") {
@@ -126,11 +130,16 @@ function anyField(field: DescField, depth: number): fc.Arbitrary<unknown> {
   return one;
 }
 
-function anyItem(field: DescField, depth: number): fc.Arbitrary<unknown> {
-  if (field.message !== undefined) return anyWellKnown(field.message) ?? anyMessage(field.message, depth + 1);
+function anyItem(field: DescField, legal: boolean, depth: number): fc.Arbitrary<unknown> {
+  if (field.message !== undefined)
+    return anyWellKnown(field.message) ?? anyMessage(field.message, legal, depth + 1);
   if (field.enum !== undefined) {
-    return fc.constantFrom(...field.enum.values.map(({ number }) => number), 12_345, -7);
+    const known = field.enum.values.map(({ number }) => number);
+    return fc.constantFrom(...known, ...(legal ? [] : [12_345, -7]));
   }
+  if (legal && field.scalar === ScalarType.STRING) return TEXT.map((text) => text.toWellFormed());
+  if (legal && field.scalar === ScalarType.DOUBLE)
+    return fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
   return anyScalar(field.scalar);
 }
 

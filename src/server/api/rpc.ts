@@ -1,6 +1,6 @@
 /**
- * Every unary RPC as a function from bytes to bytes. Both wires call these: gRPC hands through what it received, REST
- * writes the message from JSON first. So neither can do what the other cannot.
+ * Every unary RPC as a function from message to message. Both wires call these: gRPC reads the request from bytes, REST
+ * from JSON. So neither can do what the other cannot.
  */
 
 import { HttpBody } from "../../contract/gen/google/api/httpbody.ts";
@@ -60,10 +60,14 @@ import { runtimePmHandlers } from "./runtime-pm-handlers.ts";
 import { usageHandlers } from "./usage-handlers.ts";
 import { workHandlers } from "./work-handlers.ts";
 
-export interface UnaryRpc {
+/** Messages are plain objects, as ts-proto's code makes them. */
+export interface UnaryRpc<Request extends object = object, Answer extends object = object> {
   /** `/torpor.v1.DeviceService/GetDevice`. */
   readonly path: string;
-  call(request: Buffer, origin?: CallOrigin): Promise<Buffer>;
+  /** @throws WireError INVALID_REQUEST when `bytes` are not a message of the request's type */
+  readRequest(bytes: Uint8Array): Request;
+  call(request: Request, origin?: CallOrigin): Promise<Answer>;
+  writeAnswer(answer: Answer): Buffer;
 }
 
 /** Where a call comes from. */
@@ -92,7 +96,7 @@ export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): Reado
   const runtimePm = runtimePmHandlers(devices);
   const image = imageHandlers(devices);
   const fault = faultHandlers(devices);
-  const rpcs = [
+  const rpcs: readonly UnaryRpc[] = [
     bind(DeviceServiceService.listDevices, ListDevicesResponse, device.listDevices),
     bind(DeviceServiceService.getDevice, Device, device.getDevice),
     bind(DeviceServiceService.resetDevice, Device, device.resetDevice),
@@ -144,9 +148,9 @@ export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): Reado
 }
 
 /** Decodes a message that came in. @throws WireError INVALID_REQUEST when it is none */
-export function decodeMessage<T>(decode: (bytes: Buffer) => T, bytes: Buffer): T {
+export function decodeMessage<T>(decode: (bytes: Buffer) => T, bytes: Uint8Array): T {
   try {
-    return decode(bytes);
+    return decode(asBuffer(bytes));
   } catch (error) {
     throw new WireError(
       "INVALID_REQUEST",
@@ -157,42 +161,54 @@ export function decodeMessage<T>(decode: (bytes: Buffer) => T, bytes: Buffer): T
   }
 }
 
-interface UnaryDefinition<Request> {
+interface UnaryDefinition<Request, Answer> {
   readonly path: string;
   readonly requestStream: false;
   readonly responseStream: false;
   readonly requestDeserialize: (bytes: Buffer) => Request;
   readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Answer;
 }
 
-/** Puts a handler behind its method: bytes in, bytes out, and once for each request id. */
-type Bind = <Request, Response>(
-  definition: UnaryDefinition<Request>,
-  answer: MessageType<Response>,
-  handler: (request: Request, client?: Client) => Promise<Response>,
-) => UnaryRpc;
+/** Puts a handler behind its method: once for each request id. */
+type Bind = <Request extends object, Answer extends object>(
+  definition: UnaryDefinition<Request, Answer>,
+  type: MessageType<Answer>,
+  handler: (request: Request, client?: Client) => Promise<Answer>,
+) => UnaryRpc<Request, Answer>;
 
 function binder(ledger: RequestLedger): Bind {
-  return (definition, answer, handler) => ({
+  return (definition, type, handler) => ({
     path: definition.path,
+    readRequest: (bytes) => decodeMessage(definition.requestDeserialize, bytes),
+    writeAnswer: (answer) => writeMessage(type, answer),
     async call(request, { client, caller } = {}) {
       if (client?.hasGone === true)
         throw new WireError("CALL_CANCELLED", "The client has gone away already.");
-      const message = decodeMessage(definition.requestDeserialize, request);
-      const requestId = requestIdOf(message);
-      if (requestId === "") return writeMessage(answer, await handler(message, client));
-      const body = definition.requestSerialize({ ...message, requestId: "" });
-      return ledger.run(
+      const requestId = requestIdOf(request);
+      if (requestId === "") return handler(request, client);
+      // The bytes of a message are the same, whichever wire it came over.
+      const body = definition.requestSerialize({ ...request, requestId: "" });
+      let answer: ReturnType<typeof definition.responseDeserialize> | undefined;
+      const bytes = await ledger.run(
         { caller, method: definition.path, requestId, body },
-        async (signal) => writeMessage(answer, await handler(message, { signal })),
+        async (signal) => {
+          answer = await handler(request, { signal });
+          return writeMessage(type, answer);
+        },
         client?.signal,
       );
+      return answer ?? definition.responseDeserialize(bytes);
     },
   });
 }
 
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
 /** Methods that change nothing have no request id. */
-function requestIdOf(message: unknown): string {
-  if (typeof message !== "object" || message === null || !("requestId" in message)) return "";
+function requestIdOf(message: object): string {
+  if (!("requestId" in message)) return "";
   return typeof message.requestId === "string" ? message.requestId : "";
 }

@@ -1,8 +1,7 @@
 /** WatchEvents, for both wires. */
 
-import { WatchEventsRequest } from "../../contract/gen/torpor/v1/device.ts";
+import type { WatchEventsRequest } from "../../contract/gen/torpor/v1/device.ts";
 import { type DeviceRegistry, requireDevice } from "../api/devices.ts";
-import { decodeMessage } from "../api/rpc.ts";
 import { toNumber } from "../messages/convert.ts";
 import { eventTypeOf } from "../messages/decode-enums.ts";
 import { parseDeviceName } from "../messages/resource-names.ts";
@@ -14,10 +13,9 @@ import type { WatchOptions } from "./watcher.ts";
 /** The stream that a WatchEventsRequest asks for. */
 export async function* watchEvents(
   { devices, events }: { readonly devices: DeviceRegistry; readonly events: EventHub },
-  bytes: Buffer,
+  request: WatchEventsRequest,
   who: Pick<WatchOptions, "signal" | "recheck" | "restarts">,
 ): AsyncGenerator<ToldEvent, void, undefined> {
-  const request = decodeMessage(WatchEventsRequest.decode, bytes);
   yield* events.watch({
     devices: [...devicesOf(devices, request.device)],
     types: request.types.map(eventTypeOf),

@@ -3,7 +3,7 @@ import type { Caller } from "../auth/authenticator.ts";
 import { requireRole } from "../auth/authorize.ts";
 import { type Rpc, roleOfRequest } from "../auth/rpc-access.ts";
 import { type Failure, toFailure } from "../messages/wire-error.ts";
-import { readName, readSubject } from "./message-text.ts";
+import { nameIn, subjectOf } from "./subject.ts";
 
 export interface AdmittedCall {
   readonly requestId: string;
@@ -62,14 +62,13 @@ export class Admission {
    * Does the work of a unary call, which goes on when its client goes away.
    * @throws WireError PERMISSION_DENIED when this very request needs another role; and what `call` throws.
    */
-  async run(request: Buffer, call: (request: Buffer) => Promise<Buffer>): Promise<Buffer> {
+  async run<Answer extends object>(request: object, call: () => Promise<Answer>): Promise<Answer> {
     this.#isWorking = true;
     try {
       this.examine(request);
-      const answer = await call(request);
-      const { output } = this.#rpc.method;
-      if (this.isAudited && output.typeName === "torpor.v1.Transition")
-        this.#transition = readName(output, answer);
+      const answer = await call();
+      if (this.isAudited && this.#rpc.method.output.typeName === "torpor.v1.Transition")
+        this.#transition = nameIn(answer);
       this.succeeded();
       return answer;
     } catch (error) {
@@ -82,8 +81,8 @@ export class Admission {
   }
 
   /** Looks at the first message of a call. @throws WireError PERMISSION_DENIED when it needs another role than the RPC. */
-  examine(request: Buffer): void {
-    if (this.isAudited) this.concerns(readSubject(this.#rpc.method.input, request));
+  examine(request: object): void {
+    if (this.isAudited) this.concerns(subjectOf(request));
     const needed = roleOfRequest(this.#rpc, request);
     if (needed !== undefined) requireRole(this.#caller, needed, "This request");
   }

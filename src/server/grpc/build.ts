@@ -9,6 +9,9 @@ import {
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
 import type { FastifyBaseLogger } from "fastify";
+import { ServerReflectionService } from "../../contract/gen/grpc/reflection/v1/reflection.ts";
+import { DeviceServiceService } from "../../contract/gen/torpor/v1/device.ts";
+import { MemoryServiceService } from "../../contract/gen/torpor/v1/memory.ts";
 import { REGISTRY } from "../../contract/registry.ts";
 import type { DeviceRegistry } from "../api/devices.ts";
 import type { RequestLedger } from "../api/idempotency.ts";
@@ -128,33 +131,34 @@ function handlersByPath(
   context: CallContext,
 ): ReadonlyMap<string, UntypedHandleCall> {
   const handlers = new Map<string, UntypedHandleCall>();
-  for (const [path, rpc] of unaryRpcs(devices, ledger)) handlers.set(path, unary(context, path, rpc.call));
+  for (const [path, rpc] of unaryRpcs(devices, ledger)) handlers.set(path, unary(context, rpc));
   const { observer } = context;
-  const readPath = "/torpor.v1.MemoryService/ReadObject";
+  const { readObject: read, writeObject: write } = MemoryServiceService;
   handlers.set(
-    readPath,
-    serverStream(context, readPath, (request, gone) => readObject(request, { devices, gone, observer })),
+    read.path,
+    serverStream(context, read, (request, gone) => readObject(request, { devices, gone, observer })),
   );
-  const watchPath = "/torpor.v1.DeviceService/WatchEvents";
+  const { watchEvents: watch } = DeviceServiceService;
   handlers.set(
-    watchPath,
-    serverStream(context, watchPath, (request, signal, admission) =>
+    watch.path,
+    serverStream(context, watch, (request, signal, admission) =>
       bytesOf(watchEvents({ devices, events }, request, { signal, recheck: admission?.recheck })),
     ),
   );
-  const writePath = "/torpor.v1.MemoryService/WriteObject";
   const onBroken = (bytesWritten: number, error: unknown) =>
-    context.logger.warn({ path: writePath, bytesWritten, err: error }, "An upload ended before its end.");
+    context.logger.warn({ path: write.path, bytesWritten, err: error }, "An upload ended before its end.");
   handlers.set(
-    writePath,
-    clientStream(context, writePath, (requests, gone) =>
+    write.path,
+    clientStream(context, write, (requests, gone) =>
       writeObject(requests, { devices, gone, observer, onBroken }),
     ),
   );
   for (const path of REFLECTION_PATHS) {
     handlers.set(
       path,
-      duplexStream(context, path, (requests) => reflect(REGISTRY, requests)),
+      duplexStream(context, { ...ServerReflectionService.serverReflectionInfo, path }, (requests) =>
+        reflect(REGISTRY, requests),
+      ),
     );
   }
   return handlers;

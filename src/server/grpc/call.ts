@@ -1,6 +1,6 @@
 /**
  * The one wrapper round every gRPC handler: errors become statuses with details, the end of the call is told to the
- * observer, and streams keep their backpressure. Handlers work on the bytes of messages; see `rpc.ts`.
+ * observer, and streams keep their backpressure. Requests are read here, where what is wrong with them gets details.
  */
 import { type EventEmitter, once } from "node:events";
 import { setImmediate } from "node:timers/promises";
@@ -16,7 +16,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import type { FastifyBaseLogger } from "fastify";
-import type { UnaryRpc, WaitingClient } from "../api/rpc.ts";
+import { decodeMessage, type UnaryRpc, type WaitingClient } from "../api/rpc.ts";
 import type { Admission } from "../gate/admission.ts";
 import type { WireObserver } from "../gate/observer.ts";
 import { toFailure } from "../messages/wire-error.ts";
@@ -28,20 +28,23 @@ export interface CallContext {
   readonly observer: WireObserver | undefined;
 }
 
-export function unary(
-  context: CallContext,
-  path: string,
-  handler: UnaryRpc["call"],
-): handleUnaryCall<Buffer, Buffer> {
-  const method = methodOf(path);
+/** A method whose requests or answers are a stream, as ts-proto's code defines it. */
+export interface StreamingMethod<Request> {
+  readonly path: string;
+  readonly requestDeserialize: (bytes: Buffer) => Request;
+}
+
+export function unary(context: CallContext, rpc: UnaryRpc): handleUnaryCall<Buffer, Buffer> {
+  const method = methodOf(rpc.path);
+  async function answerTo(bytes: Buffer, client: GrpcClient, admission: Admission | undefined) {
+    const request = rpc.readRequest(bytes);
+    const call = () => rpc.call(request, { client, caller: admission?.identity });
+    return rpc.writeAnswer(await (admission?.run(request, call) ?? call()));
+  }
   return (call, callback) => {
     const end = begin(context, method, call);
-    const admission = admissionOf(call);
     const client = new GrpcClient(call);
-    const origin = { client, caller: admission?.identity };
-    const handle = (request: Buffer) => handler(request, origin);
-    const answer = admission === undefined ? handle(call.request) : admission.run(call.request, handle);
-    answer.then(
+    answerTo(call.request, client, admissionOf(call)).then(
       (response) => {
         client.answered();
         end();
@@ -55,15 +58,15 @@ export function unary(
   };
 }
 
-export function clientStream(
+export function clientStream<Request extends object>(
   context: CallContext,
-  path: string,
-  handler: (requests: AsyncIterable<Buffer>, gone: AbortSignal) => Promise<Buffer>,
+  { path, requestDeserialize }: StreamingMethod<Request>,
+  handler: (requests: AsyncIterable<Request>, gone: AbortSignal) => Promise<Buffer>,
 ): handleClientStreamingCall<Buffer, Buffer> {
   const method = methodOf(path);
   return (call, callback) => {
     const end = begin(context, method, call);
-    handler(messagesOf(call, admissionOf(call)), new GrpcClient(call).signal).then(
+    handler(messagesOf(call, requestDeserialize), new GrpcClient(call).signal).then(
       (response) => {
         end();
         callback(null, response);
@@ -73,27 +76,28 @@ export function clientStream(
   };
 }
 
-export function serverStream(
+export function serverStream<Request extends object>(
   context: CallContext,
-  path: string,
-  handler: (request: Buffer, gone: AbortSignal, admission: Admission | undefined) => AsyncIterable<Buffer>,
+  { path, requestDeserialize }: StreamingMethod<Request>,
+  handler: (request: Request, gone: AbortSignal, admission: Admission | undefined) => AsyncIterable<Buffer>,
 ): handleServerStreamingCall<Buffer, Buffer> {
   const method = methodOf(path);
   return (call) =>
     send(context, method, call, () => {
       const admission = admissionOf(call);
-      admission?.examine(call.request);
-      return handler(call.request, new GrpcClient(call).signal, admission);
+      const request = decodeMessage(requestDeserialize, call.request);
+      admission?.examine(request);
+      return handler(request, new GrpcClient(call).signal, admission);
     });
 }
 
-export function duplexStream(
+export function duplexStream<Request extends object>(
   context: CallContext,
-  path: string,
-  handler: (requests: AsyncIterable<Buffer>) => AsyncIterable<Buffer>,
+  { path, requestDeserialize }: StreamingMethod<Request>,
+  handler: (requests: AsyncIterable<Request>) => AsyncIterable<Buffer>,
 ): handleBidiStreamingCall<Buffer, Buffer> {
   const method = methodOf(path);
-  return (call) => send(context, method, call, () => handler(messagesOf(call, admissionOf(call))));
+  return (call) => send(context, method, call, () => handler(messagesOf(call, requestDeserialize)));
 }
 
 /** A client that waits for its answer, and may go away before it has it or let its deadline pass. */
@@ -136,14 +140,15 @@ type ReadableCall = ServerReadableStream<Buffer, Buffer> | ServerDuplexStream<Bu
 type WritableCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
 /** Reads one message at a time; ends with an error when the client goes away. */
-async function* messagesOf(
+async function* messagesOf<Request extends object>(
   call: ReadableCall,
-  admission: Admission | undefined,
-): AsyncGenerator<Buffer, void, undefined> {
+  decode: (bytes: Buffer) => Request,
+): AsyncGenerator<Request, void, undefined> {
   let isFirst = true;
   // A duplex call is still written to after its last message has been read.
-  for await (const message of call.iterator({ destroyOnReturn: false })) {
-    if (isFirst) admission?.examine(message);
+  for await (const bytes of call.iterator({ destroyOnReturn: false })) {
+    const message = decodeMessage(decode, bytes);
+    if (isFirst) admissionOf(call)?.examine(message);
     isFirst = false;
     yield message;
   }

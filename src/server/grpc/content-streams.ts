@@ -1,14 +1,13 @@
 /** ReadObject and WriteObject: streams of content over gRPC. */
 
 import {
-  ReadObjectRequest,
-  WriteObjectRequest,
+  type ReadObjectRequest,
+  type WriteObjectRequest,
   WriteObjectResponse,
 } from "../../contract/gen/torpor/v1/memory.ts";
 import { CONTENT_CHUNK_BYTES_MAX } from "../../device/limits.ts";
 import { type ContentTarget, ContentUpload, contentSize, readContent, spanWithin } from "../api/content.ts";
 import { type DeviceRegistry, requireDevice } from "../api/devices.ts";
-import { decodeMessage } from "../api/rpc.ts";
 import type { WireObserver } from "../gate/observer.ts";
 import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";
 import { toInt64, toNumber } from "../messages/convert.ts";
@@ -27,10 +26,9 @@ export interface ContentDeps {
 }
 
 export async function* readObject(
-  bytes: Buffer,
+  request: ReadObjectRequest,
   { devices, gone, observer }: ContentDeps,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const request = decodeMessage(ReadObjectRequest.decode, bytes);
   const target = targetOf(devices, request, gone);
   const length = request.length === undefined ? undefined : toNumber(request.length, "length");
   const chunkBytes = request.chunkSize === 0 ? CONTENT_CHUNK_BYTES_DEFAULT : request.chunkSize;
@@ -64,12 +62,14 @@ export interface UploadDeps extends ContentDeps {
   readonly onBroken: (bytesWritten: number, error: unknown) => void;
 }
 
-export async function writeObject(requests: AsyncIterable<Buffer>, deps: UploadDeps): Promise<Buffer> {
+export async function writeObject(
+  requests: AsyncIterable<WriteObjectRequest>,
+  deps: UploadDeps,
+): Promise<Buffer> {
   let upload: ContentUpload | undefined;
   deps.observer?.onContentBegin?.("write");
   try {
-    for await (const bytes of requests) {
-      const request = decodeMessage(WriteObjectRequest.decode, bytes);
+    for await (const request of requests) {
       if (upload === undefined) upload = await beginUpload(deps, request);
       else refuseSecondHeader(request);
       await writeChunk(upload, request.data);

@@ -6,10 +6,9 @@ import { type DescFile, type FileRegistry, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
 import {
-  ServerReflectionRequest,
+  type ServerReflectionRequest,
   ServerReflectionResponse,
 } from "../../contract/gen/grpc/reflection/v1/reflection.ts";
-import { decodeMessage } from "../api/rpc.ts";
 import { REFLECTION_REQUESTS_MAX } from "../limits.ts";
 import { WireError } from "../messages/wire-error.ts";
 
@@ -22,10 +21,10 @@ export const REFLECTION_PATHS = ["v1", "v1alpha"].map(
 /** Answers a stream of questions about `registry`. */
 export async function* reflect(
   registry: FileRegistry,
-  requests: AsyncIterable<Buffer>,
+  requests: AsyncIterable<ServerReflectionRequest>,
 ): AsyncGenerator<Buffer, void, undefined> {
   let count = 0;
-  for await (const bytes of requests) {
+  for await (const originalRequest of requests) {
     if (++count > REFLECTION_REQUESTS_MAX) {
       throw new WireError(
         "LIMIT_EXCEEDED",
@@ -33,7 +32,6 @@ export async function* reflect(
         { limit: String(REFLECTION_REQUESTS_MAX) },
       );
     }
-    const originalRequest = decodeMessage(ServerReflectionRequest.decode, bytes);
     const messageResponse = answer(registry, originalRequest);
     const response = { validHost: originalRequest.host, originalRequest, messageResponse };
     yield Buffer.from(ServerReflectionResponse.encode(response).finish());

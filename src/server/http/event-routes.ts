@@ -4,17 +4,20 @@
  */
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
-import { fromBinary, toJson } from "@bufbuild/protobuf";
 import type { FastifyInstance } from "fastify";
+import { DeviceServiceService } from "../../contract/gen/torpor/v1/device.ts";
+import { Event } from "../../contract/gen/torpor/v1/event.ts";
 import { EVENTS_PATH } from "../../contract/hand-written.ts";
 import { readBindings } from "../../contract/http-bindings.ts";
+import { messageJson } from "../../contract/message-json.ts";
 import { REGISTRY } from "../../contract/registry.ts";
+import { decodeMessage } from "../api/rpc.ts";
 import type { ToldEvent } from "../events/event-log.ts";
 import { watchEvents } from "../events/watch-handler.ts";
 import { CONTENT_IDLE_TIMEOUT_MS, EVENT_RETRY_MS } from "../limits.ts";
 import { type Failure, toFailure, WireError } from "../messages/wire-error.ts";
 import { errorBody } from "./error-reply.ts";
-import { requestEncoder } from "./request-message.ts";
+import { requestReader } from "./request-message.ts";
 import { HttpClient } from "./waiting-client.ts";
 
 const EVENT = messageOf("torpor.v1.Event");
@@ -30,7 +33,8 @@ interface EventsRequest {
 export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchEvents>[0]): void {
   const binding = readBindings(REGISTRY).find(({ rpc }) => rpc === "torpor.v1.DeviceService/WatchEvents");
   assert(binding !== undefined, "WatchEvents has a binding");
-  const encodeRequest = requestEncoder(binding);
+  const { requestDeserialize } = DeviceServiceService.watchEvents;
+  const readRequest = requestReader(binding, (bytes) => decodeMessage(requestDeserialize, bytes));
   app.get<EventsRequest>(EVENTS_PATH, { exposeHeadRoute: false }, async (request, reply) => {
     const lastEventId = readLastEventId(request.headers["last-event-id"]);
     const query = { ...request.query };
@@ -38,8 +42,8 @@ export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchE
       delete query.after_sequence;
       query.afterSequence = lastEventId;
     }
-    const bytes = encodeRequest({ parameters: {}, query, body: undefined });
-    const events = watchEvents(deps, bytes, {
+    const watch = readRequest({ parameters: {}, query, body: undefined });
+    const events = watchEvents(deps, watch, {
       signal: new HttpClient(reply.raw).signal,
       recheck: request.admission?.recheck,
       // A browser says by itself where it was, and after a 400 it never connects again.
@@ -92,9 +96,9 @@ async function* textOf(
 
 /** Events of the present state have no id, so that a client that is cut off there begins anew. */
 function format({ sequence, type, bytes }: ToldEvent): string {
-  const json = toJson(EVENT, fromBinary(EVENT, bytes), { alwaysEmitImplicit: true, registry: REGISTRY });
+  const json = messageJson(EVENT, Event.decode(bytes));
   const id = sequence === 0 ? "" : `id: ${sequence}\n`;
-  return `${id}event: ${TYPE_NAMES.get(type) ?? ""}\ndata: ${JSON.stringify(json)}\n\n`;
+  return `${id}event: ${TYPE_NAMES.get(type) ?? ""}\ndata: ${json}\n\n`;
 }
 
 function messageOf(name: string) {

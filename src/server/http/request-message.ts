@@ -8,7 +8,6 @@ import {
   ScalarType,
   toBinary,
 } from "@bufbuild/protobuf";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { Binding, PathSegment } from "../../contract/http-bindings.ts";
 import { REGISTRY } from "../../contract/registry.ts";
 import { WireError } from "../messages/wire-error.ts";
@@ -25,32 +24,25 @@ export interface RequestParts {
   readonly headers?: Readonly<Record<string, string | undefined>>;
 }
 
-/** Makes what writes the requests of a binding. It throws a WireError INVALID_REQUEST. */
-export function requestEncoder(binding: Binding): (parts: RequestParts) => Buffer {
-  const encodeName = nameEncoder(binding);
-  return (parts) => {
-    const { parameters, query, body, headers } = parts;
-    const isName = body === undefined && isEmpty(query) && (headers === undefined || isEmpty(headers));
-    return isName && encodeName !== undefined ? encodeName(parameters) : encodeFields(binding, parts);
-  };
-}
+const NO_BYTES = new Uint8Array();
 
 /**
- * Most requests say a name in their path and nothing else: that is one field, written without a detour through JSON. Clients
- * that wait for something say the same one again and again.
+ * Makes what reads the requests of a binding. It throws a WireError INVALID_REQUEST.
+ * @param read the request from its bytes
  */
-function nameEncoder({ method, variable }: Binding): ((parameters: PathParameters) => Buffer) | undefined {
-  const [field, inner] = variable?.fieldPath ?? [];
-  if (variable === undefined || field === undefined || inner !== undefined) return undefined;
-  const { number } = fieldOf(method.input, field);
-  let last: { readonly name: string; readonly bytes: Buffer } | undefined;
-  return (parameters) => {
+export function requestReader<Request extends object>(
+  binding: Binding,
+  read: (bytes: Uint8Array) => Request,
+): (parts: RequestParts) => Request {
+  const { method, variable } = binding;
+  const [first = "", inner] = variable?.fieldPath ?? [];
+  return (parts) => {
+    const { parameters, query, body, headers } = parts;
+    const saysMore = body !== undefined || !isEmpty(query) || (headers !== undefined && !isEmpty(headers));
+    if (variable === undefined || inner !== undefined || saysMore) return read(encodeFields(binding, parts));
+    // Most requests say a name in their path and nothing else: they need no detour through JSON and bytes.
     const name = expand(variable.segments, parameters);
-    if (last?.name !== name) {
-      const bytes = new BinaryWriter().tag(number, WireType.LengthDelimited).string(name).finish();
-      last = { name, bytes: asBuffer(bytes) };
-    }
-    return last.bytes;
+    return Object.assign(read(NO_BYTES), { [fieldOf(method.input, first).localName]: name });
   };
 }
 
@@ -60,11 +52,7 @@ function isEmpty(fields: Readonly<Record<string, unknown>>): boolean {
   return true;
 }
 
-function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
-}
-
-function encodeFields(binding: Binding, parts: RequestParts): Buffer {
+function encodeFields(binding: Binding, parts: RequestParts): Uint8Array {
   const desc = binding.method.input;
   const fields = { ...readBody(binding, parts.body), ...readQuery(binding, parts.query) };
   addHeaders(desc, fields, parts.headers ?? {});
@@ -73,7 +61,7 @@ function encodeFields(binding: Binding, parts: RequestParts): Buffer {
     putName(desc, fields, variable.fieldPath, expand(variable.segments, parts.parameters));
   }
   checkJson(desc, fields);
-  return asBuffer(toBinary(desc, parse(desc, fields)));
+  return toBinary(desc, parse(desc, fields));
 }
 
 /** Puts what the path names into its field, which is in `fields` or in a message in it. */

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
-  ServerReflectionRequest,
+  type ServerReflectionRequest,
   ServerReflectionResponse,
 } from "../../../src/contract/gen/grpc/reflection/v1/reflection.ts";
 import { REGISTRY } from "../../../src/contract/registry.ts";
@@ -94,7 +94,6 @@ describe("reflection", () => {
   });
 });
 
-function askForFile(value: string): Buffer {
-  const request = { host: "", messageRequest: { $case: "fileByFilename", value } } as const;
-  return Buffer.from(ServerReflectionRequest.encode(request).finish());
+function askForFile(value: string): ServerReflectionRequest {
+  return { host: "", messageRequest: { $case: "fileByFilename", value } };
 }

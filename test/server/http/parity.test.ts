@@ -9,7 +9,7 @@ import { REGISTRY } from "../../../src/contract/registry.ts";
 import { fastifyPath } from "../../../src/contract/route-path.ts";
 import { RequestLedger } from "../../../src/server/api/idempotency.ts";
 import { unaryRpcs } from "../../../src/server/api/rpc.ts";
-import { requestEncoder } from "../../../src/server/http/request-message.ts";
+import { requestReader } from "../../../src/server/http/request-message.ts";
 import { systemClock } from "../../../src/server/machine/system-clock.ts";
 import { FakeDevice } from "../../support/fake-device.ts";
 import { startWires } from "../../support/wires.ts";
@@ -67,8 +67,9 @@ describe("the examples of the OpenAPI", () => {
       }
       expect(Object.values(parameters)).not.toContain(undefined);
       expect(Object.hasOwn(BODY_EXAMPLES, rpc)).toBe(binding.body !== "");
+      const read = unaryRpcs(new Map(), new RequestLedger(systemClock)).get(`/${rpc}`)?.readRequest;
       expect(() =>
-        requestEncoder(binding)({ parameters, query: {}, body: BODY_EXAMPLES[rpc] }),
+        requestReader(binding, read ?? expect.fail())({ parameters, query: {}, body: BODY_EXAMPLES[rpc] }),
       ).not.toThrow();
     },
   );
