@@ -131,13 +131,15 @@ export const WATCH_SLICE_BYTES = 32 * KIB;
 export const EVENT_RETRY_MS = 1_000;
 
 /**
- * Calls with a request id that have ended and are remembered: how many, how many bytes they take with their answers, and
- * for how long. Units of the others: bytes, milliseconds.
+ * Calls with a request id that have ended and are remembered: how many, how many bytes they take with their answers
+ * or failures, and for how long. Units of the others: bytes, milliseconds.
  */
 export const REQUESTS_REMEMBERED_MAX = 16_384;
 export const REQUESTS_REMEMBERED_BYTES_MAX = 32 * MIB;
 export const REQUESTS_REMEMBERED_MS = 600_000;
-/** What a remembered call takes besides its answer, or with its error. Unit: bytes. */
+/** One caller has a share of that: this part of it, where callers are told apart. */
+export const REQUESTS_SHARE_DIVISOR = 8;
+/** What a remembered call takes besides its id and its answer or failure. Unit: bytes. */
 export const REQUEST_OVERHEAD_BYTES = KIB;
 
 /** Requests on one reflection stream; a tool asks a few dozen. */

@@ -6,13 +6,9 @@
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../../device/clock.ts";
-import {
-  REQUEST_OVERHEAD_BYTES,
-  REQUESTS_REMEMBERED_BYTES_MAX,
-  REQUESTS_REMEMBERED_MAX,
-  REQUESTS_REMEMBERED_MS,
-} from "../limits.ts";
+import { REQUESTS_REMEMBERED_BYTES_MAX, REQUESTS_REMEMBERED_MAX, REQUESTS_REMEMBERED_MS } from "../limits.ts";
 import { toFailure, WireError, type WireKind } from "../messages/wire-error.ts";
+import { type CallKey, type LedgerLimits, type Outcome, RememberedCalls } from "./remembered-calls.ts";
 
 export interface IdentifiedCall {
   /** Nobody is answered what another caller was. Undefined where callers are not told apart. */
@@ -24,14 +20,8 @@ export interface IdentifiedCall {
   readonly body: Uint8Array;
 }
 
-export interface LedgerLimits {
-  readonly callsMax: number;
-  readonly bytesMax: number;
-  readonly keptMs: number;
-}
-
-type Work = (signal: AbortSignal) => Promise<Buffer>;
-type Outcome = { readonly answer: Buffer } | { readonly error: unknown };
+/** Gives the bytes of the answer. */
+type Work = (signal: AbortSignal) => Promise<Uint8Array>;
 
 interface Running {
   readonly digest: string;
@@ -41,15 +31,7 @@ interface Running {
   waiting: number;
 }
 
-interface Ended {
-  readonly digest: string;
-  readonly outcome: Outcome;
-  readonly bytes: number;
-  readonly endNs: bigint;
-}
-
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const NS_PER_MS = 1_000_000n;
 
 /** Whether a failure of each kind is the answer to a repetition too. */
 const IS_DEFINITE: Readonly<Record<WireKind, boolean>> = {
@@ -69,34 +51,33 @@ const IS_DEFINITE: Readonly<Record<WireKind, boolean>> = {
 };
 
 export class RequestLedger {
-  readonly #clock: Clock;
-  readonly #limits: LedgerLimits;
   readonly #running = new Map<string, Running>();
-  /** In the order in which they ended. */
-  readonly #ended = new Map<string, Ended>();
-  #bytes = 0;
+  readonly #ended: RememberedCalls;
 
   constructor(clock: Clock, limits: Partial<LedgerLimits> = {}) {
-    this.#clock = clock;
-    this.#limits = {
+    this.#ended = new RememberedCalls(clock, {
       callsMax: REQUESTS_REMEMBERED_MAX,
       bytesMax: REQUESTS_REMEMBERED_BYTES_MAX,
       keptMs: REQUESTS_REMEMBERED_MS,
       ...limits,
-    };
+    });
+  }
+
+  /** What the remembered calls take. Unit: bytes. */
+  get rememberedBytes(): number {
+    return this.#ended.bytes;
   }
 
   /**
    * Does the work, or answers what it answered before. @param signal the caller has gone away
    * @throws WireError INVALID_REQUEST for what is no UUID, REQUEST_ID_REUSED; whatever the work throws or threw
    */
-  async run(call: IdentifiedCall, work: Work, signal?: AbortSignal): Promise<Buffer> {
+  async run(call: IdentifiedCall, work: Work, signal?: AbortSignal): Promise<Uint8Array> {
     const key = keyOf(call);
     const digest = createHash("sha256").update(call.body).digest("base64");
-    this.#prune();
-    const ended = this.#ended.get(key);
+    const ended = this.#ended.find(key);
     if (ended !== undefined) return replay(call, digest, ended.digest, ended.outcome);
-    const running = this.#running.get(key) ?? this.#begin(key, digest, work);
+    const running = this.#running.get(key) ?? this.#begin({ caller: call.caller, key, digest }, work);
     const stopWaiting = this.#wait(running, signal);
     const outcome = await running.outcome;
     stopWaiting();
@@ -105,7 +86,8 @@ export class RequestLedger {
     return replay(call, digest, running.digest, outcome);
   }
 
-  #begin(key: string, digest: string, work: Work): Running {
+  #begin(call: CallKey, work: Work): Running {
+    const { key, digest } = call;
     const gone = new AbortController();
     const outcome = work(gone.signal).then(
       (answer): Outcome => ({ answer }),
@@ -115,7 +97,7 @@ export class RequestLedger {
     this.#running.set(key, running);
     void outcome.then((ending) => {
       this.#running.delete(key);
-      this.#remember(key, digest, ending);
+      if (isKept(ending)) this.#ended.add(call, ending);
     });
     return running;
   }
@@ -130,26 +112,6 @@ export class RequestLedger {
     signal?.addEventListener("abort", onGone, { once: true });
     return () => signal?.removeEventListener("abort", onGone);
   }
-
-  #remember(key: string, digest: string, outcome: Outcome): void {
-    if (wasGivenUp(outcome)) return;
-    if ("error" in outcome && !IS_DEFINITE[toFailure(outcome.error).kind]) return;
-    const bytes = REQUEST_OVERHEAD_BYTES + ("answer" in outcome ? outcome.answer.byteLength : 0);
-    this.#ended.set(key, { digest, outcome, bytes, endNs: this.#clock.monotonicNs() });
-    this.#bytes += bytes;
-    this.#prune();
-  }
-
-  /** Forgets the oldest: those that are too old, and those that are too many. */
-  #prune(): void {
-    const { callsMax, bytesMax, keptMs } = this.#limits;
-    const oldestNs = this.#clock.monotonicNs() - BigInt(keptMs) * NS_PER_MS;
-    for (const [key, { bytes, endNs }] of this.#ended) {
-      if (endNs >= oldestNs && this.#ended.size <= callsMax && this.#bytes <= bytesMax) return;
-      this.#ended.delete(key);
-      this.#bytes -= bytes;
-    }
-  }
 }
 
 function keyOf({ caller = "", method, requestId }: IdentifiedCall): string {
@@ -157,11 +119,16 @@ function keyOf({ caller = "", method, requestId }: IdentifiedCall): string {
   throw new WireError("INVALID_REQUEST", `Request id "${requestId}" is not a UUID.`, { field: "requestId" });
 }
 
+/** Whether a repetition is answered alike. */
+function isKept(outcome: Outcome): boolean {
+  return "answer" in outcome || (!wasGivenUp(outcome) && IS_DEFINITE[toFailure(outcome.error).kind]);
+}
+
 function wasGivenUp(outcome: Outcome): boolean {
   return "error" in outcome && toFailure(outcome.error).reason === "CALL_CANCELLED";
 }
 
-function replay({ requestId }: IdentifiedCall, digest: string, known: string, outcome: Outcome): Buffer {
+function replay({ requestId }: IdentifiedCall, digest: string, known: string, outcome: Outcome): Uint8Array {
   if (digest !== known) {
     const sentence = `Request id ${requestId} was used for another request of this method.`;
     throw new WireError("REQUEST_ID_REUSED", sentence, { requestId });

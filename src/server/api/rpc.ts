@@ -198,7 +198,7 @@ function binder(ledger: RequestLedger): Bind {
         },
         client?.signal,
       );
-      return answer ?? definition.responseDeserialize(bytes);
+      return answer ?? definition.responseDeserialize(asBuffer(bytes));
     },
   });
 }
