@@ -8,7 +8,7 @@ import { VirtualClock } from "../../../src/device/mod.ts";
 import { type IdentifiedCall, RequestLedger } from "../../../src/server/api/idempotency.ts";
 import { Authenticator } from "../../../src/server/auth/authenticator.ts";
 import { RPC_ACCESS } from "../../../src/server/auth/rpc-access.ts";
-import { WireError } from "../../../src/server/messages/wire-error.ts";
+import { toFailure, WireError } from "../../../src/server/messages/wire-error.ts";
 import { FakeDevice } from "../../support/fake-device.ts";
 import { type JsonCall, refusalOf, startWires, type Wires } from "../../support/wires.ts";
 
@@ -180,6 +180,38 @@ describe("the ledger", () => {
     expect(await ledger.run(calls[3], answer(3))).toHaveLength(3);
     await time.run(new Promise<void>((resolve) => void time.startTimer(1001, resolve)));
     expect(await ledger.run(calls[3], answer(4))).toHaveLength(4);
+  });
+
+  it("keeps no more than the plain fields of a refusal, and answers the same again", async () => {
+    const ledger = new RequestLedger(clock());
+    const text = "\u00e9".repeat(20_000);
+    const metadata = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`field${index}`, text]));
+    const refuse = () =>
+      Promise.reject(new WireError("INVALID_REQUEST", text, metadata, { cause: text, httpStatus: 413 }));
+    const calls = Array.from({ length: 300 }, call);
+    for (const each of calls) await expect(ledger.run(each, refuse)).rejects.toThrow();
+    const again: unknown = await ledger.run(calls[0], fail).catch((error: unknown) => error);
+    expect(toFailure(again)).toEqual(
+      toFailure(new WireError("INVALID_REQUEST", text, metadata, { httpStatus: 413 })),
+    );
+    expect(again).not.toHaveProperty("cause");
+    // The texts are cut to 1 KiB and 16 times 256 bytes; the rest is names, the key and the overhead.
+    expect(ledger.rememberedBytes / calls.length).toBeGreaterThan(1024 + 16 * 256);
+    expect(ledger.rememberedBytes / calls.length).toBeLessThan(8 * 1024);
+  });
+
+  it("forgets a caller's own calls when they are more than an eighth", async () => {
+    const ledger = new RequestLedger(clock(), { callsMax: 16, bytesMax: 80_000 });
+    const of = (caller: string) => ({ ...call(), caller });
+    const quiet = [of("quiet"), of("quiet")];
+    for (const each of quiet) await ledger.run(each, answer(1));
+    const loud = Array.from({ length: 40 }, () => of("loud"));
+    for (const each of loud) await ledger.run(each, answer(1));
+    for (const each of [...quiet, ...loud.slice(-2)]) expect(await ledger.run(each, fail)).toHaveLength(1);
+    expect(await ledger.run(loud[37], answer(2))).toHaveLength(2);
+    await ledger.run(of("loud"), answer(11_000));
+    expect(await ledger.run(quiet[0], fail)).toHaveLength(1);
+    expect(await ledger.run(loud[39], answer(3))).toHaveLength(3);
   });
 
   it("gives a call up when the last who waits for it has gone, and begins anew for who comes later", async () => {
