@@ -39,6 +39,9 @@ function addDevice(metrics: Metrics, name: string): void {
     device: {
       name,
       uid: `uid-${name}`,
+      generation: 1,
+      resumedFrom: "",
+      ownership: { state: "OWNED", owner: undefined },
       model: "Torpor",
       powerState: "ACTIVE",
       sleepState: undefined,

@@ -1,15 +1,15 @@
 /** What others may import: `import { connect, TorporError } from "torpor/client"`. See docs/client.md. */
 export { Duration } from "../contract/gen/google/protobuf/duration.ts";
 export { Timestamp } from "../contract/gen/google/protobuf/timestamp.ts";
-export { DState, SleepState } from "../contract/gen/torpor/v1/common.ts";
+export { DState, Owner, SleepState } from "../contract/gen/torpor/v1/common.ts";
 export { Context, Context_Priority } from "../contract/gen/torpor/v1/context.ts";
 export { ResetDeviceRequest_Scope } from "../contract/gen/torpor/v1/device.ts";
 export { Engine, Engine_Kind, Engine_State } from "../contract/gen/torpor/v1/engine.ts";
 export { Event, Event_Type, Evicted_Cause } from "../contract/gen/torpor/v1/event.ts";
 export { Failpoint, Failpoint_Action } from "../contract/gen/torpor/v1/fault.ts";
 export { Fence, Fence_State } from "../contract/gen/torpor/v1/fence.ts";
-export { Device, Device_PowerState } from "../contract/gen/torpor/v1/gpu.ts";
-export { Image, Image_Codec, Image_State } from "../contract/gen/torpor/v1/image.ts";
+export { Device, Device_PowerState, Ownership, Ownership_State } from "../contract/gen/torpor/v1/gpu.ts";
+export { Image, Image_Cause, Image_Codec, Image_State } from "../contract/gen/torpor/v1/image.ts";
 export { Usage, Usage_Account } from "../contract/gen/torpor/v1/memory.ts";
 export {
   Object as MemoryObject,

@@ -53,6 +53,7 @@ import { DEFAULT_POLICY, type PowerPolicy } from "./policy.ts";
 import { CommandGate } from "./power/command-gate.ts";
 import { Hibernation } from "./power/hibernation.ts";
 import type { ImagedDevice } from "./power/image/capture.ts";
+import { makeUuid, Ownership } from "./power/ownership.ts";
 import { Power } from "./power/power.ts";
 import type { DeviceResource, FenceResource, RegionResource } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
@@ -98,6 +99,7 @@ export class AssembledDevice implements Device {
   readonly #policy: PowerPolicy;
   readonly #power: Power;
   readonly #hibernation: Hibernation;
+  readonly #ownership: Ownership;
   readonly #gate: CommandGate;
   readonly #handlers: Handlers;
 
@@ -139,10 +141,21 @@ export class AssembledDevice implements Device {
     this.gt = new Gt({ memory: this.memory, engines: hardware.engines, services });
     this.#gate = new CommandGate(clock);
     const rail = new PowerRail({ banks, microcodes, clock, random });
+    this.#ownership = new Ownership({
+      device: options.name,
+      incarnation: options.incarnation ?? "",
+      state: { uid: options.uid, generation: 1 },
+      newUid: options.newUid ?? (() => makeUuid(random)),
+      services,
+      onUid: (uid) => {
+        this.memory.deviceUid = uid;
+      },
+    });
     this.#hibernation = new Hibernation({
       device: () => this.#forImage(),
       memory: this.memory,
       services,
+      ownership: this.#ownership,
       store: options.images,
       codec: options.frameCodec,
       compresses: options.compressImages === true,
@@ -287,7 +300,9 @@ export class AssembledDevice implements Device {
     const { swap } = this.memory;
     return {
       name: this.name,
-      uid: this.memory.deviceUid,
+      ...this.#ownership.state,
+      resumedFrom: this.#ownership.resumedFrom,
+      ownership: this.#hibernation.describeOwnership(),
       model: this.#options.model ?? MODEL,
       powerState: power.state,
       sleepState: power.sleepState,
@@ -315,6 +330,9 @@ export class AssembledDevice implements Device {
       suspendCount,
       transitionId,
       this.#hibernation.image,
+      this.#ownership.state.uid,
+      this.#ownership.state.generation,
+      this.#hibernation.describeOwnership().state,
     ];
     return `"${parts.join("-")}"`;
   }

@@ -5,6 +5,9 @@
 import type { ErrorReason } from "./errors.ts";
 import type { DState, PhaseRecord, PowerState, TransitionResource } from "./resource.ts";
 
+/** What changes who owns a state (image/store.ts). */
+export type OwnershipWrite = "seal" | "abandon" | "claim" | "giveBack" | "commit" | "own";
+
 export type CopyPath = "blitter" | "memcpy";
 export type EvictionCause = "pressure" | "suspend" | "request";
 
@@ -60,6 +63,10 @@ export type DeviceEvent =
     }
   | { readonly type: "imageSealed"; readonly image: string }
   | { readonly type: "imageConsumed"; readonly image: string }
+  | { readonly type: "imageClaimed"; readonly image: string }
+  | { readonly type: "imageGivenBack"; readonly image: string }
+  /** The store has not said whether a write of ownership took effect. */
+  | { readonly type: "ownershipInDoubt"; readonly image: string; readonly write: OwnershipWrite }
   | {
       readonly type: "jobEnded";
       readonly engine: string;

@@ -149,6 +149,15 @@ export const IMAGE_IO_TIMEOUT_MS = 60_000;
 /** The same for making an image durable: 64 GiB on a disk of 110 MB/s. Unit: milliseconds. */
 export const IMAGE_SYNC_TIMEOUT_MS = 600_000;
 
+/**
+ * Longest time that a write of ownership is asked for again when its answer did not come; the device holds every byte
+ * meanwhile. What passes by itself, a disk that is busy or a server that changes over, does so within this. Unit: milliseconds.
+ */
+export const OWNERSHIP_DOUBT_MS = 20_000;
+/** First and longest pause between two attempts. Unit: milliseconds. */
+export const OWNERSHIP_RETRY_MIN_MS = 50;
+export const OWNERSHIP_RETRY_MAX_MS = 2_000;
+
 /** Longest time one blit job may take before the engine counts as hung. Unit: milliseconds. */
 export const COPY_TIMEOUT_MS = 60_000;
 

@@ -3,7 +3,7 @@ export type { Clock, Timer } from "./clock.ts";
 export * from "./command.ts";
 export { bootDevice, type Device } from "./device.ts";
 export { DeviceError, type ErrorKind, type ErrorReason, REASONS, toDeviceError } from "./errors.ts";
-export type { DeviceEvent, EventSink } from "./events.ts";
+export type { DeviceEvent, EventSink, OwnershipWrite } from "./events.ts";
 export type { Extent } from "./extent.ts";
 export {
   type DeviceFailpoints,
@@ -17,12 +17,24 @@ export {
 } from "./failpoints.ts";
 export { formatBytes } from "./format.ts";
 export { DEFAULT_RATES, type RateLimits, type Rates } from "./hardware/rates.ts";
-export type { FrameCodec, ImageDraft, ImageFile, ImageState, ImageStore } from "./image/image-store.ts";
+export { imageClaimed, imageConsumed, imageInUse, imageNotFound, inDoubt } from "./image/image-error.ts";
+export type {
+  FrameCodec,
+  ImageDraft,
+  ImagedState,
+  ImageFile,
+  ImageHolder,
+  ImageState,
+  ImageStore,
+  OwnedState,
+  StateId,
+} from "./image/image-store.ts";
 export { describeImage, type ImageDescription } from "./image/reader.ts";
 export type { ChangeSource, ObjectChanges } from "./memory/changes.ts";
 export type { ByteStore } from "./memory/swap.ts";
 export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";
 export { DEFAULT_POLICY, type PowerPolicy } from "./policy.ts";
+export type { SealedImage } from "./power/hibernation.ts";
 export type { RuntimePmSettings } from "./power/runtime-pm.ts";
 export type * from "./resource.ts";
 export { ENGINE_NAME, OBJECT_FLAGS, PHASES } from "./resource.ts";

@@ -9,6 +9,7 @@ import type { FrameCodec, ImageStore } from "./image/image-store.ts";
 import { LOCAL_REGIONS_MAX, RATE_LIMIT_MIN } from "./limits.ts";
 import { type ByteStore, SWAP_PAGE_BYTES } from "./memory/swap.ts";
 import type { PowerPolicy } from "./policy.ts";
+import type { SealedImage } from "./power/hibernation.ts";
 import type { RuntimePmSettings } from "./power/runtime-pm.ts";
 import { ENGINE_NAME } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
@@ -29,8 +30,12 @@ export interface LocalMemoryOptions {
 export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
   /** `card0`; what clients call it. */
   readonly name: string;
-  /** A random UUID: base of the uids of device and objects. */
+  /** A random UUID: names the state that begins with this device, and is the base of the uids of its objects. */
   readonly uid: string;
+  /** Makes another one, for a device that begins anew. @default of `random` */
+  readonly newUid?: () => string;
+  /** Of the daemon: another one at each start. @default empty */
+  readonly incarnation?: string;
   readonly model?: string;
   /** `lmem0`, `lmem1`… in this order. */
   readonly lmem: readonly LocalMemoryOptions[];
@@ -57,7 +62,7 @@ export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
   /** Whether images are written compressed, with that codec. @default false */
   readonly compressImages?: boolean;
   /** Boot suspended to S4 with this image, to be resumed. @default boot ACTIVE */
-  readonly resumeFrom?: string;
+  readonly resumeFrom?: SealedImage;
   /** What the device does where drivers differ. @default DEFAULT_POLICY */
   readonly policy?: PowerPolicy;
   /** Runtime PM as it is set at boot. @default disabled, 1000 ms, 300 MiB or the size of local memory if that is less */

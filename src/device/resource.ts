@@ -9,10 +9,31 @@ import type { Extent } from "./extent.ts";
 export type PowerState = "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING" | "FAILED";
 export type SleepState = "S2IDLE" | "S3" | "S4";
 export type DState = "D0" | "D3HOT" | "D3COLD";
+/** Who asked for a suspend: a client, or the end of the daemon. */
+export type SuspendCause = "client" | "shutdown";
+/**
+ * Who owns the state of a device. OWNED: the device does. SLEEPING: its image holds it, for whoever claims it. RESTORING:
+ * the device has claimed the image. IN_DOUBT: the store has not answered. LOST: another device took the image.
+ */
+export type OwnershipState = "OWNED" | "SLEEPING" | "RESTORING" | "IN_DOUBT" | "LOST";
+
+export interface OwnershipResource {
+  readonly state: OwnershipState;
+  /** Who has it; undefined while nobody does, or nobody knows. */
+  readonly owner:
+    | { readonly incarnation: string; readonly device: string; readonly sinceNs: bigint | undefined }
+    | undefined;
+}
 
 export interface DeviceResource {
   readonly name: string;
+  /** Of its state: a new one whenever the content is given up. */
   readonly uid: string;
+  /** Rises with each claim of an image. */
+  readonly generation: number;
+  /** Id of the image that it was last resumed from; empty when its content began here. */
+  readonly resumedFrom: string;
+  readonly ownership: OwnershipResource;
   readonly model: string;
   readonly powerState: PowerState;
   /** The system sleep state that the device is in or moving to or from; undefined while ACTIVE. */

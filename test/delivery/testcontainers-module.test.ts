@@ -36,6 +36,7 @@ describe("the command line", () => {
       "--insecure-listen",
       ...["--allowed-hosts", "docker", "--device", "gpu0", "--lmem", "256MiB", "--lmem", "128MiB"],
       ...["--smem", "1GiB", "--engines", "rcs0,bcs0", "--enable-faults", "--data-dir", "/var/lib/torpor"],
+      ...["--restore", "wake"],
     ]);
   });
 

@@ -29,6 +29,8 @@ export class CrashRig implements AsyncDisposable {
   /** Starts a daemon on the files as they are; `failpoints` are armed before it boots. */
   start(failpoints = ""): DaemonProcess {
     const words = [...MEMORIES, ...POLICY, ...PORTS, "--data-dir", this.dataDirectory, "--enable-faults"];
+    // It is a client that hibernates here, and whose device would stay asleep.
+    words.push("--restore", "wake");
     const daemon = new DaemonProcess([...words, "--failpoints", failpoints], {
       NODE_COMPILE_CACHE: this.#compiled,
     });
@@ -36,11 +38,12 @@ export class CrashRig implements AsyncDisposable {
     return daemon;
   }
 
-  /** How many images there are in each state, by the endings of their files. */
+  /** How many images there are in each state, by the endings of their files. A claim ends with its daemon. */
   images(): { readonly partial: number; readonly sealed: number; readonly consumed: number } {
     const names = readdirSync(join(this.dataDirectory, "images"));
     const count = (ending: string): number => names.filter((name) => name.endsWith(ending)).length;
-    const counts = { partial: count(".partial"), sealed: count(".image"), consumed: count(".consumed") };
+    const sealed = count(".image") + count(".claimed");
+    const counts = { partial: count(".partial"), sealed, consumed: count(".consumed") };
     assert.equal(counts.partial + counts.sealed + counts.consumed, names.length, "there are only images");
     return counts;
   }

@@ -55,6 +55,11 @@ export class DaemonProcess implements AsyncDisposable {
     }));
   }
 
+  get pid(): number {
+    assert(this.#child.pid !== undefined, "the process has started");
+    return this.#child.pid;
+  }
+
   /** The fields of the first line of the log whose message is `message`. */
   async line(message: string): Promise<Readonly<Record<string, unknown>>> {
     const deadline = AbortSignal.timeout(PATIENCE_MS);

@@ -147,6 +147,9 @@ export class FakeDevice implements DeviceHandle {
     return {
       name: this.name,
       uid: `uid-${this.name}`,
+      generation: 1,
+      resumedFrom: "",
+      ownership: { state: "OWNED", owner: undefined },
       model: "fake",
       powerState: "ACTIVE",
       sleepState: undefined,

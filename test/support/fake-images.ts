@@ -4,6 +4,10 @@ import type { ImageCatalogue, ImageFacts, ImageRecord } from "../../src/server/m
 
 export const IMAGE_FACTS: ImageFacts = {
   formatVersion: "1.0",
+  deviceUid: "6f1c2d3e-4b5a-4978-8c6d-0123456789ab",
+  generation: 3,
+  cause: "client",
+  nextTransitionId: 5,
   hybrid: true,
   codec: 1,
   objects: 7,
@@ -16,6 +20,11 @@ export function threeImages(): ImageRecord[] {
     id: `card0-${suffix}`,
     device: "card0",
     state: suffix === "c" ? "SEALED" : "CONSUMED",
+    claimedBy: undefined,
+    consumedBy:
+      suffix === "c"
+        ? undefined
+        : { incarnation: "0123456789abcdef", device: "card0", timeNs: 2_500_000_000n },
     createTimeNs: 1_500_000_000n,
     sizeBytes: 4096,
   }));

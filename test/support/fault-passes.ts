@@ -12,8 +12,26 @@ export const SURVIVED: readonly FailpointName[] = [
   "blitter.hang",
   "copy.blit",
 ];
+/** They lose the answer to a write that took effect: the device asks again, and finds that it is done. */
+export const ASKED_AGAIN: readonly FailpointName[] = [
+  "image.seal.answer",
+  "image.abandon.answer",
+  "image.claim.answer",
+  "image.giveBack.answer",
+  "image.commit.answer",
+  "image.own.answer",
+];
 /** They make the device find what stops a suspend, or a resume. */
 const FOUND: readonly FailpointName[] = ["image.short", "firmware.load", "verify.mismatch"];
+
+/** What a recover passes. */
+const RECOVER: readonly FailpointName[] = [
+  "image.consume",
+  "image.commit.answer",
+  "image.consumed",
+  "recover.object",
+  "backup.free",
+];
 
 export interface Passes {
   readonly suspend: ReadonlyMap<FailpointName, number>;
@@ -38,7 +56,7 @@ export async function countPasses(shape: Shape, state: Sleep): Promise<Passes> {
   const resume = await passed("resume");
   const again = await bootShape(shape);
   again.failpoints.arm("powerOff.before", ERROR_ONCE);
-  for (const name of ["image.consume", "image.consumed", "recover.object", "backup.free"] as const) {
+  for (const name of RECOVER) {
     again.failpoints.arm(name, { ...ERROR_ONCE, action: "DELAY", count: 0 });
   }
   await transit(again, "suspend", state);

@@ -69,7 +69,7 @@ export async function bootShape(shape: Shape): Promise<StrainedDevice> {
 /** The process that comes after one that died: the same device with nothing on it, or what a sealed image holds. */
 export async function bootAfterDeath(shape: Shape, dead: MemoryImageStore): Promise<StrainedDevice> {
   const images = dead.afterDeath();
-  const resumeFrom = await images.findSealed("card0");
+  const resumeFrom = images.findSealed("card0");
   const watched = await bootOn(shape, images, resumeFrom === undefined ? {} : { resumeFrom });
   // The suspend that wrote the image.
   if (resumeFrom !== undefined) watched.rules.suspends++;

@@ -25,6 +25,6 @@ export function bootFixture(images: MemoryImageStore, resumeFrom?: string): Prom
     smem: { sizeBytes: 4 * MIB },
     swap: new MemoryStore(8 * MIB),
     images,
-    ...(resumeFrom === undefined ? {} : { resumeFrom }),
+    ...(resumeFrom === undefined ? {} : { resumeFrom: images.sealed(resumeFrom) }),
   });
 }

@@ -30,7 +30,7 @@ export async function bootNext(
   images: MemoryImageStore,
   options: Partial<DeviceOptions> = {},
 ): Promise<HibernatingDevice> {
-  const resumeFrom = await images.findSealed("card0");
+  const resumeFrom = images.findSealed("card0");
   if (resumeFrom === undefined) throw new Error("there is a sealed image");
   return boot({ ...options, uid: "00000000-0000-4000-8000-000000000000", images, resumeFrom });
 }

@@ -90,6 +90,8 @@ export function clientObject(id: number, bytes: Uint8Array, more: Partial<ImageO
 export function sourceOf(image: TestImage): ImageSource {
   return {
     ...image,
+    byShutdown: false,
+    generation: 0,
     objectCount: image.objects.length,
     object: (index) => image.objects[index].object,
     *frames(index) {

@@ -1,23 +1,49 @@
 /** An image store in memory, for tests: what a directory keeps, and what a killed process would leave of it. */
-import { DeviceError, type ImageDraft, type ImageFile, type ImageStore } from "../../src/device/mod.ts";
+import {
+  DeviceError,
+  type ImageDraft,
+  type ImagedState,
+  type ImageFile,
+  type ImageHolder,
+  type ImageStore,
+  imageClaimed,
+  imageConsumed,
+  imageInUse,
+  imageNotFound,
+  type OwnedState,
+  type SealedImage,
+  type StateId,
+} from "../../src/device/mod.ts";
 
 interface Kept {
   readonly device: string;
+  /** What it holds; undefined for one that a test put here by hand. */
+  readonly of?: ImagedState;
   bytes: Uint8Array<ArrayBufferLike>;
-  state: "PARTIAL" | "SEALED" | "CONSUMED";
+  state: "PARTIAL" | "SEALED" | "CLAIMED" | "CONSUMED";
+  /** How often it was claimed. */
+  claims?: number;
+  /** Who claimed or consumed it last. */
+  holder?: ImageHolder;
 }
 
 export class MemoryImageStore implements ImageStore {
   /** By id, oldest first. */
   readonly images = new Map<string, Kept>();
+  /** Which state each device had. */
+  readonly states = new Map<string, StateId>();
   /** Bytes that it takes at most. */
   readonly capacityBytes: number;
   /** The process that used it is dead: nothing it still asks for happens. */
   dead = false;
+  readonly incarnation: string;
   #nextId = 1;
+  /** Which device of this process sleeps in an image. */
+  readonly #sleepers = new Map<string, string>();
 
-  constructor(capacityBytes = Number.POSITIVE_INFINITY) {
+  constructor(capacityBytes = Number.POSITIVE_INFINITY, incarnation = "life-1") {
     this.capacityBytes = capacityBytes;
+    this.incarnation = incarnation;
   }
 
   /** Ids of the images in a state. */
@@ -25,12 +51,20 @@ export class MemoryImageStore implements ImageStore {
     return [...this.images].filter(([, image]) => image.state === state).map(([id]) => id);
   }
 
-  /** The same images as another process finds them: what was not sealed is gone. */
+  /** Ids of the images from which a device can still be resumed. */
+  usable(): string[] {
+    return [...this.idsOf("SEALED"), ...this.idsOf("CLAIMED")];
+  }
+
+  /** The same images as another process finds them: what was not sealed is gone, and claims of the dead are void. */
   afterDeath(): MemoryImageStore {
-    const found = new MemoryImageStore(this.capacityBytes);
+    const life = Number(this.incarnation.slice("life-".length)) + 1;
+    const found = new MemoryImageStore(this.capacityBytes, `life-${life}`);
     for (const [id, image] of this.images) {
-      if (image.state !== "PARTIAL") found.images.set(id, { ...image });
+      if (image.state === "PARTIAL") continue;
+      found.images.set(id, { ...image, state: image.state === "CLAIMED" ? "SEALED" : image.state });
     }
+    for (const [device, state] of this.states) found.states.set(device, state);
     found.#nextId = this.#nextId;
     return found;
   }
@@ -53,11 +87,12 @@ export class MemoryImageStore implements ImageStore {
     throw new DeviceError("IMAGE_STORE_FULL", `The store has no room for ${bytesMax} bytes.`);
   }
 
-  async create(device: string, bytesMax: number): Promise<ImageDraft> {
+  async create(state: ImagedState, bytesMax: number): Promise<ImageDraft> {
     this.#requireAlive();
     await this.requireRoom(bytesMax);
+    const { device, uid, generation } = state;
     const id = `${device}-${this.#nextId++}`;
-    const kept: Kept = { device, bytes: new Uint8Array(0), state: "PARTIAL" };
+    const kept: Kept = { device, of: state, bytes: new Uint8Array(0), state: "PARTIAL" };
     this.images.set(id, kept);
     return {
       id,
@@ -74,20 +109,69 @@ export class MemoryImageStore implements ImageStore {
       sync: async () => {},
       seal: async () => {
         this.#requireAlive();
+        this.states.set(device, { uid, generation });
         for (const image of this.images.values()) {
-          if (image.device === device && image.state === "SEALED") image.state = "CONSUMED";
+          if (image !== kept && image.of?.uid === uid && image.state === "SEALED") image.state = "CONSUMED";
         }
         kept.state = "SEALED";
+        this.#sleepers.set(id, device);
       },
       abandon: async () => {
-        if (!this.dead) this.forget(id);
+        if (this.dead) return;
+        if (kept.state === "CLAIMED" || kept.state === "CONSUMED") throw this.#refusal(id, kept);
+        this.#sleepers.delete(id);
+        this.forget(id);
       },
       close: async () => {},
     };
   }
 
+  async requireClaimable(id: string, device: string): Promise<void> {
+    const image = this.#get(id);
+    const isMine = image.holder?.device === device && image.holder.incarnation === this.incarnation;
+    if (image.state === "CONSUMED" || (image.state === "CLAIMED" && !isMine)) throw this.#refusal(id, image);
+    const sleeper = this.#sleepers.get(id);
+    if (sleeper !== undefined && sleeper !== device) throw imageInUse(id, sleeper);
+  }
+
+  async claim(id: string, device: string): Promise<number> {
+    this.#requireAlive();
+    await this.requireClaimable(id, device);
+    const image = this.#get(id);
+    image.state = "CLAIMED";
+    image.holder = { incarnation: this.incarnation, device, timeNs: 0n };
+    image.claims = (image.claims ?? 0) + 1;
+    return image.claims;
+  }
+
+  async giveBack(id: string, device: string): Promise<void> {
+    this.#requireAlive();
+    const image = this.#get(id);
+    if (image.state === "CLAIMED" && image.holder?.device === device) image.state = "SEALED";
+  }
+
+  async commit(id: string, state: OwnedState): Promise<void> {
+    this.#requireAlive();
+    const { device, uid, generation } = state;
+    const image = this.#get(id);
+    const isMine = image.holder?.device === device && image.holder.incarnation === this.incarnation;
+    if (image.state !== "SEALED" && !isMine) throw this.#refusal(id, image);
+    image.state = "CONSUMED";
+    image.holder = { incarnation: this.incarnation, device, timeNs: 0n };
+    this.states.set(device, { uid, generation });
+    this.#sleepers.delete(id);
+  }
+
+  async own({ device, uid, generation }: OwnedState): Promise<void> {
+    this.#requireAlive();
+    this.states.set(device, { uid, generation });
+    for (const [id, sleeper] of this.#sleepers) if (sleeper === device) this.#sleepers.delete(id);
+  }
+
   async open(id: string): Promise<ImageFile> {
-    const { bytes } = this.#get(id);
+    const image = this.#get(id);
+    if (image.state === "CONSUMED") throw this.#refusal(id, image);
+    const { bytes } = image;
     return {
       sizeBytes: bytes.length,
       read: async (offsetBytes, into) => readFrom(bytes, offsetBytes, into),
@@ -95,13 +179,27 @@ export class MemoryImageStore implements ImageStore {
     };
   }
 
-  async consume(id: string): Promise<void> {
-    this.#requireAlive();
-    this.#get(id).state = "CONSUMED";
+  /** The image with which the device of this name begins; undefined when there is none. */
+  findSealed(device: string): SealedImage | undefined {
+    const state = this.states.get(device);
+    const found = this.idsOf("SEALED").findLast((id) => {
+      const image = this.images.get(id);
+      if (image?.of === undefined) return image?.device === device;
+      return image.of.uid === state?.uid && image.of.generation === state.generation;
+    });
+    return found === undefined ? undefined : this.sealed(found);
   }
 
-  async findSealed(device: string): Promise<string | undefined> {
-    return this.idsOf("SEALED").findLast((id) => this.images.get(id)?.device === device);
+  /** What a device begins with that is to be resumed from this image. */
+  sealed(image: string): SealedImage {
+    const { of } = this.#get(image);
+    if (of === undefined) return { image, uid: UNKNOWN_UID, generation: 0, nextTransitionId: 1 };
+    return { image, uid: of.uid, generation: of.generation, nextTransitionId: of.nextTransitionId };
+  }
+
+  #refusal(id: string, { state, holder }: Kept): DeviceError {
+    if (state === "CLAIMED" && holder !== undefined) return imageClaimed(id, holder);
+    return imageConsumed(id, holder);
   }
 
   #requireAlive(): void {
@@ -111,9 +209,12 @@ export class MemoryImageStore implements ImageStore {
   #get(id: string): Kept {
     const image = this.images.get(id);
     if (image !== undefined && image.state !== "PARTIAL") return image;
-    throw new DeviceError("IMAGE_NOT_FOUND", `Image ${id} does not exist.`);
+    throw imageNotFound(id);
   }
 }
+
+/** Of an image that a test put here by hand: its content says which it is. */
+const UNKNOWN_UID = "00000000-0000-4000-8000-00000000ffff";
 
 /** Memory of images that are gone: fresh memory costs more than all else that a small image does. */
 const spare: ArrayBufferLike[] = [];

@@ -5,7 +5,7 @@ import { NONE } from "../../src/device/memory/object-table.ts";
 import { emptyTally } from "../../src/device/memory/tally.ts";
 import { DeviceError } from "../../src/device/mod.ts";
 import { adoptImage } from "../../src/device/power/image/adopt.ts";
-import { captureImage, type ImagedDevice } from "../../src/device/power/image/capture.ts";
+import { captureImage, type ImagedDevice, type ImageMarks } from "../../src/device/power/image/capture.ts";
 import { loadImage } from "../../src/device/power/image/load.ts";
 import { restoreRegions } from "../../src/device/power/restore.ts";
 import { type Checksums, takeChecksums } from "../../src/device/power/verify.ts";
@@ -16,6 +16,9 @@ export interface FakeTables extends ImageTables {
   readonly entries: ImageObject[];
   readonly frames: Map<number, Uint8Array[]>;
 }
+
+/** Of images that nobody seals. */
+export const MARKS: ImageMarks = { hybrid: false, byShutdown: false, generation: 1 };
 
 /** Takes everything that a source gives, as a writer would. */
 export async function readSource(source: ImageSource): Promise<FakeTables> {
@@ -44,6 +47,7 @@ function tablesOf(
   return {
     device: source.device,
     hybrid: source.hybrid,
+    generation: source.generation,
     createTimeNs: 0n,
     contexts: source.contexts,
     objectCount: entries.length,
@@ -78,7 +82,7 @@ export async function suspendToTables(
 ): Promise<{ tables: FakeTables; checksums: Checksums }> {
   const checksums = await gpu.clock.run(takeChecksums(gpu.device));
   await gpu.execute({ type: "suspend", state: "S3" });
-  const source = await gpu.clock.run(captureImage(imaged(gpu), false, checksums));
+  const source = await gpu.clock.run(captureImage(imaged(gpu), MARKS, checksums));
   return { tables: await gpu.clock.run(readSource(source)), checksums };
 }
 

@@ -64,7 +64,7 @@ export function commandLine(settings: DaemonSettings): string[] {
     ...(device.smem === undefined ? [] : ["--smem", device.smem]),
     ...(device.engines === undefined ? [] : ["--engines", device.engines.join(",")]),
     ...(settings.faults ? ["--enable-faults"] : []),
-    ...(settings.imageStore ? ["--data-dir", DATA_DIRECTORY] : []),
+    ...(settings.imageStore ? ["--data-dir", DATA_DIRECTORY, "--restore", "wake"] : []),
   ];
 }
 

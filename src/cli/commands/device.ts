@@ -4,11 +4,13 @@ import {
   type Device,
   Device_PowerState,
   DState,
+  Ownership_State,
   ResetDeviceRequest_Scope,
   SleepState,
 } from "../../client/mod.ts";
 import { enumName, enumOption } from "../enums.ts";
 import { deviceName, shortName } from "../names.ts";
+import { formatOwner } from "../owners.ts";
 import type { Act } from "../session.ts";
 import { type Column, formatFields, formatTable } from "../table.ts";
 import { formatTime } from "../times.ts";
@@ -67,6 +69,10 @@ export function formatDevice(device: Device): string {
     ["Regions", device.regions.join(", ")],
     ["Engines", device.engines.join(", ")],
     ["Uid", device.uid],
+    ["Generation", String(device.generation)],
+    ["Resumed from", shortName(device.resumedFrom)],
+    ["Ownership", enumName(Ownership_State, device.ownership?.state ?? Ownership_State.UNSPECIFIED)],
+    ["Owner", formatOwner(device.ownership?.owner)],
   ]);
 }
 

@@ -1,8 +1,9 @@
 /** torporctl image. */
 import type { Command } from "commander";
-import { type Image, Image_Codec, Image_State } from "../../client/mod.ts";
+import { type Image, Image_Cause, Image_Codec, Image_State } from "../../client/mod.ts";
 import { enumName } from "../enums.ts";
 import { rootName, shortName } from "../names.ts";
+import { formatOwner } from "../owners.ts";
 import { addPageOptions, collectPages, type PageOptions } from "../pages.ts";
 import { formatSize } from "../quantities.ts";
 import type { Act } from "../session.ts";
@@ -60,6 +61,11 @@ function formatImage(image: Image): string {
     ["Content", formatSize(image.contentBytes)],
     ["Hybrid", image.hybrid],
     ["In use", image.inUse],
+    ["Device uid", image.deviceUid],
+    ["Generation", String(image.generation)],
+    ["Hibernated by", enumName(Image_Cause, image.cause)],
+    ["Claimed by", formatOwner(image.claimedBy)],
+    ["Consumed by", formatOwner(image.consumedBy)],
   ]);
 }
 

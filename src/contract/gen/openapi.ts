@@ -188,7 +188,7 @@ export const OPENAPI = {
           "PowerService"
         ],
         "summary": "Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote",
-        "description": "Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote.\n\nNeeds: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old\nextents, the others come back at next use. An ACTIVE device answers the transition that led there, with\nalreadyInState. An image that was resumed from is CONSUMED. With validateOnly nothing runs, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND\n(IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of\nwhich allowDifferences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that\nended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still\nattached: Resume again.",
+        "description": "Resumes a device: restores power, then what was backed up. From S4 it reads the image that the suspend wrote.\n\nNeeds: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old\nextents, the others come back at next use. An ACTIVE device answers the transition that led there, with\nalreadyInState. The image is claimed before a byte of it is read, and CONSUMED before the device is ACTIVE. With validateOnly nothing runs, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND\n(IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of\nwhich allowDifferences may accept, FAILED_PRECONDITION (DEVICE_NOT_EMPTY), (IMAGE_IN_USE) when another device is\nsuspended to the image, (IMAGE_CLAIMED) and (IMAGE_CONSUMED) with who has it and since when, (OWNERSHIP_LOST) when the\ndevice has all in memory and its image was taken; UNAVAILABLE (OWNERSHIP_IN_DOUBT) when the store does not answer:\nnothing changes; else the error that ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still\nattached: Resume again.",
         "parameters": [
           {
             "name": "device",
@@ -690,7 +690,7 @@ export const OPENAPI = {
           "PowerService"
         ],
         "summary": "Deletes a hibernation image, and what it holds with it",
-        "description": "Deletes a hibernation image, and what it holds with it.\n\nNeeds: an image that no device is suspended to. Success: its bytes are free, and no device can resume from it.\nFailure: FAILED_PRECONDITION (IMAGE_IN_USE) while a device is suspended to it; NOT_FOUND (IMAGE_NOT_FOUND); INTERNAL\n(COPY_FAILED) when its file cannot be removed; nothing changes.",
+        "description": "Deletes a hibernation image, and what it holds with it.\n\nNeeds: an image that no device is suspended to or restores. Success: its bytes are free, and no device can resume from it.\nFailure: FAILED_PRECONDITION (IMAGE_IN_USE) while a device is suspended to it; NOT_FOUND (IMAGE_NOT_FOUND); INTERNAL\n(COPY_FAILED) when its file cannot be removed; nothing changes.",
         "parameters": [
           {
             "name": "image",
@@ -3591,7 +3591,7 @@ export const OPENAPI = {
             "type": "string"
           },
           "uid": {
-            "description": "Unique to this device in this run of the daemon.",
+            "description": "Of the state of the device: lasts as long as its content, over suspends, images and restarts. Another one after a reset\nwith scope FACTORY, and at a start without an image.",
             "type": "string"
           },
           "model": {
@@ -3669,6 +3669,19 @@ export const OPENAPI = {
           "image": {
             "description": "Resource name of the sealed hibernation image that holds its state: images/{image}. Empty when there is none.",
             "type": "string"
+          },
+          "generation": {
+            "description": "Rises each time that an image of the state is claimed to be resumed from; 1 when the content began here.",
+            "type": "string",
+            "format": "int64"
+          },
+          "resumedFrom": {
+            "description": "Resource name of the image that it was last resumed from: images/{image}. Empty when its content began here.",
+            "type": "string"
+          },
+          "ownership": {
+            "description": "Who owns its state.",
+            "$ref": "#/components/schemas/Ownership"
           }
         },
         "additionalProperties": false
@@ -4147,7 +4160,7 @@ export const OPENAPI = {
             "type": "string"
           },
           "device": {
-            "description": "Resource name of the device that it is of: devices/{device}.",
+            "description": "Resource name of the device that it is of, as it was called: devices/{device}. Whose it is deviceUid says.",
             "type": "string"
           },
           "state": {
@@ -4156,7 +4169,9 @@ export const OPENAPI = {
             "enum": [
               "STATE_UNSPECIFIED",
               "SEALED",
-              "CONSUMED"
+              "CONSUMED",
+              "CLAIMED",
+              "UNREADABLE"
             ]
           },
           "createTime": {
@@ -4199,6 +4214,32 @@ export const OPENAPI = {
           "inUse": {
             "description": "Whether a device is suspended to it: it cannot be deleted.",
             "type": "boolean"
+          },
+          "deviceUid": {
+            "description": "Uid of the state that it holds, which is that of the device; empty when it cannot be read.",
+            "type": "string"
+          },
+          "generation": {
+            "description": "Generation of that state; 0 in images of versions that had none.",
+            "type": "string",
+            "format": "int64"
+          },
+          "claimedBy": {
+            "description": "Who restores it; unset unless it is CLAIMED.",
+            "$ref": "#/components/schemas/Owner"
+          },
+          "consumedBy": {
+            "description": "Who resumed from it, or gave it up; unset unless it is CONSUMED, and where an earlier version did that.",
+            "$ref": "#/components/schemas/Owner"
+          },
+          "cause": {
+            "description": "Who had the device hibernated.",
+            "type": "string",
+            "enum": [
+              "CAUSE_UNSPECIFIED",
+              "CLIENT",
+              "SHUTDOWN"
+            ]
           }
         },
         "additionalProperties": false
@@ -4586,6 +4627,49 @@ export const OPENAPI = {
             "items": {
               "type": "string"
             }
+          }
+        },
+        "additionalProperties": false
+      },
+      "Owner": {
+        "type": "object",
+        "description": "A device that has a state or an image, in one run of a daemon.",
+        "properties": {
+          "incarnation": {
+            "description": "Of the daemon: another one each time that it starts.",
+            "type": "string"
+          },
+          "device": {
+            "description": "Resource name of the device there: devices/{device}.",
+            "type": "string"
+          },
+          "time": {
+            "description": "Since when; unset where that is not known.",
+            "type": "string",
+            "format": "date-time"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Ownership": {
+        "type": "object",
+        "description": "Who owns the state of a device. There is one owner at a time, wherever images go.",
+        "properties": {
+          "state": {
+            "description": "How it is owned.",
+            "type": "string",
+            "enum": [
+              "STATE_UNSPECIFIED",
+              "OWNED",
+              "SLEEPING",
+              "RESTORING",
+              "IN_DOUBT",
+              "LOST"
+            ]
+          },
+          "owner": {
+            "description": "Who has it; unset while nobody does, or nobody knows.",
+            "$ref": "#/components/schemas/Owner"
           }
         },
         "additionalProperties": false

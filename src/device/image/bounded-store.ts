@@ -3,24 +3,30 @@
  * transition its time, and does not keep a device between two states.
  */
 import type { Clock } from "../clock.ts";
-import { DeviceError } from "../errors.ts";
+import { DeviceError, type ErrorReason, toDeviceError } from "../errors.ts";
+import type { OwnershipWrite } from "../events.ts";
 import { IMAGE_IO_TIMEOUT_MS, IMAGE_SYNC_TIMEOUT_MS } from "../limits.ts";
+import { inDoubt } from "./image-error.ts";
 import type { ImageDraft, ImageFile, ImageStore } from "./image-store.ts";
 
 /**
  * The same store, whose every answer comes in time. What it does late harms nobody: buffers that it was given are not used
- * again, and what it then opens or begins is closed or given up. @throws DeviceError COPY_FAILED when it does not answer.
+ * again, and what it then opens or begins is closed or given up.
+ * @throws DeviceError COPY_FAILED when it does not answer; OWNERSHIP_IN_DOUBT when that was a write of ownership.
  */
 export function boundedStore(store: ImageStore, clock: Clock): ImageStore {
   return {
-    create: async (device, bytesMax) => {
-      const draft = await inTime(clock, store.create(device, bytesMax), { onLate: (late) => late.abandon() });
+    create: async (state, bytesMax) => {
+      const draft = await inTime(clock, store.create(state, bytesMax), { onLate: (late) => late.abandon() });
       return boundedDraft(draft, clock);
     },
     requireRoom: (bytesMax) => inTime(clock, store.requireRoom(bytesMax)),
+    requireClaimable: (id, device) => inTime(clock, store.requireClaimable(id, device)),
+    claim: (id, device) => answered(clock, "claim", id, store.claim(id, device)),
+    giveBack: (id, device) => answered(clock, "giveBack", id, store.giveBack(id, device)),
+    commit: (id, state) => answered(clock, "commit", id, store.commit(id, state)),
+    own: (state) => answered(clock, "own", "", store.own(state)),
     open: async (id) => boundedFile(await inTime(clock, store.open(id), { onLate: closeLate }), clock),
-    consume: (id) => inTime(clock, store.consume(id)),
-    findSealed: (device) => inTime(clock, store.findSealed(device)),
   };
 }
 
@@ -38,10 +44,37 @@ function boundedDraft(draft: ImageDraft, clock: Clock): ImageDraft {
     write: (offsetBytes, bytes) => inTime(clock, draft.write(offsetBytes, bytes)),
     read: (offsetBytes, into) => inTime(clock, draft.read(offsetBytes, into)),
     sync: () => inTime(clock, draft.sync(), { timeoutMs: IMAGE_SYNC_TIMEOUT_MS }),
-    seal: () => inTime(clock, draft.seal(), { timeoutMs: IMAGE_SYNC_TIMEOUT_MS }),
-    abandon: () => inTime(clock, draft.abandon()),
+    seal: () => answered(clock, "seal", draft.id, draft.seal(), IMAGE_SYNC_TIMEOUT_MS),
+    abandon: () => answered(clock, "abandon", draft.id, draft.abandon()),
     close: () => inTime(clock, draft.close()),
   };
+}
+
+/** Reasons with which a store says that a write of ownership did not take effect. Whatever else it throws leaves doubt. */
+const NOT_DONE: readonly ErrorReason[] = [
+  "IMAGE_NOT_FOUND",
+  "IMAGE_CLAIMED",
+  "IMAGE_CONSUMED",
+  "IMAGE_IN_USE",
+  "IMAGE_STORE_FULL",
+  "COPY_FAILED",
+  "OWNERSHIP_IN_DOUBT",
+];
+
+/** The answer to a write of ownership: no answer does not mean that it did not take effect. */
+async function answered<T>(
+  clock: Clock,
+  write: OwnershipWrite,
+  image: string,
+  answer: Promise<T>,
+  timeoutMs = IMAGE_IO_TIMEOUT_MS,
+): Promise<T> {
+  try {
+    return await inTime(clock, answer, { timeoutMs, onTimeout: (late) => inDoubt(write, image, late) });
+  } catch (error) {
+    const failure = toDeviceError(error);
+    throw NOT_DONE.includes(failure.reason) ? failure : inDoubt(write, image, failure);
+  }
 }
 
 function closeLate(file: ImageFile): Promise<void> {
@@ -53,21 +86,18 @@ interface Bound<T> {
   readonly timeoutMs?: number;
   /** What becomes of an answer that nobody waits for any more. */
   readonly onLate?: (answer: T) => Promise<void>;
+  /** What the caller is told then. @default COPY_FAILED */
+  readonly onTimeout?: (late: DeviceError) => DeviceError;
 }
 
 function inTime<T>(clock: Clock, answer: Promise<T>, bound: Bound<T> = {}): Promise<T> {
-  const { timeoutMs = IMAGE_IO_TIMEOUT_MS, onLate } = bound;
+  const { timeoutMs = IMAGE_IO_TIMEOUT_MS, onLate, onTimeout = (late: DeviceError) => late } = bound;
   return new Promise((resolve, reject) => {
     let isLate = false;
     const timer = clock.startTimer(timeoutMs, () => {
       isLate = true;
-      reject(
-        new DeviceError(
-          "COPY_FAILED",
-          `The store of images did not answer within ${timeoutMs / 1000} seconds.`,
-          { timeoutMs: String(timeoutMs) },
-        ),
-      );
+      const message = `The store of images did not answer within ${timeoutMs / 1000} seconds.`;
+      reject(onTimeout(new DeviceError("COPY_FAILED", message, { timeoutMs: String(timeoutMs) })));
     });
     answer.then(
       (value) => {

@@ -13,6 +13,7 @@ import {
 import { imageCorrupt, imageIncompatible } from "./image-error.ts";
 import {
   FLAG_HYBRID,
+  FLAG_SHUTDOWN,
   FORMAT_MAJOR,
   FORMAT_MINOR,
   HEADER,
@@ -38,6 +39,10 @@ export interface ImageHeader {
   readonly major: number;
   readonly minor: number;
   readonly hybrid: boolean;
+  /** Whether the daemon hibernated the device when it ended; false when a client did. */
+  readonly byShutdown: boolean;
+  /** Of the state that it holds; 0 in images of versions that had none. */
+  readonly generation: number;
   readonly codec: number;
   readonly id: string;
   readonly createTimeNs: bigint;
@@ -61,7 +66,7 @@ export function encodeHeader(
   putNumber(view, 0, fields.major, FORMAT_MAJOR);
   putNumber(view, 0, fields.minor, FORMAT_MINOR);
   putNumber(view, 0, fields.headerBytes, HEADER_BYTES);
-  putNumber(view, 0, fields.flags, header.hybrid ? FLAG_HYBRID : 0);
+  putNumber(view, 0, fields.flags, flagsOf(header));
   putNumber(view, 0, fields.codec, header.codec);
   putNumber(view, 0, fields.frameBytes, IMAGE_FRAME_BYTES);
   putTime(view, 0, fields.createTimeNs, header.createTimeNs);
@@ -70,6 +75,7 @@ export function encodeHeader(
   putNumber(view, 0, fields.contentBytes, header.contentBytes);
   putNumber(view, 0, fields.sectionCount, header.sections.length);
   putAscii(fieldBytes(bytes, fields.id), header.id);
+  putNumber(view, 0, fields.generation, header.generation);
   header.sections.forEach((section, at) => {
     const base = fields.sections.offsetBytes + at * SECTION.sizeBytes;
     putNumber(view, base, SECTION.fields.kind, at + 1);
@@ -97,6 +103,8 @@ export function decodeHeader(bytes: Uint8Array, sizeBytes: number): ImageHeader 
     major: number("major"),
     minor: number("minor"),
     hybrid: (number("flags") & FLAG_HYBRID) !== 0,
+    byShutdown: (number("flags") & FLAG_SHUTDOWN) !== 0,
+    generation: number("generation"),
     codec: number("codec"),
     id: asciiOf(fieldBytes(bytes, fields.id)),
     createTimeNs: getTime(view, 0, fields.createTimeNs),
@@ -216,6 +224,10 @@ function checkSizes(header: ImageHeader): void {
   if (count("CONTEXTS") > CONTEXTS_MAX) throw imageCorrupt(`it has ${count("CONTEXTS")} contexts`);
   if (count("DEVICE") > IMAGE_DEVICE_BYTES_MAX) throw imageCorrupt("its section DEVICE is too long");
   if (count("STRINGS") > objects * LABEL_LENGTH_MAX) throw imageCorrupt("its section STRINGS is too long");
+}
+
+function flagsOf({ hybrid, byShutdown }: Pick<ImageHeader, "hybrid" | "byShutdown">): number {
+  return (hybrid ? FLAG_HYBRID : 0) | (byShutdown ? FLAG_SHUTDOWN : 0);
 }
 
 function isId(id: string): boolean {

@@ -22,8 +22,9 @@ export const FORMAT_MINOR = 0;
 /** No codec: every frame is as it was. */
 export const CODEC_RAW = 0;
 
-/** Bit of the header's `flags`: the device keeps its system memory too. */
+/** Bits of the header's `flags`: the device keeps its system memory too; the daemon hibernated it when it ended. */
 export const FLAG_HYBRID = 1;
+export const FLAG_SHUTDOWN = 2;
 
 export const HEADER_BYTES = 4096;
 export const SECTIONS_MAX = 16;
@@ -46,7 +47,8 @@ export const HEADER = layoutOf({
   reserved0: "u32",
   sectionCount: "u32",
   id: IMAGE_ID_LENGTH_MAX,
-  reserved1: 56,
+  generation: "u64",
+  reserved1: 48,
   sections: SECTIONS_MAX * 32,
   reserved2: 3260,
   digest: 64,

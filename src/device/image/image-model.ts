@@ -111,6 +111,10 @@ export interface ImageSource {
   readonly device: ImageDevice;
   /** Whether the device keeps its system memory too (hybrid sleep). */
   readonly hybrid: boolean;
+  /** Whether the daemon hibernates the device because it ends; false when a client asked for it. */
+  readonly byShutdown: boolean;
+  /** Of the state of the device. */
+  readonly generation: number;
   readonly contexts: readonly ImageContext[];
   readonly objectCount: number;
   object(index: number): ImageObject;
@@ -125,6 +129,8 @@ export interface ImageSource {
 export interface ImageTables {
   readonly device: ImageDevice;
   readonly hybrid: boolean;
+  /** 0 when a version wrote it that had none. */
+  readonly generation: number;
   readonly createTimeNs: bigint;
   readonly contexts: readonly ImageContext[];
   readonly objectCount: number;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { DeviceFailpoints } from "../failpoints.ts";
 import { crc32cOfZeroes } from "../hardware/crc32c.ts";
 import { IMAGE_FRAME_OVERHEAD_BYTES } from "../limits.ts";
+import type { SuspendCause } from "../resource.ts";
 import { WorkSlices } from "../work-slices.ts";
 import { recordCount, sectionOf } from "./header.ts";
 import { imageCorrupt } from "./image-error.ts";
@@ -31,6 +32,7 @@ export async function readImage(options: ReadImageOptions): Promise<ImageTables>
   return {
     device,
     hybrid: header.hybrid,
+    generation: header.generation,
     createTimeNs: header.createTimeNs,
     contexts: contextsOf(table),
     objectCount: table.count("OBJECTS"),
@@ -46,6 +48,14 @@ export interface ImageDescription {
   /** `1.0`. */
   readonly formatVersion: string;
   readonly deviceName: string;
+  /** Of the state that it holds. */
+  readonly deviceUid: string;
+  /** 0 when a version wrote it that had none. */
+  readonly generation: number;
+  /** Who had the device hibernated; undefined when a version wrote it that did not say. */
+  readonly cause: SuspendCause | undefined;
+  /** Number that the next transition of the device gets. */
+  readonly nextTransitionId: number;
   readonly createTimeNs: bigint;
   readonly hybrid: boolean;
   /** Whether its frames were compressed, and how: 0 not at all, 1 zstd. */
@@ -65,6 +75,10 @@ export async function describeImage(file: Pick<ImageFile, "read" | "sizeBytes">)
     id: header.id,
     formatVersion: `${header.major}.${header.minor}`,
     deviceName: device.name,
+    deviceUid: device.uid,
+    generation: header.generation,
+    cause: header.generation === 0 ? undefined : header.byShutdown ? "shutdown" : "client",
+    nextTransitionId: device.nextTransitionId,
     createTimeNs: header.createTimeNs,
     hybrid: header.hybrid,
     codec: header.codec,

@@ -73,6 +73,8 @@ export async function writeImage(options: WriteImageOptions): Promise<ImageSumma
     const header = encodeHeader(
       {
         hybrid: source.hybrid,
+        byShutdown: source.byShutdown,
+        generation: source.generation,
         codec: options.codec?.id ?? CODEC_RAW,
         id: options.id ?? draft.id,
         createTimeNs: options.createTimeNs,

@@ -31,7 +31,7 @@ export async function runFactoryReset(parts: Parts): Promise<void> {
     );
   }
   // What it was must not come back over what it will be.
-  await hibernation.consume();
+  await hibernation.giveUp();
   await recoverRegions(parts, true);
   gt.contexts.clear();
   await deleteEverything(memory);

@@ -1,23 +1,24 @@
 /**
  * Hibernation: the image that holds the device's state while its memories do not. Written and sealed before the power
- * is cut, read back before it is on again, and consumed before the device is ACTIVE: once used, never used again.
+ * is cut; claimed before a byte of it is read, and consumed before the device is ACTIVE: once used, never used again.
  */
 import assert from "node:assert/strict";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { boundedStore } from "../image/bounded-store.ts";
-import type { ImageDevice, ImageSource, ImageTables } from "../image/image-model.ts";
-import type { FrameCodec, ImageDraft, ImageStore } from "../image/image-store.ts";
-import { readImage } from "../image/reader.ts";
-import { verifyImage } from "../image/verify-image.ts";
-import { writeImage } from "../image/writer.ts";
+import { ownershipLost } from "../image/image-error.ts";
+import type { ImageDevice, ImageTables } from "../image/image-model.ts";
+import type { FrameCodec, ImageDraft, ImageStore, OwnedState, StateId } from "../image/image-store.ts";
 import { deleteEverything } from "../memory/delete-everything.ts";
 import { count } from "../memory/tally.ts";
-import type { PowerState } from "../resource.ts";
+import type { OwnershipResource, PowerState, SuspendCause } from "../resource.ts";
+import { type Holding, type HoldingImage, hasToLoad, imageOf, isImage, NOTHING_HELD } from "./holding.ts";
 import { adoptImage } from "./image/adopt.ts";
 import { imageBytesMaxOf } from "./image/amounts.ts";
 import { captureImage, describeImagedDevice, type ImagedDevice } from "./image/capture.ts";
 import { compareDevices, requireCompatible } from "./image/compatibility.ts";
+import { fillDraft, readingImage } from "./image/exchange.ts";
 import { loadImage, matchSlots } from "./image/load.ts";
+import { isTaken, type Ownership } from "./ownership.ts";
 import { recoverRegions } from "./restore.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 import type { Checksums } from "./verify.ts";
@@ -26,6 +27,7 @@ import type { WorkingMemory } from "./working-memory.ts";
 export interface HibernationOptions extends WorkingMemory {
   /** What the device is now, and where its counters stand. */
   readonly device: () => ImagedDevice;
+  readonly ownership: Ownership;
   readonly store: ImageStore | undefined;
   /** Reads frames that were compressed. */
   readonly codec: FrameCodec | undefined;
@@ -35,18 +37,24 @@ export interface HibernationOptions extends WorkingMemory {
   readonly onAdopted: (device: ImageDevice, checksums: Checksums | undefined) => void;
 }
 
+/** A sealed image of an earlier process that a device begins with. */
+export interface SealedImage extends StateId {
+  readonly image: string;
+  /** Number that the next transition of the device gets. */
+  readonly nextTransitionId: number;
+}
+
+/** What an image is written for. */
+export interface ImagePurpose {
+  readonly hybrid: boolean;
+  readonly cause: SuspendCause;
+  readonly checksums: Checksums | undefined;
+}
+
 export class Hibernation {
   readonly #options: HibernationOptions;
   readonly #store: ImageStore | undefined;
-  #image = "";
-  /** Whether the objects in memory are those of the image; false in a process that has yet to make them. */
-  #adopted = false;
-  /** Position in the image to slot when the objects were made of it; undefined when they are what it was made of. */
-  #slots: Int32Array | undefined;
-  /** Whether their bytes are in memory too. */
-  #loaded = false;
-  /** The device's uid before it became that of the image. */
-  #uidBefore = "";
+  #holding: Holding = NOTHING_HELD;
 
   constructor(options: HibernationOptions) {
     this.#options = options;
@@ -54,14 +62,34 @@ export class Hibernation {
     this.#store = store && boundedStore(store, services.clock);
   }
 
-  /** Id of the sealed image that holds the device's state; empty when none does. */
+  /** Id of the image that holds the device's state, or may; empty when none does. */
   get image(): string {
-    return this.#image;
+    return imageOf(this.#holding);
+  }
+
+  /** Id of the image that the next resume claims; empty when it needs none, or when that has to be settled first. */
+  get claimable(): string {
+    return isImage(this.#holding) ? this.#holding.image : "";
   }
 
   /** Whether a resume has to read the image first. */
   get hasToLoad(): boolean {
-    return this.#image !== "" && !this.#loaded;
+    return hasToLoad(this.#holding);
+  }
+
+  /** Number that the resume gets which claimed the image last; 0 when that is not known. */
+  get transitionIdMin(): number {
+    const holding = this.#holding;
+    return isImage(holding) && holding.claims > 0 ? holding.firstTransitionId + holding.claims - 1 : 0;
+  }
+
+  describeOwnership(): OwnershipResource {
+    const holding = this.#holding;
+    const { ownership } = this.#options;
+    if (holding.kind === "none") return ownership.describe("OWNED", undefined);
+    if (!isImage(holding)) return ownership.describe("IN_DOUBT", undefined);
+    if (holding.lostTo !== undefined) return ownership.describe("LOST", holding.lostTo);
+    return ownership.describe(holding.claimed ? "RESTORING" : "SLEEPING", undefined);
   }
 
   /** @throws DeviceError INVALID_REQUEST when the device has nowhere to keep images. */
@@ -73,10 +101,9 @@ export class Hibernation {
     );
   }
 
-  /** @throws DeviceError IMAGE_NOT_FOUND when there is no image of this name. */
-  async requireKnown(image: string): Promise<void> {
-    const file = await this.requireStore().open(image);
-    await file.close();
+  /** @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, IMAGE_CONSUMED, IMAGE_IN_USE unless the image could be claimed. */
+  requireClaimable(image: string): Promise<void> {
+    return this.requireStore().requireClaimable(image, this.#options.device().name);
   }
 
   /** @throws DeviceError DEVICE_NOT_EMPTY unless an image could be made this device. */
@@ -91,59 +118,96 @@ export class Hibernation {
     );
   }
 
-  /** Takes a sealed image of another time or process as the device's state; the next resume makes it so. */
-  take(image: string): void {
-    assert(this.#image === "", "a device has one image at a time");
-    this.#image = image;
-    this.#adopted = false;
-    this.#loaded = false;
-  }
-
-  /** Lets go of an image that was taken and could not be used; it stays sealed. What was made of it is dropped. */
-  async giveBack(): Promise<void> {
-    const { memory, gt } = this.#options.device();
-    this.#image = "";
-    if (!this.#adopted) return;
-    await recoverRegions(this.#options, true);
-    gt.contexts.clear();
-    await deleteEverything(memory);
-    // The image may yet be resumed elsewhere: two devices of one uid would give different objects the same.
-    memory.deviceUid = this.#uidBefore;
-    this.#adopted = false;
-  }
-
   /** Whether an image of at most so many bytes would find room. @throws DeviceError IMAGE_STORE_FULL, COPY_FAILED. */
   requireRoom(bytesMax: number): Promise<void> {
     return this.requireStore().requireRoom(bytesMax);
   }
 
-  /** Writes, verifies and seals the image. Whatever fails, a partial one is gone; `image` says whether it is sealed. */
-  async write(
-    transition: Transition,
-    counts: PhaseCounts,
-    { hybrid, checksums }: { readonly hybrid: boolean; readonly checksums: Checksums | undefined },
-  ): Promise<void> {
-    const { failpoints, emit } = this.#options.services;
-    const device = this.#options.device();
-    const source = await captureImage(device, hybrid, checksums);
-    const draft = await this.requireStore().create(device.name, await imageBytesMaxOf(this.#options));
+  /** Takes a sealed image of an earlier process as the device's state; the next resume makes it so. Part of boot. */
+  beginWith({ image, uid, generation, nextTransitionId }: SealedImage): void {
+    this.#holding = {
+      ...unclaimed(image, generation, nextTransitionId),
+      kind: "taken",
+      given: false,
+    };
+    this.#options.ownership.become({ uid, generation });
+  }
+
+  /**
+   * Claims the image that the device is suspended to, or `given`, before a byte of it is read. What was in doubt is settled
+   * first. Without an image there is nothing to claim.
+   * @throws DeviceError OWNERSHIP_IN_DOUBT, OWNERSHIP_LOST, and what the store refuses a claim with.
+   */
+  async claim(given: string): Promise<void> {
+    await this.#settle();
+    if (given !== "") {
+      assert(this.#holding.kind === "none", "a device has one image at a time");
+      const claims = await this.#options.ownership.claim(this.requireStore(), given);
+      // What else there is to know of it is in the image, which may be read now.
+      this.#holding = { ...unclaimed(given, 0, 0), kind: "taken", given: true, claimed: true, claims };
+      return;
+    }
+    const holding = this.#holding;
+    if (!isImage(holding)) return;
     try {
-      await this.#fill(draft, source, transition, counts);
-      await failpoints.pass("image.seal");
-      await draft.seal();
+      const claims = await this.#options.ownership.claim(this.requireStore(), holding.image);
+      this.#become({ ...holding, claimed: true, claims, lostTo: undefined });
     } catch (error) {
-      await draft.abandon();
+      throw this.#lost(holding, toDeviceError(error));
+    }
+  }
+
+  /** Ends the claim of an image that was not resumed from. One that cannot be ended now ends with the process. */
+  async release(): Promise<void> {
+    const holding = this.#holding;
+    if (!isImage(holding) || !holding.claimed) return;
+    try {
+      await this.#options.ownership.giveBack(this.requireStore(), holding.image);
+      this.#holding = { ...holding, claimed: false };
+    } catch (error) {
+      toDeviceError(error);
+    }
+  }
+
+  /** Lets go of an image that was given and could not be used. What was made of it is dropped. */
+  async drop(): Promise<void> {
+    const holding = this.#holding;
+    this.#holding = NOTHING_HELD;
+    if (holding.kind !== "adopted") return;
+    const { memory, gt } = this.#options.device();
+    await recoverRegions(this.#options, true);
+    gt.contexts.clear();
+    await deleteEverything(memory);
+    // The image may yet be resumed elsewhere: two devices of one uid would give different objects the same.
+    this.#options.ownership.become(holding.before);
+  }
+
+  /** Writes, verifies and seals the image. Whatever fails, a partial one is gone, or the seal is in doubt. */
+  async write(transition: Transition, counts: PhaseCounts, purpose: ImagePurpose): Promise<void> {
+    const { services, ownership } = this.#options;
+    const { failpoints, emit } = services;
+    const device = this.#options.device();
+    const { hybrid, cause, checksums } = purpose;
+    const { generation } = ownership.state;
+    const marks = { hybrid, byShutdown: cause === "shutdown", generation };
+    const source = await captureImage(device, marks, checksums);
+    const { nextTransitionId } = device;
+    const state = { ...ownership.owned, nextTransitionId };
+    const draft = await this.requireStore().create(state, await imageBytesMaxOf(this.#options));
+    try {
+      await fillDraft(this.#options, draft, source, transition, counts);
+      await failpoints.pass("image.seal");
+    } catch (error) {
+      await ownership.discard(draft);
       throw error;
     }
-    this.#image = draft.id;
-    this.#adopted = true;
-    this.#slots = undefined;
-    this.#loaded = hybrid;
+    await this.#seal(draft, transition);
+    this.#holding = { ...unclaimed(draft.id, generation, nextTransitionId), kind: "own", loaded: hybrid };
     emit({ type: "imageSealed", image: draft.id });
     await failpoints.pass("image.sealed");
   }
 
-  /** Brings objects and bytes back from the image. Can be run again after a failure. */
+  /** Brings objects and bytes back from the image, which has been claimed. Can be run again after a failure. */
   async load(
     transition: Transition,
     counts: PhaseCounts,
@@ -151,21 +215,28 @@ export class Hibernation {
   ): Promise<void> {
     const { memory, services } = this.#options;
     const { clock } = services;
-    await this.#reading(this.#image, async (tables) => {
-      if (!this.#adopted) await this.#adopt(tables, allowDifferences);
-      const slots = this.#slots ?? (await matchSlots(memory, tables, clock));
+    await this.#reading(this.image, async (tables) => {
+      if (this.#holding.kind === "taken") await this.#adopt(this.#holding, tables, allowDifferences);
+      const holding = this.#holding;
+      const slots = holding.kind === "adopted" ? holding.slots : await matchSlots(memory, tables, clock);
       const check = (): void => transition.check();
       const { objects, bytes } = await loadImage(memory, tables, slots, { clock, check });
       count(counts.imaged, "memcpy", objects, bytes);
     });
-    this.#loaded = true;
+    const holding = this.#holding;
+    if (holding.kind === "own" || holding.kind === "adopted") this.#holding = { ...holding, loaded: true };
   }
 
-  /** Finds out whether an image could be taken, changing nothing. @throws DeviceError as `load`. */
+  /** Finds out whether an image could be taken, changing nothing on the device. @throws DeviceError as `load`. */
   async check(image: string, allowDifferences: readonly string[]): Promise<void> {
     const device = this.#options.device();
-    const isOwn = image === this.#image && this.#adopted;
+    const holding = this.#holding;
+    const isOwn = image === this.image && holding.kind !== "taken";
     await this.#reading(image, async (tables) => {
+      if (holding.kind === "taken" && holding.given) {
+        const { generation: imageGeneration, device: imaged } = tables;
+        this.#holding = { ...holding, imageGeneration, firstTransitionId: imaged.nextTransitionId };
+      }
       // Its objects are here already, in the very places that it asks for.
       if (isOwn) return;
       const differences = await compareDevices(tables, describeImagedDevice(device), device);
@@ -173,64 +244,136 @@ export class Hibernation {
     });
   }
 
-  /** Marks the image consumed, durably. No-op without one. */
-  async consume(): Promise<void> {
-    if (this.#image === "") return;
-    const { failpoints, emit } = this.#options.services;
-    await failpoints.pass("image.consume");
-    await this.#consumeIfThere(this.#image);
-    emit({ type: "imageConsumed", image: this.#image });
-    this.#image = "";
-    this.#slots = undefined;
-    await failpoints.pass("image.consumed");
+  /** The last step of a resume: the device owns its state, and the image is the past. No-op without one. */
+  async commit(): Promise<void> {
+    const { image } = this;
+    await this.#commit();
+    if (image !== "") this.#options.ownership.resumedFrom = image;
   }
 
-  /** What somebody removed cannot come back over what the device does from now on. */
-  async #consumeIfThere(image: string): Promise<void> {
+  /** Undoes the writing of an image, by a write. Nothing else makes the device ACTIVE again. No-op without one. */
+  async undo(): Promise<void> {
+    if (this.#holding.kind === "sealInDoubt") await this.#settle();
+    else await this.#commit();
+  }
+
+  /** Gives the state up: the device begins anew, under another uid. */
+  async giveUp(): Promise<void> {
+    const { ownership } = this.#options;
+    const state = ownership.fresh();
+    if (this.#store !== undefined) await this.#giveUpStored(this.#store, state);
+    this.#holding = NOTHING_HELD;
+    ownership.become(state);
+    ownership.resumedFrom = "";
+  }
+
+  async #giveUpStored(store: ImageStore, state: OwnedState): Promise<void> {
+    const { ownership } = this.#options;
+    if (this.#holding.kind === "sealInDoubt") await this.#settle();
+    const holding = this.#holding;
+    // One that a client named is of another device, for which it stays.
+    const isForeign = isImage(holding) && holding.kind !== "own" && holding.given;
+    if (isForeign) await ownership.giveBack(store, holding.image);
+    if (holding.kind === "none" || isForeign) return ownership.own(store, state);
     try {
-      await this.requireStore().consume(image);
+      await ownership.commit(store, imageOf(holding), state);
     } catch (error) {
-      if (toDeviceError(error).reason !== "IMAGE_NOT_FOUND") throw error;
+      const failure = toDeviceError(error);
+      // It is not the device's to consume any more.
+      if (!isTaken(failure)) throw failure;
+      await ownership.own(store, state);
     }
   }
 
-  /** Writes everything, then reads it back: the store's word is not taken for it. */
-  async #fill(
-    draft: ImageDraft,
-    source: ImageSource,
-    transition: Transition,
-    counts: PhaseCounts,
-  ): Promise<void> {
-    const { services, codec, compresses } = this.#options;
-    const { clock, sha256, failpoints } = services;
-    const check = (): void => transition.check();
-    const common = { clock, sha256, check, ...(compresses && codec !== undefined ? { codec } : {}) };
-    const createTimeNs = clock.wallNs();
-    const onBytes = (bytes: number): void => count(counts.imaged, "memcpy", 0, bytes);
-    const written = await writeImage({ ...common, source, draft, createTimeNs, failpoints, onBytes });
-    await verifyImage({ ...common, file: draft, storedBytes: written.storedBytes });
-    count(counts.imaged, "memcpy", written.objects, 0);
+  async #seal(draft: ImageDraft, transition: Transition): Promise<void> {
+    const { ownership } = this.#options;
+    try {
+      await ownership.seal(draft, () => transition.check());
+    } catch (error) {
+      const failure = toDeviceError(error);
+      if (failure.reason !== "OWNERSHIP_IN_DOUBT") {
+        await ownership.discard(draft);
+        throw failure;
+      }
+      this.#holding = { kind: "sealInDoubt", draft };
+      // Undoing the suspend settles it, or ends with the doubt that is left.
+      throw new DeviceError("COPY_FAILED", failure.message, failure.metadata, { cause: failure });
+    }
+  }
+
+  /** Ends a doubt by asking again. @throws DeviceError OWNERSHIP_IN_DOUBT, OWNERSHIP_LOST; everything is held then. */
+  async #settle(): Promise<void> {
+    const holding = this.#holding;
+    if (holding.kind === "commitInDoubt") return this.#commit();
+    if (holding.kind !== "sealInDoubt") return;
+    try {
+      await this.#options.ownership.abandon(holding.draft);
+    } catch (error) {
+      const failure = toDeviceError(error);
+      throw isTaken(failure) ? ownershipLost(holding.draft.id, failure) : failure;
+    }
+    this.#holding = NOTHING_HELD;
+  }
+
+  async #commit(): Promise<void> {
+    const holding = this.#holding;
+    if (holding.kind === "none") return;
+    assert(holding.kind !== "sealInDoubt", "a seal in doubt is undone, not committed");
+    const { ownership } = this.#options;
+    const { image } = holding;
+    const state = holding.kind === "commitInDoubt" ? holding.state : ownership.owned;
+    try {
+      await ownership.commit(this.requireStore(), image, state);
+    } catch (error) {
+      const failure = toDeviceError(error);
+      if (failure.reason === "OWNERSHIP_IN_DOUBT") this.#holding = { kind: "commitInDoubt", image, state };
+      if (!isTaken(failure)) throw failure;
+      if (isImage(holding)) this.#holding = { ...holding, claimed: false, lostTo: failure };
+      throw ownershipLost(image, failure);
+    }
+    this.#holding = NOTHING_HELD;
+  }
+
+  /** Of a claim that was refused: whether the state is lost by it, and what the caller is told. */
+  #lost(holding: HoldingImage, failure: DeviceError): DeviceError {
+    if (!isTaken(failure)) return failure;
+    this.#holding = { ...holding, claimed: false, lostTo: failure };
+    // With nothing in memory the refusal says it all; with everything in memory it has to be said why that is no use.
+    return hasToLoad(holding) ? failure : ownershipLost(holding.image, failure);
+  }
+
+  /** The claim has raised the generation. */
+  #become(holding: HoldingImage): void {
+    this.#holding = holding;
+    const { ownership } = this.#options;
+    const generation = holding.imageGeneration + holding.claims;
+    ownership.become({ ...ownership.state, generation });
   }
 
   /** Makes the objects of an image. Once that is done a failure can be repeated with what is there. */
-  async #adopt(tables: ImageTables, allowDifferences: readonly string[]): Promise<void> {
-    const device = this.#options.device();
-    const uidBefore = device.memory.deviceUid;
-    const { slots, checksums } = await adoptImage(device, tables, allowDifferences);
-    this.#uidBefore = uidBefore;
-    this.#adopted = true;
-    this.#slots = slots;
-    this.#options.onAdopted(tables.device, checksums);
+  async #adopt(
+    taken: Extract<Holding, { kind: "taken" }>,
+    tables: ImageTables,
+    allowDifferences: readonly string[],
+  ): Promise<void> {
+    const { ownership } = this.#options;
+    const before = ownership.state;
+    const { slots, checksums } = await adoptImage(this.#options.device(), tables, allowDifferences);
+    const { generation: imageGeneration, device } = tables;
+    this.#holding = { ...taken, kind: "adopted", imageGeneration, slots, before, loaded: false };
+    ownership.become({ uid: device.uid, generation: imageGeneration + taken.claims });
+    this.#options.onAdopted(device, checksums);
   }
 
-  async #reading(image: string, work: (tables: ImageTables) => Promise<void>): Promise<void> {
-    const { services, codec } = this.#options;
-    const { clock, sha256, failpoints } = services;
-    const file = await this.requireStore().open(image);
-    try {
-      await work(await readImage({ file, clock, sha256, codec, failpoints }));
-    } finally {
-      await file.close();
-    }
+  #reading(image: string, work: (tables: ImageTables) => Promise<void>): Promise<void> {
+    return readingImage(this.#options, () => this.requireStore().open(image), work);
   }
+}
+
+function unclaimed(
+  image: string,
+  imageGeneration: number,
+  firstTransitionId: number,
+): Omit<HoldingImage, "kind" | "loaded" | "given" | "slots" | "before"> {
+  return { image, imageGeneration, firstTransitionId, claims: 0, claimed: false, lostTo: undefined };
 }

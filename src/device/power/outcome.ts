@@ -34,9 +34,9 @@ export async function suspendOrRecover(
     assert(!progress.powerOffBegun, `power_off cannot fail, but did: ${String(error)}`);
     const failure = toDeviceError(error);
     transition.commit();
-    await recover(parts, transition, progress);
+    const stuck = await recover(parts, transition, progress);
     transition.wedged = parts.gt.wedged;
-    return { failure };
+    return { failure: stuck ?? failure };
   }
 }
 
@@ -76,15 +76,22 @@ async function renewGt({ gt }: Parts): Promise<void> {
   gt.rewriteKernelObjects();
 }
 
-async function recover(parts: Parts, transition: Transition, progress: SuspendProgress): Promise<void> {
+/** Undoes a suspend. Answers why the device must not be ACTIVE, when an image could not be got out of the way. */
+async function recover(
+  parts: Parts,
+  transition: Transition,
+  progress: SuspendProgress,
+): Promise<DeviceError | undefined> {
   const { services, gt, hibernation } = parts;
+  let stuck: DeviceError | undefined;
   try {
     await runRecover(parts, transition, progress);
     transition.recovered = true;
   } catch (error) {
-    toDeviceError(error);
+    const failure = toDeviceError(error);
     // With its image still there the backups stay too: a resume goes on with both.
-    if (hibernation.image === "") {
+    if (hibernation.image !== "") stuck = failure;
+    else {
       // The bytes are safe: backups go whatever happens. What may not have come back is the GT.
       await recoverRegions(parts, true);
       transition.recovered = await isGtBack(parts, progress);
@@ -92,6 +99,12 @@ async function recover(parts: Parts, transition: Transition, progress: SuspendPr
     }
   }
   services.emit({ type: "recovered", complete: transition.recovered });
+  return isOwnershipError(stuck) ? stuck : undefined;
+}
+
+/** Whether an error says more of the device than what stopped the suspend. */
+function isOwnershipError(error: DeviceError | undefined): boolean {
+  return error?.reason === "OWNERSHIP_IN_DOUBT" || error?.reason === "OWNERSHIP_LOST";
 }
 
 async function isGtBack(parts: Parts, progress: SuspendProgress): Promise<boolean> {

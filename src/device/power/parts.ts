@@ -4,7 +4,7 @@ import type { PowerRail } from "../hardware/rail.ts";
 import type { Rates } from "../hardware/rates.ts";
 import type { Listeners } from "../listeners.ts";
 import type { PowerPolicy } from "../policy.ts";
-import type { SleepState } from "../resource.ts";
+import type { SleepState, SuspendCause } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
 import type { PreallocatedBackups } from "./backup.ts";
 import type { CommandGate } from "./command-gate.ts";
@@ -40,6 +40,8 @@ export interface SuspendTarget {
   readonly idleTimeoutMs: number;
   readonly onIdleTimeout: "WEDGE" | "ABORT";
   readonly verify: boolean;
+  /** Who asked for it: written into the image. */
+  readonly cause: SuspendCause;
 }
 
 /** How far a suspend came; what recover must undo follows from it. */

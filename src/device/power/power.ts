@@ -8,6 +8,7 @@ import type { ImageDevice } from "../image/image-model.ts";
 import { TRANSITION_END_WAIT_MS } from "../limits.ts";
 import type { DState, PowerState, SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
 import { runFactoryReset } from "./factory-reset.ts";
+import type { SealedImage } from "./hibernation.ts";
 import { requireRules } from "./image/compatibility.ts";
 import { resumeOrKeep, suspendOrRecover } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
@@ -15,12 +16,14 @@ import { planSuspend } from "./plan.ts";
 import { nextState, type PowerEvent, stateError } from "./power-state.ts";
 import { rehearseResume, rehearseSuspend } from "./rehearsal.ts";
 import { ResetTurn } from "./reset-turn.ts";
+import { claimImage, requireChecksums } from "./resume-claim.ts";
 import type { ResumeSource } from "./resume-sequence.ts";
 import { RuntimePm, type RuntimePmSettings } from "./runtime-pm.ts";
 import { runtimeTarget, targetOf } from "./targets.ts";
 import { renderTrace } from "./trace-json.ts";
 import type { Transition } from "./transition.ts";
 import { TransitionLog } from "./transition-log.ts";
+import { Turn } from "./turn.ts";
 import type { Checksums } from "./verify.ts";
 
 export class Power {
@@ -33,6 +36,8 @@ export class Power {
   readonly #parts: Parts;
   readonly #log: TransitionLog;
   readonly #reset = new ResetTurn();
+  /** A resume that claims its image: whatever else is asked for waits until it has begun, or was refused. */
+  readonly #claims = new Turn();
   #checksums: Checksums | undefined;
 
   /** @throws DeviceError INVALID_REQUEST for settings of runtime PM that make no sense. */
@@ -49,7 +54,11 @@ export class Power {
       gate,
       clock,
       maySuspend: () =>
-        this.state === "ACTIVE" && this.#log.running === undefined && !this.#reset.running && !gt.wedged,
+        this.state === "ACTIVE" &&
+        this.#log.running === undefined &&
+        !this.#reset.running &&
+        !this.#claims.running &&
+        !gt.wedged,
       suspend: (dState) => this.#runtimeSuspend(dState),
       cancelSuspend: () => this.#log.running?.requestCancel(),
       resetEnded: () => this.#reset.ended,
@@ -71,8 +80,9 @@ export class Power {
   }
 
   /** Boots suspended to S4 with this image. Part of boot, before the engines are started. */
-  beginSuspended(image: string): void {
-    this.#parts.hibernation.take(image);
+  beginSuspended(sealed: SealedImage): void {
+    this.#parts.hibernation.beginWith(sealed);
+    this.#log.nextId = Math.max(this.#log.nextId, sealed.nextTransitionId);
     this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
     this.sleepState = "S4";
     this.#log.bootedSuspended("S4");
@@ -100,6 +110,7 @@ export class Power {
   async suspend(command: Suspend): Promise<TransitionResource> {
     const target = targetOf(command, this.#parts.policy);
     if (target.image) this.#parts.hibernation.requireStore();
+    if (this.#claims.running) await this.#claims.ended;
     this.#refuseSecond();
     if (this.state === "SUSPENDED" && this.sleepState === command.state) {
       if (target.image && this.#parts.hibernation.image === "")
@@ -121,35 +132,39 @@ export class Power {
     const { hibernation } = this.#parts;
     const { image = "", allowDifferences = [] } = command;
     requireRules(allowDifferences);
-    if (image !== "" && image !== hibernation.image) await hibernation.requireKnown(image);
+    const given = image === hibernation.image ? "" : image;
+    if (given !== "") await hibernation.requireClaimable(given);
     this.#refuseSecond();
     if (image === "" && this.state === "ACTIVE") return this.#log.latest.describe(true);
     await this.#wake();
-    const fromActive = this.state === "ACTIVE";
-    if (image !== "" && image !== hibernation.image) hibernation.requireEmptyDevice(image, this.state);
-    if (command.verify === true && this.#checksums === undefined && !hibernation.hasToLoad && !fromActive) {
-      throw new DeviceError(
-        "INVALID_REQUEST",
-        "The content cannot be verified, because the suspend was not told to take checksums.",
-      );
+    if (given !== "") hibernation.requireEmptyDevice(given, this.state);
+    requireChecksums(this.#parts, command, this.state, this.#checksums);
+    if (command.validateOnly === true) {
+      return rehearseResume(this.#parts, this.sleepState ?? "S4", given, allowDifferences);
     }
-    const wanted = image === "" ? hibernation.image : image;
-    const checks = command.validateOnly === true || fromActive;
-    if (checks && wanted !== "") await hibernation.check(wanted, allowDifferences);
-    if (command.validateOnly === true) return rehearseResume(this.#parts, this.sleepState ?? "S4");
+    const begun = await this.#claims.run(() => this.#beginResume(given, allowDifferences));
+    return this.#answer(begun.transition, begun.run, command.waitMs);
+  }
+
+  /** Claims the image, and begins the resume that the claim is for. */
+  async #beginResume(
+    given: string,
+    allowDifferences: readonly string[],
+  ): Promise<{ readonly transition: Transition; readonly run: Promise<void> }> {
+    const { hibernation, gate } = this.#parts;
     this.#refuseSecond();
-    if (fromActive) {
+    await claimImage(this.#parts, given, allowDifferences, () => {
       this.#requireFree("a resume from an image");
-      hibernation.requireEmptyDevice(image, this.state);
-      hibernation.take(image);
-      this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
-    }
-    const sleepState = fromActive ? "S4" : this.sleepState;
-    const transition = this.#log.begin({ kind: "RESUME", sleepState, dState: "D0" });
-    this.sleepState = sleepState;
+      hibernation.requireEmptyDevice(given, this.state);
+      gate.close(() => this.#stateError(this.state, "this call"));
+    });
+    // Numbers go on from those of the image, and no resume that failed shares its own with another.
+    this.#log.nextId = Math.max(this.#log.nextId, hibernation.transitionIdMin);
+    if (given !== "") this.sleepState = "S4";
+    const transition = this.#log.begin({ kind: "RESUME", sleepState: this.sleepState, dState: "D0" });
     this.#enter("resume", this.dState);
     const source = { kept: false, allowDifferences, checksums: () => this.#checksums };
-    return this.#answer(transition, this.#resume(transition, source, fromActive), command.waitMs);
+    return { transition, run: this.#resume(transition, source, given !== "") };
   }
 
   /** Stops a suspend and answers when it has been undone. @throws DeviceError TRANSITION_NOT_CANCELLABLE. */
@@ -174,6 +189,7 @@ export class Power {
    * go on that only the GT was in the way of.
    */
   async resetGt(): Promise<void> {
+    if (this.#claims.running) await this.#claims.ended;
     await this.#wake();
     if (this.state === "FAILED") this.#refuseSecond();
     else this.#requireFree("a reset of the GT");
@@ -184,6 +200,7 @@ export class Power {
 
   /** Makes the device as new, from any state: waits for a running transition to end, then drops everything. */
   async resetFactory(): Promise<void> {
+    if (this.#claims.running) await this.#claims.ended;
     this.#reset.requireNone();
     await this.#reset.run(async () => {
       this.#log.running?.requestCancel();
@@ -257,11 +274,13 @@ export class Power {
     } else if (powerOn) {
       this.#enter("failed", "D0");
     } else if (fromActive) {
-      await hibernation.giveBack();
+      await hibernation.release();
+      await hibernation.drop();
       this.suspendCount = suspendCount;
       this.#checksums = undefined;
       this.#enter("imageRefused", "D0");
     } else {
+      await hibernation.release();
       this.#enter("powerNotOn", this.dState);
     }
     if (this.state === "ACTIVE") this.sleepState = undefined;

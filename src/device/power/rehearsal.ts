@@ -29,11 +29,22 @@ export async function rehearseSuspend(parts: Parts, target: SuspendTarget): Prom
   };
 }
 
-/** The same of a resume. Its image, if it has one, has been checked before. */
+/**
+ * The same of a resume.
+ * @param given the image that a client names to an ACTIVE device; empty for the one that the device is suspended to
+ */
 export async function rehearseResume(
   parts: Parts,
   sleepState: SleepState | undefined,
+  given: string,
+  allowDifferences: readonly string[],
 ): Promise<TransitionResource> {
+  const { hibernation } = parts;
+  const image = given === "" ? hibernation.claimable : given;
+  if (image !== "") {
+    await hibernation.requireClaimable(image);
+    await hibernation.check(image, allowDifferences);
+  }
   const { count } = await remainingBackups(parts, 0);
   return { ...rehearsed(parts), kind: "RESUME", sleepState, dState: "D0", restoredObjects: count };
 }

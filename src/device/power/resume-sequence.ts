@@ -69,7 +69,7 @@ export async function runResume(
   await transition.phase("release", async () => {
     await requireNoBackups(parts);
     // Every byte is back: from here on the image is the past.
-    await hibernation.consume();
+    await hibernation.commit();
     allowSwap(memory);
   });
 }

@@ -63,6 +63,7 @@ export async function runSuspend(
     await transition.phase("image", async (counts) => {
       await hibernation.write(transition, counts, {
         hybrid: !target.losesSystem,
+        cause: target.cause,
         checksums: progress.checksums,
       });
       await failpoints.pass("powerOff.before");
@@ -84,7 +85,7 @@ export async function runRecover(
   await transition.phase("recover", async () => {
     allowSwap(memory);
     // First of all: a device that runs on while a sealed image says otherwise could lose what it does from now on.
-    await hibernation.consume();
+    await hibernation.undo();
     dropPreallocated(memory, progress.preallocated);
     await recoverRegions(parts);
     await restartGt(parts, progress);

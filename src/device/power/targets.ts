@@ -32,6 +32,7 @@ export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {
     idleTimeoutMs,
     onIdleTimeout: command.onIdleTimeout ?? "WEDGE",
     verify: command.verify === true,
+    cause: command.cause ?? "client",
   };
 }
 
@@ -48,5 +49,6 @@ export function runtimeTarget(dState: "D3HOT" | "D3COLD"): SuspendTarget {
     idleTimeoutMs: IDLE_TIMEOUT_DEFAULT_MS,
     onIdleTimeout: "ABORT",
     verify: false,
+    cause: "client",
   };
 }

@@ -1,7 +1,7 @@
 /** The methods of PowerService for hibernation images. Images belong to the daemon, not to a device. */
 
 import type { Empty } from "../../contract/gen/google/protobuf/empty.ts";
-import { type Image, Image_Codec, Image_State } from "../../contract/gen/torpor/v1/image.ts";
+import type { Image } from "../../contract/gen/torpor/v1/image.ts";
 import type {
   DeleteImageRequest,
   GetImageRequest,
@@ -9,8 +9,8 @@ import type {
   ListImagesResponse,
 } from "../../contract/gen/torpor/v1/power.ts";
 import type { ImageCatalogue, ImageRecord } from "../machine/image-catalogue.ts";
-import { toInt64, toTimestamp } from "../messages/convert.ts";
-import { deviceName, imageName, parseImageName } from "../messages/resource-names.ts";
+import { encodeImage } from "../messages/encode-image.ts";
+import { parseImageName } from "../messages/resource-names.ts";
 import { WireError } from "../messages/wire-error.ts";
 import { type DeviceRegistry, requireDevice } from "./devices.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.ts";
@@ -30,14 +30,14 @@ export function imageHandlers(devices: DeviceRegistry) {
       const next = records.length > limit ? (page.at(-1)?.id ?? "") : "";
       const shown: Image[] = [];
       // One after the other: each is a file that is opened.
-      for (const record of page) shown.push(await encodeImage(images, record, inUse));
+      for (const record of page) shown.push(await look(images, record, inUse));
       return { images: shown, nextPageToken: encodePageToken(LISTING, next) };
     },
 
     async getImage(request: GetImageRequest): Promise<Image> {
       const id = parseImageName(request.name);
       const images = requireImages(devices, id);
-      return encodeImage(images, await images.get(id), await imagesInUse(devices));
+      return look(images, await images.get(id), await imagesInUse(devices));
     },
 
     async deleteImage(request: DeleteImageRequest): Promise<Empty> {
@@ -72,34 +72,11 @@ async function imagesInUse(devices: DeviceRegistry): Promise<ReadonlyMap<string,
   return new Map(resources.filter(({ image }) => image !== "").map(({ image, name }) => [image, name]));
 }
 
-async function encodeImage(
+/** An image with what its content says, read anew. */
+async function look(
   images: ImageCatalogue,
   record: ImageRecord,
   inUse: ReadonlyMap<string, string>,
 ): Promise<Image> {
-  const facts = await images.describe(record.id);
-  return {
-    name: imageName(record.id),
-    device: deviceName(record.device),
-    state: Image_State[record.state],
-    createTime: toTimestamp(record.createTimeNs),
-    sizeBytes: toInt64(record.sizeBytes),
-    formatVersion: facts?.formatVersion ?? "",
-    hybrid: facts?.hybrid ?? false,
-    codec: codecOf(facts?.codec),
-    objectCount: facts?.objects ?? 0,
-    contentBytes: toInt64(facts?.contentBytes ?? 0),
-    inUse: inUse.has(record.id),
-  };
-}
-
-function codecOf(codec: number | undefined): Image_Codec {
-  switch (codec) {
-    case 0:
-      return Image_Codec.NONE;
-    case 1:
-      return Image_Codec.ZSTD;
-    default:
-      return Image_Codec.UNSPECIFIED;
-  }
+  return encodeImage(record, await images.describe(record.id), inUse.has(record.id));
 }

@@ -215,12 +215,12 @@ const TABLE = {
     help: "where images and swap are",
     print: (path) => path,
   }),
-  /** Whether devices resume from their sealed images at start. */
-  restore: setting(oneOf(["auto", "never"]), {
+  /** Which devices that sleep in an image wake at start. */
+  restore: setting(oneOf(["auto", "wake", "keep", "never"]), {
     place: "restore",
     fallback: "auto",
     value: "WHEN",
-    help: "resume images at start: auto, never",
+    help: "which sleeping devices wake at start: auto, wake, keep, never",
     rare: true,
     print: (mode) => mode,
   }),

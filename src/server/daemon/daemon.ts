@@ -1,5 +1,5 @@
 /** One daemon: its devices, metrics and servers, put together. For main and for tests. */
-import { randomInt } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type Logger, pino } from "pino";
@@ -73,6 +73,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const tracing = await openTracing(config, () => ({ log, build, observer: metrics.countSpans() }));
   const security = await openSecurity(config, log);
   const devices = new Map<string, Device>();
+  const incarnation = randomBytes(8).toString("hex");
   const failpoints = config.enableFaults
     ? makeFailpoints(config, { log, metrics, tell: (hit, device) => events.failpointHit(hit, device) })
     : undefined;
@@ -98,18 +99,25 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   try {
     const hasSwap = config.swapBytes > 0;
     const images =
-      directory === undefined ? undefined : await openImages(directory, config, { log, metrics });
+      directory === undefined
+        ? undefined
+        : await openImages(directory, config, { log, metrics, incarnation });
     const registry: DeviceRegistry = Object.assign(devices, { failpoints, images });
     const swap = hasSwap ? await directory?.openSwap(config.devices, config.swapBytes) : undefined;
+    const waking: Device[] = [];
     const bootDevices = async () => {
       for (const [index, name] of config.devices.entries()) {
         const sinks = { trace: tracing?.traceDevice(name), tell: events.sinkOf(name) };
-        const deps = { log, metrics, engineForm, failpoints, images, ...sinks };
-        const device = await boot(name, config, { ...deps, swap: swap?.[index] });
+        const deps = { log, metrics, engineForm, failpoints, images, incarnation, ...sinks };
+        const { device, wakes } = await boot(name, config, { ...deps, swap: swap?.[index] });
+        if (wakes) waking.push(device);
         devices.set(name, device);
         events.addDevice(device);
         metrics.watchDevice(() => probeDevice(device));
       }
+      const others = (await images?.others()) ?? [];
+      if (others.length > 0)
+        log.info({ images: others }, "images that belong to no device here are left alone");
     };
     const deps: WiresDeps = {
       devices: registry,
@@ -125,7 +133,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     // The threads of the engines take a while to start, and the wires take as long.
     const [, { servers, open }] = await both(bootDevices(), loadWires(config, deps));
     const addresses = await open();
-    await restoreDevices(devices.values(), log);
+    await restoreDevices(waking, log);
     ready = true;
     servers.grpc.setServing(true);
     const hibernates = config.onShutdown === "hibernate";
@@ -183,21 +191,24 @@ async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<readon
   return Promise.all([first, second]);
 }
 
-interface Tellers {
+interface ImageDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly incarnation: string;
 }
 
 async function openImages(
   directory: DataDirectory,
   { imageQuotaBytes: quotaBytes, keepImages: keepConsumed }: Config,
-  { log, metrics }: Tellers,
+  { log, metrics, incarnation }: ImageDeps,
 ): Promise<ImageDirectory> {
   const path = join(directory.path, "images");
   const counts = metrics.countImages();
   const { observer } = counts;
   const images = await ImageDirectory.open({
     path,
+    statesPath: join(directory.path, "devices.json"),
+    incarnation,
     quotaBytes,
     keepConsumed,
     observer,

@@ -12,7 +12,7 @@ import {
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { formatSize } from "../config/size.ts";
-import type { ImageDirectory } from "../machine/image-directory.ts";
+import type { ImageDirectory, OwnImage } from "../machine/image-directory.ts";
 import { StartError } from "../machine/start-error.ts";
 import { systemClock } from "../machine/system-clock.ts";
 import { zstdCodec } from "../machine/zstd-codec.ts";
@@ -27,17 +27,50 @@ export interface BootDeps {
   readonly failpoints: Failpoints | undefined;
   /** Undefined where there is no data directory. */
   readonly images: ImageDirectory | undefined;
+  /** Of the daemon. */
+  readonly incarnation: string;
   /** Undefined where nobody traces. */
   readonly trace: EventSink | undefined;
   /** Where events come from. */
   readonly tell: EventSink;
 }
 
+export interface BootedDevice {
+  readonly device: Device;
+  /** Whether it sleeps and is to be woken before the daemon is ready. */
+  readonly wakes: boolean;
+}
+
 /**
- * Boots a device, asleep if there is an image to resume it from and the configuration wants that.
- * @throws ConfigError when no device can be made of the configuration.
+ * Boots a device, asleep if an image holds its state and the configuration wants that.
+ * @throws ConfigError when no device can be made of the configuration; DeviceError when the data directory cannot be written.
  */
-export async function boot(name: string, config: Config, deps: BootDeps): Promise<Device> {
+export async function boot(name: string, config: Config, deps: BootDeps): Promise<BootedDevice> {
+  const { log, images } = deps;
+  const uid = randomUUID();
+  // With `never` whatever was hibernated stays what it is, and so does what is remembered of it.
+  const own = config.restore === "never" ? undefined : await images?.findOwn(name);
+  if (own === undefined && config.restore !== "never")
+    await images?.own({ device: name, uid, generation: 1 });
+  const device = await bootWith(name, config, deps, { uid, own });
+  if (own === undefined) return { device, wakes: false };
+  const wakes = config.restore === "wake" || (config.restore === "auto" && own.cause !== "client");
+  if (!wakes) log.info({ device: name, image: own.image }, "left asleep until it is resumed");
+  return { device, wakes };
+}
+
+/** What a device begins as. */
+interface Beginning {
+  readonly uid: string;
+  readonly own: OwnImage | undefined;
+}
+
+async function bootWith(
+  name: string,
+  config: Config,
+  deps: BootDeps,
+  { uid, own: resumeFrom }: Beginning,
+): Promise<Device> {
   const { log, metrics, engineForm, swap, failpoints, images, trace, tell } = deps;
   const { minPageBytes, visibleBytes = Number.POSITIVE_INFINITY } = config;
   const memories = [...config.lmemSizesBytes.map((_, index) => `lmem${index}`), "smem"];
@@ -49,11 +82,12 @@ export async function boot(name: string, config: Config, deps: BootDeps): Promis
     trace?.(event);
     tell(event);
   };
-  const resumeFrom = config.restore === "auto" ? await images?.findSealed(name) : undefined;
   try {
     return await bootDevice({
       name,
-      uid: randomUUID(),
+      uid,
+      newUid: randomUUID,
+      incarnation: deps.incarnation,
       lmem: config.lmemSizesBytes.map((sizeBytes) => ({
         sizeBytes,
         minPageBytes,

@@ -42,6 +42,18 @@ function logEvent(log: Logger, event: DeviceEvent): void {
     case "imageConsumed":
       log.info({ image: event.image }, "hibernation image consumed");
       break;
+    case "imageClaimed":
+      log.info({ image: event.image }, "hibernation image claimed");
+      break;
+    case "imageGivenBack":
+      log.info({ image: event.image }, "hibernation image given back");
+      break;
+    case "ownershipInDoubt":
+      log.warn(
+        { image: event.image, write: event.write },
+        "the store of images did not answer; the device holds every byte and asks again",
+      );
+      break;
     case "wedged":
       if (event.wedged) log.warn({ why: event.why }, "wedged");
       else log.info({ why: event.why }, "no longer wedged");

@@ -4,7 +4,7 @@
  */
 import type { Logger } from "pino";
 import { elapsedMs, settledWithin, sleep } from "../../device/clock.ts";
-import { DeviceError, type DeviceResource } from "../../device/mod.ts";
+import { DeviceError, type DeviceResource, type SuspendCause } from "../../device/mod.ts";
 import type { DeviceHandle } from "../api/devices.ts";
 import { HIBERNATE_ATTEMPTS_MAX, HIBERNATE_IDLE_MS, SHUTDOWN_POLL_MS } from "../daemon-limits.ts";
 import { systemClock } from "../machine/system-clock.ts";
@@ -67,13 +67,17 @@ class TimeLeft {
 
 /** @throws the error of the last attempt */
 async function hibernate(device: DeviceHandle, time: TimeLeft, log: Logger): Promise<void> {
+  // What a client put to sleep stays asleep over the restart, however it slept.
+  const { powerState } = await device.execute({ type: "getDevice" });
+  const cause = powerState === "SUSPENDED" ? "client" : "shutdown";
   for (let attempt = 1; ; attempt++) {
     try {
-      return await saveOnce(device, time);
+      return await saveOnce(device, time, cause);
     } catch (error) {
       // A resume that failed has given nothing up that an image holds.
-      const { image } = await device.execute({ type: "getDevice" });
-      if (image !== "") return;
+      const { image, ownership } = await device.execute({ type: "getDevice" });
+      // Of an image in doubt nobody knows whether it holds anything.
+      if (image !== "" && ownership.state !== "IN_DOUBT") return;
       const remedy = attempt < HIBERNATE_ATTEMPTS_MAX && !time.isOver ? remedyOf(error) : undefined;
       if (remedy === undefined) throw error;
       log.warn({ err: error, attempt, remedy }, "hibernating failed and is tried again");
@@ -83,7 +87,7 @@ async function hibernate(device: DeviceHandle, time: TimeLeft, log: Logger): Pro
 }
 
 /** Brings a device from whatever state it is in to S4. */
-async function saveOnce(device: DeviceHandle, time: TimeLeft): Promise<void> {
+async function saveOnce(device: DeviceHandle, time: TimeLeft, cause: SuspendCause): Promise<void> {
   const { powerState, image } = await atRest(device, time);
   if (powerState === "SUSPENDED" && image !== "") return;
   // What a suspended device holds is in the memory of this process, and so is what a failed resume has not
@@ -93,6 +97,7 @@ async function saveOnce(device: DeviceHandle, time: TimeLeft): Promise<void> {
   await device.execute({
     type: "suspend",
     state: "S4",
+    cause,
     idleTimeoutMs: HIBERNATE_IDLE_MS,
     onIdleTimeout: "ABORT",
   });
@@ -113,6 +118,7 @@ function remedyOf(error: unknown): "reset" | "repeat" | undefined {
     case "FIRMWARE_LOAD_FAILED":
       return "reset";
     case "DEVICE_FAILED":
+    case "OWNERSHIP_IN_DOUBT":
     case "DEVICE_TRANSITION":
     case "TRANSITION_IN_PROGRESS":
     case "TRANSITION_CANCELLED":

@@ -1,9 +1,9 @@
-/** The start of a daemon whose devices were hibernated: each that was booted asleep is resumed. */
+/** The start of a daemon whose devices were hibernated: those that are to wake are resumed. */
 import type { Logger } from "pino";
 import type { DeviceHandle } from "../api/devices.ts";
 
 /**
- * Resumes every device that is SUSPENDED, side by side. One whose resume fails stays as that left it, with the reason
+ * Resumes these devices, side by side. One whose resume fails stays as that left it, with the reason
  * in the log: an operator must look at it, and the others are not to wait.
  */
 export async function restoreDevices(devices: Iterable<DeviceHandle>, log: Logger): Promise<void> {

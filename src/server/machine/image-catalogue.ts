@@ -1,5 +1,5 @@
 /** The hibernation images of a daemon, as its wires show them. */
-import type { ImageState } from "../../device/mod.ts";
+import type { ImageHolder, ImageState, SuspendCause } from "../../device/mod.ts";
 
 export interface ImageCatalogue {
   /** Every image, without what only its content says; ordered by id, so those of one device by age. @throws DeviceError COPY_FAILED */
@@ -8,7 +8,7 @@ export interface ImageCatalogue {
   get(id: string): Promise<ImageRecord>;
   /** What the content says; undefined when it cannot be read as an image. */
   describe(id: string): Promise<ImageFacts | undefined>;
-  /** Removes an image that nobody uses: who calls has made sure. @throws DeviceError IMAGE_NOT_FOUND, COPY_FAILED */
+  /** Removes an image that nobody uses: who calls has made sure. @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, COPY_FAILED */
   delete(id: string): Promise<void>;
 }
 
@@ -18,6 +18,10 @@ export interface ImageRecord {
   /** Name of the device that it is of. */
   readonly device: string;
   readonly state: ImageState;
+  /** Who restores it now; undefined unless it is CLAIMED. */
+  readonly claimedBy: ImageHolder | undefined;
+  /** Who resumed from it, or gave it up; undefined unless it is CONSUMED, and where an earlier version did that. */
+  readonly consumedBy: ImageHolder | undefined;
   readonly createTimeNs: bigint;
   readonly sizeBytes: number;
 }
@@ -26,6 +30,14 @@ export interface ImageRecord {
 export interface ImageFacts {
   /** `1.0`. */
   readonly formatVersion: string;
+  /** Of the state that it holds. */
+  readonly deviceUid: string;
+  /** 0 when a version wrote it that had none. */
+  readonly generation: number;
+  /** Who had the device hibernated; undefined when a version wrote it that did not say. */
+  readonly cause: SuspendCause | undefined;
+  /** Number that the next transition of the device gets. */
+  readonly nextTransitionId: number;
   readonly hybrid: boolean;
   /** 0 is none, else the id of a FrameCodec. */
   readonly codec: number;

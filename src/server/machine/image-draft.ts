@@ -13,10 +13,10 @@ export interface ImageFileDeps {
 
 /** The steps that concern the directory and not the file alone. */
 export interface DraftDirectory {
-  /** Makes the closed, durable file a sealed image. Answers where it is then, also when what follows fails. */
-  seal(id: string, moved: (path: string) => void): Promise<void>;
-  /** Removes the file, and what was set aside for it. */
-  abandon(id: string, path: string): Promise<void>;
+  /** Makes the closed, durable file a sealed image. */
+  seal(): Promise<void>;
+  /** Removes the file, sealed or not, and what was set aside for it. */
+  abandon(): Promise<void>;
 }
 
 export class DirectoryDraft implements ImageDraft {
@@ -24,7 +24,7 @@ export class DirectoryDraft implements ImageDraft {
   readonly #file: DurableFile;
   readonly #deps: ImageFileDeps;
   readonly #directory: DraftDirectory;
-  #path: string;
+  readonly #path: string;
   #endBytes = 0;
   /** Writes that have ended, and how many of them are known to be durable. */
   #writes = 0;
@@ -67,16 +67,14 @@ export class DirectoryDraft implements ImageDraft {
   async seal(): Promise<void> {
     await this.sync();
     await this.close();
-    await this.#directory.seal(this.id, (path) => {
-      this.#path = path;
-    });
+    await this.#directory.seal();
     this.#deps.observer.onSeal?.(this.#endBytes);
   }
 
   async abandon(): Promise<void> {
     // Its bytes are not wanted, so that it does not matter whether they got there.
     await this.close().catch(() => {});
-    await this.#directory.abandon(this.id, this.#path);
+    await this.#directory.abandon();
   }
 
   close(): Promise<void> {

@@ -1,5 +1,5 @@
 /** What goes wrong with the files of images, as errors for callers, each told to who counts them. */
-import { DeviceError, type ErrorReason } from "../../device/mod.ts";
+import { DeviceError, type ErrorReason, inDoubt, type OwnershipWrite } from "../../device/mod.ts";
 import { codeOf } from "./file-errors.ts";
 
 /** What the image directory tells, for metrics. Observers must not throw. */
@@ -13,6 +13,19 @@ export interface ImageObserver {
 
 /** Codes that say that there is no room: of the disk, of a quota, of a file. */
 const FULL = ["ENOSPC", "EDQUOT", "EFBIG"];
+/** Codes with which the system refuses a rename before it does anything. Any other may come after it was done. */
+const REFUSED = [
+  ...FULL,
+  "ENOENT",
+  "EROFS",
+  "EACCES",
+  "EPERM",
+  "EBUSY",
+  "EXDEV",
+  "ENAMETOOLONG",
+  "ENOTDIR",
+  "EISDIR",
+];
 
 export class ImageErrors {
   readonly #observer: ImageObserver;
@@ -27,16 +40,41 @@ export class ImageErrors {
     return error;
   }
 
-  notFound(image: string): DeviceError {
-    return new DeviceError("IMAGE_NOT_FOUND", `There is no image ${image}.`, { image });
-  }
-
   /** Of what the system said of a path: IMAGE_STORE_FULL or COPY_FAILED. `done` is such as "written". */
   ofPath(path: string, done: string, why: unknown): DeviceError {
     const reason = FULL.includes(codeOf(why)) ? "IMAGE_STORE_FULL" : "COPY_FAILED";
     const text = why instanceof Error ? why.message : String(why);
     const message = `${path} could not be ${done}: ${text.replace(/\.$/, "")}.`;
     return this.told(new DeviceError(reason, message, { path }, { cause: why }));
+  }
+
+  /**
+   * Runs the step of a write of ownership. What the system refuses is not done; of anything else nobody knows.
+   * @throws DeviceError COPY_FAILED, IMAGE_STORE_FULL, OWNERSHIP_IN_DOUBT
+   */
+  async step(write: OwnershipWrite, image: string, action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (error instanceof DeviceError) throw error;
+      throw this.told(inDoubt(write, image, error));
+    }
+  }
+
+  /** The same of a rename, or of what else is done whole or not at all. */
+  async rename(
+    write: OwnershipWrite,
+    image: string,
+    path: string,
+    action: () => Promise<void>,
+  ): Promise<void> {
+    await this.step(write, image, async () => {
+      try {
+        await action();
+      } catch (error) {
+        throw REFUSED.includes(codeOf(error)) ? this.ofPath(path, "renamed", error) : error;
+      }
+    });
   }
 
   /** Runs `action` and turns what it throws into the error of a path. */

@@ -1,13 +1,16 @@
 /**
  * Names of hibernation images: `card0-20261122t182125123z-9f86d081` is of card0, begun at that time. The id is part of
- * a file's name and of a resource name; a suffix says how far the file is.
+ * a file's name and of a resource name; a suffix says how far the file is. Who claimed or consumed it last stands between:
+ * `ID.card1-20261123t070000000z-0123456789abcdef-2.claimed` was claimed for card1 at that time, by the daemon of that
+ * incarnation, as its second claim. So one rename says all of it, and two that want the same cannot both succeed.
  */
-import type { ImageState } from "../../device/mod.ts";
+import type { ImageHolder, ImageState } from "../../device/mod.ts";
 
 /** How far a file is, by its suffix. A partial one is none yet. */
 export const SUFFIXES = {
   PARTIAL: ".partial",
   SEALED: ".image",
+  CLAIMED: ".claimed",
   CONSUMED: ".consumed",
 } as const satisfies Record<ImageState | "PARTIAL", string>;
 
@@ -20,32 +23,72 @@ export interface ImageName {
   readonly timeMs: number;
 }
 
-/** @param tag eight hexadecimal digits, so that no two are the same. */
-export function makeImageId(device: string, timeMs: number, tag: string): string {
-  const time = new Date(timeMs).toISOString().replace(/[-:.]/g, "").toLowerCase();
-  return `${device}-${time}-${tag}`;
+/** Who claimed or consumed an image last. */
+export interface FileHolder extends ImageHolder {
+  /** How often it had been claimed by then. */
+  readonly claims: number;
 }
 
-export function fileNameOf(id: string, state: FileState): string {
-  return `${id}${SUFFIXES[state]}`;
+export interface FileName extends ImageName {
+  readonly state: FileState;
+  /** Undefined for an image that nobody has claimed yet, or of an earlier version. */
+  readonly holder: FileHolder | undefined;
+}
+
+const DEVICE_TIME = String.raw`([a-z][a-z0-9-]{0,62})-(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)(\d{3})z`;
+const IMAGE_ID = new RegExp(`^${DEVICE_TIME}-[0-9a-f]{8}$`);
+const HOLDER = new RegExp(`^${DEVICE_TIME}-([0-9a-f]{16})-([0-9]{1,9})$`);
+
+/** @param tag eight hexadecimal digits, so that no two are the same. */
+export function makeImageId(device: string, timeMs: number, tag: string): string {
+  return `${device}-${timeText(timeMs)}-${tag}`;
+}
+
+export function fileNameOf(id: string, state: FileState, holder?: FileHolder): string {
+  return `${id}${holder === undefined ? "" : `.${holderText(holder)}`}${SUFFIXES[state]}`;
 }
 
 /** Undefined for every name that we did not make: such files are none of ours. */
-export function parseFileName(name: string): (ImageName & { readonly state: FileState }) | undefined {
+export function parseFileName(name: string): FileName | undefined {
   for (const [key, suffix] of Object.entries(SUFFIXES)) {
-    const parsed = name.endsWith(suffix) ? parseImageId(name.slice(0, -suffix.length)) : undefined;
-    if (parsed !== undefined && isFileState(key)) return { ...parsed, state: key };
+    if (!name.endsWith(suffix) || !isFileState(key)) continue;
+    const [id = "", by, ...rest] = name.slice(0, -suffix.length).split(".");
+    const parsed = parseImageId(id);
+    const holder = by === undefined ? undefined : parseHolder(by);
+    if (parsed === undefined || rest.length > 0 || (by !== undefined && holder === undefined)) continue;
+    return { ...parsed, state: key, holder };
   }
   return undefined;
 }
 
 /** Undefined for what is no id: nothing else becomes part of a path. */
 export function parseImageId(id: string): ImageName | undefined {
-  const [, device, year, month, day, hour, minute, second, ms] =
-    /^([a-z][a-z0-9-]{0,62})-(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)(\d{3})z-[0-9a-f]{8}$/.exec(id) ?? [];
-  if (device === undefined) return undefined;
-  const timeMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`);
-  return Number.isNaN(timeMs) ? undefined : { id, device, timeMs };
+  const [, device, ...time] = IMAGE_ID.exec(id) ?? [];
+  const timeMs = parseTime(time);
+  return device === undefined || Number.isNaN(timeMs) ? undefined : { id, device, timeMs };
+}
+
+function parseHolder(text: string): FileHolder | undefined {
+  const [, device, ...rest] = HOLDER.exec(text) ?? [];
+  const timeMs = parseTime(rest);
+  const [incarnation, claims] = rest.slice(TIME_PARTS);
+  if (device === undefined || incarnation === undefined || Number.isNaN(timeMs)) return undefined;
+  return { device, incarnation, claims: Number(claims), timeNs: BigInt(timeMs) * 1_000_000n };
+}
+
+function holderText({ device, timeNs, incarnation, claims }: FileHolder): string {
+  return `${device}-${timeText(Number(timeNs / 1_000_000n))}-${incarnation}-${claims}`;
+}
+
+function timeText(timeMs: number): string {
+  return new Date(timeMs).toISOString().replace(/[-:.]/g, "").toLowerCase();
+}
+
+/** Year, month, day, hour, minute, second and milliseconds of a time. */
+const TIME_PARTS = 7;
+
+function parseTime([year, month, day, hour, minute, second, ms]: readonly (string | undefined)[]): number {
+  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`);
 }
 
 function isFileState(key: string): key is FileState {

@@ -50,10 +50,13 @@ export class ImageRoom {
     };
   }
 
-  /** Whether `bytesMax` would fit once consumed images have made way. @throws DeviceError IMAGE_STORE_FULL. */
-  async require(entries: readonly ImageEntry[], bytesMax: number): Promise<void> {
+  /** Whether `bytesMax` would fit once those that are `consumed` have made way. @throws DeviceError IMAGE_STORE_FULL. */
+  async require(
+    entries: readonly ImageEntry[],
+    consumed: readonly ImageEntry[],
+    bytesMax: number,
+  ): Promise<void> {
     const { path: directory } = this.#place;
-    const consumed = entries.filter(({ state }) => state === "CONSUMED");
     const { disk = Number.POSITIVE_INFINITY, quota = Number.POSITIVE_INFINITY } = await this.free(entries);
     this.#compare(bytesMax, disk + sum(consumed.map(diskOf)), `are free in ${directory}`);
     this.#compare(bytesMax, quota + sum(consumed.map(sizeOf)), `the quota leaves in ${directory}`);
@@ -63,12 +66,16 @@ export class ImageRoom {
    * Removes consumed images, oldest first, until `bytesMax` fit. Removes none when all of them would not do.
    * @throws DeviceError IMAGE_STORE_FULL; COPY_FAILED when one cannot be removed.
    */
-  async make(entries: readonly ImageEntry[], bytesMax: number): Promise<void> {
-    await this.require(entries, bytesMax);
+  async make(
+    entries: readonly ImageEntry[],
+    consumed: readonly ImageEntry[],
+    bytesMax: number,
+  ): Promise<void> {
+    await this.require(entries, consumed, bytesMax);
     const { files, errors } = this.#place;
     const { disk = Number.POSITIVE_INFINITY, quota = Number.POSITIVE_INFINITY } = await this.free(entries);
     let [diskBytes, quotaBytes] = [disk, quota];
-    for (const entry of entries.filter(({ state }) => state === "CONSUMED")) {
+    for (const entry of consumed) {
       if (bytesMax <= diskBytes && bytesMax <= quotaBytes) return;
       await errors.guard(entry.path, "removed", () => files.remove(entry.path));
       diskBytes += diskOf(entry);
@@ -84,8 +91,8 @@ export class ImageRoom {
   }
 }
 
-function sizeOf({ sizeBytes }: ImageEntry): number {
-  return sizeBytes;
+function sizeOf({ facts }: ImageEntry): number {
+  return facts.sizeBytes;
 }
 
 function diskOf({ facts }: ImageEntry): number {

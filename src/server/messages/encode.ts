@@ -12,6 +12,7 @@ import {
 import { type Region, Region_Kind } from "../../contract/gen/torpor/v1/region.ts";
 import type { DeviceResource, ObjectResource, RegionResource, UsageResource } from "../../device/resource.ts";
 import { toInt64, toTimestamp } from "./convert.ts";
+import { encodeOwnership } from "./encode-image.ts";
 import { childName, deviceName, imageName, singletonName } from "./resource-names.ts";
 
 export function encodeDevice(device: DeviceResource): Device {
@@ -30,6 +31,9 @@ export function encodeDevice(device: DeviceResource): Device {
     engines: [...device.engines],
     image: imageName(device.image),
     etag: device.etag,
+    generation: toInt64(device.generation),
+    resumedFrom: imageName(device.resumedFrom),
+    ownership: encodeOwnership(device.ownership),
   };
 }
 

@@ -1,11 +1,18 @@
 /** Hibernation images: how many, how large, and what goes to and from them. Only a daemon with a data directory has these. */
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
+import type { OwnershipWrite } from "../../device/events.ts";
 import type { ImageUsage } from "../machine/image-directory.ts";
 import type { ImageObserver } from "../machine/image-errors.ts";
 
 /** What the store usually fails with; others appear when they occur. */
-const REASONS: readonly ErrorReason[] = ["IMAGE_STORE_FULL", "IMAGE_CORRUPT", "COPY_FAILED"];
+const REASONS: readonly ErrorReason[] = [
+  "IMAGE_STORE_FULL",
+  "IMAGE_CORRUPT",
+  "COPY_FAILED",
+  "OWNERSHIP_IN_DOUBT",
+];
+const WRITES: readonly OwnershipWrite[] = ["seal", "abandon", "claim", "giveBack", "commit", "own"];
 
 /** From 1 MiB to 64 GiB and beyond. Unit: bytes. */
 const SIZE_BUCKETS_BYTES = [20, 22, 24, 26, 28, 30, 32, 34, 36].map((power) => 2 ** power);
@@ -17,6 +24,7 @@ export class ImageMetrics {
   /** What the store is handed. */
   readonly observer: ImageObserver;
   readonly #gauges;
+  readonly #inDoubt: Counter<"device" | "write">;
   #probe: (() => Promise<ImageUsage>) | undefined;
 
   constructor(registry: Registry<OpenMetricsContentType>) {
@@ -37,6 +45,12 @@ export class ImageMetrics {
       labelNames: ["store", "reason"],
       registers,
     });
+    this.#inDoubt = new Counter({
+      name: "torpor_ownership_in_doubt_total",
+      help: "Writes of ownership that the store of hibernation images did not answer at first, by device.",
+      labelNames: ["device", "write"],
+      registers,
+    });
     const sizes = new Histogram({
       name: "torpor_image_size_bytes",
       help: "Sizes of the hibernation images that were sealed.",
@@ -54,6 +68,16 @@ export class ImageMetrics {
       onSeal: (bytes) => sizes.observe(LABELS, bytes),
       onError: (reason) => errors.inc({ ...LABELS, reason }),
     };
+  }
+
+  /** Shows every write of a device at 0. */
+  addDevice(device: string): void {
+    for (const write of WRITES) this.#inDoubt.inc({ device, write }, 0);
+  }
+
+  /** The store has not answered a write of ownership. */
+  inDoubt(device: string, write: OwnershipWrite): void {
+    this.#inDoubt.inc({ device, write });
   }
 
   /** Shows the state of a store at each scrape from now on. */

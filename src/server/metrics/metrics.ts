@@ -68,6 +68,7 @@ export class Metrics {
     this.#copies.addDevice(device);
     this.#pressure.addDevice(device);
     this.#transitions.addDevice(device);
+    this.#images?.addDevice(device);
     return (event) => this.#count(device, event);
   }
 
@@ -169,6 +170,11 @@ export class Metrics {
       case "phaseForgiven":
       case "imageSealed":
       case "imageConsumed":
+      case "imageClaimed":
+      case "imageGivenBack":
+        break;
+      case "ownershipInDoubt":
+        this.#images?.inDoubt(device, event.write);
         break;
       // These are state, which a scrape asks for.
       case "powerState":

@@ -17,7 +17,8 @@ describe("a life with hibernation, swap, a suspend that is undone and verificati
     if (!isQuiet) armAlways(device, name);
     await live(device, name);
     expect(device.failpoints.get(name).hits).toBeGreaterThan(0);
-    if (isQuiet) await expectBytes(device.gpu, state.hashes);
+    // A device that was reset has nothing any more.
+    if (isQuiet && name !== "image.own.answer") await expectBytes(device.gpu, state.hashes);
   });
 });
 
@@ -39,6 +40,16 @@ async function live({ gpu, failpoints }: HibernatingDevice, name: FailpointName)
   await attempt(gpu.execute({ type: "suspend", state: "S4", verify: true }));
   await attempt(gpu.execute({ type: "resume" }));
   await attempt(gpu.execute({ type: "resume" }));
+  if (name !== "image.seal") {
+    failpoints.arm("image.seal", ERROR_ONCE);
+    await attempt(gpu.execute({ type: "suspend", state: "S4" }));
+  }
+  await attempt(gpu.execute({ type: "suspend", state: "S4" }));
+  if (name !== "powerOn.before") {
+    failpoints.arm("powerOn.before", ERROR_ONCE);
+    await attempt(gpu.execute({ type: "resume" }));
+  }
+  await attempt(gpu.execute({ type: "resume" }));
   if (name !== "powerOff.before") {
     failpoints.arm("powerOff.before", ERROR_ONCE);
     await attempt(gpu.execute({ type: "suspend", state: "S3" }));
@@ -46,4 +57,5 @@ async function live({ gpu, failpoints }: HibernatingDevice, name: FailpointName)
   const list = { type: "listObjects", afterId: "", limit: 1000, showDeviceOwned: false } as const;
   const { objects } = await gpu.execute(list);
   for (const { id } of objects) await attempt(gpu.execute({ type: "checksumObject", object: id }));
+  if (name === "image.own.answer") await attempt(gpu.execute({ type: "resetDevice", scope: "FACTORY" }));
 }

@@ -311,7 +311,7 @@ describe(`a device whose image was forged (seed ${SEED})`, { timeout: 600_000 },
 async function resumeFrom(bytes: Uint8Array, id: string): Promise<string> {
   const store = new MemoryImageStore();
   store.images.set(id, { device: "card0", bytes, state: "SEALED" });
-  const { gpu } = await boot({ images: store, resumeFrom: id });
+  const { gpu } = await boot({ images: store, resumeFrom: store.sealed(id) });
   let ended = "none";
   try {
     await gpu.execute({ type: "resume" });

@@ -159,8 +159,9 @@ async function fill({ gpu, random, contents, contexts }: World, object: string):
 /** A cycle: into some state and back, with a fault in one of three, until the device is ACTIVE and well. */
 async function sleepAndWake(world: World): Promise<void> {
   const { gpu, random, failpoints } = world;
-  if (random() < 0.35) armSome(world);
+  const arms = random() < 0.35;
   const kind = random();
+  if (arms) armSome(world, kind >= 0.2);
   if (kind < 0.2) {
     await gpu.execute({ type: "updateRuntimePm", enabled: true, autosuspendDelayMs: 50 });
     await gpu.clock.advance(kind < 0.1 ? 50 + random() * 3 : 10_000);
@@ -185,9 +186,10 @@ async function sleepAndWake(world: World): Promise<void> {
   if (wedged || dState !== "D0") await gpu.execute({ type: "resetDevice", scope: "GT" });
 }
 
-/** Arms one failpoint, to fail somewhere. */
-function armSome({ random, failpoints }: World): void {
-  const names = failpoints.list().map(({ name }) => name);
+/** Arms one failpoint, to fail somewhere. @param withImages whether there may be one */
+function armSome({ random, failpoints }: World, withImages: boolean): void {
+  const all = failpoints.list().map(({ name }) => name);
+  const names = all.filter((name) => withImages || !name.startsWith("image."));
   const name = pick<FailpointName>(
     random,
     names.filter((each) => !COSTS_BYTES.test(each)),

@@ -1,7 +1,13 @@
 /** What goes wrong around a hibernation image: it is not used, cannot be used, or the process dies. */
 import { describe, expect, test } from "vitest";
 import { sleep } from "../../../src/device/clock.ts";
-import { DEFAULT_POLICY, type FailpointName, type ImageDraft } from "../../../src/device/mod.ts";
+import {
+  DEFAULT_POLICY,
+  type FailpointName,
+  type ImageDraft,
+  type ImagedState,
+  type OwnedState,
+} from "../../../src/device/mod.ts";
 import { ERROR_ONCE } from "../../support/faulty-device.ts";
 import { boot, bootNext, expectState, flipped, listed, populate } from "../../support/hibernation.ts";
 import { MemoryImageStore } from "../../support/image-store.ts";
@@ -46,19 +52,31 @@ describe("an image that is not used", () => {
     expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("FAILED");
     expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("COPY_FAILED");
     expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("FAILED");
-    expect(images.idsOf("SEALED")).toHaveLength(1);
+    expect(images.usable()).toHaveLength(1);
     await gpu.execute({ type: "resume" });
-    expect(images.idsOf("SEALED")).toEqual([]);
+    expect(images.usable()).toEqual([]);
     await expectState(gpu, state);
   });
 
-  test("and that somebody removed keeps a device neither from being ACTIVE nor from being made new", async () => {
+  test("and that somebody removed keeps a hybrid sleeper asleep until it is back, and no device from being made new", async () => {
     const { gpu, images } = await boot({ smem: { sizeBytes: 32 * MIB } });
     const state = await populate(gpu);
     await gpu.execute({ type: "suspend", state: "S3", hybrid: true });
+    const removed = new Map(images.images);
     images.images.clear();
+    // It may be where another device resumes from it by now.
+    expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("OWNERSHIP_LOST");
+    expect(await gpu.execute({ type: "getDevice" })).toMatchObject({
+      powerState: "SUSPENDED",
+      ownership: { state: "LOST" },
+    });
+    for (const [id, image] of removed) images.images.set(id, image);
     await gpu.execute({ type: "resume" });
-    expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ powerState: "ACTIVE", image: "" });
+    expect(await gpu.execute({ type: "getDevice" })).toMatchObject({
+      powerState: "ACTIVE",
+      image: "",
+      ownership: { state: "OWNED" },
+    });
     await expectState(gpu, state);
     await gpu.execute({ type: "suspend", state: "S4" });
     images.images.clear();
@@ -128,9 +146,9 @@ describe("a resume that fails", () => {
       for (const each of [here, next]) {
         each.failpoints.arm(name, ERROR_ONCE);
         expect(await reasonOf(each.gpu.execute({ type: "resume" }))).not.toBe("none");
-        expect(each.images.idsOf("SEALED")).toEqual([(await each.gpu.execute({ type: "getDevice" })).image]);
+        expect(each.images.usable()).toEqual([(await each.gpu.execute({ type: "getDevice" })).image]);
         await each.gpu.execute({ type: "resume" });
-        expect(each.images.idsOf("SEALED")).toEqual([]);
+        expect(each.images.usable()).toEqual([]);
         await expectState(each.gpu, state);
       }
     },
@@ -228,7 +246,7 @@ describe("a process that dies", () => {
     failpoints.arm("image.consumed", { ...ERROR_ONCE, action: "CRASH" });
     await gpu.execute({ type: "resume" }).catch(() => {});
     expect(images.dead).toBe(true);
-    expect(await images.afterDeath().findSealed("card0")).toBeUndefined();
+    expect(images.afterDeath().findSealed("card0")).toBeUndefined();
   });
 });
 
@@ -246,11 +264,14 @@ describe("a store that does not answer", () => {
   });
 
   test("leaves a resume FAILED, whose image is not used again; the next one ends", async () => {
-    const { gpu, images } = await boot({ images: new SilentStore("consume") });
+    const { gpu, images } = await boot({ images: new SilentStore("commit") });
     const state = await populate(gpu);
     await gpu.execute({ type: "suspend", state: "S4" });
-    expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("COPY_FAILED");
-    expect((await gpu.execute({ type: "getDevice" })).powerState).toBe("FAILED");
+    expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("OWNERSHIP_IN_DOUBT");
+    expect(await gpu.execute({ type: "getDevice" })).toMatchObject({
+      powerState: "FAILED",
+      ownership: { state: "IN_DOUBT" },
+    });
     (images as SilentStore).silent = undefined;
     await gpu.execute({ type: "resume" });
     await expectState(gpu, state);
@@ -297,21 +318,21 @@ test("an image that a device could not resume from leaves it as it was", async (
 
 /** A store that never answers one kind of call, as a network file system whose server is gone. */
 class SilentStore extends MemoryImageStore {
-  silent: "write" | "consume" | undefined;
+  silent: "write" | "commit" | undefined;
 
-  constructor(silent: "write" | "consume") {
+  constructor(silent: "write" | "commit") {
     super();
     this.silent = silent;
   }
 
-  override async create(device: string, bytesMax: number): Promise<ImageDraft> {
-    const draft = await super.create(device, bytesMax);
+  override async create(state: ImagedState, bytesMax: number): Promise<ImageDraft> {
+    const draft = await super.create(state, bytesMax);
     const write: ImageDraft["write"] = (offsetBytes, bytes) =>
       this.silent === "write" ? new Promise(() => {}) : draft.write(offsetBytes, bytes);
     return { ...draft, write };
   }
 
-  override consume(id: string): Promise<void> {
-    return this.silent === "consume" ? new Promise(() => {}) : super.consume(id);
+  override commit(id: string, state: OwnedState): Promise<void> {
+    return this.silent === "commit" ? new Promise(() => {}) : super.commit(id, state);
   }
 }

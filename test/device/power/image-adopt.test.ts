@@ -15,6 +15,7 @@ import {
   isEmpty,
   load,
   loseEverything,
+  MARKS,
   readSource,
 } from "../../support/images.ts";
 import { bootCard, hibernated, unpinAll, work } from "../../support/population.ts";
@@ -131,7 +132,7 @@ describe("what is captured", () => {
     contents.set(inPieces, pieces);
     await gpu.execute({ type: "suspend", state: "S3" });
     expect((await look(gpu, inPieces)).extents.length).toBeGreaterThan(1);
-    const source = await gpu.clock.run(captureImage(imaged(gpu), false));
+    const source = await gpu.clock.run(captureImage(imaged(gpu), MARKS));
     const { entries, frames } = await readSource(source);
     for (const [object, bytes] of contents) {
       const index = entries.findIndex(({ kind, id }) => kind === "CLIENT" && String(id) === object);
@@ -162,7 +163,7 @@ describe("what is captured", () => {
       const { gpu } = await hibernated();
       if (reason === "CHECKSUM_MISMATCH") gpu.swap.damage();
       else gpu.swap.failReads = 1;
-      const source = await gpu.clock.run(captureImage(imaged(gpu), false));
+      const source = await gpu.clock.run(captureImage(imaged(gpu), MARKS));
       expect(await reasonOf(gpu.clock.run(readSource(source)))).toBe(reason);
     }
   });

@@ -157,6 +157,17 @@ describe.each(WIRES)("over %s", (wire, callOf) => {
         objectCount: 7,
         contentBytes: "8192",
         inUse: true,
+        deviceUid: "6f1c2d3e-4b5a-4978-8c6d-0123456789ab",
+        generation: "3",
+        cause: "CLIENT",
+      });
+      expect(await call("GetImage", { name: "images/card0-a" })).toMatchObject({
+        state: "CONSUMED",
+        consumedBy: {
+          incarnation: "0123456789abcdef",
+          device: "devices/card0",
+          time: "1970-01-01T00:00:02.500Z",
+        },
       });
       expect(await call("GetDevice", { name: "devices/card0" })).toMatchObject({ image: "images/card0-c" });
     });
@@ -168,6 +179,12 @@ describe.each(WIRES)("over %s", (wire, callOf) => {
         formatVersion: "",
         codec: "CODEC_UNSPECIFIED",
         inUse: false,
+      });
+      // Nothing can be resumed from a file that was copied half.
+      expect(await call("GetImage", { name: "images/card0-c" })).toMatchObject({
+        state: "UNREADABLE",
+        formatVersion: "",
+        deviceUid: "",
       });
     });
 

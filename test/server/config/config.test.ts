@@ -317,7 +317,7 @@ describe("errors", () => {
       "onShutdown: hibernate\n",
       "1:13: onShutdown (hibernate) needs a data directory for the images: name one with --data-dir, TORPOR_DATA_DIR or dataDir.",
     ],
-    ["restore: maybe\n", "1:10: restore (maybe) is not one of auto, never."],
+    ["restore: maybe\n", "1:10: restore (maybe) is not one of auto, wake, keep, never."],
     ["keepImages: -1\n", "1:13: keepImages (-1) is not a number from 0 to 1000."],
     [
       "autosuspendDelay: 5\n",

@@ -25,6 +25,7 @@ const SUSPENDING: readonly (readonly [FailpointName, number, boolean])[] = [
   ["image.write", 3, false],
   ["image.fsync", 0, false],
   ["image.seal", 0, false],
+  ["image.seal.answer", 0, true],
   ["image.sealed", 0, true],
   ["powerOff.before", 0, true],
   ["powerOff.after", 0, true],
@@ -36,11 +37,14 @@ const HYBRID: readonly (readonly [FailpointName, number, boolean])[] = [
 ];
 /** Where a resume is killed, after how many passes, and whether the image is still to be resumed from then. */
 const RESUMING: readonly (readonly [FailpointName, number, boolean])[] = [
+  ["image.claim", 0, true],
+  ["image.claim.answer", 0, true],
   ["image.read", 10, true],
   ["powerOn.before", 0, true],
   ["restoreEarly.object", 0, true],
   ["restoreLate.object", 1, true],
   ["image.consume", 0, true],
+  ["image.commit.answer", 0, false],
   ["image.consumed", 0, false],
 ];
 /** So slow a resume that a kill from outside can come at any of its steps. */

@@ -98,7 +98,7 @@ describe("torpord in trouble", () => {
     const words = [...SMALL, ...ANY_PORT, "--swap", "1GiB", "--data-dir", directory];
     await using first = new DaemonProcess(words);
     await first.ready();
-    const files = ["images", "swap-card0", "torpord.lock", "torpord.lock.holder"];
+    const files = ["devices.json", "images", "swap-card0", "torpord.lock", "torpord.lock.holder"];
     expect(readdirSync(directory)).toEqual(files);
     const lock = join(directory, "torpord.lock");
     const { host, pid, since } = JSON.parse(readFileSync(`${lock}.holder`, "utf8"));
@@ -114,7 +114,7 @@ describe("torpord in trouble", () => {
     await third.ready();
     third.kill("SIGTERM");
     expect(await third.exit()).toEqual({ code: 0, signal: null });
-    expect(readdirSync(directory)).toEqual(["images", "torpord.lock"]);
+    expect(readdirSync(directory)).toEqual(["devices.json", "images", "torpord.lock"]);
     rmSync(directory, { recursive: true });
   });
 

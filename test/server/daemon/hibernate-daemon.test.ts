@@ -56,21 +56,32 @@ function endings(): string[] {
 }
 
 describe("a daemon that hibernates", () => {
+  it("brings back every byte of a device that was ACTIVE", async () => {
+    const first = await start();
+    await fill(first);
+    expect(await first.daemon.stop()).toMatchObject({ drained: true, hibernated: true });
+    expect(endings()).toEqual(["image"]);
+    await using second = await start({ onShutdown: "none" });
+    expect(await device(second)).toMatchObject({ powerState: "ACTIVE", image: "" });
+    expect(await contentHash(second)).toBe(hashOf(PATTERN));
+    expect(endings()).toEqual(["consumed"]);
+  });
+
   it.each([
-    ["ACTIVE", undefined],
     ["in S3", '{"state":"S3"}'],
     ["in S2idle", '{"state":"S2IDLE"}'],
     ["in hybrid S3", '{"state":"S3","hybrid":true}'],
     ["in S4", '{"state":"S4"}'],
-  ])("brings back every byte of a device that was %s", async (_title, suspend) => {
+  ])("keeps asleep what a client had put to sleep, %s, with every byte", async (_title, suspend) => {
     const first = await start();
     await fill(first);
-    if (suspend !== undefined) {
-      expect((await send(first, "POST", "devices/card0:suspend", suspend)).status).toBe(200);
-    }
+    expect((await send(first, "POST", "devices/card0:suspend", suspend)).status).toBe(200);
     expect(await first.daemon.stop()).toMatchObject({ drained: true, hibernated: true });
     expect(endings()).toEqual(["image"]);
     await using second = await start({ onShutdown: "none" });
+    expect(await device(second)).toMatchObject({ powerState: "SUSPENDED", sleepState: "S4" });
+    expect((await fetch(`${second.url}/readyz`)).status).toBe(200);
+    expect((await send(second, "POST", "devices/card0:resume")).status).toBe(200);
     expect(await device(second)).toMatchObject({ powerState: "ACTIVE", image: "" });
     expect(await contentHash(second)).toBe(hashOf(PATTERN));
     expect(endings()).toEqual(["consumed"]);

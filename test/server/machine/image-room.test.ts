@@ -4,7 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { imageFileSystem } from "../../../src/server/machine/image-file-system.ts";
-import { FACTS, imageStates, NOW, openImages, sealImage } from "../../support/image-files.ts";
+import {
+  consume,
+  FACTS,
+  imageStates,
+  NOW,
+  nextState,
+  openImages,
+  sealImage,
+} from "../../support/image-files.ts";
 import { patternOf } from "../../support/test-device.ts";
 
 const root = mkdtempSync(join(tmpdir(), "torpor-image-room-"));
@@ -22,12 +30,12 @@ describe("room", () => {
     const first = await sealImage(directory, patternOf(1, 1000));
     const second = await sealImage(directory, patternOf(2, 1000));
     const third = await sealImage(directory, patternOf(3, 500));
-    const draft = await directory.create("card0", 1500);
+    const draft = await directory.create(nextState(directory), 1500);
     expect(Object.keys(await imageStates(directory))).toEqual([second, third]);
     await draft.abandon();
-    await directory.consume(third);
+    await consume(directory, third);
     expect(await directory.usage()).toEqual({ images: 2, bytes: 1500, freeBytes: 1500 });
-    await expect(directory.create("card0", 3001)).rejects.toMatchObject({
+    await expect(directory.create(nextState(directory), 3001)).rejects.toMatchObject({
       reason: "IMAGE_STORE_FULL",
       message: `The image (up to 3001 bytes) is larger than the 3000 bytes that the quota leaves in ${path} once all consumed images are removed.`,
     });
@@ -39,27 +47,31 @@ describe("room", () => {
   it("is never made of sealed images", async () => {
     const directory = await openImages(path, { quotaBytes: 1500 });
     await sealImage(directory, patternOf(1, 1000));
-    await expect(directory.create("card1", 600)).rejects.toMatchObject({ reason: "IMAGE_STORE_FULL" });
+    await expect(directory.create(nextState(directory, "card1"), 600)).rejects.toMatchObject({
+      reason: "IMAGE_STORE_FULL",
+    });
   });
 
   it("that one image was promised is not another's, until it is given up", async () => {
     const directory = await openImages(path, { quotaBytes: 1000 });
     const [first, second] = await Promise.allSettled([
-      directory.create("card0", 600),
-      directory.create("card1", 600),
+      directory.create(nextState(directory), 600),
+      directory.create(nextState(directory, "card1"), 600),
     ]);
     expect(second).toMatchObject({ status: "rejected", reason: { reason: "IMAGE_STORE_FULL" } });
     if (first.status === "fulfilled") await first.value.abandon();
-    await (await directory.create("card1", 600)).abandon();
+    await (await directory.create(nextState(directory, "card1"), 600)).abandon();
   });
 
   it("is that of the disk, less what is promised and not yet written", async () => {
     const freeBytes = async () => 1000;
     const directory = await openImages(path, { files: { ...imageFileSystem, freeBytes } });
-    const draft = await directory.create("card0", 600);
-    await expect(directory.create("card1", 500)).rejects.toThrow(`the 400 bytes that are free in ${path}`);
+    const draft = await directory.create(nextState(directory), 600);
+    await expect(directory.create(nextState(directory, "card1"), 500)).rejects.toThrow(
+      `the 400 bytes that are free in ${path}`,
+    );
     await draft.write(0, new Uint8Array(200));
-    const other = await directory.create("card1", 600);
+    const other = await directory.create(nextState(directory, "card1"), 600);
     expect(await directory.usage()).toMatchObject({ freeBytes: 0 });
     await draft.abandon();
     await other.abandon();
@@ -69,7 +81,7 @@ describe("room", () => {
     const directory = await openImages(path, {
       files: { ...imageFileSystem, freeBytes: async () => undefined },
     });
-    await (await directory.create("card0", 2 ** 50)).abandon();
+    await (await directory.create(nextState(directory), 2 ** 50)).abandon();
     expect(await directory.usage()).toEqual({ images: 0, bytes: 0, freeBytes: undefined });
   });
 
@@ -80,7 +92,7 @@ describe("room", () => {
       const ids: string[] = [];
       for (let at = 0; at < 4; at++) {
         const id = await sealImage(directory, patternOf(at, 100));
-        await directory.consume(id);
+        await consume(directory, id);
         ids.push(id);
       }
       expect(Object.keys(await imageStates(directory))).toEqual(ids.slice(4 - keepConsumed));
@@ -99,9 +111,10 @@ describe("the catalogue", () => {
       createTimeNs: BigInt(NOW) * 1_000_000n,
       sizeBytes: 4,
     });
-    expect(await directory.describe(id)).toEqual(FACTS);
-    await directory.consume(id);
-    expect(await directory.describe(id)).toEqual(FACTS);
+    const facts = await directory.describe(id);
+    expect(facts).toMatchObject({ formatVersion: FACTS.formatVersion, generation: 1 });
+    await consume(directory, id);
+    expect(await directory.describe(id)).toEqual(facts);
     await directory.delete(id);
     expect(readdirSync(path)).toEqual([]);
     expect(await directory.describe(id)).toBeUndefined();

@@ -19,6 +19,9 @@ describe("gauges of state", () => {
   const device: DeviceResource = {
     name: "card0",
     uid: "a-b-c",
+    generation: 1,
+    resumedFrom: "",
+    ownership: { state: "OWNED", owner: undefined },
     model: "Torpor",
     powerState: "SUSPENDING",
     sleepState: "S3",

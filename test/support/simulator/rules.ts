@@ -36,7 +36,8 @@ export async function checkRules(world: World): Promise<void> {
   }
   if (device.powerState !== "ACTIVE") return;
   assert.equal(device.image, "", "an ACTIVE device has no image");
-  assert.equal(world.images.idsOf("SEALED").length, 0, "no image is sealed while its device is ACTIVE");
+  assert.equal(device.ownership.state, "OWNED", "an ACTIVE device owns its state");
+  assert.equal(world.images.usable().length, 0, "no image can be resumed from while its device is ACTIVE");
   if (device.dState !== "D0") return;
   const regions = await world.gpu.device.execute({ type: "listRegions" });
   const backupBytes = regions.reduce((sum, region) => sum + region.backupBytes, 0);
@@ -133,6 +134,8 @@ async function makeActive(world: World): Promise<void> {
       const again =
         ["CHECKSUM_MISMATCH", "TRANSITION_IN_PROGRESS"].includes(error.reason) ||
         (error.reason === "COPY_FAILED" && world.mayBeDamaged);
+      // Of one that is under way, and waits for what was armed.
+      if (error.reason === "TRANSITION_IN_PROGRESS") await world.gpu.clock.advance(QUIET_ROUND_MS);
       if (!again || attempt >= RESUMES_MAX)
         throw new Error(`with no failpoint armed a resume failed: ${error.message}`, { cause: error });
     }

@@ -84,6 +84,8 @@ export class World {
   mayBeTorn = false;
   /** Whether the page table may hold garbage, of this life or in an image, until a resume fails of it (migrate.pageTable). */
   mayBeDamaged = false;
+  /** Every transition of every life, by the uid of the state and its id: no name is used twice. */
+  readonly #transitions = new Set<string>();
   #device: FaultyDevice | undefined;
   #life = 0;
   #failure: unknown;
@@ -111,14 +113,17 @@ export class World {
   /** Boots a device: from the image that is sealed, if there is one. */
   async boot(): Promise<void> {
     this.#life++;
-    const resumeFrom = await this.images.findSealed("card0");
+    const resumeFrom = this.images.findSealed("card0");
     const { options, swapBytes } = this.plan;
     const { images, wrongs } = this;
     this.swap = swapBytes > 0 ? new MemoryStore(swapBytes) : undefined;
     wrongs.hits = 0;
+    const uid = `00000000-0000-4000-8000-${String(this.#life).padStart(12, "0")}`;
+    if (resumeFrom === undefined) await images.own({ device: "card0", uid, generation: 1 });
     this.#device = await bootFaulty(
       {
         ...options,
+        uid,
         ...(this.swap === undefined ? {} : { swap: this.swap }),
         emit: (event) => {
           if (!images.dead) this.#hear(event);
@@ -245,11 +250,19 @@ export class World {
   }
 
   #hear(event: DeviceEvent): void {
+    if (event.type === "transitionStarted") this.#noteTransition(event.transition.id);
     if (!this.plan.blitsWrong || this.#device === undefined) return;
     if (event.type !== "phaseEnded" && event.type !== "transitionEnded") return;
     this.noteHits();
     if (event.type === "transitionEnded") this.wrongs.noteEnd(event.transition);
     else if (event.phase.phase === "prepare") this.wrongs.notePrepared();
+  }
+
+  #noteTransition(id: string): void {
+    // The first begins when the device has been made.
+    const name = `${this.gpu.device.memory.deviceUid} ${id}`;
+    this.attempt(() => assert(!this.#transitions.has(name), `transition ${id} was there before`));
+    this.#transitions.add(name);
   }
 
   #count(answer: string): void {

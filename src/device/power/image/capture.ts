@@ -21,6 +21,13 @@ import type { Checksums } from "../verify.ts";
 import type { WorkingMemory } from "../working-memory.ts";
 import { frameLengths, readFramesInBank, scratchFrameOf } from "./object-frames.ts";
 
+/** What is said of an image besides what the device is. */
+export interface ImageMarks {
+  readonly hybrid: boolean;
+  readonly byShutdown: boolean;
+  readonly generation: number;
+}
+
 /** A device of which an image is made, or into which one is restored. */
 export interface ImagedDevice extends WorkingMemory {
   readonly name: string;
@@ -65,7 +72,7 @@ export function describeImagedDevice(device: ImagedDevice): ImageDevice {
  */
 export async function captureImage(
   device: ImagedDevice,
-  hybrid: boolean,
+  marks: ImageMarks,
   checksums?: Checksums,
 ): Promise<ImageSource> {
   const { memory, gt } = device;
@@ -78,7 +85,7 @@ export async function captureImage(
   const frames = new ObjectFrames(memory);
   return {
     device: describeImagedDevice(device),
-    hybrid,
+    ...marks,
     contexts,
     objectCount: slots.length,
     object: (index) => describeEntry(memory, slots[index], index, order[slots[index]], checksums),

@@ -7,7 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { DState, SleepState } from "./common.ts";
+import { DState, Owner, SleepState } from "./common.ts";
 
 export const protobufPackage = "torpor.v1";
 
@@ -19,7 +19,10 @@ export const protobufFileName = "torpor/v1/gpu.proto";
 export interface Device {
   /** Resource name: devices/{device}. */
   name: string;
-  /** Unique to this device in this run of the daemon. */
+  /**
+   * Of the state of the device: lasts as long as its content, over suspends, images and restarts. Another one after a reset
+   * with scope FACTORY, and at a start without an image.
+   */
   uid: string;
   /** What kind of device this is. */
   model: string;
@@ -47,6 +50,12 @@ export interface Device {
   etag: string;
   /** Resource name of the sealed hibernation image that holds its state: images/{image}. Empty when there is none. */
   image: string;
+  /** Rises each time that an image of the state is claimed to be resumed from; 1 when the content began here. */
+  generation: bigint;
+  /** Resource name of the image that it was last resumed from: images/{image}. Empty when its content began here. */
+  resumedFrom: string;
+  /** Who owns its state. */
+  ownership: Ownership | undefined;
 }
 
 /** What the device as a whole is doing. */
@@ -78,6 +87,46 @@ export namespace Device_PowerState {
   export type UNRECOGNIZED = typeof Device_PowerState.UNRECOGNIZED;
 }
 
+/** Who owns the state of a device. There is one owner at a time, wherever images go. */
+export interface Ownership {
+  /** How it is owned. */
+  state: Ownership_State;
+  /** Who has it; unset while nobody does, or nobody knows. */
+  owner: Owner | undefined;
+}
+
+/** How the state is owned. */
+export const Ownership_State = {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED: 0,
+  /** OWNED - The device has it. */
+  OWNED: 1,
+  /** SLEEPING - An image has it, for the device that claims it first. */
+  SLEEPING: 2,
+  /** RESTORING - The device has claimed its image, and restores it. */
+  RESTORING: 3,
+  /**
+   * IN_DOUBT - The store of images has not answered whether something was written. The device holds every byte, and is not ACTIVE
+   * before it has an answer; Resume asks again.
+   */
+  IN_DOUBT: 4,
+  /** LOST - Another device has claimed or consumed the image that this one sleeps in, or the image is gone. */
+  LOST: 5,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type Ownership_State = typeof Ownership_State[keyof typeof Ownership_State];
+
+export namespace Ownership_State {
+  export type UNSPECIFIED = typeof Ownership_State.UNSPECIFIED;
+  export type OWNED = typeof Ownership_State.OWNED;
+  export type SLEEPING = typeof Ownership_State.SLEEPING;
+  export type RESTORING = typeof Ownership_State.RESTORING;
+  export type IN_DOUBT = typeof Ownership_State.IN_DOUBT;
+  export type LOST = typeof Ownership_State.LOST;
+  export type UNRECOGNIZED = typeof Ownership_State.UNRECOGNIZED;
+}
+
 function createBaseDevice(): Device {
   return {
     name: "",
@@ -94,6 +143,9 @@ function createBaseDevice(): Device {
     engines: [],
     etag: "",
     image: "",
+    generation: 0n,
+    resumedFrom: "",
+    ownership: undefined,
   };
 }
 
@@ -140,6 +192,18 @@ export const Device: MessageFns<Device> = {
     }
     if (message.image !== "") {
       writer.uint32(114).string(message.image);
+    }
+    if (message.generation !== 0n) {
+      if (BigInt.asIntN(64, message.generation) !== message.generation) {
+        throw new globalThis.Error("value provided for field message.generation of type int64 too large");
+      }
+      writer.uint32(120).int64(message.generation);
+    }
+    if (message.resumedFrom !== "") {
+      writer.uint32(130).string(message.resumedFrom);
+    }
+    if (message.ownership !== undefined) {
+      Ownership.encode(message.ownership, writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -269,6 +333,30 @@ export const Device: MessageFns<Device> = {
             message.image = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.generation = reader.int64() as bigint;
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.resumedFrom = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.ownership = Ownership.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -302,6 +390,80 @@ export const Device: MessageFns<Device> = {
     message.engines = object.engines?.map((e) => e) || [];
     message.etag = object.etag ?? "";
     message.image = object.image ?? "";
+    message.generation = (object.generation !== undefined && object.generation !== null)
+      ? BigInt(object.generation)
+      : 0n;
+    message.resumedFrom = object.resumedFrom ?? "";
+    message.ownership = (object.ownership !== undefined && object.ownership !== null)
+      ? Ownership.fromPartial(object.ownership)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseOwnership(): Ownership {
+  return { state: 0, owner: undefined };
+}
+
+export const Ownership: MessageFns<Ownership> = {
+  encode(message: Ownership, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== 0) {
+      writer.uint32(8).int32(message.state);
+    }
+    if (message.owner !== undefined) {
+      Owner.encode(message.owner, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Ownership {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOwnership();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.owner = Owner.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Ownership>): Ownership {
+    return Ownership.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Ownership>): Ownership {
+    const message = createBaseOwnership();
+    message.state = object.state ?? 0;
+    message.owner = (object.owner !== undefined && object.owner !== null) ? Owner.fromPartial(object.owner) : undefined;
     return message;
   },
 };

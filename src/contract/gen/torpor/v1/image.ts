@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Owner } from "./common.ts";
 
 export const protobufPackage = "torpor.v1";
 
@@ -18,7 +19,7 @@ export const protobufFileName = "torpor/v1/image.proto";
 export interface Image {
   /** Resource name: images/{image}. */
   name: string;
-  /** Resource name of the device that it is of: devices/{device}. */
+  /** Resource name of the device that it is of, as it was called: devices/{device}. Whose it is device_uid says. */
   device: string;
   /** How far it is. */
   state: Image_State;
@@ -40,6 +41,20 @@ export interface Image {
   contentBytes: bigint;
   /** Whether a device is suspended to it: it cannot be deleted. */
   inUse: boolean;
+  /** Uid of the state that it holds, which is that of the device; empty when it cannot be read. */
+  deviceUid: string;
+  /** Generation of that state; 0 in images of versions that had none. */
+  generation: bigint;
+  /** Who restores it; unset unless it is CLAIMED. */
+  claimedBy:
+    | Owner
+    | undefined;
+  /** Who resumed from it, or gave it up; unset unless it is CONSUMED, and where an earlier version did that. */
+  consumedBy:
+    | Owner
+    | undefined;
+  /** Who had the device hibernated. */
+  cause: Image_Cause;
 }
 
 /** How far an image is. One that is still written is not shown. */
@@ -50,6 +65,13 @@ export const Image_State = {
   SEALED: 1,
   /** CONSUMED - A device has resumed from it, or a newer image took its place. Kept for a while; no device resumes from it. */
   CONSUMED: 2,
+  /** CLAIMED - A device restores it: no other device can have it until that has succeeded or failed. */
+  CLAIMED: 3,
+  /**
+   * UNREADABLE - Its file is there and cannot be read as an image: it was copied half, has changed, a newer version wrote it, or the
+   * disk does not give it. No device resumes from it as long as that is so.
+   */
+  UNREADABLE: 4,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -59,7 +81,29 @@ export namespace Image_State {
   export type UNSPECIFIED = typeof Image_State.UNSPECIFIED;
   export type SEALED = typeof Image_State.SEALED;
   export type CONSUMED = typeof Image_State.CONSUMED;
+  export type CLAIMED = typeof Image_State.CLAIMED;
+  export type UNREADABLE = typeof Image_State.UNREADABLE;
   export type UNRECOGNIZED = typeof Image_State.UNRECOGNIZED;
+}
+
+/** Who had the device hibernated. */
+export const Image_Cause = {
+  /** UNSPECIFIED - Not known: a version wrote it that did not say, or it cannot be read. */
+  UNSPECIFIED: 0,
+  /** CLIENT - A client: the device stays asleep when the daemon starts, unless that is told to wake all. */
+  CLIENT: 1,
+  /** SHUTDOWN - The daemon, when it ended: the device wakes when the daemon starts. */
+  SHUTDOWN: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type Image_Cause = typeof Image_Cause[keyof typeof Image_Cause];
+
+export namespace Image_Cause {
+  export type UNSPECIFIED = typeof Image_Cause.UNSPECIFIED;
+  export type CLIENT = typeof Image_Cause.CLIENT;
+  export type SHUTDOWN = typeof Image_Cause.SHUTDOWN;
+  export type UNRECOGNIZED = typeof Image_Cause.UNRECOGNIZED;
 }
 
 /** How its content is compressed. */
@@ -95,6 +139,11 @@ function createBaseImage(): Image {
     objectCount: 0,
     contentBytes: 0n,
     inUse: false,
+    deviceUid: "",
+    generation: 0n,
+    claimedBy: undefined,
+    consumedBy: undefined,
+    cause: 0,
   };
 }
 
@@ -138,6 +187,24 @@ export const Image: MessageFns<Image> = {
     }
     if (message.inUse !== false) {
       writer.uint32(88).bool(message.inUse);
+    }
+    if (message.deviceUid !== "") {
+      writer.uint32(98).string(message.deviceUid);
+    }
+    if (message.generation !== 0n) {
+      if (BigInt.asIntN(64, message.generation) !== message.generation) {
+        throw new globalThis.Error("value provided for field message.generation of type int64 too large");
+      }
+      writer.uint32(104).int64(message.generation);
+    }
+    if (message.claimedBy !== undefined) {
+      Owner.encode(message.claimedBy, writer.uint32(114).fork()).join();
+    }
+    if (message.consumedBy !== undefined) {
+      Owner.encode(message.consumedBy, writer.uint32(122).fork()).join();
+    }
+    if (message.cause !== 0) {
+      writer.uint32(128).int32(message.cause);
     }
     return writer;
   },
@@ -243,6 +310,46 @@ export const Image: MessageFns<Image> = {
             message.inUse = reader.bool();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.deviceUid = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.generation = reader.int64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.claimedBy = Owner.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.consumedBy = Owner.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.cause = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -275,6 +382,17 @@ export const Image: MessageFns<Image> = {
       ? BigInt(object.contentBytes)
       : 0n;
     message.inUse = object.inUse ?? false;
+    message.deviceUid = object.deviceUid ?? "";
+    message.generation = (object.generation !== undefined && object.generation !== null)
+      ? BigInt(object.generation)
+      : 0n;
+    message.claimedBy = (object.claimedBy !== undefined && object.claimedBy !== null)
+      ? Owner.fromPartial(object.claimedBy)
+      : undefined;
+    message.consumedBy = (object.consumedBy !== undefined && object.consumedBy !== null)
+      ? Owner.fromPartial(object.consumedBy)
+      : undefined;
+    message.cause = object.cause ?? 0;
     return message;
   },
 };

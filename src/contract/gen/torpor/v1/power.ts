@@ -2401,11 +2401,13 @@ export const PowerServiceService = {
    *
    * Needs: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old
    * extents, the others come back at next use. An ACTIVE device answers the transition that led there, with
-   * already_in_state. An image that was resumed from is CONSUMED. With validate_only nothing runs, and the answer is a
+   * already_in_state. The image is claimed before a byte of it is read, and CONSUMED before the device is ACTIVE. With validate_only nothing runs, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND
    * (IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of
-   * which allow_differences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that
-   * ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still
+   * which allow_differences may accept, FAILED_PRECONDITION (DEVICE_NOT_EMPTY), (IMAGE_IN_USE) when another device is
+   * suspended to the image, (IMAGE_CLAIMED) and (IMAGE_CONSUMED) with who has it and since when, (OWNERSHIP_LOST) when the
+   * device has all in memory and its image was taken; UNAVAILABLE (OWNERSHIP_IN_DOUBT) when the store does not answer:
+   * nothing changes; else the error that ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still
    * attached: Resume again.
    */
   resume: {
@@ -2551,7 +2553,7 @@ export const PowerServiceService = {
   /**
    * Deletes a hibernation image, and what it holds with it.
    *
-   * Needs: an image that no device is suspended to. Success: its bytes are free, and no device can resume from it.
+   * Needs: an image that no device is suspended to or restores. Success: its bytes are free, and no device can resume from it.
    * Failure: FAILED_PRECONDITION (IMAGE_IN_USE) while a device is suspended to it; NOT_FOUND (IMAGE_NOT_FOUND); INTERNAL
    * (COPY_FAILED) when its file cannot be removed; nothing changes.
    */
@@ -2597,11 +2599,13 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
    *
    * Needs: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old
    * extents, the others come back at next use. An ACTIVE device answers the transition that led there, with
-   * already_in_state. An image that was resumed from is CONSUMED. With validate_only nothing runs, and the answer is a
+   * already_in_state. The image is claimed before a byte of it is read, and CONSUMED before the device is ACTIVE. With validate_only nothing runs, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND
    * (IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of
-   * which allow_differences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that
-   * ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still
+   * which allow_differences may accept, FAILED_PRECONDITION (DEVICE_NOT_EMPTY), (IMAGE_IN_USE) when another device is
+   * suspended to the image, (IMAGE_CLAIMED) and (IMAGE_CONSUMED) with who has it and since when, (OWNERSHIP_LOST) when the
+   * device has all in memory and its image was taken; UNAVAILABLE (OWNERSHIP_IN_DOUBT) when the store does not answer:
+   * nothing changes; else the error that ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still
    * attached: Resume again.
    */
   resume: handleUnaryCall<ResumeRequest, Transition>;
@@ -2670,7 +2674,7 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
   /**
    * Deletes a hibernation image, and what it holds with it.
    *
-   * Needs: an image that no device is suspended to. Success: its bytes are free, and no device can resume from it.
+   * Needs: an image that no device is suspended to or restores. Success: its bytes are free, and no device can resume from it.
    * Failure: FAILED_PRECONDITION (IMAGE_IN_USE) while a device is suspended to it; NOT_FOUND (IMAGE_NOT_FOUND); INTERNAL
    * (COPY_FAILED) when its file cannot be removed; nothing changes.
    */
@@ -2736,11 +2740,13 @@ export interface PowerServiceClient extends Client {
    *
    * Needs: a SUSPENDED or FAILED device, or an ACTIVE one without objects when an image is named. Success: as Suspend, and the device is ACTIVE; pinned objects are in their old
    * extents, the others come back at next use. An ACTIVE device answers the transition that led there, with
-   * already_in_state. An image that was resumed from is CONSUMED. With validate_only nothing runs, and the answer is a
+   * already_in_state. The image is claimed before a byte of it is read, and CONSUMED before the device is ACTIVE. With validate_only nothing runs, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; NOT_FOUND
    * (IMAGE_NOT_FOUND), DATA_LOSS (IMAGE_CORRUPT), FAILED_PRECONDITION (IMAGE_INCOMPATIBLE) with the differences, some of
-   * which allow_differences may accept, and FAILED_PRECONDITION (DEVICE_NOT_EMPTY): nothing changes; else the error that
-   * ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still
+   * which allow_differences may accept, FAILED_PRECONDITION (DEVICE_NOT_EMPTY), (IMAGE_IN_USE) when another device is
+   * suspended to the image, (IMAGE_CLAIMED) and (IMAGE_CONSUMED) with who has it and since when, (OWNERSHIP_LOST) when the
+   * device has all in memory and its image was taken; UNAVAILABLE (OWNERSHIP_IN_DOUBT) when the store does not answer:
+   * nothing changes; else the error that ended the transition. Before power is on the device stays SUSPENDED, later it is FAILED with its backups still
    * attached: Resume again.
    */
   resume(request: ResumeRequest, callback: (error: ServiceError | null, response: Transition) => void): ClientUnaryCall;
@@ -2929,7 +2935,7 @@ export interface PowerServiceClient extends Client {
   /**
    * Deletes a hibernation image, and what it holds with it.
    *
-   * Needs: an image that no device is suspended to. Success: its bytes are free, and no device can resume from it.
+   * Needs: an image that no device is suspended to or restores. Success: its bytes are free, and no device can resume from it.
    * Failure: FAILED_PRECONDITION (IMAGE_IN_USE) while a device is suspended to it; NOT_FOUND (IMAGE_NOT_FOUND); INTERNAL
    * (COPY_FAILED) when its file cannot be removed; nothing changes.
    */

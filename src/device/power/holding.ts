@@ -1,0 +1,74 @@
+/**
+ * What a device holds besides its memory: no image, one that holds its state, or one of which nobody knows whether it does.
+ * One value says all of it, so that no two fields can contradict each other.
+ */
+import type { DeviceError } from "../errors.ts";
+import type { ImageDraft, OwnedState, StateId } from "../image/image-store.ts";
+
+/** An image that holds the state of the device. */
+export interface ImageInHand {
+  readonly image: string;
+  /** Generation of the state in the image; each claim adds one for the device. */
+  readonly imageGeneration: number;
+  /** Number of the first transition after the image was sealed. Each resume claims the image, and takes the next. */
+  readonly firstTransitionId: number;
+  /** How often the image had been claimed at the last claim of this device; 0 before it. */
+  readonly claims: number;
+  /** Whether this device has the claim now. */
+  readonly claimed: boolean;
+  /** Why the last claim was refused for good; undefined when it was not. */
+  readonly lostTo: DeviceError | undefined;
+}
+
+/**
+ * none: memory is the state, and the device owns it.
+ * own: sealed by this process; the objects in memory are those of the image.
+ * taken: of another time or process; its objects have yet to be made.
+ * adopted: the same with its objects made.
+ * sealInDoubt: the image may be sealed or not; memory has every byte.
+ * commitInDoubt: the image may be consumed or not; memory has every byte.
+ */
+export type Holding =
+  | { readonly kind: "none" }
+  | (ImageInHand & {
+      readonly kind: "own";
+      /** Whether the bytes are in memory too. */
+      readonly loaded: boolean;
+    })
+  | (ImageInHand & {
+      readonly kind: "taken";
+      /** Whether a client named it to an ACTIVE device. */
+      readonly given: boolean;
+    })
+  | (ImageInHand & {
+      readonly kind: "adopted";
+      readonly given: boolean;
+      readonly loaded: boolean;
+      /** Position in the image to slot when the objects were made of it. */
+      readonly slots: Int32Array;
+      /** What the device was before it became that of the image. */
+      readonly before: StateId;
+    })
+  | { readonly kind: "sealInDoubt"; readonly draft: ImageDraft }
+  | { readonly kind: "commitInDoubt"; readonly image: string; readonly state: OwnedState };
+
+export type HoldingImage = Extract<Holding, ImageInHand>;
+
+export const NOTHING_HELD: Holding = { kind: "none" };
+
+/** Whether there is an image that can be claimed; one in doubt has to be settled first. */
+export function isImage(holding: Holding): holding is HoldingImage {
+  return holding.kind === "own" || holding.kind === "taken" || holding.kind === "adopted";
+}
+
+/** Id of the image, sealed or in doubt; empty without one. */
+export function imageOf(holding: Holding): string {
+  if (holding.kind === "none") return "";
+  return holding.kind === "sealInDoubt" ? holding.draft.id : holding.image;
+}
+
+/** Whether a resume has to read the image first. */
+export function hasToLoad(holding: Holding): boolean {
+  if (holding.kind === "taken") return true;
+  return (holding.kind === "own" || holding.kind === "adopted") && !holding.loaded;
+}

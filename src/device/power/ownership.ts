@@ -1,0 +1,213 @@
+/**
+ * Who owns the state of a device: its uid and generation, and the writes that change hands. A write whose answer is lost is
+ * in doubt, which is never taken for "not done": it is asked for again until it is answered or its time is up.
+ */
+import { elapsedMs, sleep } from "../clock.ts";
+import { type DeviceError, toDeviceError } from "../errors.ts";
+import type { OwnershipWrite } from "../events.ts";
+import type { FailpointName } from "../failpoints.ts";
+import { inDoubt } from "../image/image-error.ts";
+import type { ImageDraft, ImageStore, OwnedState, StateId } from "../image/image-store.ts";
+import { OWNERSHIP_DOUBT_MS, OWNERSHIP_RETRY_MAX_MS, OWNERSHIP_RETRY_MIN_MS } from "../limits.ts";
+import type { OwnershipResource, OwnershipState } from "../resource.ts";
+import type { DeviceServices } from "../services.ts";
+
+export interface OwnershipOptions {
+  readonly device: string;
+  /** Of the daemon. */
+  readonly incarnation: string;
+  readonly state: StateId;
+  readonly newUid: () => string;
+  readonly services: DeviceServices;
+  /** Told of a new uid. */
+  readonly onUid: (uid: string) => void;
+}
+
+const ANSWERS: Readonly<Record<OwnershipWrite, FailpointName>> = {
+  seal: "image.seal.answer",
+  abandon: "image.abandon.answer",
+  claim: "image.claim.answer",
+  giveBack: "image.giveBack.answer",
+  commit: "image.commit.answer",
+  own: "image.own.answer",
+};
+
+export class Ownership {
+  readonly #options: OwnershipOptions;
+  #state: StateId;
+  #sinceNs: bigint;
+  /** Id of the image that the device was last resumed from; empty when its content began here. */
+  resumedFrom = "";
+  /** The write that is being asked for again; undefined when every answer came. */
+  #asking: OwnershipWrite | undefined;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+    this.#state = options.state;
+    this.#sinceNs = options.services.clock.wallNs();
+  }
+
+  get state(): StateId {
+    return this.#state;
+  }
+
+  /** The state as the store knows it: with the name of the device that has it. */
+  get owned(): OwnedState {
+    return { ...this.#state, device: this.#options.device };
+  }
+
+  /** What a device is that begins anew. */
+  fresh(): OwnedState {
+    return { uid: this.#options.newUid(), generation: 1, device: this.#options.device };
+  }
+
+  /** The device is this from now on. */
+  become(state: StateId): void {
+    this.#state = { uid: state.uid, generation: state.generation };
+    this.#sinceNs = this.#options.services.clock.wallNs();
+    this.#options.onUid(state.uid);
+  }
+
+  describe(state: OwnershipState, lostTo: DeviceError | undefined): OwnershipResource {
+    const { incarnation, device } = this.#options;
+    if (this.#asking !== undefined || state === "IN_DOUBT") return { state: "IN_DOUBT", owner: undefined };
+    if (state === "LOST") return { state, owner: holderIn(lostTo) };
+    if (state === "SLEEPING") return { state, owner: undefined };
+    return { state, owner: { incarnation, device, sinceNs: this.#sinceNs } };
+  }
+
+  /** @param check throws what ends the asking early */
+  seal(draft: ImageDraft, check: () => void): Promise<void> {
+    return this.#insist("seal", draft.id, () => draft.seal(), check);
+  }
+
+  /** Gives up a draft of which nobody asked that it be sealed. What is left of it is no image, whatever the store says. */
+  async discard(draft: ImageDraft): Promise<void> {
+    try {
+      await this.#once("abandon", draft.id, () => draft.abandon());
+    } catch (error) {
+      toDeviceError(error);
+    }
+  }
+
+  /** Undoes a seal that is in doubt. Only its success proves that nobody can resume from the image. */
+  abandon(draft: ImageDraft): Promise<void> {
+    return this.#insist("abandon", draft.id, async () => {
+      try {
+        await draft.abandon();
+      } catch (error) {
+        const failure = toDeviceError(error);
+        // What was not given up may be sealed.
+        throw isTaken(failure) ? failure : inDoubt("abandon", draft.id, failure);
+      }
+    });
+  }
+
+  /** Answers how often the image has been claimed by now. */
+  async claim(store: ImageStore, image: string): Promise<number> {
+    await this.#options.services.failpoints.pass("image.claim");
+    const claims = await this.#insist("claim", image, () => store.claim(image, this.#options.device));
+    this.#options.services.emit({ type: "imageClaimed", image });
+    return claims;
+  }
+
+  async giveBack(store: ImageStore, image: string): Promise<void> {
+    await this.#insist("giveBack", image, () => store.giveBack(image, this.#options.device));
+    this.#options.services.emit({ type: "imageGivenBack", image });
+  }
+
+  /** From here on the device owns `state`, and nobody resumes from the image. */
+  async commit(store: ImageStore, image: string, state: OwnedState): Promise<void> {
+    const { failpoints, emit } = this.#options.services;
+    await failpoints.pass("image.consume");
+    await this.#insist("commit", image, () => store.commit(image, state));
+    emit({ type: "imageConsumed", image });
+    await failpoints.pass("image.consumed");
+  }
+
+  own(store: ImageStore, state: OwnedState): Promise<void> {
+    return this.#insist("own", "", () => store.own(state));
+  }
+
+  /** Asks until there is an answer: that it is done, or that it is not. @throws DeviceError OWNERSHIP_IN_DOUBT when none comes. */
+  async #insist<T>(
+    write: OwnershipWrite,
+    image: string,
+    effect: () => Promise<T>,
+    check: () => void = () => {},
+  ): Promise<T> {
+    const { clock, emit } = this.#options.services;
+    let doubtNs: bigint | undefined;
+    try {
+      for (let pauseMs = OWNERSHIP_RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, OWNERSHIP_RETRY_MAX_MS)) {
+        try {
+          return await this.#once(write, image, effect);
+        } catch (error) {
+          const failure = this.#doubtful(write, image, toDeviceError(error));
+          if (failure.reason !== "OWNERSHIP_IN_DOUBT") throw failure;
+          if (this.#asking === undefined) emit({ type: "ownershipInDoubt", image, write });
+          this.#asking = write;
+          doubtNs ??= clock.monotonicNs();
+          if (elapsedMs(doubtNs, clock.monotonicNs()) + pauseMs > OWNERSHIP_DOUBT_MS) throw failure;
+          if (isStopped(check)) throw failure;
+          await sleep(clock, pauseMs);
+        }
+      }
+    } finally {
+      this.#asking = undefined;
+    }
+  }
+
+  /** What an error means: after an attempt that may have taken effect, a refusal of the next one proves nothing. */
+  #doubtful(write: OwnershipWrite, image: string, failure: DeviceError): DeviceError {
+    const proves = failure.reason === "OWNERSHIP_IN_DOUBT" || isTaken(failure);
+    return this.#asking === undefined || proves ? failure : inDoubt(write, image, failure);
+  }
+
+  /** Asks once. An answer that is lost on its way here leaves doubt, whatever loses it. */
+  async #once<T>(write: OwnershipWrite, image: string, effect: () => Promise<T>): Promise<T> {
+    const answer = await effect();
+    try {
+      await this.#options.services.failpoints.pass(ANSWERS[write]);
+    } catch (error) {
+      throw inDoubt(write, image, toDeviceError(error));
+    }
+    return answer;
+  }
+}
+
+/** Whether the store says that somebody else has the image, or that there is none any more. */
+export function isTaken({ reason }: DeviceError): boolean {
+  return (
+    reason === "IMAGE_CLAIMED" ||
+    reason === "IMAGE_CONSUMED" ||
+    reason === "IMAGE_IN_USE" ||
+    reason === "IMAGE_NOT_FOUND"
+  );
+}
+
+function isStopped(check: () => void): boolean {
+  try {
+    check();
+    return false;
+  } catch (error) {
+    toDeviceError(error);
+    return true;
+  }
+}
+
+/** Who has the state now, as far as the refusal says. */
+function holderIn(lostTo: DeviceError | undefined): OwnershipResource["owner"] {
+  const { incarnation, device } = lostTo?.metadata ?? {};
+  if (incarnation === undefined || device === undefined) return undefined;
+  return { incarnation, device, sinceNs: undefined };
+}
+
+/** A UUID of version 4. @param random uniform in [0, 1) */
+export function makeUuid(random: () => number): string {
+  const digits = Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16));
+  digits[12] = "4";
+  digits[16] = (8 + Math.floor(random() * 4)).toString(16);
+  const group = (from: number, to: number): string => digits.slice(from, to).join("");
+  return [group(0, 8), group(8, 12), group(12, 16), group(16, 20), group(20, 32)].join("-");
+}
