@@ -154,8 +154,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     defect: "keep the uid of a state that was given up",
     file: `${POWER}/ownership.ts`,
-    text: "uid: this.#options.newUid(), generation: 1",
-    replacement: "uid: this.#state.uid, generation: 1",
+    text: "uid: newUid(), generation: 1",
+    replacement: "uid: this.#state.uid || newUid(), generation: 1",
     tests: ["test/device/power/ownership.prop.test.ts"],
   },
   {

@@ -53,7 +53,7 @@ import { DEFAULT_POLICY, type PowerPolicy } from "./policy.ts";
 import { CommandGate } from "./power/command-gate.ts";
 import { Hibernation } from "./power/hibernation.ts";
 import type { ImagedDevice } from "./power/image/capture.ts";
-import { makeUuid, Ownership } from "./power/ownership.ts";
+import { Ownership } from "./power/ownership.ts";
 import { Power } from "./power/power.ts";
 import type { DeviceResource, FenceResource, RegionResource } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
@@ -115,17 +115,12 @@ export class AssembledDevice implements Device {
     this.#policy = options.policy ?? DEFAULT_POLICY;
     const hardware = makeHardware(options);
     const { banks, control, microcodes, rates } = hardware;
+    const bytesPerSecondMax = options.rateLimits?.memcpy;
     const table = new ObjectTable();
     this.memory = new Memory({
       table,
       regions: banks.map((bank) => makeRegion(options, bank, table)),
-      cpuCopier: new CpuCopier({
-        control,
-        microcodes,
-        clock,
-        rates,
-        bytesPerSecondMax: options.rateLimits?.memcpy,
-      }),
+      cpuCopier: new CpuCopier({ control, microcodes, clock, rates, bytesPerSecondMax }),
       microcodes,
       services,
       swap: options.swap === undefined ? undefined : new Swap(options.swap, clock),
@@ -141,16 +136,7 @@ export class AssembledDevice implements Device {
     this.gt = new Gt({ memory: this.memory, engines: hardware.engines, services });
     this.#gate = new CommandGate(clock);
     const rail = new PowerRail({ banks, microcodes, clock, random });
-    this.#ownership = new Ownership({
-      device: options.name,
-      incarnation: options.incarnation ?? "",
-      state: { uid: options.uid, generation: 1 },
-      newUid: options.newUid ?? (() => makeUuid(random)),
-      services,
-      onUid: (uid) => {
-        this.memory.deviceUid = uid;
-      },
-    });
+    this.#ownership = new Ownership(options, this.memory, services);
     this.#hibernation = new Hibernation({
       device: () => this.#forImage(),
       memory: this.memory,
@@ -322,18 +308,10 @@ export class AssembledDevice implements Device {
   /** Another one whenever anything of the description is. */
   #etag(): string {
     const { stateSinceNs, dState, suspendCount, transitionId } = this.#power;
-    const wedged = this.gt.wedged ? 1 : 0;
-    const parts = [
-      stateSinceNs.toString(16),
-      dState,
-      wedged,
-      suspendCount,
-      transitionId,
-      this.#hibernation.image,
-      this.#ownership.state.uid,
-      this.#ownership.state.generation,
-      this.#hibernation.describeOwnership().state,
-    ];
+    const { uid, generation } = this.#ownership.state;
+    const power = [stateSinceNs.toString(16), dState, this.gt.wedged ? 1 : 0, suspendCount, transitionId];
+    const owned = [this.#hibernation.image, uid, generation, this.#hibernation.describeOwnership().state];
+    const parts = [...power, ...owned];
     return `"${parts.join("-")}"`;
   }
 

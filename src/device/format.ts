@@ -15,12 +15,16 @@ export function formatBytes(sizeBytes: number): string {
 
 const DAY_MS = 86_400_000n;
 
-/** Wall time as people read it, in UTC: `2026-11-22T18:21:25.123Z`. @param timeNs nanoseconds since the Unix epoch */
+/**
+ * Wall time as people read it, in UTC: `2026-11-22T18:21:25.123Z`.
+ * @param timeNs nanoseconds since the Unix epoch
+ */
 export function formatTime(timeNs: bigint): string {
   const timeMs = timeNs / 1_000_000n;
   const days = Number(timeMs / DAY_MS);
   const ms = Number(timeMs % DAY_MS);
-  // Years that begin in March have their leap day last (Howard Hinnant, chrono-compatible low-level date algorithms).
+  // Years that begin in March have their leap day last (Howard Hinnant, chrono-compatible low-level date
+  // algorithms).
   const shifted = days + 719_468;
   const era = Math.floor(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;

@@ -150,8 +150,9 @@ export const IMAGE_IO_TIMEOUT_MS = 60_000;
 export const IMAGE_SYNC_TIMEOUT_MS = 600_000;
 
 /**
- * Longest time that a write of ownership is asked for again when its answer did not come; the device holds every byte
- * meanwhile. What passes by itself, a disk that is busy or a server that changes over, does so within this. Unit: milliseconds.
+ * Longest time that a write of ownership is asked for again when its answer did not come; the device holds
+ * every byte meanwhile. What passes by itself, a disk that is busy or a server that changes over, does so
+ * within this. Unit: milliseconds.
  */
 export const OWNERSHIP_DOUBT_MS = 20_000;
 /** First and longest pause between two attempts. Unit: milliseconds. */

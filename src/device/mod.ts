@@ -34,7 +34,7 @@ export type { ChangeSource, ObjectChanges } from "./memory/changes.ts";
 export type { ByteStore } from "./memory/swap.ts";
 export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";
 export { DEFAULT_POLICY, type PowerPolicy } from "./policy.ts";
-export type { SealedImage } from "./power/hibernation.ts";
+export type { SealedImage } from "./power/holding.ts";
 export type { RuntimePmSettings } from "./power/runtime-pm.ts";
 export type * from "./resource.ts";
 export { ENGINE_NAME, OBJECT_FLAGS, PHASES } from "./resource.ts";

@@ -9,7 +9,7 @@ import type { FrameCodec, ImageStore } from "./image/image-store.ts";
 import { LOCAL_REGIONS_MAX, RATE_LIMIT_MIN } from "./limits.ts";
 import { type ByteStore, SWAP_PAGE_BYTES } from "./memory/swap.ts";
 import type { PowerPolicy } from "./policy.ts";
-import type { SealedImage } from "./power/hibernation.ts";
+import type { SealedImage } from "./power/holding.ts";
 import type { RuntimePmSettings } from "./power/runtime-pm.ts";
 import { ENGINE_NAME } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
@@ -30,7 +30,10 @@ export interface LocalMemoryOptions {
 export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
   /** `card0`; what clients call it. */
   readonly name: string;
-  /** A random UUID: names the state that begins with this device, and is the base of the uids of its objects. */
+  /**
+   * A random UUID: names the state that begins with this device, and is the base of the uids of its
+   * objects.
+   */
   readonly uid: string;
   /** Makes another one, for a device that begins anew. @default of `random` */
   readonly newUid?: () => string;

@@ -12,7 +12,10 @@ export interface Suspend {
   readonly verify?: boolean;
   /** S3 with a hibernation image too, from which a daemon that dies meanwhile comes back. Legal with S3. @default false */
   readonly hybrid?: boolean;
-  /** Written into the image, if there is one: what the end of the daemon hibernated wakes at its start. @default "client" */
+  /**
+   * Written into the image, if there is one: what the end of the daemon hibernated wakes at its start.
+   * @default "client"
+   */
   readonly cause?: SuspendCause;
   /** Answer what the call would, or the error that it would end with; nothing runs. @default false */
   readonly validateOnly?: boolean;
@@ -26,9 +29,9 @@ export interface PlanSuspend {
 export interface Resume {
   readonly type: "resume";
   /**
-   * The hibernation image to resume from: the device's own when it is suspended to S4, and the default; any sealed one
-   * when the device is ACTIVE and empty. Errors: IMAGE_NOT_FOUND, IMAGE_CLAIMED, IMAGE_CONSUMED, IMAGE_IN_USE,
-   * IMAGE_CORRUPT, IMAGE_INCOMPATIBLE, OWNERSHIP_LOST, OWNERSHIP_IN_DOUBT.
+   * The hibernation image to resume from: the device's own when it is suspended to S4, and the default; any
+   * sealed one when the device is ACTIVE and empty. Errors: IMAGE_NOT_FOUND, IMAGE_CLAIMED, IMAGE_CONSUMED,
+   * IMAGE_IN_USE, IMAGE_CORRUPT, IMAGE_INCOMPATIBLE, OWNERSHIP_LOST, OWNERSHIP_IN_DOUBT.
    */
   readonly image?: string;
   /** Rules of power/image/compatibility.ts whose differences are accepted. */

@@ -12,8 +12,9 @@ export type DState = "D0" | "D3HOT" | "D3COLD";
 /** Who asked for a suspend: a client, or the end of the daemon. */
 export type SuspendCause = "client" | "shutdown";
 /**
- * Who owns the state of a device. OWNED: the device does. SLEEPING: its image holds it, for whoever claims it. RESTORING:
- * the device has claimed the image. IN_DOUBT: the store has not answered. LOST: another device took the image.
+ * Who owns the state of a device. OWNED: the device does. SLEEPING: its image holds it, for whoever claims
+ * it. RESTORING: the device has claimed the image. IN_DOUBT: the store has not answered. LOST: another
+ * device took the image.
  */
 export type OwnershipState = "OWNED" | "SLEEPING" | "RESTORING" | "IN_DOUBT" | "LOST";
 

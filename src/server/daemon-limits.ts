@@ -85,7 +85,10 @@ assert(
 
 /** Uids of one device that the data directory remembers: of each there may be consumed images. */
 export const PAST_STATES_MAX = 64;
-/** Longest file of device states that is read: a thousand devices with all of their uids are less. Unit: bytes. */
+/**
+ * Longest file of device states that is read: a thousand devices with all of their uids are less. Unit:
+ * bytes.
+ */
 export const STATES_FILE_BYTES_MAX = 4 * 1024 * 1024;
 /** Times that an image is looked for again which was renamed while it was looked for. */
 export const IMAGE_LOOKS_MAX = 5;

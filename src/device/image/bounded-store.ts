@@ -12,7 +12,8 @@ import type { ImageDraft, ImageFile, ImageStore } from "./image-store.ts";
 /**
  * The same store, whose every answer comes in time. What it does late harms nobody: buffers that it was given are not used
  * again, and what it then opens or begins is closed or given up.
- * @throws DeviceError COPY_FAILED when it does not answer; OWNERSHIP_IN_DOUBT when that was a write of ownership.
+ * @throws DeviceError COPY_FAILED when it does not answer; OWNERSHIP_IN_DOUBT when that was a write of
+ *   ownership.
  */
 export function boundedStore(store: ImageStore, clock: Clock): ImageStore {
   return {
@@ -22,10 +23,10 @@ export function boundedStore(store: ImageStore, clock: Clock): ImageStore {
     },
     requireRoom: (bytesMax) => inTime(clock, store.requireRoom(bytesMax)),
     requireClaimable: (id, device) => inTime(clock, store.requireClaimable(id, device)),
-    claim: (id, device) => answered(clock, "claim", id, store.claim(id, device)),
-    giveBack: (id, device) => answered(clock, "giveBack", id, store.giveBack(id, device)),
-    commit: (id, state) => answered(clock, "commit", id, store.commit(id, state)),
-    own: (state) => answered(clock, "own", "", store.own(state)),
+    claim: (id, device) => answered(clock, { write: "claim", image: id }, store.claim(id, device)),
+    giveBack: (id, device) => answered(clock, { write: "giveBack", image: id }, store.giveBack(id, device)),
+    commit: (id, state) => answered(clock, { write: "commit", image: id }, store.commit(id, state)),
+    own: (state) => answered(clock, { write: "own", image: "" }, store.own(state)),
     open: async (id) => boundedFile(await inTime(clock, store.open(id), { onLate: closeLate }), clock),
   };
 }
@@ -39,18 +40,22 @@ function boundedFile(file: ImageFile, clock: Clock): ImageFile {
 }
 
 function boundedDraft(draft: ImageDraft, clock: Clock): ImageDraft {
+  const about = (write: OwnershipWrite): OwnershipAsk => ({ write, image: draft.id });
   return {
     id: draft.id,
     write: (offsetBytes, bytes) => inTime(clock, draft.write(offsetBytes, bytes)),
     read: (offsetBytes, into) => inTime(clock, draft.read(offsetBytes, into)),
     sync: () => inTime(clock, draft.sync(), { timeoutMs: IMAGE_SYNC_TIMEOUT_MS }),
-    seal: () => answered(clock, "seal", draft.id, draft.seal(), IMAGE_SYNC_TIMEOUT_MS),
-    abandon: () => answered(clock, "abandon", draft.id, draft.abandon()),
+    seal: () => answered(clock, { ...about("seal"), timeoutMs: IMAGE_SYNC_TIMEOUT_MS }, draft.seal()),
+    abandon: () => answered(clock, about("abandon"), draft.abandon()),
     close: () => inTime(clock, draft.close()),
   };
 }
 
-/** Reasons with which a store says that a write of ownership did not take effect. Whatever else it throws leaves doubt. */
+/**
+ * Reasons with which a store says that a write of ownership did not take effect. Whatever else it throws
+ * leaves doubt.
+ */
 const NOT_DONE: readonly ErrorReason[] = [
   "IMAGE_NOT_FOUND",
   "IMAGE_CLAIMED",
@@ -61,14 +66,16 @@ const NOT_DONE: readonly ErrorReason[] = [
   "OWNERSHIP_IN_DOUBT",
 ];
 
+/** A write of ownership, and the image that it is about. */
+interface OwnershipAsk {
+  readonly write: OwnershipWrite;
+  readonly image: string;
+  readonly timeoutMs?: number;
+}
+
 /** The answer to a write of ownership: no answer does not mean that it did not take effect. */
-async function answered<T>(
-  clock: Clock,
-  write: OwnershipWrite,
-  image: string,
-  answer: Promise<T>,
-  timeoutMs = IMAGE_IO_TIMEOUT_MS,
-): Promise<T> {
+async function answered<T>(clock: Clock, asked: OwnershipAsk, answer: Promise<T>): Promise<T> {
+  const { write, image, timeoutMs = IMAGE_IO_TIMEOUT_MS } = asked;
   try {
     return await inTime(clock, answer, { timeoutMs, onTimeout: (late) => inDoubt(write, image, late) });
   } catch (error) {

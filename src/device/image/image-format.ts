@@ -22,7 +22,10 @@ export const FORMAT_MINOR = 0;
 /** No codec: every frame is as it was. */
 export const CODEC_RAW = 0;
 
-/** Bits of the header's `flags`: the device keeps its system memory too; the daemon hibernated it when it ended. */
+/**
+ * Bits of the header's `flags`: the device keeps its system memory too; the daemon hibernated it when it
+ * ended.
+ */
 export const FLAG_HYBRID = 1;
 export const FLAG_SHUTDOWN = 2;
 

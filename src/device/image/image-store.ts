@@ -2,12 +2,14 @@
  * Where hibernation images are kept: what the device asks of a store, which is handed in. A store knows names and bytes,
  * nothing of what an image says; the server gives a directory.
  *
- * An image is PARTIAL while it is written, SEALED from one atomic, durable step on, CLAIMED while one device restores it,
- * and CONSUMED once that device owns the state. Whatever kills the process, each is in exactly one of these states.
+ * An image is PARTIAL while it is written, SEALED from one atomic, durable step on, CLAIMED while one
+ * device restores it, and CONSUMED once that device owns the state. Whatever kills the process, each is in
+ * exactly one of these states.
  *
- * `seal`, `abandon`, `claim`, `giveBack`, `commit` and `own` are the writes of ownership, each one atomic step. A store
- * throws OWNERSHIP_IN_DOUBT when it cannot tell whether a write took effect, and any other reason only when it did not.
- * Each may be repeated. A write without an answer may still take effect, but never after a later one was answered.
+ * `seal`, `abandon`, `claim`, `giveBack`, `commit` and `own` are the writes of ownership, each one atomic
+ * step. A store throws OWNERSHIP_IN_DOUBT when it cannot tell whether a write took effect, and any other
+ * reason only when it did not. Each may be repeated. A write without an answer may still take effect, but
+ * never after a later one was answered.
  */
 
 export type ImageState = "SEALED" | "CLAIMED" | "CONSUMED";
@@ -55,11 +57,14 @@ export interface ImageDraft extends Omit<ImageFile, "sizeBytes"> {
   write(offsetBytes: number, bytes: Uint8Array): Promise<void>;
   /** Resolves when every byte written so far survives a power cut. */
   sync(): Promise<void>;
-  /** Makes it a sealed image, durably and in one step, and marks older sealed images of the same uid consumed. */
+  /**
+   * Makes it a sealed image, durably and in one step, and marks older sealed images of the same uid
+   * consumed.
+   */
   seal(): Promise<void>;
   /**
-   * Gives it up; nothing of it is left. Legal after a failure of any of the others: after a `seal` in doubt its success
-   * proves that the image is not sealed.
+   * Gives it up; nothing of it is left. Legal after a failure of any of the others: after a `seal` in doubt
+   * its success proves that the image is not sealed.
    * @throws DeviceError IMAGE_CLAIMED, IMAGE_CONSUMED when it was sealed and another device took it.
    */
   abandon(): Promise<void>;
@@ -77,21 +82,27 @@ export interface ImageStore {
   /** Whether `claim` would be granted, without making it. @throws DeviceError as `claim`. */
   requireClaimable(id: string, device: string): Promise<void>;
   /**
-   * Claims an image for the device of this name, durably, before anybody reads a byte of it. Legal again for the device
-   * that holds the claim. Answers how often the image has been claimed by now.
-   * @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, IMAGE_CONSUMED, IMAGE_IN_USE when another device of the daemon is
-   *   suspended to it, COPY_FAILED, OWNERSHIP_IN_DOUBT.
+   * Claims an image for the device of this name, durably, before anybody reads a byte of it. Legal again
+   * for the device that holds the claim. Answers how often the image has been claimed by now.
+   * @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, IMAGE_CONSUMED, IMAGE_IN_USE when another device of
+   *   the daemon is suspended to it, COPY_FAILED, OWNERSHIP_IN_DOUBT.
    */
   claim(id: string, device: string): Promise<number>;
-  /** Ends the claim of the device: the image is SEALED again. No-op without one. @throws DeviceError COPY_FAILED, OWNERSHIP_IN_DOUBT. */
+  /**
+   * Ends the claim of the device: the image is SEALED again. No-op without one.
+   * @throws DeviceError COPY_FAILED, OWNERSHIP_IN_DOUBT.
+   */
   giveBack(id: string, device: string): Promise<void>;
   /**
-   * Marks an image consumed, durably: one that the device claimed or sealed. From here on the device owns `state`. No-op
-   * when the device has done so before.
+   * Marks an image consumed, durably: one that the device claimed or sealed. From here on the device owns
+   * `state`. No-op when the device has done so before.
    * @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, IMAGE_CONSUMED, COPY_FAILED, OWNERSHIP_IN_DOUBT.
    */
   commit(id: string, state: OwnedState): Promise<void>;
-  /** Remembers that the device begins anew, without an image. @throws DeviceError COPY_FAILED, OWNERSHIP_IN_DOUBT. */
+  /**
+   * Remembers that the device begins anew, without an image.
+   * @throws DeviceError COPY_FAILED, OWNERSHIP_IN_DOUBT.
+   */
   own(state: OwnedState): Promise<void>;
   /** Opens an image that is not consumed. @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CONSUMED. */
   open(id: string): Promise<ImageFile>;

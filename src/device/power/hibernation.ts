@@ -1,17 +1,27 @@
 /**
- * Hibernation: the image that holds the device's state while its memories do not. Written and sealed before the power
- * is cut; claimed before a byte of it is read, and consumed before the device is ACTIVE: once used, never used again.
+ * Hibernation: the image that holds the device's state while its memories do not. Written and sealed before
+ * the power is cut; claimed before a byte of it is read, and consumed before the device is ACTIVE: once
+ * used, never used again.
  */
 import assert from "node:assert/strict";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { boundedStore } from "../image/bounded-store.ts";
 import { ownershipLost } from "../image/image-error.ts";
 import type { ImageDevice, ImageTables } from "../image/image-model.ts";
-import type { FrameCodec, ImageDraft, ImageStore, OwnedState, StateId } from "../image/image-store.ts";
+import type { FrameCodec, ImageDraft, ImageStore, OwnedState } from "../image/image-store.ts";
 import { deleteEverything } from "../memory/delete-everything.ts";
 import { count } from "../memory/tally.ts";
-import type { OwnershipResource, PowerState, SuspendCause } from "../resource.ts";
-import { type Holding, type HoldingImage, hasToLoad, imageOf, isImage, NOTHING_HELD } from "./holding.ts";
+import type { OwnershipResource, PowerState } from "../resource.ts";
+import {
+  type Holding,
+  type HoldingImage,
+  hasToLoad,
+  type ImagePurpose,
+  imageOf,
+  isImage,
+  NOTHING_HELD,
+  type SealedImage,
+} from "./holding.ts";
 import { adoptImage } from "./image/adopt.ts";
 import { imageBytesMaxOf } from "./image/amounts.ts";
 import { captureImage, describeImagedDevice, type ImagedDevice } from "./image/capture.ts";
@@ -37,20 +47,6 @@ export interface HibernationOptions extends WorkingMemory {
   readonly onAdopted: (device: ImageDevice, checksums: Checksums | undefined) => void;
 }
 
-/** A sealed image of an earlier process that a device begins with. */
-export interface SealedImage extends StateId {
-  readonly image: string;
-  /** Number that the next transition of the device gets. */
-  readonly nextTransitionId: number;
-}
-
-/** What an image is written for. */
-export interface ImagePurpose {
-  readonly hybrid: boolean;
-  readonly cause: SuspendCause;
-  readonly checksums: Checksums | undefined;
-}
-
 export class Hibernation {
   readonly #options: HibernationOptions;
   readonly #store: ImageStore | undefined;
@@ -67,7 +63,10 @@ export class Hibernation {
     return imageOf(this.#holding);
   }
 
-  /** Id of the image that the next resume claims; empty when it needs none, or when that has to be settled first. */
+  /**
+   * Id of the image that the next resume claims; empty when it needs none, or when that has to be settled
+   * first.
+   */
   get claimable(): string {
     return isImage(this.#holding) ? this.#holding.image : "";
   }
@@ -101,7 +100,10 @@ export class Hibernation {
     );
   }
 
-  /** @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, IMAGE_CONSUMED, IMAGE_IN_USE unless the image could be claimed. */
+  /**
+   * @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, IMAGE_CONSUMED, IMAGE_IN_USE unless the image could
+   * be claimed.
+   */
   requireClaimable(image: string): Promise<void> {
     return this.requireStore().requireClaimable(image, this.#options.device().name);
   }
@@ -118,24 +120,26 @@ export class Hibernation {
     );
   }
 
-  /** Whether an image of at most so many bytes would find room. @throws DeviceError IMAGE_STORE_FULL, COPY_FAILED. */
+  /**
+   * Whether an image of at most so many bytes would find room.
+   * @throws DeviceError IMAGE_STORE_FULL, COPY_FAILED.
+   */
   requireRoom(bytesMax: number): Promise<void> {
     return this.requireStore().requireRoom(bytesMax);
   }
 
-  /** Takes a sealed image of an earlier process as the device's state; the next resume makes it so. Part of boot. */
+  /**
+   * Takes a sealed image of an earlier process as the device's state; the next resume makes it so. Part of
+   * boot.
+   */
   beginWith({ image, uid, generation, nextTransitionId }: SealedImage): void {
-    this.#holding = {
-      ...unclaimed(image, generation, nextTransitionId),
-      kind: "taken",
-      given: false,
-    };
+    this.#holding = { ...unclaimed(image, generation, nextTransitionId), kind: "taken", given: false };
     this.#options.ownership.become({ uid, generation });
   }
 
   /**
-   * Claims the image that the device is suspended to, or `given`, before a byte of it is read. What was in doubt is settled
-   * first. Without an image there is nothing to claim.
+   * Claims the image that the device is suspended to, or `given`, before a byte of it is read. What was in
+   * doubt is settled first. Without an image there is nothing to claim.
    * @throws DeviceError OWNERSHIP_IN_DOUBT, OWNERSHIP_LOST, and what the store refuses a claim with.
    */
   async claim(given: string): Promise<void> {
@@ -157,7 +161,10 @@ export class Hibernation {
     }
   }
 
-  /** Ends the claim of an image that was not resumed from. One that cannot be ended now ends with the process. */
+  /**
+   * Ends the claim of an image that was not resumed from. One that cannot be ended now ends with the
+   * process.
+   */
   async release(): Promise<void> {
     const holding = this.#holding;
     if (!isImage(holding) || !holding.claimed) return;
@@ -195,7 +202,7 @@ export class Hibernation {
     const state = { ...ownership.owned, nextTransitionId };
     const draft = await this.requireStore().create(state, await imageBytesMaxOf(this.#options));
     try {
-      await fillDraft(this.#options, draft, source, transition, counts);
+      await fillDraft(this.#options, { draft, source, transition, counts });
       await failpoints.pass("image.seal");
     } catch (error) {
       await ownership.discard(draft);
@@ -207,7 +214,9 @@ export class Hibernation {
     await failpoints.pass("image.sealed");
   }
 
-  /** Brings objects and bytes back from the image, which has been claimed. Can be run again after a failure. */
+  /**
+   * Brings objects and bytes back from the image, which has been claimed. Can be run again after a failure.
+   */
   async load(
     transition: Transition,
     counts: PhaseCounts,
@@ -227,7 +236,10 @@ export class Hibernation {
     if (holding.kind === "own" || holding.kind === "adopted") this.#holding = { ...holding, loaded: true };
   }
 
-  /** Finds out whether an image could be taken, changing nothing on the device. @throws DeviceError as `load`. */
+  /**
+   * Finds out whether an image could be taken, changing nothing on the device.
+   * @throws DeviceError as `load`.
+   */
   async check(image: string, allowDifferences: readonly string[]): Promise<void> {
     const device = this.#options.device();
     const holding = this.#holding;
@@ -251,7 +263,10 @@ export class Hibernation {
     if (image !== "") this.#options.ownership.resumedFrom = image;
   }
 
-  /** Undoes the writing of an image, by a write. Nothing else makes the device ACTIVE again. No-op without one. */
+  /**
+   * Undoes the writing of an image, by a write. Nothing else makes the device ACTIVE again. No-op without
+   * one.
+   */
   async undo(): Promise<void> {
     if (this.#holding.kind === "sealInDoubt") await this.#settle();
     else await this.#commit();
@@ -301,7 +316,10 @@ export class Hibernation {
     }
   }
 
-  /** Ends a doubt by asking again. @throws DeviceError OWNERSHIP_IN_DOUBT, OWNERSHIP_LOST; everything is held then. */
+  /**
+   * Ends a doubt by asking again.
+   * @throws DeviceError OWNERSHIP_IN_DOUBT, OWNERSHIP_LOST; everything is held then.
+   */
   async #settle(): Promise<void> {
     const holding = this.#holding;
     if (holding.kind === "commitInDoubt") return this.#commit();
@@ -338,7 +356,8 @@ export class Hibernation {
   #lost(holding: HoldingImage, failure: DeviceError): DeviceError {
     if (!isTaken(failure)) return failure;
     this.#holding = { ...holding, claimed: false, lostTo: failure };
-    // With nothing in memory the refusal says it all; with everything in memory it has to be said why that is no use.
+    // With nothing in memory the refusal says it all; with everything in memory it has to be said why that
+    // is no use.
     return hasToLoad(holding) ? failure : ownershipLost(holding.image, failure);
   }
 

@@ -1,16 +1,35 @@
 /**
- * What a device holds besides its memory: no image, one that holds its state, or one of which nobody knows whether it does.
- * One value says all of it, so that no two fields can contradict each other.
+ * What a device holds besides its memory: no image, one that holds its state, or one of which nobody knows
+ * whether it does. One value says all of it, so that no two fields can contradict each other.
  */
 import type { DeviceError } from "../errors.ts";
 import type { ImageDraft, OwnedState, StateId } from "../image/image-store.ts";
+import type { SuspendCause } from "../resource.ts";
+import type { Checksums } from "./verify.ts";
+
+/** A sealed image of an earlier process that a device begins with. */
+export interface SealedImage extends StateId {
+  readonly image: string;
+  /** Number that the next transition of the device gets. */
+  readonly nextTransitionId: number;
+}
+
+/** What an image is written for. */
+export interface ImagePurpose {
+  readonly hybrid: boolean;
+  readonly cause: SuspendCause;
+  readonly checksums: Checksums | undefined;
+}
 
 /** An image that holds the state of the device. */
 export interface ImageInHand {
   readonly image: string;
   /** Generation of the state in the image; each claim adds one for the device. */
   readonly imageGeneration: number;
-  /** Number of the first transition after the image was sealed. Each resume claims the image, and takes the next. */
+  /**
+   * Number of the first transition after the image was sealed. Each resume claims the image, and takes the
+   * next.
+   */
   readonly firstTransitionId: number;
   /** How often the image had been claimed at the last claim of this device; 0 before it. */
   readonly claims: number;

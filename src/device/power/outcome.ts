@@ -76,7 +76,10 @@ async function renewGt({ gt }: Parts): Promise<void> {
   gt.rewriteKernelObjects();
 }
 
-/** Undoes a suspend. Answers why the device must not be ACTIVE, when an image could not be got out of the way. */
+/**
+ * Undoes a suspend. Answers why the device must not be ACTIVE, when an image could not be got out of the
+ * way.
+ */
 async function recover(
   parts: Parts,
   transition: Transition,

@@ -1,6 +1,7 @@
 /**
- * Who owns the state of a device: its uid and generation, and the writes that change hands. A write whose answer is lost is
- * in doubt, which is never taken for "not done": it is asked for again until it is answered or its time is up.
+ * Who owns the state of a device: its uid and generation, and the writes that change hands. A write whose
+ * answer is lost is in doubt, which is never taken for "not done": it is asked for again until it is
+ * answered or its time is up.
  */
 import { elapsedMs, sleep } from "../clock.ts";
 import { type DeviceError, toDeviceError } from "../errors.ts";
@@ -9,18 +10,24 @@ import type { FailpointName } from "../failpoints.ts";
 import { inDoubt } from "../image/image-error.ts";
 import type { ImageDraft, ImageStore, OwnedState, StateId } from "../image/image-store.ts";
 import { OWNERSHIP_DOUBT_MS, OWNERSHIP_RETRY_MAX_MS, OWNERSHIP_RETRY_MIN_MS } from "../limits.ts";
+import type { Memory } from "../memory/memory.ts";
 import type { OwnershipResource, OwnershipState } from "../resource.ts";
 import type { DeviceServices } from "../services.ts";
 
+/** What a device is made of that concerns its state. */
 export interface OwnershipOptions {
-  readonly device: string;
-  /** Of the daemon. */
-  readonly incarnation: string;
-  readonly state: StateId;
-  readonly newUid: () => string;
-  readonly services: DeviceServices;
-  /** Told of a new uid. */
-  readonly onUid: (uid: string) => void;
+  readonly name: string;
+  readonly uid: string;
+  readonly newUid?: () => string;
+  readonly incarnation?: string;
+}
+
+/** A write, and the image that it is about; empty when it is about none. */
+interface Asked {
+  readonly write: OwnershipWrite;
+  readonly image: string;
+  /** Throws what ends the asking early. */
+  readonly check?: () => void;
 }
 
 const ANSWERS: Readonly<Record<OwnershipWrite, FailpointName>> = {
@@ -33,18 +40,23 @@ const ANSWERS: Readonly<Record<OwnershipWrite, FailpointName>> = {
 };
 
 export class Ownership {
-  readonly #options: OwnershipOptions;
-  #state: StateId;
-  #sinceNs: bigint;
   /** Id of the image that the device was last resumed from; empty when its content began here. */
   resumedFrom = "";
+  readonly #options: OwnershipOptions;
+  readonly #memory: Memory;
+  readonly #services: DeviceServices;
+  #state: StateId;
+  #sinceNs: bigint;
   /** The write that is being asked for again; undefined when every answer came. */
   #asking: OwnershipWrite | undefined;
 
-  constructor(options: OwnershipOptions) {
+  /** @param memory whose objects have uids of the state */
+  constructor(options: OwnershipOptions, memory: Memory, services: DeviceServices) {
     this.#options = options;
-    this.#state = options.state;
-    this.#sinceNs = options.services.clock.wallNs();
+    this.#memory = memory;
+    this.#services = services;
+    this.#state = { uid: options.uid, generation: 1 };
+    this.#sinceNs = services.clock.wallNs();
   }
 
   get state(): StateId {
@@ -53,23 +65,24 @@ export class Ownership {
 
   /** The state as the store knows it: with the name of the device that has it. */
   get owned(): OwnedState {
-    return { ...this.#state, device: this.#options.device };
+    return { ...this.#state, device: this.#options.name };
   }
 
   /** What a device is that begins anew. */
   fresh(): OwnedState {
-    return { uid: this.#options.newUid(), generation: 1, device: this.#options.device };
+    const { name: device, newUid = () => makeUuid(this.#services.random) } = this.#options;
+    return { uid: newUid(), generation: 1, device };
   }
 
   /** The device is this from now on. */
   become(state: StateId): void {
     this.#state = { uid: state.uid, generation: state.generation };
-    this.#sinceNs = this.#options.services.clock.wallNs();
-    this.#options.onUid(state.uid);
+    this.#sinceNs = this.#services.clock.wallNs();
+    this.#memory.deviceUid = state.uid;
   }
 
   describe(state: OwnershipState, lostTo: DeviceError | undefined): OwnershipResource {
-    const { incarnation, device } = this.#options;
+    const { incarnation = "", name: device } = this.#options;
     if (this.#asking !== undefined || state === "IN_DOUBT") return { state: "IN_DOUBT", owner: undefined };
     if (state === "LOST") return { state, owner: holderIn(lostTo) };
     if (state === "SLEEPING") return { state, owner: undefined };
@@ -78,10 +91,13 @@ export class Ownership {
 
   /** @param check throws what ends the asking early */
   seal(draft: ImageDraft, check: () => void): Promise<void> {
-    return this.#insist("seal", draft.id, () => draft.seal(), check);
+    return this.#insist({ write: "seal", image: draft.id, check }, () => draft.seal());
   }
 
-  /** Gives up a draft of which nobody asked that it be sealed. What is left of it is no image, whatever the store says. */
+  /**
+   * Gives up a draft of which nobody asked that it be sealed. What is left of it is no image, whatever the
+   * store says.
+   */
   async discard(draft: ImageDraft): Promise<void> {
     try {
       await this.#once("abandon", draft.id, () => draft.abandon());
@@ -92,7 +108,7 @@ export class Ownership {
 
   /** Undoes a seal that is in doubt. Only its success proves that nobody can resume from the image. */
   abandon(draft: ImageDraft): Promise<void> {
-    return this.#insist("abandon", draft.id, async () => {
+    return this.#insist({ write: "abandon", image: draft.id }, async () => {
       try {
         await draft.abandon();
       } catch (error) {
@@ -105,38 +121,38 @@ export class Ownership {
 
   /** Answers how often the image has been claimed by now. */
   async claim(store: ImageStore, image: string): Promise<number> {
-    await this.#options.services.failpoints.pass("image.claim");
-    const claims = await this.#insist("claim", image, () => store.claim(image, this.#options.device));
-    this.#options.services.emit({ type: "imageClaimed", image });
+    await this.#services.failpoints.pass("image.claim");
+    const claims = await this.#insist({ write: "claim", image }, () =>
+      store.claim(image, this.#options.name),
+    );
+    this.#services.emit({ type: "imageClaimed", image });
     return claims;
   }
 
   async giveBack(store: ImageStore, image: string): Promise<void> {
-    await this.#insist("giveBack", image, () => store.giveBack(image, this.#options.device));
-    this.#options.services.emit({ type: "imageGivenBack", image });
+    await this.#insist({ write: "giveBack", image }, () => store.giveBack(image, this.#options.name));
+    this.#services.emit({ type: "imageGivenBack", image });
   }
 
   /** From here on the device owns `state`, and nobody resumes from the image. */
   async commit(store: ImageStore, image: string, state: OwnedState): Promise<void> {
-    const { failpoints, emit } = this.#options.services;
+    const { failpoints, emit } = this.#services;
     await failpoints.pass("image.consume");
-    await this.#insist("commit", image, () => store.commit(image, state));
+    await this.#insist({ write: "commit", image }, () => store.commit(image, state));
     emit({ type: "imageConsumed", image });
     await failpoints.pass("image.consumed");
   }
 
   own(store: ImageStore, state: OwnedState): Promise<void> {
-    return this.#insist("own", "", () => store.own(state));
+    return this.#insist({ write: "own", image: "" }, () => store.own(state));
   }
 
-  /** Asks until there is an answer: that it is done, or that it is not. @throws DeviceError OWNERSHIP_IN_DOUBT when none comes. */
-  async #insist<T>(
-    write: OwnershipWrite,
-    image: string,
-    effect: () => Promise<T>,
-    check: () => void = () => {},
-  ): Promise<T> {
-    const { clock, emit } = this.#options.services;
+  /**
+   * Asks until there is an answer: that it is done, or that it is not.
+   * @throws DeviceError OWNERSHIP_IN_DOUBT when none comes.
+   */
+  async #insist<T>({ write, image, check = () => {} }: Asked, effect: () => Promise<T>): Promise<T> {
+    const { clock, emit } = this.#services;
     let doubtNs: bigint | undefined;
     try {
       for (let pauseMs = OWNERSHIP_RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, OWNERSHIP_RETRY_MAX_MS)) {
@@ -158,7 +174,10 @@ export class Ownership {
     }
   }
 
-  /** What an error means: after an attempt that may have taken effect, a refusal of the next one proves nothing. */
+  /**
+   * What an error means: after an attempt that may have taken effect, a refusal of the next one proves
+   * nothing.
+   */
   #doubtful(write: OwnershipWrite, image: string, failure: DeviceError): DeviceError {
     const proves = failure.reason === "OWNERSHIP_IN_DOUBT" || isTaken(failure);
     return this.#asking === undefined || proves ? failure : inDoubt(write, image, failure);
@@ -168,7 +187,7 @@ export class Ownership {
   async #once<T>(write: OwnershipWrite, image: string, effect: () => Promise<T>): Promise<T> {
     const answer = await effect();
     try {
-      await this.#options.services.failpoints.pass(ANSWERS[write]);
+      await this.#services.failpoints.pass(ANSWERS[write]);
     } catch (error) {
       throw inDoubt(write, image, toDeviceError(error));
     }

@@ -8,7 +8,7 @@ import type { ImageDevice } from "../image/image-model.ts";
 import { TRANSITION_END_WAIT_MS } from "../limits.ts";
 import type { DState, PowerState, SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
 import { runFactoryReset } from "./factory-reset.ts";
-import type { SealedImage } from "./hibernation.ts";
+import type { SealedImage } from "./holding.ts";
 import { requireRules } from "./image/compatibility.ts";
 import { resumeOrKeep, suspendOrRecover } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
@@ -16,7 +16,7 @@ import { planSuspend } from "./plan.ts";
 import { nextState, type PowerEvent, stateError } from "./power-state.ts";
 import { rehearseResume, rehearseSuspend } from "./rehearsal.ts";
 import { ResetTurn } from "./reset-turn.ts";
-import { claimImage, requireChecksums } from "./resume-claim.ts";
+import { claimImage, requireChecksums, type Wanted } from "./resume-claim.ts";
 import type { ResumeSource } from "./resume-sequence.ts";
 import { RuntimePm, type RuntimePmSettings } from "./runtime-pm.ts";
 import { runtimeTarget, targetOf } from "./targets.ts";
@@ -138,22 +138,23 @@ export class Power {
     if (image === "" && this.state === "ACTIVE") return this.#log.latest.describe(true);
     await this.#wake();
     if (given !== "") hibernation.requireEmptyDevice(given, this.state);
-    requireChecksums(this.#parts, command, this.state, this.#checksums);
+    requireChecksums(this.#parts, command, this.#checksums !== undefined || this.state === "ACTIVE");
+    const wanted = { given, allowDifferences };
     if (command.validateOnly === true) {
-      return rehearseResume(this.#parts, this.sleepState ?? "S4", given, allowDifferences);
+      return rehearseResume(this.#parts, this.sleepState ?? "S4", wanted);
     }
-    const begun = await this.#claims.run(() => this.#beginResume(given, allowDifferences));
+    const begun = await this.#claims.run(() => this.#beginResume(wanted));
     return this.#answer(begun.transition, begun.run, command.waitMs);
   }
 
   /** Claims the image, and begins the resume that the claim is for. */
   async #beginResume(
-    given: string,
-    allowDifferences: readonly string[],
+    wanted: Wanted,
   ): Promise<{ readonly transition: Transition; readonly run: Promise<void> }> {
     const { hibernation, gate } = this.#parts;
+    const { given, allowDifferences } = wanted;
     this.#refuseSecond();
-    await claimImage(this.#parts, given, allowDifferences, () => {
+    await claimImage(this.#parts, wanted, () => {
       this.#requireFree("a resume from an image");
       hibernation.requireEmptyDevice(given, this.state);
       gate.close(() => this.#stateError(this.state, "this call"));

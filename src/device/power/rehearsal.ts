@@ -6,6 +6,7 @@ import type { SleepState, TransitionResource } from "../resource.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
 import { planSuspend } from "./plan.ts";
 import { remainingBackups } from "./restore.ts";
+import type { Wanted } from "./resume-claim.ts";
 
 /** The transition that a suspend would be if it went well; it has no id. @throws DeviceError what it would end with. */
 export async function rehearseSuspend(parts: Parts, target: SuspendTarget): Promise<TransitionResource> {
@@ -31,13 +32,11 @@ export async function rehearseSuspend(parts: Parts, target: SuspendTarget): Prom
 
 /**
  * The same of a resume.
- * @param given the image that a client names to an ACTIVE device; empty for the one that the device is suspended to
  */
 export async function rehearseResume(
   parts: Parts,
   sleepState: SleepState | undefined,
-  given: string,
-  allowDifferences: readonly string[],
+  { given, allowDifferences }: Wanted,
 ): Promise<TransitionResource> {
   const { hibernation } = parts;
   const image = given === "" ? hibernation.claimable : given;

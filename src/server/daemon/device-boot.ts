@@ -12,7 +12,8 @@ import {
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { formatSize } from "../config/size.ts";
-import type { ImageDirectory, OwnImage } from "../machine/image-directory.ts";
+import type { OwnImage } from "../machine/image-catalogue.ts";
+import type { ImageDirectory } from "../machine/image-directory.ts";
 import { StartError } from "../machine/start-error.ts";
 import { systemClock } from "../machine/system-clock.ts";
 import { zstdCodec } from "../machine/zstd-codec.ts";
@@ -43,7 +44,8 @@ export interface BootedDevice {
 
 /**
  * Boots a device, asleep if an image holds its state and the configuration wants that.
- * @throws ConfigError when no device can be made of the configuration; DeviceError when the data directory cannot be written.
+ * @throws ConfigError when no device can be made of the configuration; DeviceError when the data directory
+ *   cannot be written.
  */
 export async function boot(name: string, config: Config, deps: BootDeps): Promise<BootedDevice> {
   const { log, images } = deps;

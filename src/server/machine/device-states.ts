@@ -1,6 +1,7 @@
 /**
- * Which state each device of a data directory had last: a small file, replaced by an atomic rename and made durable before
- * anybody relies on it. By it a daemon that starts knows which image is whose, whatever else lies in the directory.
+ * Which state each device of a data directory had last: a small file, replaced by an atomic rename and made
+ * durable before anybody relies on it. By it a daemon that starts knows which image is whose, whatever else
+ * lies in the directory.
  */
 import { dirname } from "node:path";
 import type { StateId } from "../../device/mod.ts";

@@ -1,5 +1,5 @@
 /** The hibernation images of a daemon, as its wires show them. */
-import type { ImageHolder, ImageState, SuspendCause } from "../../device/mod.ts";
+import type { ImageHolder, ImageState, SealedImage, SuspendCause } from "../../device/mod.ts";
 
 export interface ImageCatalogue {
   /** Every image, without what only its content says; ordered by id, so those of one device by age. @throws DeviceError COPY_FAILED */
@@ -8,7 +8,10 @@ export interface ImageCatalogue {
   get(id: string): Promise<ImageRecord>;
   /** What the content says; undefined when it cannot be read as an image. */
   describe(id: string): Promise<ImageFacts | undefined>;
-  /** Removes an image that nobody uses: who calls has made sure. @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, COPY_FAILED */
+  /**
+   * Removes an image that nobody uses: who calls has made sure.
+   * @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, COPY_FAILED
+   */
   delete(id: string): Promise<void>;
 }
 
@@ -20,7 +23,10 @@ export interface ImageRecord {
   readonly state: ImageState;
   /** Who restores it now; undefined unless it is CLAIMED. */
   readonly claimedBy: ImageHolder | undefined;
-  /** Who resumed from it, or gave it up; undefined unless it is CONSUMED, and where an earlier version did that. */
+  /**
+   * Who resumed from it, or gave it up; undefined unless it is CONSUMED, and where an earlier version did
+   * that.
+   */
   readonly consumedBy: ImageHolder | undefined;
   readonly createTimeNs: bigint;
   readonly sizeBytes: number;
@@ -44,4 +50,18 @@ export interface ImageFacts {
   readonly objects: number;
   /** Before compression. */
   readonly contentBytes: number;
+}
+
+/** What a scrape shows. */
+export interface ImageUsage {
+  readonly images: number;
+  readonly bytes: number;
+  /** What new images can take: of the disk, or of the quota if that is less; undefined where nobody says. */
+  readonly freeBytes: number | undefined;
+}
+
+/** The image with which a device begins, and who had it written. */
+export interface OwnImage extends SealedImage {
+  /** Undefined when a version wrote it that did not say, or when it cannot be read. */
+  readonly cause: SuspendCause | undefined;
 }

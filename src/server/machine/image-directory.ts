@@ -1,10 +1,11 @@
 /**
- * Hibernation images in a directory: `ID.partial` while one is written, `ID.image` once it is sealed, `ID.WHO.claimed` while a
- * device restores it, and `ID.WHO.consumed` when it has been resumed from. Each step from one to the next is a rename that
- * is made durable before it counts, so a process that is killed leaves every image in exactly one of these states.
+ * Hibernation images in a directory: `ID.partial` while one is written, `ID.image` once it is sealed,
+ * `ID.WHO.claimed` while a device restores it, and `ID.WHO.consumed` when it has been resumed from. Each
+ * step from one to the next is a rename that is made durable before it counts, so a process that is killed
+ * leaves every image in exactly one of these states.
  *
- * Whose an image is its content says, by uid and generation. Claims of daemons that were here before this one are void: the
- * lock of the data directory proves that they are dead.
+ * Whose an image is its content says, by uid and generation. Claims of daemons that were here before this
+ * one are void: the lock of the data directory proves that they are dead.
  */
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
@@ -15,11 +16,9 @@ import type {
   ImageStore,
   OwnedState,
   OwnershipWrite,
-  SealedImage,
-  SuspendCause,
 } from "../../device/mod.ts";
 import { type DeviceState, DeviceStates } from "./device-states.ts";
-import type { ImageCatalogue, ImageFacts, ImageRecord } from "./image-catalogue.ts";
+import type { ImageCatalogue, ImageFacts, ImageRecord, ImageUsage, OwnImage } from "./image-catalogue.ts";
 import { DirectoryDraft } from "./image-draft.ts";
 import type { ImageEntry, ImagePlace } from "./image-entries.ts";
 import { ImageErrors, type ImageObserver } from "./image-errors.ts";
@@ -40,7 +39,11 @@ export interface ImageDirectoryOptions {
   readonly quotaBytes: number | undefined;
   /** Consumed images that are kept of each device. */
   readonly keepConsumed: number;
-  /** Reads what an image says of itself. @throws DeviceError when it is none. @default only this process knows what it wrote */
+  /**
+   * Reads what an image says of itself.
+   * @throws DeviceError when it is none.
+   * @default only this process knows what it wrote
+   */
   readonly describe?: DescribeImage;
   /** Unix time in milliseconds. */
   readonly now: () => number;
@@ -48,20 +51,6 @@ export interface ImageDirectoryOptions {
   readonly observer?: ImageObserver;
   /** @default the real one */
   readonly files?: ImageFileSystem;
-}
-
-/** What a scrape shows. */
-export interface ImageUsage {
-  readonly images: number;
-  readonly bytes: number;
-  /** What new images can take: of the disk, or of the quota if that is less; undefined where nobody says. */
-  readonly freeBytes: number | undefined;
-}
-
-/** The image with which a device begins, and who had it written. */
-export interface OwnImage extends SealedImage {
-  /** Undefined when a version wrote it that did not say, or when it cannot be read. */
-  readonly cause: SuspendCause | undefined;
 }
 
 /** What lay there when the directory was opened. */
@@ -104,8 +93,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   /**
    * Makes the directory if there is none, and removes what an earlier process left unfinished. Files with other names
    * are left alone. Legal for one process at a time.
-   * @throws DeviceError COPY_FAILED when it cannot be made, read or cleaned; StartError when what is remembered of devices
-   *   cannot be read.
+   * @throws DeviceError COPY_FAILED when it cannot be made, read or cleaned; StartError when what is
+   *   remembered of devices cannot be read.
    */
   static async open(options: ImageDirectoryOptions): Promise<ImageDirectory> {
     const { path, files = imageFileSystem, observer = {} } = options;
@@ -161,7 +150,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
       const entry = await this.#files.entryOf(id);
       this.#files.requireFree(entry, device);
       const claims = (entry.holder?.claims ?? 0) + 1;
-      await this.#files.move("claim", entry, "CLAIMED", this.#files.holder(device, claims));
+      const holder = this.#files.holder(device, claims);
+      await this.#files.move("claim", entry, { state: "CLAIMED", holder });
       return claims;
     });
   }
@@ -171,7 +161,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
       const entry = await this.#files.entryOf(id);
       const isClaimed = entry.state === "CLAIMED" && this.#files.isMine(entry, device);
       // Who claimed it last stays in its name: the next claim has to be a later one.
-      if (isClaimed) await this.#files.move("giveBack", entry, "SEALED", entry.holder);
+      if (isClaimed) await this.#files.move("giveBack", entry, { state: "SEALED", holder: entry.holder });
       else await this.#files.sync("giveBack", id);
     });
   }
@@ -185,7 +175,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
       else {
         this.#files.requireFree(entry, device);
         const holder = this.#files.holder(device, entry.holder?.claims ?? 0);
-        await this.#files.move("commit", entry, "CONSUMED", holder);
+        await this.#files.move("commit", entry, { state: "CONSUMED", holder });
       }
       await this.#remember("commit", id, state);
       this.#files.sleepers.delete(id);
@@ -210,8 +200,9 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   }
 
   /**
-   * The image that holds the state which the device of this name had last; undefined when it is not here. An image that is
-   * as the device's in every other way, but of another uid or generation, is not its own. Part of the start.
+   * The image that holds the state which the device of this name had last; undefined when it is not here.
+   * An image that is as the device's in every other way, but of another uid or generation, is not its own.
+   * Part of the start.
    */
   findOwn(device: string): Promise<OwnImage | undefined> {
     return this.#alone(async () => {
@@ -279,7 +270,10 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
     };
   }
 
-  /** Later than every image of the device, even where the clock was set back: listings show them in that order. */
+  /**
+   * Later than every image of the device, even where the clock was set back: listings show them in that
+   * order.
+   */
   #newId(device: string, entries: readonly ImageEntry[]): string {
     const newest = entries.findLast((entry) => entry.device === device);
     const timeMs = Math.max(this.#options.now(), (newest?.timeMs ?? 0) + 1);
@@ -296,7 +290,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
         this.#states.remember(device, { ...stateOf(state), image: id, nextTransitionId }),
       );
       const [from, to] = [this.#files.pathOf(id, "PARTIAL"), this.#files.pathOf(id, "SEALED")];
-      await this.#files.rename("seal", id, from, to);
+      await this.#files.rename({ write: "seal", image: id }, from, to);
     }
     this.#room.release(id);
     this.#files.sleepers.set(id, device);
@@ -322,8 +316,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   }
 
   /**
-   * What is left to do for a device that has a newer image, or none: nothing depends on it, and what fails is done the next
-   * time. @param id of the newer image; empty without one
+   * What is left to do for a device that has a newer image, or none: nothing depends on it, and what fails
+   * is done the next time. @param id of the newer image; empty without one
    */
   async #tidy(id: string, device: string): Promise<void> {
     try {
@@ -333,7 +327,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
       const older = entry === undefined ? [] : await this.#lineages.olderThan(entry, entries);
       for (const each of older.filter((other) => this.#files.stateOf(other) === "SEALED")) {
         const holder = this.#files.holder(device, each.holder?.claims ?? 0);
-        await this.#files.move("commit", each, "CONSUMED", holder);
+        await this.#files.move("commit", each, { state: "CONSUMED", holder });
       }
       this.#identities.keep(entries);
       if (await this.#lineages.forget(device, await this.#files.entries())) this.#finishRemovals();
@@ -352,8 +346,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   }
 
   /**
-   * A directory of an earlier version, which did not remember what its devices had: the images that such a version sealed for
-   * the device are its own, if they are all of one uid.
+   * A directory of an earlier version, which did not remember what its devices had: the images that such a
+   * version sealed for the device are its own, if they are all of one uid.
    */
   async #adoptEarlier(device: string, usable: readonly ImageEntry[]): Promise<DeviceState | undefined> {
     if (!this.#states.isNew) return undefined;

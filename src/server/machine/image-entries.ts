@@ -27,7 +27,10 @@ export interface ImagePlace {
   readonly errors: ImageErrors;
 }
 
-/** Of several files with one id the one that is furthest counts: what was consumed does not come back as a copy. */
+/**
+ * Of several files with one id the one that is furthest counts: what was consumed does not come back as a
+ * copy.
+ */
 const RANK: Readonly<Record<ImageState, number>> = { SEALED: 0, CLAIMED: 1, CONSUMED: 2 };
 
 /** Every image, oldest first. @throws DeviceError COPY_FAILED */

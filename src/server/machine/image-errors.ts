@@ -13,7 +13,10 @@ export interface ImageObserver {
 
 /** Codes that say that there is no room: of the disk, of a quota, of a file. */
 const FULL = ["ENOSPC", "EDQUOT", "EFBIG"];
-/** Codes with which the system refuses a rename before it does anything. Any other may come after it was done. */
+/**
+ * Codes with which the system refuses a rename before it does anything. Any other may come after it was
+ * done.
+ */
 const REFUSED = [
   ...FULL,
   "ENOENT",
@@ -26,6 +29,12 @@ const REFUSED = [
   "ENOTDIR",
   "EISDIR",
 ];
+
+/** A write of ownership, and the image that it is about. */
+export interface OwnershipStep {
+  readonly write: OwnershipWrite;
+  readonly image: string;
+}
 
 export class ImageErrors {
   readonly #observer: ImageObserver;
@@ -49,7 +58,8 @@ export class ImageErrors {
   }
 
   /**
-   * Runs the step of a write of ownership. What the system refuses is not done; of anything else nobody knows.
+   * Runs the step of a write of ownership. What the system refuses is not done; of anything else nobody
+   * knows.
    * @throws DeviceError COPY_FAILED, IMAGE_STORE_FULL, OWNERSHIP_IN_DOUBT
    */
   async step(write: OwnershipWrite, image: string, action: () => Promise<void>): Promise<void> {
@@ -62,12 +72,7 @@ export class ImageErrors {
   }
 
   /** The same of a rename, or of what else is done whole or not at all. */
-  async rename(
-    write: OwnershipWrite,
-    image: string,
-    path: string,
-    action: () => Promise<void>,
-  ): Promise<void> {
+  async rename({ write, image }: OwnershipStep, path: string, action: () => Promise<void>): Promise<void> {
     await this.step(write, image, async () => {
       try {
         await action();

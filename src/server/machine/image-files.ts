@@ -1,6 +1,6 @@
 /**
- * The files of images as the directory of them works with: found by id, whatever state they are in, and moved from one state
- * to the next, each time by one rename that is made durable.
+ * The files of images as the directory of them works with: found by id, whatever state they are in, and
+ * moved from one state to the next, each time by one rename that is made durable.
  */
 import { join } from "node:path";
 import {
@@ -17,7 +17,7 @@ import { IMAGE_LOOKS_MAX } from "../daemon-limits.ts";
 import type { ImageRecord } from "./image-catalogue.ts";
 import { DirectoryImage } from "./image-draft.ts";
 import { type ImageEntry, type ImagePlace, readImageEntries } from "./image-entries.ts";
-import type { ImageObserver } from "./image-errors.ts";
+import type { ImageObserver, OwnershipStep } from "./image-errors.ts";
 import { type FileHolder, type FileState, fileNameOf, parseImageId } from "./image-names.ts";
 
 export interface ImageFilesOptions {
@@ -29,6 +29,12 @@ export interface ImageFilesOptions {
   readonly dead: ReadonlySet<string>;
   /** Unix time in milliseconds. */
   readonly now: () => number;
+}
+
+/** Where an image goes: its state, and who brings it there. */
+export interface NextState {
+  readonly state: FileState;
+  readonly holder: FileHolder | undefined;
 }
 
 export class ImageFiles {
@@ -68,7 +74,9 @@ export class ImageFiles {
     return holder?.device === device && holder.incarnation === this.#options.incarnation;
   }
 
-  /** @throws DeviceError IMAGE_CLAIMED, IMAGE_CONSUMED, IMAGE_IN_USE unless the device may claim the image. */
+  /**
+   * @throws DeviceError IMAGE_CLAIMED, IMAGE_CONSUMED, IMAGE_IN_USE unless the device may claim the image.
+   */
   requireFree(entry: ImageEntry, device: string): void {
     const state = this.stateOf(entry);
     if (state === "CONSUMED" || (state === "CLAIMED" && !this.isMine(entry, device))) {
@@ -91,19 +99,18 @@ export class ImageFiles {
     return { device, incarnation, claims, timeNs: BigInt(now()) * 1_000_000n };
   }
 
-  /** Brings an image to its next state. @throws DeviceError COPY_FAILED, IMAGE_STORE_FULL, OWNERSHIP_IN_DOUBT */
-  async move(
-    write: OwnershipWrite,
-    entry: ImageEntry,
-    state: FileState,
-    holder: FileHolder | undefined,
-  ): Promise<void> {
-    await this.rename(write, entry.id, entry.path, this.pathOf(entry.id, state, holder));
-    await this.sync(write, entry.id);
+  /**
+   * Brings an image to its next state.
+   * @throws DeviceError COPY_FAILED, IMAGE_STORE_FULL, OWNERSHIP_IN_DOUBT
+   */
+  async move(write: OwnershipWrite, entry: ImageEntry, next: NextState): Promise<void> {
+    const { id, path } = entry;
+    await this.rename({ write, image: id }, path, this.pathOf(id, next.state, next.holder));
+    await this.sync(write, id);
   }
 
-  rename(write: OwnershipWrite, id: string, from: string, to: string): Promise<void> {
-    return this.place.errors.rename(write, id, from, () => this.place.files.rename(from, to));
+  rename(step: OwnershipStep, from: string, to: string): Promise<void> {
+    return this.place.errors.rename(step, from, () => this.place.files.rename(from, to));
   }
 
   /** Makes durable what was renamed. */

@@ -1,6 +1,6 @@
 /**
- * Which state each image holds: its uid and generation, from what it says of itself. Names and times of files say nothing
- * of that: anybody may copy a file, and clocks differ.
+ * Which state each image holds: its uid and generation, from what it says of itself. Names and times of
+ * files say nothing of that: anybody may copy a file, and clocks differ.
  */
 import { DeviceError, type ImageFile, type StateId } from "../../device/mod.ts";
 import type { ImageFacts } from "./image-catalogue.ts";

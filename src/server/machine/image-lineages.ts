@@ -1,6 +1,6 @@
 /**
- * What becomes of a device's images when it has another: older sealed ones are consumed, and consumed ones are removed. Only
- * those of its own uids are; whatever else lies in the directory is somebody else's.
+ * What becomes of a device's images when it has another: older sealed ones are consumed, and consumed ones
+ * are removed. Only those of its own uids are; whatever else lies in the directory is somebody else's.
  */
 import { DeviceError } from "../../device/mod.ts";
 import type { DeviceStates } from "./device-states.ts";
@@ -27,7 +27,10 @@ export class ImageLineages {
     this.#options = options;
   }
 
-  /** Sealed images of the same uid that are no newer than `entry`: copies, or what a kill between two renames left behind. */
+  /**
+   * Sealed images of the same uid that are no newer than `entry`: copies, or what a kill between two
+   * renames left behind.
+   */
   async olderThan(entry: ImageEntry, entries: readonly ImageEntry[]): Promise<readonly ImageEntry[]> {
     const own = await this.#options.identities.of(entry);
     if (own === undefined) return [];
@@ -40,7 +43,10 @@ export class ImageLineages {
       .map(({ entry: other }) => other);
   }
 
-  /** Consumed images that may make way for new ones: those of devices of this directory, and those that cannot be read. */
+  /**
+   * Consumed images that may make way for new ones: those of devices of this directory, and those that
+   * cannot be read.
+   */
   async removable(entries: readonly ImageEntry[]): Promise<readonly ImageEntry[]> {
     const { identities, states } = this.#options;
     const removable: ImageEntry[] = [];
@@ -54,8 +60,9 @@ export class ImageLineages {
   }
 
   /**
-   * Removes consumed images of a device above those that are kept, the earliest of its uids and generations first; what
-   * cannot be removed stays, and the next time tries again. Answers whether there was something to remove.
+   * Removes consumed images of a device above those that are kept, the earliest of its uids and generations
+   * first; what cannot be removed stays, and the next time tries again. Answers whether there was something
+   * to remove.
    */
   async forget(device: string, entries: readonly ImageEntry[]): Promise<boolean> {
     const { place, keepConsumed } = this.#options;

@@ -1,8 +1,9 @@
 /**
- * Names of hibernation images: `card0-20261122t182125123z-9f86d081` is of card0, begun at that time. The id is part of
- * a file's name and of a resource name; a suffix says how far the file is. Who claimed or consumed it last stands between:
- * `ID.card1-20261123t070000000z-0123456789abcdef-2.claimed` was claimed for card1 at that time, by the daemon of that
- * incarnation, as its second claim. So one rename says all of it, and two that want the same cannot both succeed.
+ * Names of hibernation images: `card0-20261122t182125123z-9f86d081` is of card0, begun at that time. The id
+ * is part of a file's name and of a resource name; a suffix says how far the file is. Who claimed or
+ * consumed it last stands between: `ID.card1-20261123t070000000z-0123456789abcdef-2.claimed` was claimed
+ * for card1 at that time, by the daemon of that incarnation, as its second claim. So one rename says all of
+ * it, and two that want the same cannot both succeed.
  */
 import type { ImageHolder, ImageState } from "../../device/mod.ts";
 

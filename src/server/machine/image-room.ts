@@ -50,7 +50,10 @@ export class ImageRoom {
     };
   }
 
-  /** Whether `bytesMax` would fit once those that are `consumed` have made way. @throws DeviceError IMAGE_STORE_FULL. */
+  /**
+   * Whether `bytesMax` would fit once those that are `consumed` have made way.
+   * @throws DeviceError IMAGE_STORE_FULL.
+   */
   async require(
     entries: readonly ImageEntry[],
     consumed: readonly ImageEntry[],

@@ -9,7 +9,8 @@ import { deviceName, imageName } from "./resource-names.ts";
 
 /** @param facts undefined when the image cannot be read */
 export function encodeImage(record: ImageRecord, facts: ImageFacts | undefined, inUse: boolean): Image {
-  // Nothing can be resumed from what cannot be read; how far it is after it was used its name says all the same.
+  // Nothing can be resumed from what cannot be read; how far it is after it was used its name says all the
+  // same.
   const isUnreadable = facts === undefined && record.state === "SEALED";
   return {
     name: imageName(record.id),

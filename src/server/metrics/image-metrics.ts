@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
 import type { OwnershipWrite } from "../../device/events.ts";
-import type { ImageUsage } from "../machine/image-directory.ts";
+import type { ImageUsage } from "../machine/image-catalogue.ts";
 import type { ImageObserver } from "../machine/image-errors.ts";
 
 /** What the store usually fails with; others appear when they occur. */

@@ -14,13 +14,18 @@ export interface ExchangeOptions {
   readonly compresses: boolean;
 }
 
+/** What is written, and for whom. */
+export interface Filling {
+  readonly draft: ImageDraft;
+  readonly source: ImageSource;
+  readonly transition: Transition;
+  readonly counts: PhaseCounts;
+}
+
 /** Writes everything, then reads it back: the store's word is not taken for it. */
 export async function fillDraft(
   { services, codec, compresses }: ExchangeOptions,
-  draft: ImageDraft,
-  source: ImageSource,
-  transition: Transition,
-  counts: PhaseCounts,
+  { draft, source, transition, counts }: Filling,
 ): Promise<void> {
   const { clock, sha256, failpoints } = services;
   const check = (): void => transition.check();
@@ -32,7 +37,10 @@ export async function fillDraft(
   count(counts.imaged, "memcpy", written.objects, 0);
 }
 
-/** Opens an image, has `work` done with its tables, and closes it. @throws DeviceError as `readImage` does. */
+/**
+ * Opens an image, has `work` done with its tables, and closes it.
+ * @throws DeviceError as `readImage` does.
+ */
 export async function readingImage(
   { services, codec }: ExchangeOptions,
   open: () => Promise<ImageFile>,
