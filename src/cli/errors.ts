@@ -2,8 +2,9 @@
 import { getSystemErrorMessage } from "node:util";
 import { CommanderError } from "commander";
 import { TorporError } from "../client/mod.ts";
+import { printable } from "../contract/terminal-text.ts";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.ts";
-import { printable } from "./table.ts";
+import { formatJson } from "./structured-text.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What is shown of an error. -o json prints exactly this. */
@@ -23,7 +24,7 @@ export interface Explained {
 /** @throws the error itself when it is a bug of ours */
 export function explain(error: unknown, asJson: boolean): Explained {
   const { told, exitCode } = toTold(error);
-  if (asJson) return { exitCode, text: `${JSON.stringify({ error: told }, undefined, 2)}\n` };
+  if (asJson) return { exitCode, text: formatJson({ error: told }) };
   const line = printable(told.message.replaceAll("\n", " "));
   return {
     exitCode,

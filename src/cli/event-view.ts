@@ -16,10 +16,10 @@ import {
   type TransitionPhase,
   toMs,
 } from "../client/mod.ts";
+import { printable } from "../contract/terminal-text.ts";
 import { enumName } from "./enums.ts";
 import { shortName } from "./names.ts";
 import { formatMs, formatObjects, formatSize } from "./quantities.ts";
-import { printable } from "./table.ts";
 import { formatDuration, formatTime } from "./times.ts";
 
 /** Most names in one line. */

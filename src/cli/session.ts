@@ -1,12 +1,13 @@
 /** What a command works with: the connection, the chosen device, and the output. */
 import type { Command } from "commander";
-import { stringify } from "yaml";
 import { type JsonValue, responseToJson } from "../client/json.ts";
 import { connect, type ResponseOf, type TorporClient, type UnaryMethod } from "../client/mod.ts";
+import { printable } from "../contract/terminal-text.ts";
 import { connectOptions, type GlobalOptions } from "./globals.ts";
 import type { Io } from "./io.ts";
 import { type Collection, childName, deviceName, resourceNames } from "./names.ts";
 import { Progress } from "./progress.ts";
+import { formatJson, formatYaml } from "./structured-text.ts";
 
 export class Session implements Disposable {
   readonly client: TorporClient;
@@ -57,7 +58,7 @@ export class Session implements Disposable {
 
   /** Prints a remark to stderr, for people. */
   note(sentence: string): void {
-    this.io.stderr.write(`torporctl: ${sentence}\n`);
+    this.io.stderr.write(`torporctl: ${printable(sentence)}\n`);
   }
 
   /** @param what the word before the bar */
@@ -74,10 +75,10 @@ export class Session implements Disposable {
     if (output === "name")
       this.write(
         resourceNames(value)
-          .map((name) => `${name}\n`)
+          .map((name) => `${printable(name)}\n`)
           .join(""),
       );
-    else this.write(output === "yaml" ? stringify(value) : `${JSON.stringify(value, undefined, 2)}\n`);
+    else this.write(output === "yaml" ? formatYaml(value) : formatJson(value));
   }
 }
 

@@ -1,4 +1,5 @@
 /** Aligned text: tables of items, and lists of one item's fields. */
+import { printable } from "../contract/terminal-text.ts";
 
 export interface Column<T> {
   readonly head: string;
@@ -31,11 +32,6 @@ export function formatFields(
   const given = shown.filter(([, text]) => text !== "");
   const width = Math.max(...given.map(([name]) => name.length));
   return given.map(([name, text]) => `${`${name}:`.padEnd(width + 1)}  ${text}\n`).join("");
-}
-
-/** Cleans text of others (labels, messages) of control characters that a terminal would obey. */
-export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, "\u{fffd}");
 }
 
 function wordOf(value: string | number | boolean): string {

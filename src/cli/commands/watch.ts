@@ -1,7 +1,6 @@
 /** torporctl watch: prints events as they happen. */
 import { once } from "node:events";
 import { type Command, Option } from "commander";
-import { stringify } from "yaml";
 import { eventToJson } from "../../client/json.ts";
 import { type Event, Event_Type, type TorporError } from "../../client/mod.ts";
 import { enumChoices, enumParser } from "../enums.ts";
@@ -11,6 +10,7 @@ import type { OutputFormat } from "../globals.ts";
 import { deviceName } from "../names.ts";
 import { parseCount } from "../quantities.ts";
 import type { Act, Session } from "../session.ts";
+import { formatJson, formatYaml } from "../structured-text.ts";
 import { UsageError } from "../usage-error.ts";
 
 interface WatchCommandOptions {
@@ -63,8 +63,8 @@ async function watch(session: Session, devices: string[], options: WatchCommandO
 }
 
 function format(event: Event, output: OutputFormat): string {
-  if (output === "json") return `${JSON.stringify(eventToJson(event))}\n`;
-  if (output === "yaml") return `---\n${stringify(eventToJson(event))}`;
+  if (output === "json") return formatJson(eventToJson(event), 0);
+  if (output === "yaml") return `---\n${formatYaml(eventToJson(event))}`;
   // A bookmark reports nothing that happened. Programs read from it what to pass to --after.
   return event.type === Event_Type.BOOKMARK ? "" : formatEvent(event);
 }

@@ -1,0 +1,20 @@
+/** JSON and YAML as programs read them and terminals show them: nothing is lost, and nothing steers a terminal. */
+import { Document, visit } from "yaml";
+import { escapeSteering, steersTerminals } from "../contract/terminal-text.ts";
+
+/** @param indent 0 for one line. Ends with a line break. */
+export function formatJson(value: unknown, indent = 2): string {
+  return `${escapeSteering(JSON.stringify(value, undefined, indent))}\n`;
+}
+
+/** Ends with a line break. */
+export function formatYaml(value: unknown): string {
+  const document = new Document(value);
+  visit(document, {
+    Scalar(_key, scalar) {
+      // Only there are escapes.
+      if (typeof scalar.value === "string" && steersTerminals(scalar.value)) scalar.type = "QUOTE_DOUBLE";
+    },
+  });
+  return escapeSteering(document.toString());
+}
