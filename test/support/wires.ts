@@ -72,6 +72,8 @@ export interface Wires extends AsyncDisposable {
   /** What the observer was told, oldest first. */
   readonly calls: CallEnd[];
   readonly requests: HttpEnd[];
+  /** Watches of health that are open. */
+  readonly watches: number;
   /** Lines of the log, parsed. */
   readonly log: Record<string, unknown>[];
 }
@@ -109,9 +111,13 @@ export async function startWires(
   const logger = pino({ level: "debug" }, { write: (line: string) => void log.push(JSON.parse(line)) });
   const calls: CallEnd[] = [];
   const requests: HttpEnd[] = [];
+  let watches = 0;
   const observer = {
     onCallEnd: (call: CallEnd) => void calls.push(call),
     onHttpEnd: (request: HttpEnd) => void requests.push(request),
+    onHealthWatches: (count: number) => {
+      watches = count;
+    },
   };
   const gate = new Gate({ authenticator: new Authenticator(), log: logger, ...gateOptions });
   const ledger = new RequestLedger(systemClock);
@@ -155,6 +161,9 @@ export async function startWires(
     overGrpc: (method, request) => callGrpc(clients.memory, method, request),
     calls,
     requests,
+    get watches() {
+      return watches;
+    },
     log,
     async [Symbol.asyncDispose]() {
       for (const client of Object.values(clients)) client.close();

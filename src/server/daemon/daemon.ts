@@ -49,6 +49,8 @@ export interface RunningDaemon {
 export interface DaemonOptions {
   /** @default silent */
   readonly log?: Logger;
+  /** How many lines of the log its reader did not take. @default none */
+  readonly logLinesLost?: () => number;
   /** @default that of package.json */
   readonly build?: BuildInfo;
   /** @default "threaded" */
@@ -70,6 +72,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
   const metrics = new Metrics(build);
   metrics.showRateLimits(config.rateLimits);
+  metrics.watchLog(options.logLinesLost ?? (() => 0));
   const tracing = await openTracing(config, () => ({ log, build, observer: metrics.countSpans() }));
   const security = await openSecurity(config, log);
   const devices = new Map<string, Device>();

@@ -10,6 +10,7 @@ import type { EventHub } from "../events/event-hub.ts";
 import { CallRate } from "../gate/call-rate.ts";
 import { Gate } from "../gate/gate.ts";
 import type { LoopWatch } from "../gate/loop-probe.ts";
+import { StrangerLog } from "../gate/stranger-log.ts";
 import { buildGrpc } from "../grpc/build.ts";
 import { TlsCredentials } from "../grpc/tls-credentials.ts";
 import { buildHttp } from "../http/build.ts";
@@ -44,7 +45,9 @@ export function buildWires(config: Config, deps: WiresDeps): Servers {
   const { devices, events, security, log: logger, metrics, tracer, version, isReady } = deps;
   const gate = buildGate(config, deps);
   const ledger = new RequestLedger(systemClock);
-  const shared = { devices, events, gate, ledger, logger, observer: metrics.calls, tracer };
+  const observer = metrics.calls;
+  const strangerLog = new StrangerLog(logger, { onDropped: () => observer.onLineThrottled() });
+  const shared = { devices, events, gate, ledger, logger, observer, strangerLog, tracer };
   const app = buildHttp({
     ...shared,
     tls: security.tls,
@@ -56,7 +59,8 @@ export function buildWires(config: Config, deps: WiresDeps): Servers {
   });
   // Only its errors come here, unless GRPC_VERBOSITY says otherwise; it would write them past the log.
   setLogger({
-    error: (text: unknown) => logger.warn({ grpc: String(text) }, "a message of the gRPC library"),
+    error: (text: unknown) =>
+      strangerLog.write("warn", { grpc: String(text) }, "a message of the gRPC library"),
   });
   const grpc = buildGrpc(shared);
   grpc.setServing(false);

@@ -17,7 +17,10 @@ export interface AdmittedCall {
 export interface Outcome {
   readonly resource: string | undefined;
   readonly transition: string | undefined;
+  /** What the caller saw. */
   readonly code: string;
+  /** What became of the work, where the caller did not see it. */
+  readonly done: string | undefined;
   readonly reason: string | undefined;
 }
 
@@ -37,6 +40,8 @@ export class Admission {
   #transition: string | undefined;
   /** What is said first stays. */
   #result: Pick<Outcome, "code" | "reason"> | undefined;
+  /** What the caller saw, where that is not the result. */
+  #seen: Pick<Outcome, "code" | "reason"> | undefined;
 
   /** @param onEnd called once, at the end. */
   constructor({ requestId, rpc, caller, recheck }: AdmittedCall, onEnd: (outcome: Outcome) => void) {
@@ -101,16 +106,28 @@ export class Admission {
     this.#result ??= { code: status, reason };
   }
 
-  /** Says that the connection's side of the call has ended, one way or another. */
-  close(): void {
+  /**
+   * Says that the connection's side of the call has ended, one way or another.
+   * @param seen what the caller saw, where that is not known to be the result: it went away, or the wire itself ended the call.
+   */
+  close(seen?: Pick<Outcome, "code" | "reason">): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#seen = seen;
     this.#endIfOver();
   }
 
   #endIfOver(): void {
     if (!this.#isClosed || this.#isWorking) return;
-    const { code, reason } = this.#result ?? { code: "CANCELLED", reason: undefined };
-    this.#onEnd({ resource: this.#resource, transition: this.#transition, code, reason });
+    const result = this.#result ?? this.#seen ?? { code: "CANCELLED", reason: undefined };
+    const seen = this.#seen ?? result;
+    const isSeen = seen.code === result.code;
+    this.#onEnd({
+      resource: this.#resource,
+      transition: this.#transition,
+      code: seen.code,
+      done: isSeen ? undefined : result.code,
+      reason: seen.reason ?? (isSeen ? result.reason : undefined),
+    });
   }
 }

@@ -1,7 +1,7 @@
 /** The audit log: a line for each call that changes something, whoever made it and however it ended. */
 import type { FastifyBaseLogger } from "fastify";
 import type { Caller } from "../auth/authenticator.ts";
-import { AUDIT_REFUSALS_PER_SECOND, AUDIT_TEXT_LENGTH_MAX } from "../limits.ts";
+import { AUDIT_REFUSALS_AT_ONCE, AUDIT_REFUSALS_PER_SECOND, AUDIT_TEXT_LENGTH_MAX } from "../limits.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface AuditedCall {
@@ -13,8 +13,10 @@ export interface AuditedCall {
   /** Name of what the call is about, or of its parent; undefined when it was not read. */
   readonly resource: string | undefined;
   readonly transition: string | undefined;
-  /** Name of the google.rpc.Code. */
+  /** Name of the google.rpc.Code that the caller saw; CANCELLED when it had gone away before. */
   readonly code: string;
+  /** What became of the work, where the caller did not see it. */
+  readonly done: string | undefined;
   readonly reason: string | undefined;
   readonly durationMs: number;
 }
@@ -27,7 +29,7 @@ export class AuditLog {
   /** @param now milliseconds of a clock that never goes back. */
   constructor(log: FastifyBaseLogger, now: () => number) {
     this.#log = log;
-    this.#refusals = new TokenBucket(AUDIT_REFUSALS_PER_SECOND, now);
+    this.#refusals = new TokenBucket(AUDIT_REFUSALS_PER_SECOND, now, AUDIT_REFUSALS_AT_ONCE);
   }
 
   write({ caller, resource, durationMs, ...call }: AuditedCall): void {

@@ -34,6 +34,19 @@ export interface ArrivingCall {
   readonly credentials: Credentials;
 }
 
+/** What is known of a call that is refused before its credentials are looked at. */
+export interface RefusedCall {
+  readonly rpc: string;
+  readonly requestId: string;
+  readonly peer: string;
+}
+
+interface Refusal extends Omit<RefusedCall, "rpc"> {
+  readonly caller: Caller | undefined;
+  readonly error: unknown;
+  readonly startMs: number;
+}
+
 export class Gate {
   readonly #authenticator: Authenticator;
   readonly #audit: AuditLog;
@@ -71,11 +84,7 @@ export class Gate {
       requireRole(caller, rpc.role, name);
       this.#refuseFull(rpc);
     } catch (error) {
-      const { status: code, reason } = toFailure(error);
-      const unknown = { resource: undefined, transition: undefined, durationMs: this.#now() - startMs };
-      if (rpc.changes) {
-        this.#audit.write({ rpc: name, requestId, peer: credentials.peer, caller, code, reason, ...unknown });
-      }
+      this.#auditRefusal(rpc, { requestId, peer: credentials.peer, caller, error, startMs });
       throw error;
     }
     const isUnary = rpc.method.methodKind === "unary";
@@ -97,9 +106,22 @@ export class Gate {
     return this.#calls + this.#streams;
   }
 
+  /** Puts on record what was refused before it came to `admit`, if it would have changed something. */
+  refused({ rpc, requestId, peer }: RefusedCall, error: unknown): void {
+    this.#auditRefusal(requireRpc(rpc), { requestId, peer, caller: undefined, error, startMs: this.#now() });
+  }
+
   /** Lets in who may read what is no RPC: metrics and documentation. @throws WireError */
   admitReader(credentials: Credentials): void {
     requireRole(this.#authenticator.authenticate(credentials), "viewer", "This page");
+  }
+
+  #auditRefusal({ name: rpc, changes }: Rpc, { error, startMs, ...call }: Refusal): void {
+    if (!changes) return;
+    const { status: code, reason } = toFailure(error);
+    const durationMs = this.#now() - startMs;
+    const unknown = { resource: undefined, transition: undefined, done: undefined };
+    this.#audit.write({ rpc, ...call, ...unknown, code, reason, durationMs });
   }
 
   #refuseTooMany({ relieves }: Rpc, peer: string): void {

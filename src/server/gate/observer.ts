@@ -20,7 +20,27 @@ export interface HttpEnd {
 /** As the client sees it: what it reads comes from an object. */
 export type ContentDirection = "read" | "write";
 
-export interface WireObserver {
+export type Wire = "rest" | "grpc";
+
+/** Why a connection was ended: others had no room beside it, or it made too many calls before anybody was known on it. */
+export type ConnectionEnd = "crowd" | "flood" | "full";
+
+/** Why a call of somebody unknown was refused before it was looked at. */
+export type TurnedAway = "compressed" | "metadata" | "path" | "size" | "room";
+
+/** What is open to everybody, and so needs bounds of its own. */
+export interface StrangerObserver {
+  /** @param unknown those on which no call was let in yet */
+  onConnections?(wire: Wire, all: number, unknown: number): void;
+  onConnectionEnd?(wire: Wire, why: ConnectionEnd): void;
+  onOpenCalls?(count: number): void;
+  onHealthWatches?(count: number): void;
+  onTurnedAway?(why: TurnedAway): void;
+  /** A line of the log that is not shown, because strangers cause too many. */
+  onLineThrottled?(): void;
+}
+
+export interface WireObserver extends StrangerObserver {
   onCallEnd?(call: CallEnd): void;
   onHttpEnd?(request: HttpEnd): void;
   onContentBegin?(direction: ContentDirection): void;

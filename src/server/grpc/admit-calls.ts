@@ -7,28 +7,44 @@ import {
 } from "@grpc/grpc-js";
 import { peerAddress } from "../auth/peer.ts";
 import type { Admission } from "../gate/admission.ts";
+import type { Connections } from "../gate/connections.ts";
 import type { Gate } from "../gate/gate.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
+import type { StrangerLog } from "../gate/stranger-log.ts";
 import { toFailure, WireError } from "../messages/wire-error.ts";
-import type { CallContext } from "./call.ts";
+import type { ArrivedCall } from "./arrived-call.ts";
 import { ADMISSION, type AdmittedMetadata } from "./call-admission.ts";
 import { toStatus } from "./status.ts";
 
 type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
-/** @param arrivalMs how long the one request of a call may take to arrive. Unit: milliseconds. */
-export function admitCalls(gate: Gate, context: CallContext, arrivalMs: number): ServerInterceptor {
-  const bounded = { gate, context, arrivalMs };
-  const endless = { gate, context, arrivalMs: undefined };
-  return ({ path, requestStream }, call) => new AdmittedCall(call, path, requestStream ? endless : bounded);
+export interface AdmitOptions {
+  readonly gate: Gate;
+  readonly connections: Connections;
+  readonly strangerLog: StrangerLog;
+  /** How long the one request of a call may take to arrive. Unit: milliseconds. */
+  readonly arrivalMs: number;
 }
 
-interface AdmittedCallOptions {
-  readonly gate: Gate;
-  readonly context: CallContext;
-  /** Undefined where requests go on arriving. */
-  readonly arrivalMs: number | undefined;
+/** Takes a call to the gate. @param arrived what is known of its stream @param call the library's side of it */
+export function admitCall(
+  options: AdmitOptions,
+  definition: Parameters<ServerInterceptor>[0],
+  { arrived, call }: ArrivedThrough,
+): ServerInterceptingCall {
+  return new AdmittedCall(call, { ...options, arrived, isEndless: definition.requestStream });
+}
+
+export interface ArrivedThrough {
+  readonly arrived: ArrivedCall;
+  readonly call: ServerInterceptingCallInterface;
+}
+
+interface AdmittedCallOptions extends AdmitOptions {
+  readonly arrived: ArrivedCall;
+  /** Whether requests go on arriving. */
+  readonly isEndless: boolean;
 }
 
 /**
@@ -37,7 +53,6 @@ interface AdmittedCallOptions {
  */
 class AdmittedCall extends ServerInterceptingCall {
   readonly #call: ServerInterceptingCallInterface;
-  readonly #path: string;
   readonly #options: AdmittedCallOptions;
   #listener: Listener | undefined;
   #metadata: AdmittedMetadata | undefined;
@@ -47,10 +62,9 @@ class AdmittedCall extends ServerInterceptingCall {
   #isOver = false;
   #arrival: NodeJS.Timeout | undefined;
 
-  constructor(call: ServerInterceptingCallInterface, path: string, options: AdmittedCallOptions) {
+  constructor(call: ServerInterceptingCallInterface, options: AdmittedCallOptions) {
     super(call);
     this.#call = call;
-    this.#path = path;
     this.#options = options;
   }
 
@@ -69,9 +83,9 @@ class AdmittedCall extends ServerInterceptingCall {
     }
     metadata[ADMISSION] = this.#admission;
     this.#metadata = metadata;
-    const { arrivalMs } = this.#options;
+    const { arrivalMs, isEndless } = this.#options;
     // Whoever never sends it would keep the place of a call.
-    if (arrivalMs !== undefined) {
+    if (!isEndless) {
       this.#arrival = setTimeout(() => this.#refuse(tooSlow(arrivalMs)), arrivalMs).unref();
     }
     this.#listener?.onReceiveMetadata(metadata);
@@ -90,7 +104,10 @@ class AdmittedCall extends ServerInterceptingCall {
   onCancel(): void {
     this.#isOver = true;
     clearTimeout(this.#arrival);
-    this.#admission?.close();
+    const { arrived } = this.#options;
+    // Before the status is sent there is nothing that the caller saw but its own end of the call.
+    this.#admission?.close(arrived.seen);
+    arrived.refuse = undefined;
     this.#listener?.onCancel();
     // A stream of HTTP/2 and what hangs on it stay until all memory is looked through: the handler's side is not to.
     this.#listener = undefined;
@@ -107,32 +124,35 @@ class AdmittedCall extends ServerInterceptingCall {
   }
 
   #admit(metadata: Metadata): Admission | undefined {
-    const { gate } = this.#options;
+    const { gate, connections, arrived } = this.#options;
     const authorization = metadata.get("authorization").join(", ");
-    return gate.admit({
-      rpc: this.#path.slice(1),
+    const end = this.#call.getConnectionInfo();
+    const admission = gate.admit({
+      rpc: arrived.path.slice(1),
       requestId: this.#requestId,
       credentials: {
         authorization: authorization === "" ? undefined : authorization,
         certificate: () => this.#call.getAuthContext().sslPeerCertificate,
-        peer: peerAddress(this.#call.getConnectionInfo().remoteAddress),
+        peer: peerAddress(end.remoteAddress),
       },
     });
+    if (admission !== undefined && connections.know(end)) arrived.widen();
+    return admission;
   }
 
   #refuse(error: unknown): void {
     this.#isOver = true;
-    const { context } = this.#options;
-    const path = this.#path;
+    const { arrived, strangerLog } = this.#options;
     const failure = toFailure(error);
+    const { reason, message } = failure;
     this.#admission?.failed(failure);
-    const [, service = "", method = ""] = path.split("/");
-    context.observer?.onCallEnd?.({ service, method, code: failure.status, seconds: 0 });
-    context.logger.debug({ path, reason: failure.reason, requestId: this.#requestId }, failure.message);
+    strangerLog.write("debug", { path: arrived.path, reason, requestId: this.#requestId }, message);
     this.sendStatus(toStatus(failure));
   }
 
   override sendMetadata(metadata: Metadata): void {
+    // The library would offer what is refused here.
+    metadata.set("grpc-accept-encoding", "identity");
     this.#call.sendMetadata(metadata);
   }
 

@@ -19,23 +19,27 @@ import { unaryRpcs } from "../api/rpc.ts";
 import type { EventHub } from "../events/event-hub.ts";
 import type { ToldEvent } from "../events/event-log.ts";
 import { watchEvents } from "../events/watch-handler.ts";
+import { Connections } from "../gate/connections.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { WireObserver } from "../gate/observer.ts";
+import { StrangerLog } from "../gate/stranger-log.ts";
 import {
   GRPC_FLOW_CONTROL_WINDOW_BYTES,
   GRPC_KEEPALIVE_MS,
   GRPC_KEEPALIVE_TIMEOUT_MS,
   GRPC_MESSAGE_BYTES_MAX,
-  GRPC_STREAMS_MAX,
   REQUEST_ARRIVAL_MS,
 } from "../limits.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
-import { admitCalls } from "./admit-calls.ts";
+import { type AdmitOptions, admitCall } from "./admit-calls.ts";
 import { type CallContext, clientStream, duplexStream, serverStream, unary } from "./call.ts";
+import { CallDoor } from "./call-door.ts";
 import { readObject, writeObject } from "./content-streams.ts";
 import { explainStatuses } from "./explain-status.ts";
-import { Health } from "./health.ts";
+import { HEALTH_PATHS, Health } from "./health.ts";
+import { guardHttp2 } from "./http2-server.ts";
 import { REFLECTION_PATHS, reflect } from "./reflection.ts";
+import { toStatus } from "./status.ts";
 import { traceCall } from "./trace-calls.ts";
 
 export interface GrpcDeps {
@@ -50,6 +54,8 @@ export interface GrpcDeps {
   readonly arrivalMs?: number | undefined;
   /** @default none: nobody traces */
   readonly tracer?: CallTracer | undefined;
+  /** What strangers can make the log say, of both wires. @default one for this wire alone */
+  readonly strangerLog?: StrangerLog;
 }
 
 export interface GrpcWire {
@@ -63,19 +69,23 @@ const SERVED = /^(torpor\.v1|grpc\.reflection\.v1(alpha)?)\./;
 
 export function buildGrpc(deps: GrpcDeps): GrpcWire {
   const health = new Health();
-  const { arrivalMs = REQUEST_ARRIVAL_MS } = deps;
-  const context: CallContext = { logger: deps.logger, observer: deps.observer };
+  const { gate, observer, arrivalMs = REQUEST_ARRIVAL_MS } = deps;
+  const { strangerLog = new StrangerLog(deps.logger, { onDropped: () => observer?.onLineThrottled?.() }) } =
+    deps;
+  const connections = new Connections({ wire: "grpc", observer });
+  const door = new CallDoor({ connections, strangerLog, observer });
+  const context: CallContext = { logger: deps.logger, observer };
   const server = new DrainingServer(health, {
     "grpc.max_receive_message_length": GRPC_MESSAGE_BYTES_MAX,
     "grpc.max_send_message_length": GRPC_MESSAGE_BYTES_MAX,
-    "grpc.max_concurrent_streams": GRPC_STREAMS_MAX,
     "grpc-node.flow_control_window": GRPC_FLOW_CONTROL_WINDOW_BYTES,
     "grpc.keepalive_time_ms": GRPC_KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": GRPC_KEEPALIVE_TIMEOUT_MS,
     // It would count and remember every message of every call, for a service that we do not have.
     "grpc.enable_channelz": 0,
-    interceptors: [intercept(health, admitCalls(deps.gate, context, arrivalMs), deps.tracer)],
+    interceptors: [intercept(health, { door, gate, connections, strangerLog, arrivalMs }, deps.tracer)],
   });
+  guardHttp2(server, { onServer: (http2) => connections.guard(http2), onStream: door.take });
   const handlers = handlersByPath(deps, context);
   const names = [""];
   for (const service of REGISTRY) {
@@ -89,10 +99,12 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
       assert(handler !== undefined, `${definition.path} has no handler`);
       definitions[method.localName] = definition;
       implementations[method.localName] = handler;
+      door.addMethod(definition.path);
     }
     server.addService(definitions, implementations);
   }
   health.addTo(server);
+  for (const path of HEALTH_PATHS) door.addMethod(path);
   const setServing = (serving: boolean) => {
     for (const name of names) health.setServing(name, serving);
   };
@@ -100,14 +112,23 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
   return { server, setServing };
 }
 
+interface InterceptOptions extends AdmitOptions {
+  readonly door: CallDoor;
+}
+
 /** One interceptor for all that looks at calls: each costs every call a wrapper round all of its events. */
-function intercept(health: Health, admit: ServerInterceptor, tracer?: CallTracer): ServerInterceptor {
+function intercept(health: Health, options: InterceptOptions, tracer?: CallTracer): ServerInterceptor {
   return (definition, call) => {
     const { path } = definition;
+    const arrived = options.door.arriving;
+    assert(arrived !== undefined, "the library makes its interceptors while it is given a stream");
     // Before the statuses are explained, so that the tracer is told what the client is.
     const traced = tracer === undefined ? call : traceCall(tracer, path, call);
-    explainStatuses(call);
-    return admit(definition, health.follow(path, traced));
+    explainStatuses(call, (failure) => {
+      arrived.ended = failure;
+    });
+    arrived.refuse = (failure) => call.sendStatus(toStatus(failure));
+    return admitCall(options, definition, { arrived, call: health.follow(path, traced) });
   };
 }
 

@@ -1,19 +1,18 @@
 /**
- * The one wrapper round every gRPC handler: errors become statuses with details, the end of the call is told to the
- * observer, and streams keep their backpressure. Requests are read here, where what is wrong with them gets details.
+ * The one wrapper round every gRPC handler: errors become statuses with details, and streams keep their
+ * backpressure. Requests are read here, where what is wrong with them gets details.
  */
 import { type EventEmitter, once } from "node:events";
 import { setImmediate } from "node:timers/promises";
-import {
-  type handleBidiStreamingCall,
-  type handleClientStreamingCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  type Metadata,
-  type ServerDuplexStream,
-  type ServerReadableStream,
-  type ServerWritableStream,
-  status,
+import type {
+  handleBidiStreamingCall,
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Metadata,
+  ServerDuplexStream,
+  ServerReadableStream,
+  ServerWritableStream,
 } from "@grpc/grpc-js";
 import type { FastifyBaseLogger } from "fastify";
 import { decodeMessage, type UnaryRpc, type WaitingClient } from "../api/rpc.ts";
@@ -35,14 +34,14 @@ export interface StreamingMethod<Request> {
 }
 
 export function unary(context: CallContext, rpc: UnaryRpc): handleUnaryCall<Buffer, Buffer> {
-  const method = methodOf(rpc.path);
+  const { path } = rpc;
   async function answerTo(bytes: Buffer, client: GrpcClient, admission: Admission | undefined) {
     const request = rpc.readRequest(bytes);
     const call = () => rpc.call(request, { client, caller: admission?.identity });
     return rpc.writeAnswer(await (admission?.run(request, call) ?? call()));
   }
   return (call, callback) => {
-    const end = begin(context, method, call);
+    const end = begin(context, path, call);
     const client = new GrpcClient(call);
     answerTo(call.request, client, admissionOf(call)).then(
       (response) => {
@@ -63,9 +62,8 @@ export function clientStream<Request extends object>(
   { path, requestDeserialize }: StreamingMethod<Request>,
   handler: (requests: AsyncIterable<Request>, gone: AbortSignal) => Promise<Buffer>,
 ): handleClientStreamingCall<Buffer, Buffer> {
-  const method = methodOf(path);
   return (call, callback) => {
-    const end = begin(context, method, call);
+    const end = begin(context, path, call);
     handler(messagesOf(call, requestDeserialize), new GrpcClient(call).signal).then(
       (response) => {
         end();
@@ -81,9 +79,8 @@ export function serverStream<Request extends object>(
   { path, requestDeserialize }: StreamingMethod<Request>,
   handler: (request: Request, gone: AbortSignal, admission: Admission | undefined) => AsyncIterable<Buffer>,
 ): handleServerStreamingCall<Buffer, Buffer> {
-  const method = methodOf(path);
   return (call) =>
-    send(context, method, call, () => {
+    send(context, path, call, () => {
       const admission = admissionOf(call);
       const request = decodeMessage(requestDeserialize, call.request);
       admission?.examine(request);
@@ -96,8 +93,7 @@ export function duplexStream<Request extends object>(
   { path, requestDeserialize }: StreamingMethod<Request>,
   handler: (requests: AsyncIterable<Request>) => AsyncIterable<Buffer>,
 ): handleBidiStreamingCall<Buffer, Buffer> {
-  const method = methodOf(path);
-  return (call) => send(context, method, call, () => handler(messagesOf(call, requestDeserialize)));
+  return (call) => send(context, path, call, () => handler(messagesOf(call, requestDeserialize)));
 }
 
 /** A client that waits for its answer, and may go away before it has it or let its deadline pass. */
@@ -160,11 +156,11 @@ async function* messagesOf<Request extends object>(
 /** Writes all that `open` brings, asking for the next only when the client has room for it. */
 function send(
   context: CallContext,
-  method: Method,
+  path: string,
   call: WritableCall,
   open: () => AsyncIterable<Buffer>,
 ): void {
-  const end = begin(context, method, call);
+  const end = begin(context, path, call);
   writeAll(call, open).then(
     () => {
       end();
@@ -187,31 +183,15 @@ async function writeAll(call: WritableCall, open: () => AsyncIterable<Buffer>): 
   }
 }
 
-/** What a call is of, taken apart once and not at each call. */
-interface Method {
-  readonly path: string;
-  readonly service: string;
-  readonly method: string;
-}
-
-function methodOf(path: string): Method {
-  const [, service = "", method = ""] = path.split("/");
-  return { path, service, method };
-}
-
-/** Starts the time of a call. The function that it returns is to be called once, at the end, with the error if any. */
+/** Begins a call. The function that it returns is to be called once, at the end, with the error if any. */
 function begin(
-  { logger, observer }: CallContext,
-  { path, service, method }: Method,
+  { logger }: CallContext,
+  path: string,
   call: { readonly cancelled: boolean; readonly metadata: Metadata },
 ): (error?: unknown) => ReturnType<typeof toStatus> | null {
-  const startMs = performance.now();
   const admission = admissionOf(call);
   return (...errors) => {
     const failure = errors.length === 0 ? undefined : toFailure(errors[0]);
-    const seconds = (performance.now() - startMs) / 1000;
-    const code = call.cancelled ? "CANCELLED" : (failure?.status ?? status[status.OK]);
-    observer?.onCallEnd?.({ service, method, code, seconds });
     if (failure === undefined) {
       admission?.succeeded();
       return null;

@@ -16,6 +16,11 @@ import {
 import { toFailure, WireError } from "../messages/wire-error.ts";
 import { toStatus } from "./status.ts";
 
+export const HEALTH_PATHS = Object.values(HealthService).map(({ path }) => path);
+
+/** Longest name that an answer repeats. Unit: characters. */
+const NAME_SHOWN_LENGTH = 128;
+
 type Answer = { readonly status: ServingStatus };
 
 export class Health {
@@ -39,7 +44,7 @@ export class Health {
       check: ({ request: { service } }, callback) => {
         const answer = this.#answers.get(service);
         if (answer !== undefined) callback(null, answer);
-        else callback({ code: grpcStatus.NOT_FOUND, details: `There is no service ${service}.` });
+        else callback({ code: grpcStatus.NOT_FOUND, details: `There is no service ${shown(service)}.` });
       },
       list: (_call, callback) => callback(null, { statuses: new Map(this.#answers) }),
       watch: this.#watch,
@@ -60,15 +65,28 @@ export class Health {
     for (const call of this.#watches) call.sendStatus(status);
   }
 
-  /** A service that is not known may become so later: the protocol wants the watch to stay. */
+  /** The protocol wants the watch of a service that is not known to stay. None becomes known later, so no name is kept. */
   readonly #watch: handleServerStreamingCall<HealthCheckRequest, HealthCheckResponse> = (call) => {
     const { service: watched } = call.request;
+    const known = this.#answers.get(watched);
+    if (known === undefined) {
+      call.write({ status: ServingStatus.SERVICE_UNKNOWN });
+      return;
+    }
     const tell = (service: string, answer: Answer) => {
       if (service === watched) call.write(answer);
     };
     this.#listeners.add(tell);
     call.on("cancelled", () => this.#listeners.delete(tell));
     if (call.cancelled) this.#listeners.delete(tell);
-    tell(watched, this.#answers.get(watched) ?? { status: ServingStatus.SERVICE_UNKNOWN });
+    call.write(known);
   };
+}
+
+/** Cut between characters: half of one could not be sent. */
+function shown(name: string): string {
+  const characters = [...name.slice(0, 2 * NAME_SHOWN_LENGTH)];
+  return characters.length < name.length || characters.length > NAME_SHOWN_LENGTH
+    ? `${characters.slice(0, NAME_SHOWN_LENGTH).join("")}…`
+    : name;
 }

@@ -9,32 +9,36 @@ import {
   LogController,
 } from "fastify";
 import { OPENAPI } from "../../contract/gen/openapi.ts";
-import { routeLabel } from "../../contract/route-path.ts";
 import type { DeviceRegistry } from "../api/devices.ts";
 import type { RequestLedger } from "../api/idempotency.ts";
 import { unaryRpcs } from "../api/rpc.ts";
 import type { EventHub } from "../events/event-hub.ts";
+import { Connections } from "../gate/connections.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { WireObserver } from "../gate/observer.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
+import { StrangerLog } from "../gate/stranger-log.ts";
 import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX, REQUEST_ARRIVAL_MS } from "../limits.ts";
 import type { ServerTls } from "../machine/tls-material.ts";
 import { WireError } from "../messages/wire-error.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
+import { AnswersUnderWay } from "./answers-under-way.ts";
 import { boundArrival } from "./bound-arrival.ts";
 import { checkRequests, type RequestCheck } from "./check-requests.ts";
-import { answerClientError, answerExpectation } from "./client-error.ts";
+import { answerExpectation, clientErrorHandler } from "./client-error.ts";
 import { contentRoutes } from "./content-routes.ts";
 import { docsPage } from "./docs-page.ts";
 import { replyWithError } from "./error-reply.ts";
 import { eventRoutes } from "./event-routes.ts";
 import { deferContinue } from "./expect-continue.ts";
-import { guardCalls } from "./guard-calls.ts";
+import { auditRefusals, boundStrangers, guardCalls } from "./guard-calls.ts";
 import { type MetricsSource, monitoringRoutes } from "./monitoring-routes.ts";
 import { answerUnknownRoutes } from "./not-found.ts";
+import { observeRequests } from "./observe-requests.ts";
 import { guardOrigin, HOST_IS_CHECKED } from "./origin-guard.ts";
 import { requireReadableQuery } from "./readable-query.ts";
 import { sendTogether } from "./send-together.ts";
+import { refuseRepeatedHeaders } from "./single-headers.ts";
 import { tlsServer } from "./tls-server.ts";
 import { traceRequests } from "./trace-requests.ts";
 import { transcodedRoutes } from "./transcoder.ts";
@@ -62,6 +66,8 @@ export interface HttpDeps {
   readonly tracer?: CallTracer | undefined;
   /** How long a request may take to arrive. Unit: milliseconds. @default REQUEST_ARRIVAL_MS */
   readonly arrivalMs?: number | undefined;
+  /** What strangers can make the log say, of both wires. @default one for this wire alone */
+  readonly strangerLog?: StrangerLog;
 }
 
 /** The proto and the device check requests: no route has a schema. Without this fastify loads two compilers of them. */
@@ -74,6 +80,8 @@ const NO_SCHEMAS = {
 
 /** Builds the server: `await app.listen({ host, port })` starts it, `await app.close()` drains it. */
 export function buildHttp(deps: HttpDeps): FastifyInstance {
+  const { observer, gate } = deps;
+  const answers = new AnswersUnderWay();
   const app: FastifyInstance = fastify({
     ...serverOf(deps.tls),
     loggerInstance: deps.logger,
@@ -85,30 +93,42 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX, allowUnsafeRegex: true },
     frameworkErrors: (error, request, reply) =>
       void replyWithError(error, request, reply.header(REQUEST_ID_HEADER, request.id)),
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: clientErrorHandler(answers, (status) => {
+      observer?.onHttpEnd?.({ route: "unknown", method: "unknown", status, seconds: 0 });
+    }),
     forceCloseConnections: "idle",
     return503OnClosing: false,
   });
   app.server.on("checkExpectation", answerExpectation);
+  answers.follow(app.server);
+  const connections = new Connections({ wire: "rest", observer });
+  connections.guard(app.server);
+  const onDropped = () => observer?.onLineThrottled?.();
+  app.decorate("strangerLog", deps.strangerLog ?? new StrangerLog(deps.logger, { onDropped }));
   app.setErrorHandler(replyWithError);
   const isClosing = watchClosing(app);
   const refuseUnknown = answerUnknownRoutes(app);
+  observeRequests(app, observer);
   checkRequests(app, [
+    boundStrangers(connections),
     ...(deps.tracer === undefined ? [] : [traceRequests(app, deps.tracer)]),
-    refuseWhileClosing(isClosing),
-    guardOrigin({
-      allowedHosts: deps.allowedHosts,
-      corsOrigins: deps.corsOrigins ?? [],
-      scheme: deps.tls === undefined ? "http" : "https",
-    }),
-    guardCalls(app, deps.gate),
+    auditRefusals(gate, refuseWhileClosing(isClosing)),
+    auditRefusals(gate, refuseRepeatedHeaders),
+    auditRefusals(
+      gate,
+      guardOrigin({
+        allowedHosts: deps.allowedHosts,
+        corsOrigins: deps.corsOrigins ?? [],
+        scheme: deps.tls === undefined ? "http" : "https",
+      }),
+    ),
+    guardCalls(app, gate, connections),
     refuseUnknown,
     requireReadableQuery,
   ]);
   deferContinue(app);
   boundArrival(app, deps.arrivalMs ?? REQUEST_ARRIVAL_MS);
   sendTogether(app, isClosing);
-  observe(app, deps.observer);
   const document = { ...OPENAPI, info: { ...OPENAPI.info, version: deps.version } };
   monitoringRoutes(app, { isReady: deps.isReady, document, metrics: deps.metrics });
   scope(app, "transcoded", (routes) => transcodedRoutes(routes, unaryRpcs(deps.devices, deps.ledger)));
@@ -149,17 +169,4 @@ function refuseWhileClosing(isClosing: () => boolean): RequestCheck {
   return () => {
     if (isClosing()) throw new WireError("SHUTTING_DOWN", "The daemon is shutting down.");
   };
-}
-
-function observe(app: FastifyInstance, observer: WireObserver | undefined): void {
-  if (observer?.onHttpEnd === undefined) return;
-  app.addHook("onResponse", (request, reply, done) => {
-    observer.onHttpEnd?.({
-      route: routeLabel(request.routeOptions.url ?? "unknown"),
-      method: request.method,
-      status: reply.statusCode,
-      seconds: reply.elapsedTime / 1000,
-    });
-    done();
-  });
 }

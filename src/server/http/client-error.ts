@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { toFailure, WireError } from "../messages/wire-error.ts";
+import type { AnswersUnderWay } from "./answers-under-way.ts";
 import { errorBody } from "./error-reply.ts";
 
 interface Refusal {
@@ -20,20 +21,37 @@ const BAD_REQUEST: Refusal = { httpStatus: 400, text: "Bad Request" };
 
 const HEAD = Buffer.from("HEAD ");
 
+type ClientError = Error & { readonly code?: string; readonly rawPacket?: unknown };
+
 /**
- * Node's `clientError`: there is no request yet, so the answer is written by hand and the connection ends.
+ * Makes what Node's `clientError` calls: there is no request yet, so the answer is written by hand and the connection ends. It
+ * comes after the answers to what came before, if any are under way, and never into one.
+ * @param onAnswered told the status
  */
-export function answerClientError(
-  error: Error & { readonly code?: string; readonly rawPacket?: unknown },
-  socket: Socket,
-): void {
-  // Nothing can be said on a connection whose handshake is not done, and to end it would wait for the
-  // handshake.
-  const isInHandshake = "secureConnecting" in socket && socket.secureConnecting === true;
-  if (error.code === "ECONNRESET" || !socket.writable || isInHandshake) {
-    socket.destroy();
-    return;
-  }
+export function clientErrorHandler(
+  answers: AnswersUnderWay,
+  onAnswered: (status: number) => void,
+): (error: ClientError, socket: Socket) => void {
+  const broken = new WeakSet<Socket>();
+  return (error, socket) => {
+    // Nothing can be said on a connection whose handshake is not done, and to end it would wait for the
+    // handshake.
+    const isInHandshake = "secureConnecting" in socket && socket.secureConnecting === true;
+    if (error.code === "ECONNRESET" || !socket.writable || isInHandshake) {
+      socket.destroy();
+      return;
+    }
+    // What still comes on it cannot be read either.
+    if (broken.has(socket)) return;
+    broken.add(socket);
+    answers.whenDone(socket, (mayAnswer) => {
+      if (mayAnswer) onAnswered(answerClientError(error, socket));
+      else socket.destroy();
+    });
+  };
+}
+
+function answerClientError(error: ClientError, socket: Socket): number {
   const { httpStatus, text } = REFUSALS[error.code ?? ""] ?? BAD_REQUEST;
   const wireError = new WireError(
     "INVALID_REQUEST",
@@ -52,6 +70,7 @@ export function answerClientError(
   const { rawPacket } = error;
   const isHead = Buffer.isBuffer(rawPacket) && rawPacket.subarray(0, HEAD.length).equals(HEAD);
   socket.end(`${head.join("\r\n")}\r\n\r\n${isHead ? "" : body}`);
+  return httpStatus;
 }
 
 /**

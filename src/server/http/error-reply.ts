@@ -1,8 +1,15 @@
 /** Errors over REST: `{"error":{code,status,message,details}}` (AIP-193), for whatever was thrown. */
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import type { StrangerLog } from "../gate/stranger-log.ts";
 import { BODY_DISCARD_MS, HTTP_BODY_BYTES_MAX, RETRY_DELAY_MS } from "../limits.ts";
 import { ERROR_DOMAIN, type Failure, toFailure, WireError } from "../messages/wire-error.ts";
 import { bodyTooLarge } from "./expect-continue.ts";
+
+declare module "fastify" {
+  interface FastifyInstance {
+    readonly strangerLog: StrangerLog;
+  }
+}
 
 const TYPE_PREFIX = "type.googleapis.com/google.rpc.";
 
@@ -32,7 +39,7 @@ export async function replyWithError(
   );
   if (failure.kind === "internal" || failure.kind === "data-loss")
     request.log.error({ err: error }, failure.message);
-  else request.log.debug({ reason: failure.reason }, failure.message);
+  else tellOf(failure, request);
   request.admission?.failed(failure);
   request.callSpan?.failed(failure);
   discardBody(request);
@@ -40,6 +47,12 @@ export async function replyWithError(
   if (failure.kind === "unauthenticated") void reply.header("www-authenticate", "Bearer");
   if (failure.kind === "unavailable") void reply.header("retry-after", Math.ceil(RETRY_DELAY_MS / 1000));
   return reply.code(failure.httpStatus).type("application/json; charset=utf-8").send(errorBody(failure));
+}
+
+/** Strangers are refused as often as they like; of those that were let in each line is wanted. */
+function tellOf({ reason, message }: Failure, { admission, id, log, server }: FastifyRequest): void {
+  if (admission !== undefined) log.debug({ reason }, message);
+  else server.strangerLog.write("debug", { requestId: id, reason }, message);
 }
 
 /**

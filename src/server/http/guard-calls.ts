@@ -7,6 +7,7 @@ import { fastifyPath } from "../../contract/route-path.ts";
 import type { Credentials } from "../auth/authenticator.ts";
 import { peerAddress, verifiedCertificate } from "../auth/peer.ts";
 import type { Admission } from "../gate/admission.ts";
+import type { Connections } from "../gate/connections.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { RequestCheck } from "./check-requests.ts";
 
@@ -22,30 +23,61 @@ declare module "fastify" {
 }
 
 /** What is no RPC needs the role of a viewer, unknown paths included: so a route that is forgotten is not open. */
-export function guardCalls(app: FastifyInstance, gate: Gate): RequestCheck {
-  const rpcs = rpcsByRoute();
+export function guardCalls(app: FastifyInstance, gate: Gate, connections: Connections): RequestCheck {
   app.decorateRequest("admission", undefined);
   return (request, { raw: response }, { url = "", config }) => {
     if (config.anyCaller === true) return;
     const credentials = credentialsOf(request);
-    const rpc = rpcs.get(request.method)?.get(url);
+    const { socket } = request.raw;
+    const rpc = RPCS.get(request.method)?.get(url);
     if (rpc === undefined) {
       gate.admitReader(credentials);
+      connections.know(socket);
       return;
     }
     const admission = gate.admit({ rpc, requestId: request.id, credentials });
     if (admission === undefined) return;
+    connections.know(socket);
     request.admission = admission;
     // The transcoder learns more from the message; content routes have nothing but their path.
     if (admission.isAudited) {
       admission.concerns(request.url.replace(/^\/v1\/|(?:\/content|:\w+)?(?:\?.*)?$/g, ""));
     }
     response.once("close", () => {
-      if (response.writableFinished) admission.succeeded();
-      admission.close();
+      if (response.writableFinished) {
+        admission.succeeded();
+        admission.close();
+      } else admission.close({ code: "CANCELLED", reason: undefined });
     });
   };
 }
+
+/** Has what `check` refuses put on record, if it would have changed something: for checks that come before the gate's. */
+export function auditRefusals(gate: Gate, check: RequestCheck): RequestCheck {
+  return (request, reply, route) => {
+    try {
+      return check(request, reply, route);
+    } catch (error) {
+      const rpc = RPCS.get(request.method)?.get(route.url ?? "");
+      const { id: requestId, raw } = request;
+      if (rpc !== undefined) {
+        gate.refused({ rpc, requestId, peer: peerAddress(raw.socket.remoteAddress) }, error);
+      }
+      throw error;
+    }
+  };
+}
+
+/** Does not answer somebody unknown who makes too many requests, and reads no more of them. */
+export function boundStrangers(connections: Connections): RequestCheck {
+  return ({ raw: { socket } }) => {
+    if (connections.take(socket)) return undefined;
+    socket.pause();
+    return "answered";
+  };
+}
+
+const RPCS = rpcsByRoute();
 
 /** Every route of an RPC by method, then by path as fastify knows it. */
 function rpcsByRoute(): ReadonlyMap<string, ReadonlyMap<string, string>> {

@@ -2,18 +2,20 @@
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { CallEnd, ContentDirection, HttpEnd, WireObserver } from "../gate/observer.ts";
 import { CALL_BUCKETS_SECONDS } from "./seconds.ts";
+import { StrangerMetrics } from "./stranger-metrics.ts";
 
-export class CallMetrics implements WireObserver {
+export class CallMetrics extends StrangerMetrics implements WireObserver {
   readonly #grpcHandled;
   readonly #grpcHandling;
   readonly #httpDuration;
   readonly #contentStreams;
 
   constructor(registry: Registry<OpenMetricsContentType>) {
+    super(registry);
     const registers = [registry];
     this.#grpcHandled = new Counter({
       name: "grpc_server_handled_total",
-      help: "gRPC calls that ended, by status code.",
+      help: "gRPC calls that ended, by the status code that the caller saw.",
       labelNames: ["grpc_service", "grpc_method", "grpc_code"],
       registers,
     });

@@ -36,6 +36,9 @@ export class Metrics {
   readonly #state;
   readonly #exposition;
   #images: ImageMetrics | undefined;
+  /** How many lines the log has lost, and how many of them are counted. */
+  #linesLost: () => number = () => 0;
+  #linesCounted = 0;
 
   constructor(build: BuildInfo) {
     const registry = this.registry;
@@ -53,6 +56,7 @@ export class Metrics {
     collectDefaultMetrics({ register: registry });
     for (const name of MISNAMED_DEFAULTS) registry.removeSingleMetric(name);
     this.#exposition = new Exposition(registry, async () => {
+      this.#countLines();
       await Promise.all([this.#state.refresh(), this.#images?.refresh()]);
     });
   }
@@ -95,6 +99,11 @@ export class Metrics {
     return this.#images;
   }
 
+  /** Counts from now on the lines that the log has lost. @param linesLost all of them so far */
+  watchLog(linesLost: () => number): void {
+    this.#linesLost = linesLost;
+  }
+
   /** Makes what counts the spans that go to a collector. Legal once. */
   countSpans(): SpanObserver {
     return countSpans(this.registry);
@@ -108,6 +117,12 @@ export class Metrics {
   /** @param accept the Accept header of the request. */
   scrape(accept: string | undefined): Promise<Scrape> {
     return this.#exposition.scrape(accept);
+  }
+
+  #countLines(): void {
+    const lost = this.#linesLost();
+    this.calls.linesLost(lost - this.#linesCounted);
+    this.#linesCounted = lost;
   }
 
   #count(device: string, event: DeviceEvent): void {

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { ResumeRequest } from "../../../src/contract/gen/torpor/v1/power.ts";
 import { DeviceError } from "../../../src/device/errors.ts";
 import { Authenticator } from "../../../src/server/auth/authenticator.ts";
-import { AUDIT_REFUSALS_PER_SECOND } from "../../../src/server/limits.ts";
+import { AUDIT_REFUSALS_AT_ONCE } from "../../../src/server/limits.ts";
 import { callAny } from "../../support/any-call.ts";
 import { FakeDevice } from "../../support/fake-device.ts";
 import { sendRaw } from "../../support/raw-http.ts";
@@ -125,13 +125,13 @@ describe("the audit log", () => {
     const gate = { authenticator: authenticator(), now: () => nowMs };
     await using wires = await startWires([new FakeDevice()], { gate });
     await post(wires, "/v1/devices/card0:resume", "viewer");
-    for (let call = 0; call < AUDIT_REFUSALS_PER_SECOND + 3; call++) {
+    for (let call = 0; call < AUDIT_REFUSALS_AT_ONCE + 3; call++) {
       await post(wires, "/v1/devices/card0:resume", "nobody");
     }
     nowMs += 1_000;
     await post(wires, "/v1/devices/card0:resume", "nobody");
-    const found = await lines(wires, AUDIT_REFUSALS_PER_SECOND + 2);
-    expect(found).toHaveLength(AUDIT_REFUSALS_PER_SECOND + 2);
+    const found = await lines(wires, AUDIT_REFUSALS_AT_ONCE + 2);
+    expect(found).toHaveLength(AUDIT_REFUSALS_AT_ONCE + 2);
     expect(found[0]).toMatchObject({ code: "PERMISSION_DENIED", caller: "the viewer", role: "viewer" });
     expect(found[1]).toMatchObject({ code: "UNAUTHENTICATED", reason: "UNAUTHENTICATED", peer: "127.0.0.1" });
     expect(found[1]).not.toHaveProperty("caller");
@@ -139,7 +139,7 @@ describe("the audit log", () => {
     expect(JSON.stringify(wires.log)).not.toContain("Bearer");
   });
 
-  it("has a line for a call whose client went away", async () => {
+  it("has a line for a call whose client went away, with what it saw and what was done", async () => {
     const device = new FakeDevice();
     const gate = Promise.withResolvers<void>();
     const arrived = Promise.withResolvers<void>();
@@ -152,8 +152,11 @@ describe("the audit log", () => {
     const call = wires.power.resume(ResumeRequest.create({ name: "devices/card0" }), () => undefined);
     await arrived.promise;
     call.cancel();
+    // Counted as soon as it has gone, while its work goes on.
+    await expect.poll(() => wires.calls).toMatchObject([{ method: "Resume", code: "CANCELLED" }]);
     gate.resolve();
-    expect(await lines(wires, 1)).toMatchObject([{ rpc: "torpor.v1.PowerService/Resume", code: "OK" }]);
+    const line = { rpc: "torpor.v1.PowerService/Resume", code: "CANCELLED", done: "OK" };
+    expect(await lines(wires, 1)).toMatchObject([line]);
   });
 });
 

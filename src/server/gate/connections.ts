@@ -1,0 +1,151 @@
+/**
+ * The connections of one wire. As long as no call was let in on one, nobody knows who is there: such connections have a bound of
+ * their own, in which the oldest makes way, and may call only so often. So no crowd of strangers shuts anybody out.
+ */
+import type { Server, Socket } from "node:net";
+import {
+  CONNECTIONS_MAX,
+  FLOOD_CALLS_MAX,
+  FLOOD_PAUSE_MS,
+  UNKNOWN_CALLS_FREE,
+  UNKNOWN_CALLS_OF_ALL_PER_SECOND,
+  UNKNOWN_CALLS_PER_SECOND,
+  UNKNOWN_CONNECTIONS_MAX,
+} from "../limits.ts";
+import type { ConnectionEnd, StrangerObserver, Wire } from "./observer.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+/** The other end of a connection, as Node's sockets say it. Both are undefined on a unix socket. */
+export interface RemoteEnd {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+export interface ConnectionsOptions {
+  readonly wire: Wire;
+  readonly observer?: StrangerObserver | undefined;
+  /** @default CONNECTIONS_MAX */
+  readonly max?: number;
+  /** @default UNKNOWN_CONNECTIONS_MAX */
+  readonly unknownMax?: number;
+  /** Milliseconds of a clock that never goes back. @default performance.now */
+  readonly now?: () => number;
+}
+
+/** Ended is one that gets no answer any more, and is about to be closed. */
+type State = "unknown" | "known" | "ended";
+
+interface Connection {
+  readonly key: string;
+  /** As it was accepted: below TLS. */
+  readonly socket: Socket;
+  readonly calls: TokenBucket;
+  callsMade: number;
+  state: State;
+}
+
+export class Connections {
+  readonly #wire: Wire;
+  readonly #observer: StrangerObserver | undefined;
+  readonly #max: number;
+  readonly #unknownMax: number;
+  readonly #now: () => number;
+  readonly #callsOfAll: TokenBucket;
+  readonly #all = new Map<string, Connection>();
+  /** Those of them on which nobody is known, the oldest first. */
+  readonly #unknown = new Set<Connection>();
+  #count = 0;
+
+  constructor({ wire, observer, ...options }: ConnectionsOptions) {
+    this.#wire = wire;
+    this.#observer = observer;
+    this.#max = options.max ?? CONNECTIONS_MAX;
+    this.#unknownMax = options.unknownMax ?? UNKNOWN_CONNECTIONS_MAX;
+    this.#now = options.now ?? (() => performance.now());
+    this.#callsOfAll = new TokenBucket(UNKNOWN_CALLS_OF_ALL_PER_SECOND, this.#now);
+    this.#tell();
+  }
+
+  /** Counts and bounds the connections of a server from now on. It must not listen yet. */
+  guard(server: Server): void {
+    server.maxConnections = this.#max;
+    server.on("drop", () => this.#observer?.onConnectionEnd?.(this.#wire, "full"));
+    server.on("connection", (socket) => this.#add(socket));
+  }
+
+  /** Says that a call was let in on it: it is no stranger's any more. Answers whether that is new. */
+  know(end: RemoteEnd): boolean {
+    const connection = this.#all.get(keyOf(end));
+    if (connection?.state !== "unknown") return false;
+    connection.state = "known";
+    this.#unknown.delete(connection);
+    this.#tell();
+    return true;
+  }
+
+  /** Counts a call. False when somebody unknown makes too many: it gets no answer, and the connection ends soon. */
+  take(end: RemoteEnd): boolean {
+    const connection = this.#all.get(keyOf(end));
+    if (connection === undefined || connection.state === "known") return true;
+    if (connection.state === "ended") {
+      // What only reads on costs little, and calls that are reset at once have no other bound.
+      if (++connection.callsMade > FLOOD_CALLS_MAX) connection.socket.destroy();
+      return false;
+    }
+    const isFree = ++connection.callsMade <= UNKNOWN_CALLS_FREE;
+    // Taken from both, so that free calls count as well.
+    const isWithinAll = this.#callsOfAll.take();
+    if (connection.calls.take() && (isWithinAll || isFree)) return true;
+    this.#end(connection, "flood");
+    // Closed at once it would come back at once, and a handshake costs more than the calls.
+    setTimeout(() => connection.socket.destroy(), FLOOD_PAUSE_MS).unref();
+    return false;
+  }
+
+  #add(socket: Socket): void {
+    this.#count++;
+    const key = keyOf(socket);
+    // Whoever may connect to a unix socket is its owner, and has no port to be told apart by.
+    const connection = key === "" ? undefined : this.#newcomer(key, socket);
+    socket.once("close", () => {
+      this.#count--;
+      if (connection !== undefined) this.#forget(connection);
+      this.#tell();
+    });
+    const [oldest] = this.#unknown;
+    if (this.#unknown.size > this.#unknownMax && oldest !== undefined) {
+      this.#end(oldest, "crowd");
+      oldest.socket.destroy();
+    }
+    this.#tell();
+  }
+
+  #newcomer(key: string, socket: Socket): Connection {
+    const calls = new TokenBucket(UNKNOWN_CALLS_PER_SECOND, this.#now);
+    const connection: Connection = { key, socket, calls, callsMade: 0, state: "unknown" };
+    this.#all.set(key, connection);
+    this.#unknown.add(connection);
+    return connection;
+  }
+
+  #forget(connection: Connection): void {
+    this.#unknown.delete(connection);
+    if (this.#all.get(connection.key) === connection) this.#all.delete(connection.key);
+  }
+
+  /** It goes on to be one of the unknown, so that it is among those that make way. */
+  #end(connection: Connection, why: ConnectionEnd): void {
+    if (why === "crowd") this.#unknown.delete(connection);
+    if (connection.state === "ended") return;
+    connection.state = "ended";
+    this.#observer?.onConnectionEnd?.(this.#wire, why);
+  }
+
+  #tell(): void {
+    this.#observer?.onConnections?.(this.#wire, this.#count, this.#unknown.size);
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: RemoteEnd): string {
+  return remoteAddress === undefined ? "" : `${remoteAddress} ${remotePort}`;
+}

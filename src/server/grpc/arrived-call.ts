@@ -1,0 +1,81 @@
+/** A gRPC call from its head to the end of its stream, whatever ends it: what is counted is what went over the wire. */
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { status as codes } from "@grpc/grpc-js";
+import { GRPC_DEADLINE_SLACK_MS, GRPC_LINGER_MS, GRPC_STREAMS_MAX } from "../limits.ts";
+import type { Failure } from "../messages/wire-error.ts";
+
+/** What the caller saw. */
+export interface SeenEnd {
+  /** Name of the code. */
+  readonly code: string;
+  /** Where it was the wire itself that ended the call. */
+  readonly reason: string | undefined;
+}
+
+export class ArrivedCall {
+  readonly path: string;
+  readonly startMs = performance.now();
+  /** Ends it with this failure; set once the library has the call. */
+  refuse: ((failure: Failure) => void) | undefined;
+  /** What the library ended it for. */
+  ended: Failure | undefined;
+  readonly #stream: ServerHttp2Stream;
+  readonly #timeoutMs: number;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+    this.#stream = stream;
+    this.path = headers[":path"] ?? "";
+    this.#timeoutMs = timeoutOf(headers["grpc-timeout"]);
+    // Its errors are those of its client; what comes of them is told by "close".
+    stream.on("error", () => undefined);
+    stream.once("finish", () => this.#linger());
+  }
+
+  /** What its caller sees of its end, as far as that is sent now. */
+  get seen(): SeenEnd {
+    const { sentTrailers, sentHeaders } = this.#stream;
+    const sent = sentTrailers?.["grpc-status"] ?? sentHeaders?.["grpc-status"];
+    if (sent !== undefined) return { code: codes[Number(sent)] ?? "UNKNOWN", reason: this.ended?.reason };
+    // What clients make of an HTTP error: it is no gRPC.
+    if (sentHeaders !== undefined && Number(sentHeaders[":status"]) !== constants.HTTP_STATUS_OK)
+      return { code: "UNKNOWN", reason: undefined };
+    const isLate = performance.now() - this.startMs >= this.#timeoutMs - GRPC_DEADLINE_SLACK_MS;
+    const code = isLate ? "DEADLINE_EXCEEDED" : "CANCELLED";
+    return { code, reason: isLate ? "DEADLINE_EXCEEDED" : undefined };
+  }
+
+  /** Lets its connection have as many calls under way as that of somebody known may have. */
+  widen(): void {
+    const { session } = this.#stream;
+    if (session !== undefined && !session.destroyed)
+      session.settings({ maxConcurrentStreams: GRPC_STREAMS_MAX });
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.startMs) / 1000;
+  }
+
+  /** A call that was answered before its request was whole would stay half open as long as its client likes. */
+  #linger(): void {
+    const stream = this.#stream;
+    if (stream.readableEnded || stream.closed) return;
+    setTimeout(() => {
+      if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
+    }, GRPC_LINGER_MS).unref();
+  }
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1000,
+  m: 1,
+  u: 0.001,
+  n: 0.000_001,
+};
+
+/** The longest for a call without one, or with one that is none. Unit: milliseconds. */
+function timeoutOf(header: string | string[] | undefined): number {
+  const [, digits, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(String(header)) ?? [];
+  return digits === undefined ? Number.POSITIVE_INFINITY : Number(digits) * (UNIT_MS[unit] ?? 1);
+}

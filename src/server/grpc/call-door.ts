@@ -1,0 +1,202 @@
+/**
+ * Where every gRPC call comes in, before the library has made anything of it: refuses what nobody needs and what would cost more
+ * than it is worth, bounds what is open to everybody, and counts each call when its stream ends.
+ */
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
+import { peerAddress } from "../auth/peer.ts";
+import { requireRpc } from "../auth/rpc-access.ts";
+import type { Connections } from "../gate/connections.ts";
+import { Crowd } from "../gate/crowd.ts";
+import type { TurnedAway, WireObserver } from "../gate/observer.ts";
+import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
+import type { StrangerLog } from "../gate/stranger-log.ts";
+import {
+  GRPC_METADATA_BYTES_MAX,
+  HEALTH_WATCHES_MAX,
+  OPEN_ARRIVAL_MS,
+  OPEN_CALLS_MAX,
+  OPEN_REQUEST_BYTES_MAX,
+} from "../limits.ts";
+import { type Failure, toFailure, WireError } from "../messages/wire-error.ts";
+import { ArrivedCall } from "./arrived-call.ts";
+import { dropIllegalMetadata, metadataBytes } from "./metadata-size.ts";
+import { toStatus } from "./status.ts";
+
+export interface CallDoorOptions {
+  readonly connections: Connections;
+  readonly strangerLog: StrangerLog;
+  readonly observer: WireObserver | undefined;
+}
+
+/** What the metrics call a method that there is not: its name is a stranger's. */
+const UNKNOWN = { service: "unknown", method: "unknown", isOpen: false, isWatch: false };
+
+type KnownMethod = typeof UNKNOWN;
+
+export class CallDoor {
+  /** The call that the library is being given; for interceptors, which it makes at once. */
+  arriving: ArrivedCall | undefined;
+  readonly #connections: Connections;
+  readonly #strangerLog: StrangerLog;
+  readonly #observer: WireObserver | undefined;
+  readonly #methods = new Map<string, KnownMethod>();
+  readonly #openCalls: Crowd;
+  readonly #watches: Crowd;
+
+  constructor({ connections, strangerLog, observer }: CallDoorOptions) {
+    this.#connections = connections;
+    this.#strangerLog = strangerLog;
+    this.#observer = observer;
+    this.#openCalls = new Crowd(OPEN_CALLS_MAX, (count) => observer?.onOpenCalls?.(count));
+    this.#watches = new Crowd(HEALTH_WATCHES_MAX, (count) => observer?.onHealthWatches?.(count));
+  }
+
+  /** Says that there is this method. @param path `/torpor.v1.PowerService/Suspend` */
+  addMethod(path: string): void {
+    const [, service = "", method = ""] = path.split("/");
+    const isOpen = requireRpc(path.slice(1)).role === undefined;
+    this.#methods.set(path, { service, method, isOpen, isWatch: isOpen && method === "Watch" });
+  }
+
+  /** Takes a stream, and gives it to the library or refuses it. @param pass the library's own way with streams */
+  readonly take = (
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    pass: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+  ): void => {
+    const socket = stream.session?.socket;
+    if (socket === undefined || !this.#connections.take(socket)) {
+      // One of a flood, of which there is no end: it is counted with its connection.
+      stream.on("error", () => undefined);
+      return;
+    }
+    const call = new ArrivedCall(stream, headers);
+    const method = this.#methods.get(call.path) ?? UNKNOWN;
+    stream.once("close", () => this.#count(call, method));
+    const refusal = refusalOf(method, headers);
+    if (refusal !== undefined) {
+      this.#refuse(stream, headers, { ...refusal, call });
+      return;
+    }
+    dropIllegalMetadata(headers);
+    this.arriving = call;
+    try {
+      pass(stream, headers);
+    } finally {
+      this.arriving = undefined;
+    }
+    if (method.isOpen) this.#bound(call, method, stream);
+  };
+
+  #count(call: ArrivedCall, { service, method }: KnownMethod): void {
+    this.#observer?.onCallEnd?.({ service, method, code: call.seen.code, seconds: call.seconds });
+  }
+
+  /** A call that anybody may make: with a bound on its bytes, its time to arrive, and the number of its kind. */
+  #bound(call: ArrivedCall, { isWatch }: KnownMethod, stream: ServerHttp2Stream): void {
+    const end = (why: TurnedAway, error: WireError) => {
+      if (stream.closed) return;
+      this.#observer?.onTurnedAway?.(why);
+      call.refuse?.(toFailure(error));
+    };
+    let bytes = 0;
+    stream.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > OPEN_REQUEST_BYTES_MAX) end("size", tooLarge());
+    });
+    const arrival = setTimeout(() => {
+      if (!stream.readableEnded) end("size", tooSlow());
+    }, OPEN_ARRIVAL_MS).unref();
+    stream.once("end", () => clearTimeout(arrival));
+    const crowd = isWatch ? this.#watches : this.#openCalls;
+    const leave = crowd.enter(stream.session ?? stream, { end: () => end("room", noRoom()) });
+    stream.once("close", () => {
+      clearTimeout(arrival);
+      leave();
+    });
+  }
+
+  #refuse(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { why, error, call }: Refused): void {
+    this.#observer?.onTurnedAway?.(why);
+    const requestId = requestIdOf(headers[REQUEST_ID_HEADER]);
+    const failure = toFailure(error);
+    call.ended = failure;
+    const peer = peerAddress(stream.session?.socket.remoteAddress);
+    const { reason } = failure;
+    this.#strangerLog.write("debug", { path: call.path, peer, requestId, reason }, failure.message);
+    answer(stream, failure, requestId);
+  }
+}
+
+interface Refusal {
+  readonly why: TurnedAway;
+  readonly error: WireError;
+}
+
+interface Refused extends Refusal {
+  readonly call: ArrivedCall;
+}
+
+/** Why this head is not taken; undefined when it is. */
+function refusalOf(method: KnownMethod, headers: IncomingHttpHeaders): Refusal | undefined {
+  const { ":path": path = "", "content-type": type, "grpc-encoding": encoding } = headers;
+  // What is no gRPC at all gets an HTTP error from the library.
+  if (type?.startsWith("application/grpc") !== true) return undefined;
+  const sizeBytes = metadataBytes(headers);
+  if (sizeBytes > GRPC_METADATA_BYTES_MAX) {
+    const sentence = `The metadata of the call have ${sizeBytes} bytes, which is more than ${GRPC_METADATA_BYTES_MAX}.`;
+    const limit = { limit: String(GRPC_METADATA_BYTES_MAX) };
+    return { why: "metadata", error: new WireError("LIMIT_EXCEEDED", sentence, limit) };
+  }
+  if (method === UNKNOWN) {
+    const error = new WireError("INVALID_REQUEST", `There is no method ${path} here.`, { path });
+    return { why: "path", error };
+  }
+  if (encoding !== undefined && encoding !== "identity") {
+    const sentence = `Compressed requests are not taken, and this one says grpc-encoding ${encoding}: send it as it is.`;
+    return { why: "compressed", error: new WireError("INVALID_REQUEST", sentence) };
+  }
+  return undefined;
+}
+
+/** The code that gRPC has for it; where it is none of these, that of the failure. */
+const UNIMPLEMENTED = 12;
+
+/** Sends a status without a message before it (Trailers-Only), past the library, which does not know of the call. */
+function answer(stream: ServerHttp2Stream, failure: Failure, requestId: string): void {
+  if (stream.destroyed) return;
+  const code = failure.reason === "INVALID_REQUEST" ? UNIMPLEMENTED : failure.code;
+  const { metadata, details } = toStatus(failure, code);
+  stream.respond(
+    {
+      [constants.HTTP2_HEADER_STATUS]: constants.HTTP_STATUS_OK,
+      [constants.HTTP2_HEADER_CONTENT_TYPE]: "application/grpc+proto",
+      "grpc-status": code,
+      "grpc-message": encodeURI(details),
+      // What it may send instead.
+      "grpc-accept-encoding": "identity",
+      [REQUEST_ID_HEADER]: requestId,
+      ...metadata?.toHttp2Headers(),
+    },
+    { endStream: true },
+  );
+  stream.resume();
+}
+
+function tooLarge(): WireError {
+  const sentence = `The request has more than ${OPEN_REQUEST_BYTES_MAX} bytes, which no name of a service has.`;
+  return new WireError("LIMIT_EXCEEDED", sentence, { limit: String(OPEN_REQUEST_BYTES_MAX) });
+}
+
+function tooSlow(): WireError {
+  const sentence = `The request did not arrive whole within ${OPEN_ARRIVAL_MS / 1000} s.`;
+  return new WireError("DEADLINE_EXCEEDED", sentence, { arrivalMs: String(OPEN_ARRIVAL_MS) });
+}
+
+function noRoom(): WireError {
+  return new WireError(
+    "OVERLOADED",
+    "Too many such calls are open, and a later one needs the place of this.",
+  );
+}

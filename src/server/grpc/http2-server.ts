@@ -1,0 +1,64 @@
+/**
+ * The HTTP/2 servers below grpc-js, which makes them itself and has an option for little of what they can do. What is reached
+ * here is private to it: its version is pinned, and if it ever differs the daemon does not start.
+ */
+import assert from "node:assert/strict";
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { Server as NetServer } from "node:net";
+import type { Server } from "@grpc/grpc-js";
+import { GRPC_METADATA_BYTES_TOLD, GRPC_STREAMS_UNKNOWN_MAX } from "../limits.ts";
+
+/** Lets a stream in, which is what grpc-js does with it, or not. */
+export type StreamGuard = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  pass: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+) => void;
+
+export interface Http2Guards {
+  /** Called with each server before it listens. */
+  readonly onServer: (server: NetServer) => void;
+  readonly onStream: StreamGuard;
+}
+
+/** More frames of this kind than a client ever has a reason for end the connection. Others are bounded by Node's defaults. */
+const SESSION_OPTIONS = {
+  /** Frames of streams that there are not, of each session. */
+  maxSessionInvalidFrames: 100,
+  /** Entries of one SETTINGS frame: there are seven. */
+  maxSettings: 16,
+  /** Calls that were reset before their end: at once, and a second. Deadlines and cancels of a real client are fewer. */
+  streamResetBurst: 1000,
+  streamResetRate: 33,
+} as const;
+
+/** Must be called before the server is bound. */
+export function guardHttp2(server: Server, { onServer, onStream }: Http2Guards): void {
+  const options: unknown = Reflect.get(server, "commonServerOptions");
+  assert(typeof options === "object" && options !== null, "grpc-js keeps its HTTP/2 options elsewhere");
+  const settings = {
+    maxConcurrentStreams: GRPC_STREAMS_UNKNOWN_MAX,
+    maxHeaderListSize: GRPC_METADATA_BYTES_TOLD,
+  };
+  Object.assign(options, SESSION_OPTIONS, { settings });
+  const create: unknown = Reflect.get(server, "createHttp2Server");
+  assert(typeof create === "function", "grpc-js makes its HTTP/2 servers otherwise");
+  Reflect.set(server, "createHttp2Server", (credentials: unknown) => {
+    const http2Server: unknown = Reflect.apply(create, server, [credentials]);
+    assert(isHttp2Server(http2Server), "grpc-js serves by something else than node:http2");
+    const [serve, ...others] = http2Server.listeners("stream");
+    assert(serve !== undefined && others.length === 0, "grpc-js takes streams otherwise");
+    http2Server.removeAllListeners("stream");
+    const pass = (...stream: unknown[]) => void Reflect.apply(serve, http2Server, stream);
+    http2Server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
+      onStream(stream, headers, pass),
+    );
+    onServer(http2Server);
+    return http2Server;
+  });
+}
+
+/** Those with TLS are of another class, with the same events. */
+function isHttp2Server(server: unknown): server is Http2Server {
+  return server instanceof NetServer;
+}

@@ -1,0 +1,52 @@
+/** Which requests of a connection are not answered whole yet: nothing may be written between the bytes of an answer. */
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export class AnswersUnderWay {
+  /** In the order of the requests, which is that of the answers. */
+  readonly #bySocket = new WeakMap<Socket, Exchange[]>();
+
+  /** Follows every request from now on, before anybody else sees it. */
+  follow(server: Server): void {
+    const begin = (request: IncomingMessage, response: ServerResponse) => this.#begin({ request, response });
+    for (const event of ["request", "checkContinue", "checkExpectation"])
+      server.prependListener(event, begin);
+  }
+
+  /**
+   * Calls `then` once no answer stands before that of what could not be read, with whether that one may still be written:
+   * it may not when the request that broke off has its answer already, or the connection has ended.
+   */
+  whenDone(socket: Socket, then: (mayAnswer: boolean) => void): void {
+    const exchanges = this.#bySocket.get(socket) ?? [];
+    const last = exchanges.at(-1);
+    // It broke off in the body of the last request, whose answer this is to be; else in the head of the next one.
+    const broken = last !== undefined && !last.request.complete ? last : undefined;
+    const before = exchanges.find((exchange) => exchange !== broken);
+    if (before !== undefined) {
+      before.response.once("close", () => this.whenDone(socket, then));
+      return;
+    }
+    if (broken?.response.headersSent !== true) {
+      then(socket.writable);
+      return;
+    }
+    if (broken.response.closed) then(false);
+    else broken.response.once("close", () => then(false));
+  }
+
+  #begin(exchange: Exchange): void {
+    const { socket } = exchange.request;
+    const exchanges = this.#bySocket.get(socket) ?? [];
+    exchanges.push(exchange);
+    this.#bySocket.set(socket, exchanges);
+    exchange.response.once("close", () => {
+      exchanges.splice(exchanges.indexOf(exchange), 1);
+    });
+  }
+}
