@@ -74,11 +74,25 @@ export const SHUTDOWN_FILES_MS = 1_000;
 /** How long the last traces may take to their collector, at the very end. Unit: milliseconds. */
 export const SHUTDOWN_TRACES_MS = 500;
 
+/** Lines of the log that wait for a slow reader: some thousands. What comes then is lost, and counted. Unit: bytes. */
+export const LOG_QUEUE_BYTES_MAX = MIB;
+
+/** How often a reader that took nothing is tried again. Unit: milliseconds. */
+export const LOG_RETRY_MS = 20;
+
+/** How long the end of the process waits for the reader of its log. Unit: milliseconds. */
+export const LOG_EXIT_FLUSH_MS = 200;
+
 /** What Docker gives a container between SIGTERM and SIGKILL. Unit: milliseconds. */
 const CONTAINER_STOP_MS = 10_000;
 
 assert(
-  SHUTDOWN_DRAIN_MS + SHUTDOWN_CUT_MS + SHUTDOWN_CLOSE_MS + SHUTDOWN_FILES_MS + SHUTDOWN_TRACES_MS <
+  SHUTDOWN_DRAIN_MS +
+    SHUTDOWN_CUT_MS +
+    SHUTDOWN_CLOSE_MS +
+    SHUTDOWN_FILES_MS +
+    SHUTDOWN_TRACES_MS +
+    LOG_EXIT_FLUSH_MS <
     CONTAINER_STOP_MS,
   "a container that does not hibernate stops before it is killed",
 );

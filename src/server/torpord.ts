@@ -3,7 +3,7 @@
  * end.
  */
 import { constants, totalmem } from "node:os";
-import { destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { type Logger, pino, stdTimeFunctions } from "pino";
 import { newToken } from "./auth/new-token.ts";
 import { type Config, type LoadedConfig, loadConfig } from "./config/config.ts";
 import { ConfigError } from "./config/config-error.ts";
@@ -15,8 +15,10 @@ import { giveBackMemory } from "./daemon/give-back.ts";
 import { checkMemoryLimit } from "./daemon/memory-limit.ts";
 import { SIGNAL_REPEAT_MS } from "./daemon-limits.ts";
 import { type BuildInfo, readBuildInfo } from "./machine/build-info.ts";
+import { LogWriter } from "./machine/log-writer.ts";
 import { StartError } from "./machine/start-error.ts";
 
+const STDOUT = 1;
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
 /** Nobody but the owner reads what the daemon writes, or connects to its sockets. */
@@ -71,7 +73,8 @@ async function main(build: BuildInfo): Promise<void> {
 /** Runs the daemon until a signal comes. Ends the process. */
 async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
   const { config, warnings } = loaded;
-  const log = buildLog(config.logLevel);
+  const writer = openLog();
+  const log = buildLog(config.logLevel, writer);
   exitOnBug(log);
   const tooLarge = checkMemoryLimit(loaded, process.constrainedMemory(), totalmem());
   for (const warning of [...warnings, tooLarge ?? []].flat()) log.warn(warning);
@@ -81,7 +84,10 @@ async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
   const { startDaemon } = await import("./daemon/daemon.ts");
   // Sockets are made with the mode that this leaves them.
   process.umask(PRIVATE_UMASK);
-  const daemon = await startOrExit(() => startDaemon(config, { log, build }), log);
+  const daemon = await startOrExit(
+    () => startDaemon(config, { log, build, logLinesLost: () => writer.linesDropped }),
+    log,
+  );
   ({ unsaved } = daemon);
   if (config.tokensFile !== undefined || config.tls !== undefined) reloadOnSighup(daemon, log);
   announce(log, daemon, config);
@@ -161,13 +167,24 @@ function exitOnBug(log: Logger): void {
   process.on("unhandledRejection", onBug);
 }
 
-/** Writes before it returns, so that nothing is lost when the process ends. */
-function buildLog(level: LogLevel): Logger {
+/** Where the log goes: whoever reads it, nobody waits for it, but for a moment at the end of the process. */
+function openLog(): LogWriter {
+  const writer = new LogWriter(STDOUT, { lostLine: lineOfLoss });
+  process.on("exit", () => writer.flushSync());
+  return writer;
+}
+
+function lineOfLoss(linesLost: number): string {
+  const msg = "lines of the log were lost, because its reader did not take them";
+  return `${JSON.stringify({ level: "warn", time: new Date().toISOString(), linesLost, msg })}\n`;
+}
+
+function buildLog(level: LogLevel, writer: LogWriter): Logger {
   const options = {
     level,
     base: null,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return pino(options, destination({ dest: 1, sync: true }));
+  return pino(options, writer);
 }
