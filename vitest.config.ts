@@ -22,7 +22,7 @@ export default defineConfig({
       {
         test: {
           name: "server",
-          include: ["test/server/**/*.test.ts", "test/cli/**/*.test.ts"],
+          include: ["test/server/**/*.test.ts", "test/cli/**/*.test.ts", "test/attack/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: WORKERS_MAX,
