@@ -1,7 +1,8 @@
 /**
- * `npm run attack [-- --seconds N] [--connections N] [WORDS OF AN ATTACK…]`: each attack of test/attack for a minute against a
- * daemon of its own with default sizes, tokens and TLS, within 700 MB where a control group can be made. Prints a table. Exit
- * code 1 when a daemon died, lost a byte, answered health too slowly or wrote too much into its log.
+ * `npm run attack [-- --seconds N] [--connections N] [WORDS OF AN ATTACK…]`: each attack of test/attack for a
+ * minute against a daemon of its own with default sizes, tokens and TLS, within 700 MB where a control group
+ * can be made. Prints a table. Exit code 1 when a daemon died, lost a byte, answered health too slowly or
+ * wrote too much into its log.
  */
 import { parseArgs } from "node:util";
 import { ATTACKS } from "../test/attack/siege/all.ts";
@@ -13,7 +14,9 @@ const MEMORY_LIMIT_BYTES = 700_000_000;
 /** What a daemon under attack must keep. Units: milliseconds, bytes. */
 const HEALTH_MEDIAN_MAX_MS = 100;
 const LOG_BYTES_MAX = 1_000_000;
-/** On a machine that is busy with something else health may take so many times what it took before the attack. */
+/**
+ * On a machine that is busy with something else health may take so many times what it took before the attack.
+ */
 const BUSY_FACTOR = 5;
 
 const { values, positionals } = parseArgs({

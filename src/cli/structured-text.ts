@@ -1,4 +1,7 @@
-/** JSON and YAML as programs read them and terminals show them: nothing is lost, and nothing steers a terminal. */
+/**
+ * JSON and YAML as programs read them and terminals show them: nothing is lost, and nothing steers a
+ * terminal.
+ */
 import { Document, visit } from "yaml";
 import { escapeSteering, steersTerminals } from "../contract/terminal-text.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Text of others on its way to a terminal: control characters would steer it, marks of direction would show it in another order
- * than it has, and separators of lines and paragraphs would break it.
+ * Text of others on its way to a terminal: control characters would steer it, marks of direction would show
+ * it in another order than it has, and separators of lines and paragraphs would break it.
  */
 
 /** All but the line breaks and tabs that JSON and YAML are laid out with. */

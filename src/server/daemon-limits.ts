@@ -74,7 +74,10 @@ export const SHUTDOWN_FILES_MS = 1_000;
 /** How long the last traces may take to their collector, at the very end. Unit: milliseconds. */
 export const SHUTDOWN_TRACES_MS = 500;
 
-/** Lines of the log that wait for a slow reader: some thousands. What comes then is lost, and counted. Unit: bytes. */
+/**
+ * Lines of the log that wait for a slow reader: some thousands. What comes then is lost, and counted. Unit:
+ * bytes.
+ */
 export const LOG_QUEUE_BYTES_MAX = MIB;
 
 /** How often a reader that took nothing is tried again. Unit: milliseconds. */

@@ -19,29 +19,30 @@ export const GRPC_MESSAGE_BYTES_MAX = 4 * MIB;
 export const GRPC_FLOW_CONTROL_WINDOW_BYTES = 8 * MIB;
 
 /**
- * Calls under way on one gRPC connection, once a call was let in on it, and before: what every client may assume until it is told
- * (RFC 9113, 6.5.2). Further ones wait in the client.
+ * Calls under way on one gRPC connection, once a call was let in on it, and before: what every client may
+ * assume until it is told (RFC 9113, 6.5.2). Further ones wait in the client.
  */
 export const GRPC_STREAMS_MAX = 1000;
 export const GRPC_STREAMS_UNKNOWN_MAX = 100;
 
 /**
- * Metadata of a gRPC call, as HTTP/2 counts them: names, values and 32 bytes for each. Beyond the first its call is refused with
- * a sentence. The second is what clients are told, so that those who heed it do not send what would end the connection:
- * the HTTP/2 library can neither unpack a field of more than 64 KiB nor go on after it (RFC 9113, 4.3). Unit: bytes.
+ * Metadata of a gRPC call, as HTTP/2 counts them: names, values and 32 bytes for each. Beyond the first its
+ * call is refused with a sentence. The second is what clients are told, so that those who heed it do not send
+ * what would end the connection: the HTTP/2 library can neither unpack a field of more than 64 KiB nor go on
+ * after it (RFC 9113, 4.3). Unit: bytes.
  */
 export const GRPC_METADATA_BYTES_MAX = 16 * KIB;
 export const GRPC_METADATA_BYTES_TOLD = 64 * KIB;
 
 /**
- * How long a gRPC call that was answered before its request was whole may stay half open, so that its client gets to read why.
- * Unit: milliseconds.
+ * How long a gRPC call that was answered before its request was whole may stay half open, so that its client
+ * gets to read why. Unit: milliseconds.
  */
 export const GRPC_LINGER_MS = 1_000;
 
 /**
- * How much sooner than the daemon's clock a client's may say that its deadline has passed: it began to count before the call came
- * here. Unit: milliseconds.
+ * How much sooner than the daemon's clock a client's may say that its deadline has passed: it began to count
+ * before the call came here. Unit: milliseconds.
  */
 export const GRPC_DEADLINE_SLACK_MS = 25;
 
@@ -51,7 +52,10 @@ export const OPEN_REQUEST_BYTES_MAX = 4 * KIB;
 /** How long such a request may take to arrive. Unit: milliseconds. */
 export const OPEN_ARRIVAL_MS = 5_000;
 
-/** Such calls in progress. Beyond it the oldest of the connection with the most is ended: a check takes less than a millisecond. */
+/**
+ * Such calls in progress. Beyond it the oldest of the connection with the most is ended: a check takes less
+ * than a millisecond.
+ */
 export const OPEN_CALLS_MAX = 512;
 
 /** Watches of health, likewise: one for each connection that nobody is known on. */
@@ -61,14 +65,15 @@ export const HEALTH_WATCHES_MAX = 1024;
 export const CONNECTIONS_MAX = 4096;
 
 /**
- * Those of them on which no call was let in yet, be it for want of credentials or of a word. Beyond it the oldest is closed: whoever
- * has credentials needs it for a few milliseconds only, whoever asks for health for as long.
+ * Those of them on which no call was let in yet, be it for want of credentials or of a word. Beyond it the
+ * oldest is closed: whoever has credentials needs it for a few milliseconds only, whoever asks for health for
+ * as long.
  */
 export const UNKNOWN_CONNECTIONS_MAX = 256;
 
 /**
- * Calls on such connections: of each a second, and of all together. Who has made no more than a few is never refused: so health
- * is answered under a flood. Unit of the first two: calls per second.
+ * Calls on such connections: of each a second, and of all together. Who has made no more than a few is never
+ * refused: so health is answered under a flood. Unit of the first two: calls per second.
  */
 export const UNKNOWN_CALLS_PER_SECOND = 50;
 export const UNKNOWN_CALLS_OF_ALL_PER_SECOND = 500;
@@ -261,7 +266,10 @@ export const REQUEST_ID_LENGTH_MAX = 128;
 /** Longest name of a resource in the audit log. Unit: characters. */
 export const AUDIT_TEXT_LENGTH_MAX = 256;
 
-/** Calls of unknown callers, or beyond a limit, that the audit log shows at once, and a second then; the others are counted. */
+/**
+ * Calls of unknown callers, or beyond a limit, that the audit log shows at once, and a second then; the
+ * others are counted.
+ */
 export const AUDIT_REFUSALS_AT_ONCE = 10;
 export const AUDIT_REFUSALS_PER_SECOND = 1;
 

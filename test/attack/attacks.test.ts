@@ -1,4 +1,7 @@
-/** Every attack in short, one after the other against one daemon: it lives, loses no byte, and its log stays small. */
+/**
+ * Every attack in short, one after the other against one daemon: it lives, loses no byte, and its log stays
+ * small.
+ */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ATTACKS } from "./siege/all.ts";
 import { besiege } from "./siege/besiege.ts";

@@ -1,4 +1,6 @@
-/** Compressed messages that unpack to a thousand times their size, to a method that asks for no credentials. */
+/**
+ * Compressed messages that unpack to a thousand times their size, to a method that asks for no credentials.
+ */
 import { gzipSync } from "node:zlib";
 import type { Attack } from "./siege/attack.ts";
 import { envelope } from "./siege/frames.ts";

@@ -1,4 +1,7 @@
-/** Health of services with names of megabytes: asked once, and watched, on as many streams as a connection may have. */
+/**
+ * Health of services with names of megabytes: asked once, and watched, on as many streams as a connection may
+ * have.
+ */
 import type { Attack, Bounds, Done, Target } from "./siege/attack.ts";
 import { envelope, textMessage } from "./siege/frames.ts";
 import { call, ended, HEALTH_CHECK, HEALTH_WATCH, openSession } from "./siege/grpc-session.ts";

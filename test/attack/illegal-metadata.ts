@@ -1,4 +1,7 @@
-/** Metadata that no client library would send: names and values that gRPC does not allow, and far too much of them. */
+/**
+ * Metadata that no client library would send: names and values that gRPC does not allow, and far too much of
+ * them.
+ */
 import type { Attack } from "./siege/attack.ts";
 import { callHeaders, envelope, FLAG, FRAME, FRAME_BYTES_MAX, frame, PREFACE } from "./siege/frames.ts";
 import { call, ended, HEALTH_CHECK, openSession } from "./siege/grpc-session.ts";
@@ -17,7 +20,8 @@ export const illegalMetadata: Attack = {
   name: "metadata that gRPC does not allow",
   by: "stranger",
   run(target, bounds) {
-    // Legal in HTTP/2, and not in gRPC: a name with a character that it does not know, and a value beyond ASCII.
+    // Legal in HTTP/2, and not in gRPC: a name with a character that it does not know, and a value beyond
+    // ASCII.
     const block = callHeaders("/torpor.v1.DeviceService/ListDevices", [
       ["x!illegal", "v".repeat(ILLEGAL_BYTES)],
       ["x-high", "\u00ff\u00fe"],

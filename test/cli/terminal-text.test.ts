@@ -1,4 +1,7 @@
-/** Text of others that would steer a terminal: in no form of output does it get there, and programs read it as it was. */
+/**
+ * Text of others that would steer a terminal: in no form of output does it get there, and programs read it as
+ * it was.
+ */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { runCli } from "../support/cli.ts";

@@ -108,7 +108,8 @@ export class Admission {
 
   /**
    * Says that the connection's side of the call has ended, one way or another.
-   * @param seen what the caller saw, where that is not known to be the result: it went away, or the wire itself ended the call.
+   * @param seen what the caller saw, where that is not known to be the result: it went away, or the wire
+   * itself ended the call.
    */
   close(seen?: Pick<Outcome, "code" | "reason">): void {
     if (this.#isClosed) return;

@@ -1,6 +1,7 @@
 /**
- * The connections of one wire. As long as no call was let in on one, nobody knows who is there: such connections have a bound of
- * their own, in which the oldest makes way, and may call only so often. So no crowd of strangers shuts anybody out.
+ * The connections of one wire. As long as no call was let in on one, nobody knows who is there: such
+ * connections have a bound of their own, in which the oldest makes way, and may call only so often. So no
+ * crowd of strangers shuts anybody out.
  */
 import type { Server, Socket } from "node:net";
 import {
@@ -83,7 +84,10 @@ export class Connections {
     return true;
   }
 
-  /** Counts a call. False when somebody unknown makes too many: it gets no answer, and the connection ends soon. */
+  /**
+   * Counts a call. False when somebody unknown makes too many: it gets no answer, and the connection ends
+   * soon.
+   */
   take(end: RemoteEnd): boolean {
     const connection = this.#all.get(keyOf(end));
     if (connection === undefined || connection.state === "known") return true;

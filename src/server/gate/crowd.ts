@@ -1,6 +1,6 @@
 /**
- * A bounded number of places that strangers share. Who comes when there is none left takes the one that was held longest by the
- * connection with the most: so nobody loses his only place to somebody who has more.
+ * A bounded number of places that strangers share. Who comes when there is none left takes the one that was
+ * held longest by the connection with the most: so nobody loses his only place to somebody who has more.
  */
 export interface Guest {
   /** Ends it, so that its place is free. Called when another takes it. */

@@ -22,7 +22,10 @@ export type ContentDirection = "read" | "write";
 
 export type Wire = "rest" | "grpc";
 
-/** Why a connection was ended: others had no room beside it, or it made too many calls before anybody was known on it. */
+/**
+ * Why a connection was ended: others had no room beside it, or it made too many calls before anybody was
+ * known on it.
+ */
 export type ConnectionEnd = "crowd" | "flood" | "full";
 
 /** Why a call of somebody unknown was refused before it was looked at. */

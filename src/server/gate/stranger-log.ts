@@ -1,4 +1,7 @@
-/** What strangers can make the daemon say: cut, few lines a second, and the others counted. Otherwise they would fill its disk. */
+/**
+ * What strangers can make the daemon say: cut, few lines a second, and the others counted. Otherwise they
+ * would fill its disk.
+ */
 import type { FastifyBaseLogger } from "fastify";
 import { STRANGER_LINES_AT_ONCE, STRANGER_LINES_PER_SECOND, STRANGER_TEXT_LENGTH_MAX } from "../limits.ts";
 import { TokenBucket } from "./token-bucket.ts";

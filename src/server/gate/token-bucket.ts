@@ -6,7 +6,10 @@ export class TokenBucket {
   #left: number;
   #atMs: number;
 
-  /** @param perSecond more than 0. @param now milliseconds of a clock that never goes back. @param size what it holds. */
+  /**
+   * @param perSecond more than 0. @param now milliseconds of a clock that never goes back. @param size what
+   * it holds.
+   */
   constructor(perSecond: number, now: () => number, size: number = Math.max(1, perSecond)) {
     this.#perSecond = perSecond;
     this.#now = now;

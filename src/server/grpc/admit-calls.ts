@@ -27,7 +27,9 @@ export interface AdmitOptions {
   readonly arrivalMs: number;
 }
 
-/** Takes a call to the gate. @param arrived what is known of its stream @param call the library's side of it */
+/**
+ * Takes a call to the gate. @param arrived what is known of its stream @param call the library's side of it
+ */
 export function admitCall(
   options: AdmitOptions,
   definition: Parameters<ServerInterceptor>[0],

@@ -1,4 +1,7 @@
-/** A gRPC call from its head to the end of its stream, whatever ends it: what is counted is what went over the wire. */
+/**
+ * A gRPC call from its head to the end of its stream, whatever ends it: what is counted is what went over the
+ * wire.
+ */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { status as codes } from "@grpc/grpc-js";
 import { GRPC_DEADLINE_SLACK_MS, GRPC_LINGER_MS, GRPC_STREAMS_MAX } from "../limits.ts";
@@ -55,7 +58,9 @@ export class ArrivedCall {
     return (performance.now() - this.startMs) / 1000;
   }
 
-  /** A call that was answered before its request was whole would stay half open as long as its client likes. */
+  /**
+   * A call that was answered before its request was whole would stay half open as long as its client likes.
+   */
   #linger(): void {
     const stream = this.#stream;
     if (stream.readableEnded || stream.closed) return;

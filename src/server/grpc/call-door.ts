@@ -1,6 +1,7 @@
 /**
- * Where every gRPC call comes in, before the library has made anything of it: refuses what nobody needs and what would cost more
- * than it is worth, bounds what is open to everybody, and counts each call when its stream ends.
+ * Where every gRPC call comes in, before the library has made anything of it: refuses what nobody needs and
+ * what would cost more than it is worth, bounds what is open to everybody, and counts each call when its
+ * stream ends.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
@@ -59,7 +60,9 @@ export class CallDoor {
     this.#methods.set(path, { service, method, isOpen, isWatch: isOpen && method === "Watch" });
   }
 
-  /** Takes a stream, and gives it to the library or refuses it. @param pass the library's own way with streams */
+  /**
+   * Takes a stream, and gives it to the library or refuses it. @param pass the library's own way with streams
+   */
   readonly take = (
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
@@ -93,7 +96,9 @@ export class CallDoor {
     this.#observer?.onCallEnd?.({ service, method, code: call.seen.code, seconds: call.seconds });
   }
 
-  /** A call that anybody may make: with a bound on its bytes, its time to arrive, and the number of its kind. */
+  /**
+   * A call that anybody may make: with a bound on its bytes, its time to arrive, and the number of its kind.
+   */
   #bound(call: ArrivedCall, { isWatch }: KnownMethod, stream: ServerHttp2Stream): void {
     const end = (why: TurnedAway, error: WireError) => {
       if (stream.closed) return;
@@ -145,7 +150,7 @@ function refusalOf(method: KnownMethod, headers: IncomingHttpHeaders): Refusal |
   if (type?.startsWith("application/grpc") !== true) return undefined;
   const sizeBytes = metadataBytes(headers);
   if (sizeBytes > GRPC_METADATA_BYTES_MAX) {
-    const sentence = `The metadata of the call have ${sizeBytes} bytes, which is more than ${GRPC_METADATA_BYTES_MAX}.`;
+    const sentence = `The metadata of the call have ${sizeBytes} bytes, more than ${GRPC_METADATA_BYTES_MAX}.`;
     const limit = { limit: String(GRPC_METADATA_BYTES_MAX) };
     return { why: "metadata", error: new WireError("LIMIT_EXCEEDED", sentence, limit) };
   }
@@ -154,7 +159,7 @@ function refusalOf(method: KnownMethod, headers: IncomingHttpHeaders): Refusal |
     return { why: "path", error };
   }
   if (encoding !== undefined && encoding !== "identity") {
-    const sentence = `Compressed requests are not taken, and this one says grpc-encoding ${encoding}: send it as it is.`;
+    const sentence = `Compressed requests (grpc-encoding ${encoding}) are not taken: send it as it is.`;
     return { why: "compressed", error: new WireError("INVALID_REQUEST", sentence) };
   }
   return undefined;
@@ -163,7 +168,10 @@ function refusalOf(method: KnownMethod, headers: IncomingHttpHeaders): Refusal |
 /** The code that gRPC has for it; where it is none of these, that of the failure. */
 const UNIMPLEMENTED = 12;
 
-/** Sends a status without a message before it (Trailers-Only), past the library, which does not know of the call. */
+/**
+ * Sends a status without a message before it (Trailers-Only), past the library, which does not know of the
+ * call.
+ */
 function answer(stream: ServerHttp2Stream, failure: Failure, requestId: string): void {
   if (stream.destroyed) return;
   const code = failure.reason === "INVALID_REQUEST" ? UNIMPLEMENTED : failure.code;
@@ -185,7 +193,7 @@ function answer(stream: ServerHttp2Stream, failure: Failure, requestId: string):
 }
 
 function tooLarge(): WireError {
-  const sentence = `The request has more than ${OPEN_REQUEST_BYTES_MAX} bytes, which no name of a service has.`;
+  const sentence = `The request has more than ${OPEN_REQUEST_BYTES_MAX} bytes: no name of a service has.`;
   return new WireError("LIMIT_EXCEEDED", sentence, { limit: String(OPEN_REQUEST_BYTES_MAX) });
 }
 

@@ -1,4 +1,7 @@
-/** What grpc-js itself ends a call with (a message too large, a deadline) gets an ErrorInfo like everything else. */
+/**
+ * What grpc-js itself ends a call with (a message too large, a deadline) gets an ErrorInfo like everything
+ * else.
+ */
 import { type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
 import { type Failure, toFailure, WireError, type WireReason } from "../messages/wire-error.ts";
 import { toStatus } from "./status.ts";
@@ -15,7 +18,8 @@ const REASONS: ReadonlyMap<number, WireReason> = new Map([
 ]);
 
 /**
- * @param call the library's own: its statuses go to this very object and pass no interceptor, so its method is replaced.
+ * @param call the library's own: its statuses go to this very object and pass no interceptor, so its method
+ * is replaced.
  * @param onEnded told what the library ended it for
  */
 export function explainStatuses(

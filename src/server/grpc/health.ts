@@ -65,7 +65,10 @@ export class Health {
     for (const call of this.#watches) call.sendStatus(status);
   }
 
-  /** The protocol wants the watch of a service that is not known to stay. None becomes known later, so no name is kept. */
+  /**
+   * The protocol wants the watch of a service that is not known to stay. None becomes known later, so no name
+   * is kept.
+   */
   readonly #watch: handleServerStreamingCall<HealthCheckRequest, HealthCheckResponse> = (call) => {
     const { service: watched } = call.request;
     const known = this.#answers.get(watched);

@@ -1,6 +1,7 @@
 /**
- * The HTTP/2 servers below grpc-js, which makes them itself and has an option for little of what they can do. What is reached
- * here is private to it: its version is pinned, and if it ever differs the daemon does not start.
+ * The HTTP/2 servers below grpc-js, which makes them itself and has an option for little of what they can do.
+ * What is reached here is private to it: its version is pinned, and if it ever differs the daemon does not
+ * start.
  */
 import assert from "node:assert/strict";
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
@@ -21,13 +22,19 @@ export interface Http2Guards {
   readonly onStream: StreamGuard;
 }
 
-/** More frames of this kind than a client ever has a reason for end the connection. Others are bounded by Node's defaults. */
+/**
+ * More frames of this kind than a client ever has a reason for end the connection. Others are bounded by
+ * Node's defaults.
+ */
 const SESSION_OPTIONS = {
   /** Frames of streams that there are not, of each session. */
   maxSessionInvalidFrames: 100,
   /** Entries of one SETTINGS frame: there are seven. */
   maxSettings: 16,
-  /** Calls that were reset before their end: at once, and a second. Deadlines and cancels of a real client are fewer. */
+  /**
+   * Calls that were reset before their end: at once, and a second. Deadlines and cancels of a real client are
+   * fewer.
+   */
   streamResetBurst: 1000,
   streamResetRate: 33,
 } as const;

@@ -16,7 +16,10 @@ export function metadataBytes(headers: IncomingHttpHeaders): number {
 const LEGAL_NAME = /^[:0-9a-z_.-]+$/;
 const LEGAL_TEXT = /^[ -~]*$/;
 
-/** Takes out what is legal in HTTP/2 and not in gRPC: the library would leave it out too, and put all of it into the log. */
+/**
+ * Takes out what is legal in HTTP/2 and not in gRPC: the library would leave it out too, and put all of it
+ * into the log.
+ */
 export function dropIllegalMetadata(headers: IncomingHttpHeaders): void {
   for (const name in headers) {
     const isText = !name.endsWith("-bin");

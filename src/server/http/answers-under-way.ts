@@ -1,4 +1,7 @@
-/** Which requests of a connection are not answered whole yet: nothing may be written between the bytes of an answer. */
+/**
+ * Which requests of a connection are not answered whole yet: nothing may be written between the bytes of an
+ * answer.
+ */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
@@ -19,13 +22,15 @@ export class AnswersUnderWay {
   }
 
   /**
-   * Calls `then` once no answer stands before that of what could not be read, with whether that one may still be written:
-   * it may not when the request that broke off has its answer already, or the connection has ended.
+   * Calls `then` once no answer stands before that of what could not be read, with whether that one may still
+   * be written: it may not when the request that broke off has its answer already, or the connection has
+   * ended.
    */
   whenDone(socket: Socket, then: (mayAnswer: boolean) => void): void {
     const exchanges = this.#bySocket.get(socket) ?? [];
     const last = exchanges.at(-1);
-    // It broke off in the body of the last request, whose answer this is to be; else in the head of the next one.
+    // It broke off in the body of the last request, whose answer this is to be; else in the head of the next
+    // one.
     const broken = last !== undefined && !last.request.complete ? last : undefined;
     const before = exchanges.find((exchange) => exchange !== broken);
     if (before !== undefined) {

@@ -24,8 +24,8 @@ const HEAD = Buffer.from("HEAD ");
 type ClientError = Error & { readonly code?: string; readonly rawPacket?: unknown };
 
 /**
- * Makes what Node's `clientError` calls: there is no request yet, so the answer is written by hand and the connection ends. It
- * comes after the answers to what came before, if any are under way, and never into one.
+ * Makes what Node's `clientError` calls: there is no request yet, so the answer is written by hand and the
+ * connection ends. It comes after the answers to what came before, if any are under way, and never into one.
  * @param onAnswered told the status
  */
 export function clientErrorHandler(

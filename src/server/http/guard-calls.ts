@@ -52,7 +52,10 @@ export function guardCalls(app: FastifyInstance, gate: Gate, connections: Connec
   };
 }
 
-/** Has what `check` refuses put on record, if it would have changed something: for checks that come before the gate's. */
+/**
+ * Has what `check` refuses put on record, if it would have changed something: for checks that come before the
+ * gate's.
+ */
 export function auditRefusals(gate: Gate, check: RequestCheck): RequestCheck {
   return (request, reply, route) => {
     try {

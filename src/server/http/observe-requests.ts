@@ -3,7 +3,10 @@ import type { FastifyInstance } from "fastify";
 import { routeLabel } from "../../contract/route-path.ts";
 import type { WireObserver } from "../gate/observer.ts";
 
-/** What a request is counted with that got no answer, because its client went away: nginx has it so, and no server sends it. */
+/**
+ * What a request is counted with that got no answer, because its client went away: nginx has it so, and no
+ * server sends it.
+ */
 const CLIENT_GONE = 499;
 
 /** Must be called before anything that can refuse a request. */

@@ -1,4 +1,7 @@
-/** Headers that say who is asked and who asks: twice, whoever stands between client and daemon may have looked at the other one. */
+/**
+ * Headers that say who is asked and who asks: twice, whoever stands between client and daemon may have looked
+ * at the other one.
+ */
 import type { FastifyRequest } from "fastify";
 import { WireError } from "../messages/wire-error.ts";
 

@@ -1,6 +1,7 @@
 /**
- * Where the lines of the log go: a file descriptor whose reader may be slow, stalled or gone. Nobody ever waits for it; what does
- * not fit into the bound is lost, counted, and told in a line as soon as there is room again.
+ * Where the lines of the log go: a file descriptor whose reader may be slow, stalled or gone. Nobody ever
+ * waits for it; what does not fit into the bound is lost, counted, and told in a line as soon as there is
+ * room again.
  */
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
 import { Socket } from "node:net";
@@ -62,7 +63,10 @@ export class LogWriter {
     });
   }
 
-  /** Writes what is left, and waits for it, but not long: for the end of the process, where nothing else runs any more. */
+  /**
+   * Writes what is left, and waits for it, but not long: for the end of the process, where nothing else runs
+   * any more.
+   */
   flushSync(timeoutMs: number = LOG_EXIT_FLUSH_MS): void {
     const deadline = performance.now() + timeoutMs;
     for (let [first] = this.#queue; first !== undefined; [first] = this.#queue) {
@@ -143,7 +147,9 @@ export class LogWriter {
 
 interface Sink {
   readonly fileDescriptor: number;
-  /** Whether a write answers at once, with less or nothing where the reader is slow. A file has no such mode. */
+  /**
+   * Whether a write answers at once, with less or nothing where the reader is slow. A file has no such mode.
+   */
   readonly isPolled: boolean;
   /** What a thread writes now. */
   inFlight: Buffer | undefined;
@@ -157,7 +163,8 @@ function openSink(fileDescriptor: number): Sink {
   const blocking = { fileDescriptor, isPolled: false, inFlight: undefined };
   if (kind.isFile()) return blocking;
   if (kind.isCharacterDevice()) {
-    // A terminal that is stopped takes nothing. Opened anew, since its mode is shared with whoever else has it.
+    // A terminal that is stopped takes nothing. Opened anew, since its mode is shared with whoever else has
+    // it.
     const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
     try {
       return {

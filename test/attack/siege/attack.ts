@@ -1,4 +1,7 @@
-/** What an attack is: a bounded number of hostile acts, over real sockets, against a daemon of our own on loopback. */
+/**
+ * What an attack is: a bounded number of hostile acts, over real sockets, against a daemon of our own on
+ * loopback.
+ */
 
 /** Where a daemon listens, over TLS. */
 export interface Endpoint {
@@ -33,6 +36,8 @@ export interface Attack {
   readonly name: string;
   /** Who can do it: somebody without credentials, or the holder of a viewer's token. */
   readonly by: "stranger" | "viewer";
-  /** Does it until it has done all or its time is over. Never rejects because the daemon ends its connections. */
+  /**
+   * Does it until it has done all or its time is over. Never rejects because the daemon ends its connections.
+   */
   run(target: Target, bounds: Bounds): Promise<Done>;
 }

@@ -21,9 +21,15 @@ export interface Report extends Done {
   readonly died: string | undefined;
   /** Largest resident set during the attack. Unit: bytes. */
   readonly peakBytes: number;
-  /** How much of a processor the daemon had; on a machine that is busy with something else less than it would have taken. */
+  /**
+   * How much of a processor the daemon had; on a machine that is busy with something else less than it would
+   * have taken.
+   */
   readonly processorShare: number;
-  /** The same before the attack: a machine that is busy with something else is slower at both. Unit: milliseconds. */
+  /**
+   * The same before the attack: a machine that is busy with something else is slower at both. Unit:
+   * milliseconds.
+   */
   readonly quietMedianMs: number;
   /** Median time of a health check on a new connection during the attack. Unit: milliseconds. */
   readonly healthMedianMs: number;

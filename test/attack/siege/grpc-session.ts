@@ -36,8 +36,9 @@ export function call(
 }
 
 /**
- * Resolves when the stream has ended, one way or another. Not at once: on a connection that the daemon has ended streams end
- * before a timer has its turn, and an attacker who goes on without a pause would never see that its time is over.
+ * Resolves when the stream has ended, one way or another. Not at once: on a connection that the daemon has
+ * ended streams end before a timer has its turn, and an attacker who goes on without a pause would never see
+ * that its time is over.
  */
 export function ended(stream: ClientHttp2Stream): Promise<void> {
   return new Promise((resolve) => {

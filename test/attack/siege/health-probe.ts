@@ -1,4 +1,6 @@
-/** A thread that asks a daemon for its health again and again, each time on a new connection, as a probe does. */
+/**
+ * A thread that asks a daemon for its health again and again, each time on a new connection, as a probe does.
+ */
 import { connect as connectHttp2 } from "node:http2";
 import { request } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";

@@ -1,4 +1,7 @@
-/** Many connections at once, each opened anew when the daemon ends it, until the time or the number of acts is over. */
+/**
+ * Many connections at once, each opened anew when the daemon ends it, until the time or the number of acts is
+ * over.
+ */
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";

@@ -1,4 +1,7 @@
-/** The daemon under attack: a process of its own with default sizes, tokens and TLS, within a memory limit where one can be had. */
+/**
+ * The daemon under attack: a process of its own with default sizes, tokens and TLS, within a memory limit
+ * where one can be had.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";

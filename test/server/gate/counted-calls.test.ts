@@ -1,4 +1,7 @@
-/** Every call that ends is counted with the code that its caller saw, whoever ended it, and so says its line of the audit log. */
+/**
+ * Every call that ends is counted with the code that its caller saw, whoever ended it, and so says its line
+ * of the audit log.
+ */
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";

@@ -22,7 +22,9 @@ beforeAll(async () => {
 });
 afterAll(() => wires[Symbol.asyncDispose]());
 
-/** All that comes back, read only after a while: so the answer is still under way when the garbage is seen. */
+/**
+ * All that comes back, read only after a while: so the answer is still under way when the garbage is seen.
+ */
 async function answersTo(text: string, laterText = ""): Promise<Buffer> {
   const { hostname, port } = new URL(wires.baseUrl);
   const socket = connect(Number(port), hostname);
