@@ -4,7 +4,10 @@ import { Argument, InvalidArgumentError, Option } from "commander";
 /** An enum as ts-proto generates it. */
 type EnumValues<V extends number> = Readonly<Record<string, V>>;
 
-/** The names that a caller may give: not 0, which means "unspecified", nor -1, which stands for values newer than this program. */
+/**
+ * The names that a caller may give: not 0, which means "unspecified", nor -1, which stands for values newer
+ * than this program.
+ */
 export function enumChoices(values: EnumValues<number>): string[] {
   return Object.entries(values).flatMap(([name, value]) => (value > 0 ? [toWord(name)] : []));
 }

@@ -10,10 +10,14 @@ export function addEtagOption(command: Command): Command {
   return command.option("--etag <ETAG>", "fail unless the object still has this etag (see object get)");
 }
 
-/** The field of the request. @throws UsageError when it says nothing, or there are several objects, which have one each */
+/**
+ * The field of the request.
+ * @throws UsageError when it says nothing, or there are several objects, which have one each
+ */
 export function etagField({ etag }: EtagOption, names: readonly string[] = []): { etag: string } {
   if (etag === undefined) return { etag: "" };
-  // On the wire an empty etag matches any. A caller whose shell variable happens to be empty does not want that.
+  // On the wire an empty etag matches any. A caller whose shell variable happens to be empty does not want
+  // that.
   if (etag === "") throw new UsageError("The etag is empty: give that of the object, or no --etag.");
   if (names.length < 2) return { etag };
   throw new UsageError(

@@ -87,7 +87,10 @@ function transition(state: Transition | undefined): string {
       : ` in ${formatMs(toMs(endTime) - toMs(startTime))}`;
   const what = `${enumName(Transition_Kind, kind)} ${enumName(SleepState, sleepState)}`;
   const why = error === undefined ? "" : `: ${error.message} (${error.reason})`;
-  return `${what} ${enumName(Transition_State, state.state)}${took} (transition ${shortName(state.name)})${why}`;
+  return (
+    `${what} ${enumName(Transition_State, state.state)}${took} (transition ` +
+    `${shortName(state.name)})${why}`
+  );
 }
 
 function phase(ended: TransitionPhase | undefined): string {
@@ -105,7 +108,10 @@ function objects(told: readonly MemoryObject[]): string {
   const where = region === "" ? "" : ` in ${region}`;
   const pins = pinCount === 0 ? "" : `, pinned ${pinCount === 1 ? "once" : `${pinCount} times`}`;
   const quoted = label === "" ? "" : ` "${label}"`;
-  return `object ${shortName(name)}${quoted}, ${formatSize(sizeBytes)}: ${enumName(Object_State, state)}${where}${pins}`;
+  return (
+    `object ${shortName(name)}${quoted}, ${formatSize(sizeBytes)}: ` +
+    `${enumName(Object_State, state)}${where}${pins}`
+  );
 }
 
 function named(names: readonly string[]): string {

@@ -6,7 +6,10 @@ export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** From now on an interrupt aborts the signal instead of ending the process, so that the command can clean up. */
+  /**
+   * From now on an interrupt aborts the signal instead of ending the process, so that the command can clean
+   * up.
+   */
   takeInterrupts(): AbortSignal;
 }
 

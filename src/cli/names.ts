@@ -1,4 +1,7 @@
-/** Resource names: `1` on the command line is devices/card0/objects/1 on the wire. Whole names are taken as they are. */
+/**
+ * Resource names: `1` on the command line is devices/card0/objects/1 on the wire. Whole names are taken as
+ * they are.
+ */
 import type { JsonObject, JsonValue } from "../client/json.ts";
 
 /** The collections inside a device. */

@@ -11,7 +11,10 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
 };
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Reads `256MiB` or a number of bytes. @throws InvalidArgumentError, which commander puts into its message */
+/**
+ * Reads `256MiB` or a number of bytes.
+ * @throws InvalidArgumentError, which commander puts into its message
+ */
 export function parseSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB|TiB)?$/.exec(text.trim());
   const bytes = Number(match?.[1]) * (UNIT_BYTES[match?.[2] ?? "B"] ?? Number.NaN);

@@ -83,8 +83,8 @@ export class Session implements Disposable {
 }
 
 /**
- * Makes the action of a command: opens a session, does the work with the arguments and options that commander parsed, and
- * closes it.
+ * Makes the action of a command: opens a session, does the work with the arguments and options that commander
+ * parsed, and closes it.
  */
 export type Act = <A extends readonly unknown[]>(
   work: (session: Session, ...args: A) => Promise<void>,

@@ -33,8 +33,8 @@ export interface ConnectOptions {
   /** How often a call is made again when the daemon says that it may be. @default RETRIES_MAX */
   readonly retriesMax?: number | undefined;
   /**
-   * Whether every call that changes something gets a request id of its own, if it has none: the daemon does it once, however
-   * often it arrives. @default false
+   * Whether every call that changes something gets a request id of its own, if it has none: the daemon does
+   * it once, however often it arrives. @default false
    */
   readonly requestIds?: boolean | undefined;
 }
@@ -51,7 +51,10 @@ export interface CallOptions {
 export class Channel {
   readonly #client: Client;
   readonly #options: ConnectOptions;
-  /** Calls under way: the library lets them go on when the connection is closed, and they keep the process alive. */
+  /**
+   * Calls under way: the library lets them go on when the connection is closed, and they keep the process
+   * alive.
+   */
   readonly #calls = new Set<Call>();
 
   /**
@@ -95,7 +98,9 @@ export class Channel {
     return withRetries(() => this.#unaryOnce(codec, request, limits), limits);
   }
 
-  /** A stream to the daemon and its answer. `answer` rejects with a TorporError; somebody must wait for it. */
+  /**
+   * A stream to the daemon and its answer. `answer` rejects with a TorporError; somebody must wait for it.
+   */
   clientStream<Request, Response>(
     codec: MethodCodec<Request, Response>,
     options: CallOptions,

@@ -14,8 +14,9 @@ import {
 import { type WatchOptions, watchEvents } from "./watch-events.ts";
 
 /**
- * One method for each unary RPC, by its name. Fields of the request that are left out have their default. Rejects with a
- * TorporError. What the method needs, what success does and what failure leaves is said in the proto and in /docs.
+ * One method for each unary RPC, by its name. Fields of the request that are left out have their default.
+ * Rejects with a TorporError. What the method needs, what success does and what failure leaves is said in the
+ * proto and in /docs.
  */
 export type UnaryCalls = {
   readonly [M in keyof Methods as Extract<M, UnaryMethod>]: UnaryCall<Extract<M, UnaryMethod>>;
@@ -51,8 +52,9 @@ export class TorporClient extends UnaryClient implements Disposable {
   }
 
   /**
-   * Writes what `source` gives into an object. Not atomic and never retried: bytes that arrived before an error stay.
-   * A refusal does not wait for a source that has nothing to give, which stays with its owner then.
+   * Writes what `source` gives into an object. Not atomic and never retried: bytes that arrived before an
+   * error stay. A refusal does not wait for a source that has nothing to give, which stays with its owner
+   * then.
    * @param object its resource name, such as devices/card0/objects/1
    * @returns how many bytes were written
    * @throws TorporError, or what the source threw
@@ -81,9 +83,11 @@ export class TorporClient extends UnaryClient implements Disposable {
   }
 
   /**
-   * Gives what happens to devices, as it happens, until `signal` is aborted. Begins with the present state, which the first
-   * bookmark ends, or after `afterSequence`. Connections that are lost are made again without a gap or a repetition.
-   * @throws TorporError, by the iteration: EVENTS_EXPIRED when events are gone, as after a restart of the daemon
+   * Gives what happens to devices, as it happens, until `signal` is aborted. Begins with the present state,
+   * which the first bookmark ends, or after `afterSequence`. Connections that are lost are made again without
+   * a gap or a repetition.
+   * @throws TorporError, by the iteration: EVENTS_EXPIRED when events are gone, as after a restart of the
+   * daemon
    */
   watchEvents(options: WatchOptions = {}): AsyncGenerator<Event, void, undefined> {
     return watchEvents(this.#channel, options);

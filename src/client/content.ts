@@ -18,7 +18,9 @@ interface ContentOptions extends CallOptions {
 }
 
 export interface UploadOptions extends ContentOptions {
-  /** How many bytes will come. Said before, what does not fit is refused before the first byte. Unit: bytes. */
+  /**
+   * How many bytes will come. Said before, what does not fit is refused before the first byte. Unit: bytes.
+   */
   readonly size?: number | undefined;
 }
 

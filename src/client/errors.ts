@@ -21,13 +21,16 @@ export class TorporError extends Error {
   override readonly name = "TorporError";
   readonly code: StatusCode;
   /**
-   * One of docs/errors.md. UNREACHABLE where no daemon answered or the connection broke, else the code, where the daemon
-   * gave no reason.
+   * One of docs/errors.md. UNREACHABLE where no daemon answered or the connection broke, else the code, where
+   * the daemon gave no reason.
    */
   readonly reason: string;
   /** What the message says, by key. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** After which time the same call may be made again; undefined when it may not be, blindly. Unit: milliseconds. */
+  /**
+   * After which time the same call may be made again; undefined when it may not be, blindly. Unit:
+   * milliseconds.
+   */
   readonly retryDelayMs: number | undefined;
 
   constructor({ code, reason, message, metadata = {}, retryDelayMs }: ErrorFacts, options?: ErrorOptions) {
@@ -60,7 +63,10 @@ export function fromServiceError(error: ServiceError, address: string): TorporEr
   return new TorporError({ code, reason, message }, { cause: error });
 }
 
-/** Whether a call ended without the daemon's word on it: the connection broke, or somebody on the way cut the stream off. */
+/**
+ * Whether a call ended without the daemon's word on it: the connection broke, or somebody on the way cut the
+ * stream off.
+ */
 export function isCutOff({ code, cause }: TorporError): boolean {
   if (!CUT_OFF_CODES.has(code) || !(cause instanceof Error && "metadata" in cause)) return false;
   return cause.metadata instanceof Metadata && cause.metadata.get(DETAILS_KEY).length === 0;

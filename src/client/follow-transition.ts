@@ -1,4 +1,6 @@
-/** A transition while it runs. The one place that knows how its progress is learnt: by events, else by asking. */
+/**
+ * A transition while it runs. The one place that knows how its progress is learnt: by events, else by asking.
+ */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Event, Event_Type } from "../contract/gen/torpor/v1/event.ts";
 import { type Transition, Transition_State, type TransitionPhase } from "../contract/gen/torpor/v1/power.ts";
@@ -20,13 +22,13 @@ export interface TransitionSources {
 }
 
 /**
- * Gives the transition as it is, and again whenever there is news, until it has ended: the last one given is the end, and
- * comes from the daemon whole. Before it only the phases are kept up to date. The daemon gives every transition a
- * deadline, so this ends.
+ * Gives the transition as it is, and again whenever there is news, until it has ended: the last one given is
+ * the end, and comes from the daemon whole. Before it only the phases are kept up to date. The daemon gives
+ * every transition a deadline, so this ends.
  *
- * Where events are refused (to this caller's role, by an older daemon, because too many watch) or their stream breaks, the
- * daemon is asked again and again instead. What is given is the same, and an error that is not of the events alone
- * meets the asking too, so nothing is hidden by it.
+ * Where events are refused (to this caller's role, by an older daemon, because too many watch) or their
+ * stream breaks, the daemon is asked again and again instead. What is given is the same, and an error that is
+ * not of the events alone meets the asking too, so nothing is hidden by it.
  * @throws TorporError
  */
 export async function* followTransition(
@@ -59,8 +61,8 @@ async function* whileItRuns(
   let transition: Transition | undefined;
   for await (const { payload } of watch({ devices: [device], types, signal, reconnect: false })) {
     if (payload?.$case === "bookmark") {
-      // The first says that the stream is live, so that what this look does not show will be told. The later ones come
-      // when nothing was told for long: another look costs nothing then.
+      // The first says that the stream is live, so that what this look does not show will be told. The later
+      // ones come when nothing was told for long: another look costs nothing then.
       transition = await look({ name }, { signal });
       if (transition.state !== Transition_State.RUNNING) return;
       yield transition;

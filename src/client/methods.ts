@@ -1,4 +1,7 @@
-/** The methods of the contract, as generated: a method that is added to the proto is callable without a line here. */
+/**
+ * The methods of the contract, as generated: a method that is added to the proto is callable without a line
+ * here.
+ */
 import assert from "node:assert/strict";
 import * as device from "../contract/gen/torpor/v1/device.ts";
 import * as engine from "../contract/gen/torpor/v1/engine.ts";
@@ -29,7 +32,10 @@ export type RequestOf<M extends UnaryMethod> = ReturnType<Methods[M]["requestDes
 /** The answer of a method. */
 export type ResponseOf<M extends UnaryMethod> = ReturnType<Methods[M]["responseDeserialize"]>;
 
-/** What a caller gives: fields that are left out have their default, and 64-bit numbers may be numbers or strings. */
+/**
+ * What a caller gives: fields that are left out have their default, and 64-bit numbers may be numbers or
+ * strings.
+ */
 export type RequestInput<M extends UnaryMethod> = Sparse<RequestOf<M>>;
 
 /** A message of which anything may be left out or undefined, at any depth. */
@@ -58,7 +64,10 @@ export interface MethodCodec<Request, Response> {
   responseDeserialize(bytes: Buffer): Response;
 }
 
-/** A method by its name alone, of which `UnaryCalls` knows the types; ready to be called with what a caller gives. */
+/**
+ * A method by its name alone, of which `UnaryCalls` knows the types; ready to be called with what a caller
+ * gives.
+ */
 export interface UnaryCodec extends MethodCodec<unknown, unknown> {
   /** The request with everything that was left out. @throws what a number that is none throws */
   complete(input: unknown): unknown;

@@ -12,8 +12,9 @@ export interface RetryLimits {
 }
 
 /**
- * Calls `attempt` until it succeeds, fails with an error that has no retryDelayMs, or a limit is reached: then its last
- * error is thrown. The daemon sends that delay only where nothing has happened yet, so that no call takes effect twice.
+ * Calls `attempt` until it succeeds, fails with an error that has no retryDelayMs, or a limit is reached:
+ * then its last error is thrown. The daemon sends that delay only where nothing has happened yet, so that no
+ * call takes effect twice.
  */
 export async function withRetries<T>(attempt: () => Promise<T>, limits: RetryLimits): Promise<T> {
   const { retriesMax, deadlineMs, signal } = limits;

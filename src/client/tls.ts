@@ -11,7 +11,10 @@ export interface TlsOptions {
   /** The client's own certificate, for daemons that ask for one; with `key`. */
   readonly cert?: string | Uint8Array | undefined;
   readonly key?: string | Uint8Array | undefined;
-  /** The name that the daemon's certificate must have. @default the host of the address; localhost for a socket */
+  /**
+   * The name that the daemon's certificate must have.
+   * @default the host of the address; localhost for a socket
+   */
   readonly serverName?: string | undefined;
 }
 

@@ -16,18 +16,24 @@ export interface WatchOptions {
   readonly afterSequence?: bigint | number | undefined;
   /** Ends the events, without an error. */
   readonly signal?: AbortSignal | undefined;
-  /** Whether a stream that was cut off, or that was read too slowly, is opened again where it ended. @default true */
+  /**
+   * Whether a stream that was cut off, or that was read too slowly, is opened again where it ended.
+   * @default true
+   */
   readonly reconnect?: boolean | undefined;
-  /** Called with what cut the stream off, before it is opened again; once, however many attempts that takes. */
+  /**
+   * Called with what cut the stream off, before it is opened again; once, however many attempts that takes.
+   */
   readonly onCutOff?: ((error: TorporError) => void) | undefined;
 }
 
 /**
- * Gives events until the signal is aborted. After the first event, a connection that is lost is made again, with growing
- * pauses and for five minutes or so, and the events go on without a gap or a repetition; only a present state that was
- * not yet told whole, which is until the first bookmark, is told from its beginning.
+ * Gives events until the signal is aborted. After the first event, a connection that is lost is made again,
+ * with growing pauses and for five minutes or so, and the events go on without a gap or a repetition; only a
+ * present state that was not yet told whole, which is until the first bookmark, is told from its beginning.
  * @param silenceMs after which time without an event, bookmarks included, the connection counts as lost
- * @throws TorporError: EVENTS_EXPIRED when there would be a gap, as after a restart of the daemon; whatever forbids to watch;
+ * @throws TorporError: EVENTS_EXPIRED when there would be a gap, as after a restart of the daemon; whatever
+ * forbids to watch;
  *   the last error where nobody answers, or with `reconnect: false` the first
  */
 export async function* watchEvents(
@@ -79,7 +85,9 @@ class Place {
     return this.#isOfPastRun ? undefined : this.#after;
   }
 
-  /** @throws TorporError EVENTS_EXPIRED when the event is of another run of the daemon than those before it */
+  /**
+   * @throws TorporError EVENTS_EXPIRED when the event is of another run of the daemon than those before it
+   */
   moveTo({ type, sequence }: Event): void {
     if (this.#isOfPastRun && this.#after !== undefined) throw expired(this.#after);
     if (type === Event_Type.BOOKMARK || sequence > 0n) this.#after = sequence;
@@ -133,7 +141,10 @@ function requestFor(
   return { device, types: [...types], afterSequence };
 }
 
-/** A stream of all devices would not say that one of several does not exist. @throws TorporError DEVICE_NOT_FOUND */
+/**
+ * A stream of all devices would not say that one of several does not exist.
+ * @throws TorporError DEVICE_NOT_FOUND
+ */
 async function checkDevices(
   channel: Channel,
   devices: ReadonlySet<string>,
@@ -149,7 +160,9 @@ function mayReconnect(error: TorporError, wasConnected: boolean): boolean {
   return error.code === "UNAVAILABLE" || error.reason === "SLOW_CONSUMER" || isCutOff(error);
 }
 
-/** Doubled by each failure, and by chance, so that not all clients of a daemon come back at the same moment. */
+/**
+ * Doubled by each failure, and by chance, so that not all clients of a daemon come back at the same moment.
+ */
 function delayMs({ retryDelayMs = 0 }: TorporError, failures: number): number {
   const longest = Math.min(RECONNECT_DELAY_MS * 2 ** failures, RETRY_DELAY_MS_MAX);
   return Math.max(longest * (0.5 + Math.random() / 2), Math.min(retryDelayMs, RETRY_DELAY_MS_MAX));
@@ -167,7 +180,9 @@ function expired(after: bigint): TorporError {
   return new TorporError({
     code: "OUT_OF_RANGE",
     reason: "EVENTS_EXPIRED",
-    message: `The daemon has begun anew since sequence ${after}, and its events with it: begin without a sequence.`,
+    message:
+      `The daemon has begun anew since sequence ${after}, and its events with it: begin ` +
+      `without a sequence.`,
     metadata: { afterSequence: String(after) },
   });
 }

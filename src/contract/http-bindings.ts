@@ -1,7 +1,8 @@
 /**
  * What the `google.api.http` annotations say: for each method, the REST route that serves it.
  *
- * Pure: works on any registry, so that the server, the OpenAPI generator and the parity test read the same rules.
+ * Pure: works on any registry, so that the server, the OpenAPI generator and the parity test read the same
+ * rules.
  */
 import assert from "node:assert/strict";
 import { type DescMethod, type FileRegistry, getOption } from "@bufbuild/protobuf";
@@ -10,7 +11,9 @@ type HttpMethod = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 
 /** `{name=devices/*}` in a path: the request field, and the literals and wildcards that it is made of. */
 interface PathVariable {
-  /** Names of the proto, outermost first: one, or two where the field is in the resource (`runtime_pm.name`). */
+  /**
+   * Names of the proto, outermost first: one, or two where the field is in the resource (`runtime_pm.name`).
+   */
   readonly fieldPath: readonly string[];
   readonly segments: readonly PathSegment[];
 }
@@ -44,7 +47,9 @@ const HTTP_METHODS = {
 /** Of each registry once: several parts of the server begin with them. */
 const read = new WeakMap<FileRegistry, readonly Binding[]>();
 
-/** The bindings of every method of our package, in the order of the proto. Asserts that each method has one. */
+/**
+ * The bindings of every method of our package, in the order of the proto. Asserts that each method has one.
+ */
 export function readBindings(registry: FileRegistry): readonly Binding[] {
   const known = read.get(registry);
   if (known !== undefined) return known;
@@ -80,12 +85,18 @@ function readRule(option: unknown): Pick<Binding, "httpMethod" | "template" | "b
   return { httpMethod, template: pattern.value, body };
 }
 
+/** What stands before the variable; the variable's field and pattern; what stands after it; the verb. */
+const TEMPLATE = new RegExp(
+  [
+    String.raw`^\/(?<before>[^{}:]*)`,
+    String.raw`(?:\{(?<field>[\w.]+)=(?<pattern>[^{}]+)\})?`,
+    String.raw`(?<after>[^{}:]*)(?::(?<verb>\w+))?$`,
+  ].join(""),
+);
+
 /** Reads `/v1/{name=devices/…}:pin`. At most one variable, as in all of our paths. */
 function parseTemplate(template: string): Pick<Binding, "segments" | "verb" | "variable"> {
-  const match =
-    /^\/(?<before>[^{}:]*)(?:\{(?<field>[\w.]+)=(?<pattern>[^{}]+)\})?(?<after>[^{}:]*)(?::(?<verb>\w+))?$/.exec(
-      template,
-    );
+  const match = TEMPLATE.exec(template);
   assert(match?.groups !== undefined, `path template ${template} has a form that is not served`);
   const { before = "", field, pattern = "", after = "", verb = "" } = match.groups;
   const inner = parseSegments(pattern);

@@ -1,6 +1,6 @@
 /**
- * Plain messages, as ts-proto's code has them, as proto3 JSON: the text that protobuf-es would write of the same
- * message with its defaults, in a fraction of the time. docs/decisions/0007 says why it is written here.
+ * Plain messages, as ts-proto's code has them, as proto3 JSON: the text that protobuf-es would write of the
+ * same message with its defaults, in a fraction of the time. docs/decisions/0007 says why it is written here.
  */
 import assert from "node:assert/strict";
 import {
@@ -48,8 +48,8 @@ const LONG_SCALARS: ReadonlySet<ScalarType> = new Set([
 ]);
 
 /**
- * The message as JSON. Every field without presence is written, at its default too. Asserts that each value is of the type
- * that its field has. @param message a plain message of the type `desc`
+ * The message as JSON. Every field without presence is written, at its default too. Asserts that each value
+ * is of the type that its field has. @param message a plain message of the type `desc`
  */
 export function messageJson(desc: DescMessage, message: object): string {
   return writerOf(desc)(message);

@@ -2,8 +2,8 @@
 import type { Binding } from "./http-bindings.ts";
 
 /**
- * A binding's path as find-my-way reads it. Wildcards take no colon: two bare `:device::verb` routes would collide, and
- * a verb that does not exist would be taken for a name.
+ * A binding's path as find-my-way reads it. Wildcards take no colon: two bare `:device::verb` routes would
+ * collide, and a verb that does not exist would be taken for a name.
  */
 export function fastifyPath({ segments, verb }: Pick<Binding, "segments" | "verb">): string {
   const parts = segments.map((part) => ("literal" in part ? part.literal : `:${part.parameter}(^[^:/]+)`));
@@ -13,7 +13,10 @@ export function fastifyPath({ segments, verb }: Pick<Binding, "segments" | "verb
 /** As many as there are routes: they are asked for with every request. */
 const labels = new Map<string, string>();
 
-/** `/v1/devices/{device}:suspend`, from the spelling that fastify has of one of its routes: what metrics and people see. */
+/**
+ * `/v1/devices/{device}:suspend`, from the spelling that fastify has of one of its routes: what metrics and
+ * people see.
+ */
 export function routeLabel(url: string): string {
   const known = labels.get(url);
   if (known !== undefined) return known;

@@ -1,4 +1,7 @@
-/** The states of an object's bytes as the object table and images store them: numbers, which images keep for good. */
+/**
+ * The states of an object's bytes as the object table and images store them: numbers, which images keep for
+ * good.
+ */
 
 /** Never had bytes, or had them thrown away while VOLATILE: the next use starts from zeroes. */
 export const UNPOPULATED = 0;

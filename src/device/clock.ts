@@ -27,8 +27,8 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
 }
 
 /**
- * Waits for `promise`, at most `timeoutMs`. Resolves to true when it settled in time (a rejection is passed on), to
- * false when the time ran out; the promise is then left to itself.
+ * Waits for `promise`, at most `timeoutMs`. Resolves to true when it settled in time (a rejection is passed
+ * on), to false when the time ran out; the promise is then left to itself.
  */
 export function settledWithin(clock: Clock, promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {

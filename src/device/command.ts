@@ -34,24 +34,27 @@ import type { WorkCommand } from "./work-command.ts";
 export type * from "./power-command.ts";
 
 /**
- * What to do when a transition is running: refuse (DEVICE_TRANSITION), hold and run once when the device is ACTIVE,
- * or, for the later chunks of an open content stream, hold through a whole suspend too. Holding is bounded by
- * HOLD_TIMEOUT_MS.
+ * What to do when a transition is running: refuse (DEVICE_TRANSITION), hold and run once when the device is
+ * ACTIVE, or, for the later chunks of an open content stream, hold through a whole suspend too. Holding is
+ * bounded by HOLD_TIMEOUT_MS.
  */
 export type Hold = "refuse" | "transition" | "until-active";
 
 interface Holdable {
   /** @default "refuse" */
   readonly hold?: Hold;
-  /** Aborted when nobody waits for the answer any more: what has not begun by then never does (CALL_CANCELLED). */
+  /**
+   * Aborted when nobody waits for the answer any more: what has not begun by then never does
+   * (CALL_CANCELLED).
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A precondition (AIP-154): the object is as the caller last saw it. */
 interface Conditional {
   /**
-   * The etag that the object must have, or several with commas between them, looked at under its lock; undefined means any.
-   * Error: ETAG_MISMATCH.
+   * The etag that the object must have, or several with commas between them, looked at under its lock;
+   * undefined means any. Error: ETAG_MISMATCH.
    */
   readonly etag?: string;
 }
@@ -73,7 +76,10 @@ export interface EvictRegion extends Holdable {
   /** At least this much is evicted if it can be; undefined means everything evictable. */
   readonly bytes?: number;
 }
-/** Makes an object; its bytes get a place at first use. Errors: INVALID_SIZE, INVALID_REGION, INVALID_FLAGS, LIMIT_EXCEEDED. */
+/**
+ * Makes an object; its bytes get a place at first use. Errors: INVALID_SIZE, INVALID_REGION, INVALID_FLAGS,
+ * LIMIT_EXCEEDED.
+ */
 export interface CreateObject extends Holdable {
   readonly type: "createObject";
   readonly sizeBytes: number;
@@ -150,8 +156,8 @@ export interface ChecksumObject extends Holdable {
   readonly object: string;
 }
 /**
- * One chunk of content, at most CONTENT_CHUNK_BYTES_MAX. The answer is a copy: `into`, of exactly that length, where it is
- * given, for readers that have the memory already.
+ * One chunk of content, at most CONTENT_CHUNK_BYTES_MAX. The answer is a copy: `into`, of exactly that
+ * length, where it is given, for readers that have the memory already.
  */
 export interface ReadObject extends Holdable {
   readonly type: "readObject";
@@ -161,8 +167,8 @@ export interface ReadObject extends Holdable {
   readonly into?: Uint8Array;
 }
 /**
- * One chunk of content. The first chunk of a stream (it may be empty) says in `declaredBytes` how much will follow,
- * so that what cannot fit is refused before the first byte.
+ * One chunk of content. The first chunk of a stream (it may be empty) says in `declaredBytes` how much will
+ * follow, so that what cannot fit is refused before the first byte.
  */
 export interface WriteObject extends Holdable {
   readonly type: "writeObject";
@@ -205,8 +211,8 @@ export interface DeleteContext extends Holdable {
   readonly context: string;
 }
 /**
- * Submits a request. All its commands are checked first, and refused whole if one is invalid. It runs after the
- * requests before it in its context, after `waitFences`, and after those that use its objects in its way.
+ * Submits a request. All its commands are checked first, and refused whole if one is invalid. It runs after
+ * the requests before it in its context, after `waitFences`, and after those that use its objects in its way.
  */
 export interface SubmitWork extends Holdable {
   readonly type: "submitWork";
@@ -214,7 +220,10 @@ export interface SubmitWork extends Holdable {
   readonly commands: readonly WorkCommand[];
   /** Ids of fences; when one of them fails, so does this request. */
   readonly waitFences: readonly string[];
-  /** Answer when the request has ended, after this long at the latest; undefined = at once. Unit: milliseconds. */
+  /**
+   * Answer when the request has ended, after this long at the latest; undefined = at once. Unit:
+   * milliseconds.
+   */
   readonly waitMs?: number;
 }
 export interface GetFence {
@@ -222,8 +231,8 @@ export interface GetFence {
   readonly fence: string;
 }
 /**
- * Waits for a fence. Errors: FENCE_NOT_FOUND, DEADLINE_EXCEEDED when it is still pending after `timeoutMs`, CALL_CANCELLED when
- * it is and nobody waits any more.
+ * Waits for a fence. Errors: FENCE_NOT_FOUND, DEADLINE_EXCEEDED when it is still pending after `timeoutMs`,
+ * CALL_CANCELLED when it is and nobody waits any more.
  */
 export interface WaitFence {
   readonly type: "waitFence";
@@ -233,15 +242,16 @@ export interface WaitFence {
   readonly signal?: AbortSignal;
 }
 /**
- * GT: a full reset; what runs fails, wedged is cleared. FACTORY: drops objects, contexts, backups and FAILED: a clean
- * device, whatever state it was in.
+ * GT: a full reset; what runs fails, wedged is cleared. FACTORY: drops objects, contexts, backups and FAILED:
+ * a clean device, whatever state it was in.
  */
 export interface ResetDevice {
   readonly type: "resetDevice";
   readonly scope: "GT" | "FACTORY";
 }
 /**
- * When a command is legal. `metadata`: always, never waits, never wakes. `access`: needs the device ACTIVE; see Hold.
+ * When a command is legal. `metadata`: always, never waits, never wakes. `access`: needs the device ACTIVE;
+ * see Hold.
  * `power`: starts or ends a transition; the power state machine decides.
  */
 export type Access = "metadata" | "access" | "power";
@@ -315,7 +325,10 @@ export const COMMANDS = {
 
 type Commands = typeof COMMANDS;
 export type CommandType = keyof Commands;
-/** What is asked by the commands of these names; the mapped type lets TypeScript match a command with its handler. */
+/**
+ * What is asked by the commands of these names; the mapped type lets TypeScript match a command with its
+ * handler.
+ */
 export type CommandOf<T extends CommandType> = {
   [Name in T]: NonNullable<Commands[Name]["types"]>["request"] & { readonly type: Name };
 }[T];

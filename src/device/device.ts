@@ -1,8 +1,8 @@
 /**
  * One device: its parts put together in the order of boot, and the one way in, `execute`.
  *
- * Boot: banks; memory with the CPU copier; the device's own objects placed and filled by CPU; microcontroller;
- * engines and migrate contexts; only then is the blitter handed to memory.
+ * Boot: banks; memory with the CPU copier; the device's own objects placed and filled by CPU;
+ * microcontroller; engines and migrate contexts; only then is the blitter handed to memory.
  */
 import assert from "node:assert/strict";
 import { settledWithin } from "./clock.ts";

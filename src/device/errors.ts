@@ -20,7 +20,10 @@ export type ErrorKind =
   | "data-loss" // content is gone or cannot be vouched for (EIO)
   | "internal"; // the device failed (EIO)
 
-/** Every reason the device gives, with its kind. The documented list is `docs/errors.md`, held to this by a test. */
+/**
+ * Every reason the device gives, with its kind. The documented list is `docs/errors.md`, held to this by a
+ * test.
+ */
 export const REASONS = {
   INVALID_REQUEST: "invalid",
   INVALID_SIZE: "invalid",
@@ -98,8 +101,8 @@ export class DeviceError extends Error {
 }
 
 /**
- * Turns what the world threw into a DeviceError; what was not one becomes INTERNAL with the original as its cause. An
- * assertion is a bug of ours and goes on its way: nothing may continue after it.
+ * Turns what the world threw into a DeviceError; what was not one becomes INTERNAL with the original as its
+ * cause. An assertion is a bug of ours and goes on its way: nothing may continue after it.
  */
 export function toDeviceError(error: unknown): DeviceError {
   if (error instanceof DeviceError) return error;

@@ -1,6 +1,6 @@
 /**
- * What the device tells as it happens: tagged plain data into a sink that is handed in. The sink must not throw and
- * must not call back into the device; it counts, logs or queues.
+ * What the device tells as it happens: tagged plain data into a sink that is handed in. The sink must not
+ * throw and must not call back into the device; it counts, logs or queues.
  */
 import type { ErrorReason } from "./errors.ts";
 import type { DState, PhaseRecord, PowerState, TransitionResource } from "./resource.ts";

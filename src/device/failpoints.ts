@@ -1,6 +1,6 @@
 /**
- * Failpoints: named places where a test or an operator makes things go wrong on purpose (etcd's gofail). Armed by name,
- * for one device or all; free when nothing is armed.
+ * Failpoints: named places where a test or an operator makes things go wrong on purpose (etcd's gofail).
+ * Armed by name, for one device or all; free when nothing is armed.
  */
 import assert from "node:assert/strict";
 import { type Clock, sleep } from "./clock.ts";
@@ -17,7 +17,8 @@ export const FAILPOINTS = {
   "evictPinned.object": "before each object that step 2 evicts or backs up",
   "backup.allocate": "before system memory is taken for each backup",
   "migrate.pageTable":
-    "ERROR: garbage is written over the page table of the blitter before a blit; it stays there until a reset",
+    "ERROR: garbage is written over the page table of the blitter before a blit; it stays there " +
+    "until a reset",
   "blitter.hang": "ERROR: the copy engine hangs in the middle of a blit",
   "copy.blit": "ERROR: the fence of a blit fails although the blitter works",
   "copy.short": "ERROR: half of the last piece of a blit is not written, and its fence signals all the same",
@@ -58,15 +59,16 @@ export const FAILPOINTS = {
   "swap.write": "before an object is written to swap",
   "swap.read": "before an object is read from swap",
   "ecc.error":
-    "ERROR: a memory error that cannot be corrected is found when a client reads an object in local memory, whose content is lost by it",
+    "ERROR: a memory error that cannot be corrected is found when a client reads an object in local " +
+    "memory, whose content is lost by it",
   "watch.slowConsumer": "ERROR: a watcher counts as too slow before it gets the next event",
 } as const satisfies Record<string, string>;
 
 export type FailpointName = keyof typeof FAILPOINTS;
 
 /**
- * ERROR fails with `reason`; DELAY waits `delayMs`; HANG waits until it is disarmed, and fails with `reason` after
- * FAILPOINT_HANG_MS; CRASH ends the process at once.
+ * ERROR fails with `reason`; DELAY waits `delayMs`; HANG waits until it is disarmed, and fails with `reason`
+ * after FAILPOINT_HANG_MS; CRASH ends the process at once.
  */
 export type FailpointAction = "ERROR" | "DELAY" | "HANG" | "CRASH";
 
@@ -233,9 +235,14 @@ export class Failpoints {
 
 /** What the parts of a device call. */
 export interface DeviceFailpoints {
-  /** Whether nothing is armed: then no point need be passed. For those who would pass one many thousand times. */
+  /**
+   * Whether nothing is armed: then no point need be passed. For those who would pass one many thousand times.
+   */
   readonly idle: boolean;
-  /** Passes the point: does what is armed there. @throws DeviceError for ERROR, and for a HANG that lasted too long. */
+  /**
+   * Passes the point: does what is armed there.
+   * @throws DeviceError for ERROR, and for a HANG that lasted too long.
+   */
   pass(name: FailpointName): Promise<void>;
   /** For points that change what happens instead of failing: whether it fires now. */
   fires(name: FailpointName): boolean;

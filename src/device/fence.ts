@@ -1,8 +1,8 @@
 /**
  * A fence: something that will be done once, with or without an error (the kernel's dma_fence).
  *
- * Cheap until somebody waits: no promise exists before `wait` is called. Settling is final; the error is set before
- * the fence counts as settled, so nobody sees a signalled fence whose error is still to come.
+ * Cheap until somebody waits: no promise exists before `wait` is called. Settling is final; the error is set
+ * before the fence counts as settled, so nobody sees a signalled fence whose error is still to come.
  */
 import assert from "node:assert/strict";
 import type { DeviceError } from "./errors.ts";
@@ -32,7 +32,10 @@ export class Fence {
     this.#settle("FAILED", error);
   }
 
-  /** Calls `listener` when the fence has settled: at once if it has. Listeners run in the order they were added. */
+  /**
+   * Calls `listener` when the fence has settled: at once if it has. Listeners run in the order they were
+   * added.
+   */
   onSettled(listener: () => void): void {
     if (this.#state === "PENDING") this.#settled.once(listener);
     else listener();

@@ -42,5 +42,6 @@ export function formatTime(timeNs: bigint): string {
   const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
   const two = (value: number): string => String(value).padStart(2, "0");
   const clock = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60, Math.floor(ms / 1000) % 60];
-  return `${year}-${two(month)}-${two(day)}T${clock.map(two).join(":")}.${String(ms % 1000).padStart(3, "0")}Z`;
+  const date = `${year}-${two(month)}-${two(day)}`;
+  return `${date}T${clock.map(two).join(":")}.${String(ms % 1000).padStart(3, "0")}Z`;
 }

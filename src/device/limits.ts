@@ -1,5 +1,6 @@
 /**
- * Every limit of the device core, with its unit and its reason. Relations between limits are asserted at load.
+ * Every limit of the device core, with its unit and its reason. Relations between limits are asserted at
+ * load.
  */
 import assert from "node:assert/strict";
 
@@ -37,21 +38,27 @@ export const PAGE_SIZE_MAX = 1000;
 export const PAGE_SIZE_DEFAULT = 100;
 
 /**
- * Work the CPU does on bytes before it yields to the event loop: about 0.2 ms, and 5 ms where memory is touched for the
- * first time, which is fifty times slower. Unit: bytes.
+ * Work the CPU does on bytes before it yields to the event loop: about 0.2 ms, and 5 ms where memory is
+ * touched for the first time, which is fifty times slower. Unit: bytes.
  */
 export const CPU_SLICE_BYTES = 2 * MIB;
 
 /**
- * Memory that the main thread takes from the operating system before it yields, while engines copy: 64 pages at 2 to 9 µs
- * each, and MOVE_BATCHES_IN_FLIGHT batches may take turns. Unit: bytes.
+ * Memory that the main thread takes from the operating system before it yields, while engines copy: 64 pages
+ * at 2 to 9 µs each, and MOVE_BATCHES_IN_FLIGHT batches may take turns. Unit: bytes.
  */
 export const COMMIT_AHEAD_SLICE_BYTES = 256 * KIB;
 
-/** Objects of a batch that are brought one by one at a time: enough to keep the engines busy, few enough for their queues. */
+/**
+ * Objects of a batch that are brought one by one at a time: enough to keep the engines busy, few enough for
+ * their queues.
+ */
 export const BATCH_PINS_AT_ONCE = 32;
 
-/** Objects of a batch that are asked, pinned, unpinned or deleted before a yield to the event loop: 3 ms at 3 µs each. */
+/**
+ * Objects of a batch that are asked, pinned, unpinned or deleted before a yield to the event loop: 3 ms at 3
+ * µs each.
+ */
 export const BATCH_SLICE_OBJECTS = 1024;
 
 /** Objects a walk looks at before it yields to the event loop: well under 10 ms at 200 ns an object. */
@@ -65,10 +72,16 @@ export const DELETE_SLICE_OBJECTS = 1024;
 
 /** Objects, entries of an image or pieces of bytes that are worked on before a yield: 4 ms at 4 µs each. */
 export const WORK_SLICE_ITEMS = 1024;
-/** Changes of objects that wait to become events; beyond it they are forgotten, and whoever watches begins anew. */
+/**
+ * Changes of objects that wait to become events; beyond it they are forgotten, and whoever watches begins
+ * anew.
+ */
 export const CHANGES_PENDING_MAX = 2 * OBJECTS_MAX;
 
-/** Largest piece of one blit: preemption granularity of the migrate engine (drm/i915 intel_migrate.c CHUNK_SZ). */
+/**
+ * Largest piece of one blit: preemption granularity of the migrate engine (drm/i915 intel_migrate.c
+ * CHUNK_SZ).
+ */
 export const BLIT_CHUNK_BYTES = 8 * MIB;
 
 /** Most copies an eviction or backup walk puts into one batch: one lock, one job, one fence. */
@@ -76,8 +89,8 @@ export const MOVE_BATCH_OBJECTS = 1024;
 /** Bytes at which such a batch is closed: keeps several in flight and bounds what one failure re-copies. */
 export const MOVE_BATCH_BYTES = 16 * MIB;
 /**
- * Batches of one walk in flight. With two for each of two engines, and two with the main thread, no engine falls asleep
- * while the walk looks for more, which with small objects takes as long as copying them.
+ * Batches of one walk in flight. With two for each of two engines, and two with the main thread, no engine
+ * falls asleep while the walk looks for more, which with small objects takes as long as copying them.
  */
 export const MOVE_BATCHES_IN_FLIGHT = 6;
 
@@ -89,7 +102,9 @@ export const IDLE_TIMEOUT_DEFAULT_MS = 500;
 /** Longest idle wait a caller may ask for. Unit: milliseconds. */
 export const IDLE_TIMEOUT_MAX_MS = 600_000;
 
-/** Longest time a context may take to let go of its engine (drm/i915 preempt_timeout_ms). Unit: milliseconds. */
+/**
+ * Longest time a context may take to let go of its engine (drm/i915 preempt_timeout_ms). Unit: milliseconds.
+ */
 export const PREEMPT_TIMEOUT_MS = 640;
 
 /** Between two heartbeats of a busy engine (drm/i915 heartbeat_interval_ms). Unit: milliseconds. */
@@ -124,11 +139,14 @@ export const FENCE_WAIT_MAX_MS = 3_600_000;
 /** Longest wait for work on an object before the CPU gets at it (ttm_bo_wait_ctx). Unit: milliseconds. */
 export const OBJECT_WAIT_TIMEOUT_MS = 15_000;
 
-/** Longest time an engine may take to acknowledge a stop or a reset before it is terminated. Unit: milliseconds. */
+/**
+ * Longest time an engine may take to acknowledge a stop or a reset before it is terminated. Unit:
+ * milliseconds.
+ */
 export const ENGINE_ACK_TIMEOUT_MS = 2_000;
 /**
- * Longest time an engine may take to start, the start of its thread included: a tenth of a second on a quiet machine, several on
- * one that has no core left. A thread that dies is known at once. Unit: milliseconds.
+ * Longest time an engine may take to start, the start of its thread included: a tenth of a second on a quiet
+ * machine, several on one that has no core left. A thread that dies is known at once. Unit: milliseconds.
  */
 export const ENGINE_START_TIMEOUT_MS = 30_000;
 
@@ -136,14 +154,14 @@ export const ENGINE_START_TIMEOUT_MS = 30_000;
 export const RATE_LIMIT_MIN = MIB;
 
 /**
- * Longest time the swap store may take for one access; it is then asked nothing more before it has answered. Disks and
- * network file systems that recover do so within this. Unit: milliseconds.
+ * Longest time the swap store may take for one access; it is then asked nothing more before it has answered.
+ * Disks and network file systems that recover do so within this. Unit: milliseconds.
  */
 export const SWAP_IO_TIMEOUT_MS = 30_000;
 
 /**
- * Longest time the store of images may take for one access, such as a MiB that is written. Disks and network file systems
- * that recover do so within this. Unit: milliseconds.
+ * Longest time the store of images may take for one access, such as a MiB that is written. Disks and network
+ * file systems that recover do so within this. Unit: milliseconds.
  */
 export const IMAGE_IO_TIMEOUT_MS = 60_000;
 /** The same for making an image durable: 64 GiB on a disk of 110 MB/s. Unit: milliseconds. */
@@ -166,12 +184,14 @@ export const COPY_TIMEOUT_MS = 60_000;
 export const PREPARE_DRAIN_TIMEOUT_MS = 20_000;
 
 /**
- * Longest time a transition may take while it can still fail: above what the slowest brake needs for an ordinary device.
- * Unit: milliseconds.
+ * Longest time a transition may take while it can still fail: above what the slowest brake needs for an
+ * ordinary device. Unit: milliseconds.
  */
 export const TRANSITION_TIMEOUT_MS = 3_600_000;
 
-/** Longest wait for a transition to end after it was told to: a cancel, a factory reset. Unit: milliseconds. */
+/**
+ * Longest wait for a transition to end after it was told to: a cancel, a factory reset. Unit: milliseconds.
+ */
 export const TRANSITION_END_WAIT_MS = 60_000;
 
 /** Shortest and longest time without use before a device suspends itself. Unit: milliseconds. */
@@ -187,7 +207,9 @@ export const OBJECTS_NAMED_MAX = 10;
 
 /** Longest delay that a failpoint may add. Unit: milliseconds. */
 export const FAILPOINT_DELAY_MAX_MS = 600_000;
-/** Longest time anything hangs at a failpoint before that fails: no state lasts for ever. Unit: milliseconds. */
+/**
+ * Longest time anything hangs at a failpoint before that fails: no state lasts for ever. Unit: milliseconds.
+ */
 export const FAILPOINT_HANG_MS = 60_000;
 
 /** Calls held while a transition runs (holdDuringTransition, open content streams). */
@@ -206,7 +228,9 @@ export const TRACES_KEPT_MAX = 16;
 export const TRACE_SLICE_EVENTS = 200;
 /** What one checksum of a hibernation image covers, and what is compressed at a time. Unit: bytes. */
 export const IMAGE_FRAME_BYTES = 64 * KIB;
-/** What handling a frame costs beside its bytes, in bytes that could be copied meanwhile (5 µs). Unit: bytes. */
+/**
+ * What handling a frame costs beside its bytes, in bytes that could be copied meanwhile (5 µs). Unit: bytes.
+ */
 export const IMAGE_FRAME_OVERHEAD_BYTES = 16 * KIB;
 /** Most that is searched for zeroes in one go, in the hope of many frames of them: 40 µs. Unit: bytes. */
 export const IMAGE_ZERO_SCAN_BYTES = MIB;
@@ -223,9 +247,9 @@ export const IMAGE_CODEC_JOBS_MAX = 4;
 /** What an image says of the device itself: it is read for every line of a listing. Unit: bytes. */
 export const IMAGE_DEVICE_BYTES_MAX = 64 * KIB;
 /**
- * Tables of an image, which are in memory while it is written or read. The most that a device can need is 2.75 GiB:
- * OBJECTS_MAX objects with labels of LABEL_LENGTH_MAX (2.4 GiB), their frames, and 64 GiB in extents of one page.
- * Unit: bytes.
+ * Tables of an image, which are in memory while it is written or read. The most that a device can need is
+ * 2.75 GiB: OBJECTS_MAX objects with labels of LABEL_LENGTH_MAX (2.4 GiB), their frames, and 64 GiB in
+ * extents of one page. Unit: bytes.
  */
 export const IMAGE_TABLES_BYTES_MAX = 3 * GIB;
 

@@ -1,6 +1,6 @@
 /**
- * Who is told when something happens: some each time, some the next time only. Listeners run at once, in the order in
- * which they were added, and must not throw.
+ * Who is told when something happens: some each time, some the next time only. Listeners run at once, in the
+ * order in which they were added, and must not throw.
  */
 export class Listeners<T extends readonly unknown[] = []> {
   /** Replaced and never changed, so that a listener may add and remove others while they are told. */

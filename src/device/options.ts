@@ -68,7 +68,10 @@ export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
   readonly resumeFrom?: SealedImage;
   /** What the device does where drivers differ. @default DEFAULT_POLICY */
   readonly policy?: PowerPolicy;
-  /** Runtime PM as it is set at boot. @default disabled, 1000 ms, 300 MiB or the size of local memory if that is less */
+  /**
+   * Runtime PM as it is set at boot.
+   * @default disabled, 1000 ms, 300 MiB or the size of local memory if that is less
+   */
   readonly runtimePm?: RuntimePmSettings;
   /** Places where things go wrong on purpose. @default none is armed */
   readonly failpoints?: DeviceFailpoints;
@@ -91,7 +94,8 @@ export function checkOptions(options: DeviceOptions): void {
   if (options.swap !== undefined && options.swap.sizeBytes < SWAP_PAGE_BYTES) {
     throw new DeviceError(
       "INVALID_SIZE",
-      `Swap (${formatBytes(options.swap.sizeBytes)}) is smaller than one page of it (${formatBytes(SWAP_PAGE_BYTES)}).`,
+      `Swap (${formatBytes(options.swap.sizeBytes)}) is smaller than one page of it ` +
+        `(${formatBytes(SWAP_PAGE_BYTES)}).`,
     );
   }
   if (options.stolenBytes !== undefined && options.stolenBytes > 0) {
@@ -142,7 +146,8 @@ function checkRateLimits(limits: RateLimits = {}): void {
     if (limit >= RATE_LIMIT_MIN) continue;
     throw new DeviceError(
       "INVALID_REQUEST",
-      `Rate limit of ${path} (${limit} bytes/s) is below ${RATE_LIMIT_MIN} bytes/s, at which one slice takes seconds.`,
+      `Rate limit of ${path} (${limit} bytes/s) is below ${RATE_LIMIT_MIN} bytes/s, at which one ` +
+        `slice takes seconds.`,
     );
   }
 }
@@ -156,13 +161,16 @@ function checkRoomForKernel(options: DeviceOptions): void {
   if (reachableBytes < needed) {
     throw new DeviceError(
       "INVALID_SIZE",
-      `The part of lmem0 that the CPU can reach and nobody has reserved (${formatBytes(reachableBytes)}) is too small: the device's own objects take ${formatBytes(needed)} of it.`,
+      `The part of lmem0 that the CPU can reach and nobody has reserved ` +
+        `(${formatBytes(reachableBytes)}) is too small: the device's own objects take ` +
+        `${formatBytes(needed)} of it.`,
     );
   }
   if (first.sizeBytes >= 2 * needed) return;
   throw new DeviceError(
     "INVALID_SIZE",
-    `Local memory (${formatBytes(first.sizeBytes)}) is too small: the device's own objects take ${formatBytes(needed)} of lmem0, and it must have twice that.`,
+    `Local memory (${formatBytes(first.sizeBytes)}) is too small: the device's own objects take ` +
+      `${formatBytes(needed)} of lmem0, and it must have twice that.`,
   );
 }
 

@@ -8,9 +8,15 @@ export interface Suspend {
   readonly idleTimeoutMs?: number;
   /** @default "WEDGE" */
   readonly onIdleTimeout?: "WEDGE" | "ABORT";
-  /** Take a CRC-32C of every object, before `evict` or when its work has ended, and compare after resume. @default false */
+  /**
+   * Take a CRC-32C of every object, before `evict` or when its work has ended, and compare after resume.
+   * @default false
+   */
   readonly verify?: boolean;
-  /** S3 with a hibernation image too, from which a daemon that dies meanwhile comes back. Legal with S3. @default false */
+  /**
+   * S3 with a hibernation image too, from which a daemon that dies meanwhile comes back. Legal with S3.
+   * @default false
+   */
   readonly hybrid?: boolean;
   /**
    * Written into the image, if there is one: what the end of the daemon hibernated wakes at its start.
@@ -22,7 +28,9 @@ export interface Suspend {
   /** Answer after this long at the latest, 0 = at once; undefined = when it has ended. Unit: milliseconds. */
   readonly waitMs?: number;
 }
-/** Answers what a suspend would do, touching nothing. Errors: those of Suspend for the state of the device. */
+/**
+ * Answers what a suspend would do, touching nothing. Errors: those of Suspend for the state of the device.
+ */
 export interface PlanSuspend {
   readonly type: "planSuspend";
 }
@@ -57,7 +65,9 @@ export interface CancelTransition {
   readonly transition: string;
 }
 
-/** The transition as Chrome trace events (JSON, UTF-8): phases, and copies of each engine. Opens in Perfetto. */
+/**
+ * The transition as Chrome trace events (JSON, UTF-8): phases, and copies of each engine. Opens in Perfetto.
+ */
 export interface GetTransitionTrace {
   readonly type: "getTransitionTrace";
   readonly transition: string;

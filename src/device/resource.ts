@@ -51,7 +51,9 @@ export interface DeviceResource {
   /** Where system memory swaps to; undefined when it does not. */
   readonly swap: { readonly sizeBytes: number; readonly usedBytes: number } | undefined;
   readonly engines: readonly string[];
-  /** Id of the sealed hibernation image that holds its state, from the seal until it is consumed; else empty. */
+  /**
+   * Id of the sealed hibernation image that holds its state, from the seal until it is consumed; else empty.
+   */
   readonly image: string;
   readonly etag: string;
 }
@@ -78,7 +80,10 @@ export interface RegionResource {
   readonly minPageBytes: number;
 }
 
-/** What a caller may ask for at creation, plus USER and KERNEL, which the device sets (drm/i915 I915_BO_ALLOC_*). */
+/**
+ * What a caller may ask for at creation, plus USER and KERNEL, which the device sets (drm/i915
+ * I915_BO_ALLOC_*).
+ */
 export const OBJECT_FLAGS = [
   "USER",
   "KERNEL",
@@ -120,7 +125,10 @@ export interface ObjectResource {
   readonly etag: string;
 }
 
-/** The phases of suspend and resume, in order. Also the metric label. `image` is written by one and read by the other. */
+/**
+ * The phases of suspend and resume, in order. Also the metric label. `image` is written by one and read by
+ * the other.
+ */
 export const PHASES = [
   "prepare",
   "evict",

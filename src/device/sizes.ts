@@ -1,6 +1,6 @@
 /**
- * Which sizes the memory of a device may have, for the device and for whoever configures it. A problem is the rest of a
- * sentence that begins with the size; `write` says how sizes are written in it.
+ * Which sizes the memory of a device may have, for the device and for whoever configures it. A problem is the
+ * rest of a sentence that begins with the size; `write` says how sizes are written in it.
  */
 import { formatBytes } from "./format.ts";
 import { BANK_BYTES_MAX, KIB, MIB, PAGE_BYTES } from "./limits.ts";

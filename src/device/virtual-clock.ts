@@ -1,6 +1,6 @@
 /**
- * Virtual time: nothing happens until somebody drives the clock, and then timers fire in order, at once. A whole
- * device under a virtual clock is deterministic and as fast as the machine.
+ * Virtual time: nothing happens until somebody drives the clock, and then timers fire in order, at once. A
+ * whole device under a virtual clock is deterministic and as fast as the machine.
  */
 import type { Clock, Timer } from "./clock.ts";
 
@@ -57,7 +57,10 @@ export class VirtualClock implements Clock {
     });
   }
 
-  /** Drives the clock until `promise` settles. Rejects when it cannot: nothing is pending that could settle it. */
+  /**
+   * Drives the clock until `promise` settles. Rejects when it cannot: nothing is pending that could settle
+   * it.
+   */
   async run<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
     const done = (): void => {

@@ -1,4 +1,7 @@
-/** Every limit of the process and its configuration, with its unit and its reason. Those of the wires are in limits.ts. */
+/**
+ * Every limit of the process and its configuration, with its unit and its reason. Those of the wires are in
+ * limits.ts.
+ */
 import assert from "node:assert/strict";
 import { GIB, MIB } from "../device/limits.ts";
 
@@ -14,7 +17,9 @@ export const ALLOWED_HOSTS_MAX = 64;
 /** Origins in corsOrigin: each page that calls is looked up among them. */
 export const CORS_ORIGINS_MAX = 64;
 
-/** Largest heap of which the garbage is collected at once when the daemon is ready: some 50 ms. Unit: bytes. */
+/**
+ * Largest heap of which the garbage is collected at once when the daemon is ready: some 50 ms. Unit: bytes.
+ */
 export const GIVE_BACK_HEAP_BYTES_MAX = 64 * MIB;
 
 /** Largest swap of a device: the map of its pages is in memory. Unit: bytes. */
@@ -26,13 +31,19 @@ export const KEEP_IMAGES_MAX = 1000;
 /** Attributes that traces say of their daemon: each goes with every batch. */
 export const RESOURCE_ATTRIBUTES_MAX = 64;
 
-/** Largest configuration file: far above any real one, so that a wrong path cannot fill the memory. Unit: bytes. */
+/**
+ * Largest configuration file: far above any real one, so that a wrong path cannot fill the memory. Unit:
+ * bytes.
+ */
 export const CONFIG_FILE_BYTES_MAX = 256 * 1024;
 
 /** Most lists and maps that stand in each other in a configuration file: no setting has more than a list. */
 export const CONFIG_DEPTH_MAX = 32;
 
-/** How long a daemon may take to answer its health check: below the timeout of the image's. Unit: milliseconds. */
+/**
+ * How long a daemon may take to answer its health check: below the timeout of the image's. Unit:
+ * milliseconds.
+ */
 export const HEALTH_ANSWER_TIMEOUT_MS = 2_000;
 
 /** How long running calls may go on once the daemon is told to stop. Unit: milliseconds. */
@@ -41,7 +52,10 @@ export const SHUTDOWN_DRAIN_MS = 7_000;
 /** How often a stopping daemon looks whether calls and transitions have ended. Unit: milliseconds. */
 export const SHUTDOWN_POLL_MS = 10;
 
-/** How long the last answers may take to leave once no call is in progress. Peers that make no call wait no longer. Unit: milliseconds. */
+/**
+ * How long the last answers may take to leave once no call is in progress. Peers that make no call wait no
+ * longer. Unit: milliseconds.
+ */
 export const SHUTDOWN_LINGER_MS = 250;
 
 /** How long connections may take to go once they are cut off. Unit: milliseconds. */
@@ -50,12 +64,15 @@ export const SHUTDOWN_CUT_MS = 250;
 /** How often a stopping daemon says what it waits for. Unit: milliseconds. */
 export const SHUTDOWN_REPORT_MS = 5_000;
 
-/** How long the same signal again is the same wish: npm passes a Ctrl-C on that its child got too. Unit: milliseconds. */
+/**
+ * How long the same signal again is the same wish: npm passes a Ctrl-C on that its child got too. Unit:
+ * milliseconds.
+ */
 export const SIGNAL_REPEAT_MS = 2_000;
 
 /**
- * How long hibernating the devices may take, after calls have ended: tens of gigabytes go to a disk. Whoever stops the
- * daemon must wait longer, and Docker has to be told so. Unit: milliseconds.
+ * How long hibernating the devices may take, after calls have ended: tens of gigabytes go to a disk. Whoever
+ * stops the daemon must wait longer, and Docker has to be told so. Unit: milliseconds.
  */
 export const SHUTDOWN_HIBERNATE_MS = 120_000;
 

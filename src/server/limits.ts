@@ -1,5 +1,6 @@
 /**
- * Every limit of the wires and of who may come in, with its unit and its reason. What the device itself bounds is in `src/device/limits.ts`.
+ * Every limit of the wires and of who may come in, with its unit and its reason. What the device itself
+ * bounds is in `src/device/limits.ts`.
  */
 import assert from "node:assert/strict";
 import {
@@ -86,8 +87,8 @@ export const FLOOD_PAUSE_MS = 1_000;
 export const FLOOD_CALLS_MAX = 200;
 
 /**
- * How long a gRPC connection may be silent before it is asked whether it is still there, and how long the answer may
- * take: a client that vanished holds its streams no longer. Units: milliseconds.
+ * How long a gRPC connection may be silent before it is asked whether it is still there, and how long the
+ * answer may take: a client that vanished holds its streams no longer. Units: milliseconds.
  */
 export const GRPC_KEEPALIVE_MS = 60_000;
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 20_000;
@@ -95,24 +96,30 @@ export const GRPC_KEEPALIVE_TIMEOUT_MS = 20_000;
 /** Largest body of a REST request, content excepted (api.md). Unit: bytes. */
 export const HTTP_BODY_BYTES_MAX = MIB;
 
-/** How long a browser may remember what a preflight was answered: a change of --cors-origin is seen this soon. Unit: seconds. */
+/**
+ * How long a browser may remember what a preflight was answered: a change of --cors-origin is seen this soon.
+ * Unit: seconds.
+ */
 export const CORS_MAX_AGE_SECONDS = 600;
 
 /** Longest message whose memory is kept for the next ones. Unit: bytes. */
 export const KEPT_WRITER_BYTES_MAX = 64 * KIB;
 
 /**
- * Longest name of an object in JSON, its quotes and comma counted: a device's name has at most 63 characters, an id at
- * most 16. Unit: bytes.
+ * Longest name of an object in JSON, its quotes and comma counted: a device's name has at most 63 characters,
+ * an id at most 16. Unit: bytes.
  */
 const OBJECT_NAME_BYTES_MAX = 100;
 
 /**
- * Longest command of a request as a protobuf message: a copy with two names of objects, three numbers of at most nine bytes
- * and the tags and lengths of all. Unit: bytes.
+ * Longest command of a request as a protobuf message: a copy with two names of objects, three numbers of at
+ * most nine bytes and the tags and lengths of all. Unit: bytes.
  */
 const WORK_COMMAND_BYTES_MAX = 2 * OBJECT_NAME_BYTES_MAX + 50;
-/** A command in JSON of which a whole request fits a body: a storeDword with a bare id takes at most this. Unit: bytes. */
+/**
+ * A command in JSON of which a whole request fits a body: a storeDword with a bare id takes at most this.
+ * Unit: bytes.
+ */
 const SHORT_COMMAND_JSON_BYTES = 100;
 
 /** Longest part of a path between two slashes. Unit: characters. */
@@ -128,12 +135,15 @@ export const CONTENT_CHUNKS_AHEAD = 2;
 export const CONTENT_IDLE_TIMEOUT_MS = 120_000;
 
 /**
- * How long a request may take to arrive whole, content and streams excepted: a sender that never ends would keep a place among
- * the calls in progress. The largest body at 18 KiB a second. Unit: milliseconds.
+ * How long a request may take to arrive whole, content and streams excepted: a sender that never ends would
+ * keep a place among the calls in progress. The largest body at 18 KiB a second. Unit: milliseconds.
  */
 export const REQUEST_ARRIVAL_MS = 60_000;
 
-/** How long the rest of a refused body is taken and thrown away, so that its sender gets to read why. Unit: milliseconds. */
+/**
+ * How long the rest of a refused body is taken and thrown away, so that its sender gets to read why. Unit:
+ * milliseconds.
+ */
 export const BODY_DISCARD_MS = 2_000;
 
 /** Longest filter of a listing. Unit: characters. */
@@ -146,9 +156,9 @@ export const DURATION_MS_MAX = 24 * 60 * 60 * 1000;
 export const RETRY_DELAY_MS = 250;
 
 /**
- * Longest text that an error repeats of what a caller sent: gRPC carries errors in trailers, and many clients refuse
- * more than 8 KiB of those. The message is there twice, once with three characters for each byte that is not ASCII. Unit:
- * bytes of UTF-8.
+ * Longest text that an error repeats of what a caller sent: gRPC carries errors in trailers, and many clients
+ * refuse more than 8 KiB of those. The message is there twice, once with three characters for each byte that
+ * is not ASCII. Unit: bytes of UTF-8.
  */
 export const ERROR_TEXT_BYTES_MAX = 1024;
 /** Most entries of the metadata of an error, and the longest of each. Unit of the second: bytes of UTF-8. */
@@ -156,8 +166,8 @@ export const ERROR_METADATA_ENTRIES_MAX = 16;
 export const ERROR_METADATA_BYTES_MAX = 256;
 
 /**
- * Objects of one event, fewer than the 1,000 of the contract: over REST it is made JSON for each watcher, which takes some
- * 4 ms at this number.
+ * Objects of one event, fewer than the 1,000 of the contract: over REST it is made JSON for each watcher,
+ * which takes some 4 ms at this number.
  */
 export const EVENT_OBJECTS_MAX = 250;
 /** Extents at which an event takes no further object. */
@@ -169,7 +179,10 @@ export const EVENT_LOG_BYTES_MAX = 64 * MIB;
 /** How long it is kept when nobody watches any more. Unit: milliseconds. */
 export const EVENT_LOG_KEPT_MS = 600_000;
 
-/** What may wait for one watcher: half of the log, so that one that was too slow can go on. Unit of the second: bytes. */
+/**
+ * What may wait for one watcher: half of the log, so that one that was too slow can go on. Unit of the
+ * second: bytes.
+ */
 export const WATCH_BACKLOG_EVENTS_MAX = EVENT_LOG_EVENTS_MAX / 2;
 export const WATCH_BACKLOG_BYTES_MAX = EVENT_LOG_BYTES_MAX / 2;
 
@@ -195,8 +208,8 @@ export const WATCH_SLICE_BYTES = 32 * KIB;
 export const EVENT_RETRY_MS = 1_000;
 
 /**
- * Calls with a request id that have ended and are remembered: how many, how many bytes they take with their answers
- * or failures, and for how long. Units of the others: bytes, milliseconds.
+ * Calls with a request id that have ended and are remembered: how many, how many bytes they take with their
+ * answers or failures, and for how long. Units of the others: bytes, milliseconds.
  */
 export const REQUESTS_REMEMBERED_MAX = 16_384;
 export const REQUESTS_REMEMBERED_BYTES_MAX = 32 * MIB;
@@ -209,7 +222,10 @@ export const REQUEST_OVERHEAD_BYTES = KIB;
 /** Requests on one reflection stream; a tool asks a few dozen. */
 export const REFLECTION_REQUESTS_MAX = 10_000;
 
-/** Finished spans that wait for the collector; a suspend and resume are some twenty. What comes then is lost, and counted. */
+/**
+ * Finished spans that wait for the collector; a suspend and resume are some twenty. What comes then is lost,
+ * and counted.
+ */
 export const TRACE_QUEUE_SPANS_MAX = 2_048;
 
 /** Spans that go to the collector at once. */
@@ -224,12 +240,15 @@ export const TRACE_SEND_TIMEOUT_MS = 5_000;
 /** Batches on their way at once: one, and at the end of the daemon all that the queue has. */
 export const TRACE_SENDS_MAX = 1 + Math.ceil(TRACE_QUEUE_SPANS_MAX / TRACE_BATCH_SPANS);
 
-/** Longest text in a span, such as a path; what is longer is cut: it comes from clients, and the queue keeps it. */
+/**
+ * Longest text in a span, such as a path; what is longer is cut: it comes from clients, and the queue keeps
+ * it.
+ */
 export const TRACE_TEXT_LENGTH_MAX = 1_024;
 
 /**
- * Unary calls in progress: well above the calls that one device holds during a transition, and few enough that their
- * messages and answers fit the memory of a small machine, at some 64 KiB each.
+ * Unary calls in progress: well above the calls that one device holds during a transition, and few enough
+ * that their messages and answers fit the memory of a small machine, at some 64 KiB each.
  */
 export const CALLS_IN_PROGRESS_MAX = 4096;
 
@@ -237,8 +256,8 @@ export const CALLS_IN_PROGRESS_MAX = 4096;
 export const CALLS_RESERVED = 64;
 
 /**
- * Streams that are open: content, events and reflection. Each holds a chunk of content of at most 1 MiB, and as long as its
- * client is there it may stand still.
+ * Streams that are open: content, events and reflection. Each holds a chunk of content of at most 1 MiB, and
+ * as long as its client is there it may stand still.
  */
 export const STREAMS_MAX = 1024;
 
@@ -248,7 +267,10 @@ export const LOOP_SAMPLE_MS = 250;
 /** How finely it is measured: a timer of this length that comes late. Unit: milliseconds. */
 export const LOOP_RESOLUTION_MS = 20;
 
-/** Delay above which a call waits longer for its turn than its caller waits before it asks again. Unit: milliseconds. */
+/**
+ * Delay above which a call waits longer for its turn than its caller waits before it asks again. Unit:
+ * milliseconds.
+ */
 export const LOOP_DELAY_MAX_MS = 500;
 
 /** Samples above it in a row that make an overload: a single one is a hiccup of the machine. */
@@ -286,19 +308,31 @@ export const TOKENS_MAX = 1024;
 /** Client certificates that a tokens file gives a role. */
 export const CLIENTS_MAX = 4096;
 
-/** Longest name of a token or of a certificate's subject: it stands in each line of the audit log. Unit: characters. */
+/**
+ * Longest name of a token or of a certificate's subject: it stands in each line of the audit log. Unit:
+ * characters.
+ */
 export const NAME_LENGTH_MAX = 128;
 
-/** Longest token that is looked at: ours have 50 characters, and those of others are hashes too. Unit: characters. */
+/**
+ * Longest token that is looked at: ours have 50 characters, and those of others are hashes too. Unit:
+ * characters.
+ */
 export const TOKEN_LENGTH_MAX = 512;
 
 /** Random bytes of a token that we make: nobody guesses 256 bits. Unit: bytes. */
 export const TOKEN_BYTES = 32;
 
-/** Largest file with tokens, a certificate or a key: above any real one, so that a wrong path is seen. Unit: bytes. */
+/**
+ * Largest file with tokens, a certificate or a key: above any real one, so that a wrong path is seen. Unit:
+ * bytes.
+ */
 export const SECRET_FILE_BYTES_MAX = 1024 * 1024;
 
-/** How often these files are looked at for changes: a token that is withdrawn is refused this soon. Unit: milliseconds. */
+/**
+ * How often these files are looked at for changes: a token that is withdrawn is refused this soon. Unit:
+ * milliseconds.
+ */
 export const SECRET_FILE_POLL_MS = 2_000;
 
 /** How long a client may take to agree on TLS, when nobody knows yet who it is. Unit: milliseconds. */

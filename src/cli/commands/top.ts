@@ -76,8 +76,8 @@ function headline(device: Device): string {
   const { powerState, sleepState, dState, wedged, suspendCount, stateSince } = device;
   const sleep = sleepState === 0 ? "" : ` ${enumName(SleepState, sleepState)}`;
   const state = `${enumName(Device_PowerState, powerState)}${sleep} ${enumName(DState, dState)}`;
-  const since = `since ${formatTime(stateSince)}`;
-  return `${shortName(device.name)}  ${state}${wedged ? " WEDGED" : ""}  ${since}  ${suspendCount} suspends\n`;
+  const words = [state, wedged ? " WEDGED" : "", `  since ${formatTime(stateSince)}`].join("");
+  return `${shortName(device.name)}  ${words}  ${suspendCount} suspends\n`;
 }
 
 function last(transition: Transition): string {

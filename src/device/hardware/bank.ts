@@ -1,8 +1,9 @@
 /**
  * A memory bank: the bytes of one region, in memory shared by the main thread and every engine.
  *
- * Banks are committed lazily by the operating system and never given back: fresh memory is six times slower than
- * warm. Which frames were handed out since the last power loss is kept, because those are what the next one destroys.
+ * Banks are committed lazily by the operating system and never given back: fresh memory is six times slower
+ * than warm. Which frames were handed out since the last power loss is kept, because those are what the next
+ * one destroys.
  */
 
 import assert from "node:assert/strict";
@@ -23,7 +24,9 @@ export class MemoryBank {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
   readonly #touched: Uint8Array;
-  /** By frame: whether some of it is known to have been written to, and so to have been committed, for good. */
+  /**
+   * By frame: whether some of it is known to have been written to, and so to have been committed, for good.
+   */
   readonly #committed: Uint8Array;
 
   constructor(index: number, sizeBytes: number) {
@@ -40,8 +43,8 @@ export class MemoryBank {
   }
 
   /**
-   * Has the operating system commit the whole bank, a slice at each step, so that other work can run in between. Changes no
-   * byte and does not count as touching.
+   * Has the operating system commit the whole bank, a slice at each step, so that other work can run in
+   * between. Changes no byte and does not count as touching.
    */
   *commit(sliceBytes: number): Generator<void> {
     for (let at = 0; at < this.sizeBytes; at += sliceBytes) {
@@ -53,23 +56,28 @@ export class MemoryBank {
   }
 
   /**
-   * Has the operating system commit the pages of a range, but for frames known to be committed. Changes no byte, whoever
-   * writes to them meanwhile, and does not count as touching. Answers how many bytes it has looked after.
+   * Has the operating system commit the pages of a range, but for frames known to be committed. Changes no
+   * byte, whoever writes to them meanwhile, and does not count as touching. Answers how many bytes it has
+   * looked after.
    */
   commitRange(offsetBytes: number, lengthBytes: number): number {
     const end = offsetBytes + lengthBytes;
     let bytes = 0;
     for (let page = offsetBytes - (offsetBytes % PAGE_BYTES); page < end; page += PAGE_BYTES) {
       if (this.#committed[Math.floor(page / FRAME_BYTES)] === 1) continue;
-      // A write that changes nothing, and that does not read first, as Atomics.or and add do on x86: reading would map the page
-      // of zeroes that all share, and replacing that is a second fault, which interrupts every processor.
+      // A write that changes nothing, and that does not read first, as Atomics.or and add do on x86: reading
+      // would map the page of zeroes that all share, and replacing that is a second fault, which interrupts
+      // every processor.
       Atomics.compareExchange(this.words, page / 4, 0, 0);
       bytes += PAGE_BYTES;
     }
     return bytes;
   }
 
-  /** Records that these bytes have been written to. Frames count whole: it is a hint of what committing them would cost. */
+  /**
+   * Records that these bytes have been written to. Frames count whole: it is a hint of what committing them
+   * would cost.
+   */
   noteCommitted(offsetBytes: number, lengthBytes: number): void {
     const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
     for (let frame = Math.floor(offsetBytes / FRAME_BYTES); frame < last; frame++) this.#committed[frame] = 1;
@@ -93,7 +101,10 @@ export class MemoryBank {
     for (let frame = first; frame < last; frame++) this.#touched[frame] = 1;
   }
 
-  /** Says that these bytes have been destroyed, and that nobody has them. Frames that they fill only in part stay touched. */
+  /**
+   * Says that these bytes have been destroyed, and that nobody has them. Frames that they fill only in part
+   * stay touched.
+   */
   forgetTouched(offsetBytes: number, lengthBytes: number): void {
     const first = Math.ceil(offsetBytes / FRAME_BYTES);
     const last = Math.floor((offsetBytes + lengthBytes) / FRAME_BYTES);

@@ -227,7 +227,8 @@ export class CommandUnit {
       }
       if (from === to && Math.abs(source - destination) < left) {
         if (count > 0) break;
-        // Overlapping ranges are copied whole, as memmove does: a part at a time would read what it has written.
+        // Overlapping ranges are copied whole, as memmove does: a part at a time would read what it has
+        // written.
         microcodes.between(from, to).copyOverlapping(source, destination, left);
         this.#consume(context, left, left);
         return "progress";

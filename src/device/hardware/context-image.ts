@@ -1,7 +1,8 @@
 /**
- * A context's image, as it stands in LMEM: where its ring is, how far it has been read, sixteen 64-bit registers.
- * An engine loads it when it switches to the context and saves it before it reports the context's last work as done;
- * what does not check out is a fault. The status page, to which sequence numbers are written, follows the image.
+ * A context's image, as it stands in LMEM: where its ring is, how far it has been read, sixteen 64-bit
+ * registers. An engine loads it when it switches to the context and saves it before it reports the context's
+ * last work as done; what does not check out is a fault. The status page, to which sequence numbers are
+ * written, follows the image.
  *
  *   +0 magic  +4 context id  +8 flags  +12 ring bank  +16 ring offset (64)  +24 ring bytes  +28 head
  *   +32 page table root offset (64)  +40 page table bank  +44 CRC in progress  +48 rest of a spin in ns (64)

@@ -1,13 +1,13 @@
 /**
  * Control memory: registers, submission ports and descriptors, apart from the banks.
  *
- * Power loss resets it but never poisons it: a thread that waits on a word here must always be woken. One block
- * belongs to the CPU (its own descriptors), one to each engine. Layout of a block, in 32-bit words; lines of 64 bytes
- * are never shared by two writers:
+ * Power loss resets it but never poisons it: a thread that waits on a word here must always be woken. One
+ * block belongs to the CPU (its own descriptors), one to each engine. Layout of a block, in 32-bit words;
+ * lines of 64 bytes are never shared by two writers:
  *
  *   line 0  main writes:    DOORBELL, REQUEST, REQUEST_SERIAL, SUBMITTED
- *   line 1  engine writes:  TAKEN, COMPLETED, EVENT, ACK_SERIAL, STATE, FAULT, SLEEPING, RING_HEAD, CONTEXT_ID
- *   line 2  engine writes:  BUSY_NS, BUSY_SINCE_NS (64 bits each)
+ *   line 1  engine writes:  TAKEN, COMPLETED, EVENT, ACK_SERIAL, STATE, FAULT, SLEEPING, RING_HEAD,
+ *   CONTEXT_ID line 2  engine writes:  BUSY_NS, BUSY_SINCE_NS (64 bits each)
  *   1 KiB   port: PORT_ENTRIES submissions of 16 bytes
  *   8 KiB   descriptors for the microcode
  */
@@ -82,7 +82,10 @@ export class ControlMemory {
   readonly #view: Uint32Array;
   readonly #wide: BigInt64Array;
 
-  /** Makes the control memory of a device with `engineCount` engines, or looks at one that another thread made. */
+  /**
+   * Makes the control memory of a device with `engineCount` engines, or looks at one that another thread
+   * made.
+   */
   constructor(source: { readonly engineCount: number } | { readonly memory: WebAssembly.Memory }) {
     if ("memory" in source) {
       this.memory = source.memory;

@@ -1,6 +1,7 @@
 /**
- * CRC-32C of bytes that lie in no bank. The microcode takes it in a small memory of its own, to which the bytes are
- * copied piece by piece: both stay in the processor's cache, and that is faster than any table in JavaScript.
+ * CRC-32C of bytes that lie in no bank. The microcode takes it in a small memory of its own, to which the
+ * bytes are copied piece by piece: both stay in the processor's cache, and that is faster than any table in
+ * JavaScript.
  */
 import assert from "node:assert/strict";
 import { IMAGE_FRAME_BYTES, KIB } from "../limits.ts";
@@ -19,7 +20,9 @@ export function crc32cOf(bytes: Uint8Array, seed = 0): number {
   return crc;
 }
 
-/** CRC-32C of that many zeroes, computed once for each length: those of frames are few. Frame lengths only. */
+/**
+ * CRC-32C of that many zeroes, computed once for each length: those of frames are few. Frame lengths only.
+ */
 export function crc32cOfZeroes(lengthBytes: number): number {
   const known = crcsOfZeroes.get(lengthBytes);
   if (known !== undefined) return known;

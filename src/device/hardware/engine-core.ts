@@ -1,5 +1,6 @@
 /**
- * The fetch-execute loop of an engine, in steps. Knows no thread and no clock of its own: a form of the engine calls
+ * The fetch-execute loop of an engine, in steps. Knows no thread and no clock of its own: a form of the
+ * engine calls
  * `step` and `publish` in turn, the worker at machine speed, the in-process form when virtual time says so.
  *
  * Owned by the engine's thread; everything shared with others is in control memory and in the banks.
@@ -35,7 +36,8 @@ import { isTrap } from "./microcode.ts";
 import { MicrocodeSet } from "./microcode-set.ts";
 
 /**
- * What a step did. `idle`: nothing to do; `waiting`: a command waits, until `wakeAtNs` if that is known; `halted` and
+ * What a step did. `idle`: nothing to do; `waiting`: a command waits, until `wakeAtNs` if that is known;
+ * `halted` and
  * `faulted`: nothing will happen before the next request.
  */
 export type StepKind = "idle" | "progress" | "waiting" | "halted" | "faulted";
@@ -130,14 +132,18 @@ export class EngineCore {
     }
     const untold = (this.#completed - this.#completedTold) | 0;
     if (untold === 0) return;
-    // What has been finished must be told before anything that may last, so only short work may follow untold.
+    // What has been finished must be told before anything that may last, so only short work may follow
+    // untold.
     const brief = this.#running || this.#load(SUBMITTED) !== this.#taken;
     if (brief && untold < COMPLETIONS_PER_EVENT && !this.#unit.stepIsFull && !this.#unit.waits) return;
     this.#completedTold = this.#completed;
     this.#event();
   }
 
-  /** A preemption waits for the end of the command in progress; a halt does not. A hang ends for neither but HALT. */
+  /**
+   * A preemption waits for the end of the command in progress; a halt does not. A hang ends for neither but
+   * HALT.
+   */
   #mayObey(): boolean {
     if (this.#load(REQUEST) !== PREEMPT) return true;
     return !this.#running || this.#fault !== "NONE" || this.#unit.isPreemptible;
@@ -214,7 +220,9 @@ export class EngineCore {
     return "progress";
   }
 
-  /** The submission is done. Unless the same context goes on, its image is saved before anybody hears of it. */
+  /**
+   * The submission is done. Unless the same context goes on, its image is saved before anybody hears of it.
+   */
   #finish(): void {
     this.#running = false;
     this.#completed = (this.#completed + 1) | 0;

@@ -73,8 +73,9 @@ export class EnginePort {
   }
 
   /**
-   * Asks the engine to run with an empty port, to halt or to be preempted. Resolves to true when it has obeyed, to
-   * false when a later request was obeyed instead or the engine is gone; `settle` is what makes it resolve.
+   * Asks the engine to run with an empty port, to halt or to be preempted. Resolves to true when it has
+   * obeyed, to false when a later request was obeyed instead or the engine is gone; `settle` is what makes it
+   * resolve.
    */
   request(what: Request): Promise<boolean> {
     if (what === RUN) this.#reset();

@@ -1,6 +1,6 @@
 /**
- * What waits for one engine, by priority, and what is in its port. Work of higher priority never waits for the end of
- * lower work: the engine is preempted, and what it had not finished comes back into the queue.
+ * What waits for one engine, by priority, and what is in its port. Work of higher priority never waits for
+ * the end of lower work: the engine is preempted, and what it had not finished comes back into the queue.
  */
 import type { Clock } from "../clock.ts";
 import { PREEMPT_TIMEOUT_MS } from "../limits.ts";

@@ -1,5 +1,6 @@
 /**
- * The thread side of a threaded engine. Spins briefly when there is nothing to do, then sleeps on the doorbell.
+ * The thread side of a threaded engine. Spins briefly when there is nothing to do, then sleeps on the
+ * doorbell.
  */
 import assert from "node:assert/strict";
 import { isMainThread, workerData } from "node:worker_threads";
@@ -18,7 +19,9 @@ export interface EngineWorkerData {
 
 /** Looks at the doorbell before sleeping: about 20 microseconds. */
 const SPINS = 2000;
-/** Sleep owed to the brake is taken in pieces of this length, so that a request is heard soon. Milliseconds. */
+/**
+ * Sleep owed to the brake is taken in pieces of this length, so that a request is heard soon. Milliseconds.
+ */
 const BRAKE_MS = 20;
 /** Longest sleep while a command waits: what it waits for rings no doorbell. Milliseconds. */
 const WAIT_MS_MAX = 1;

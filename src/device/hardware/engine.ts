@@ -1,13 +1,15 @@
 /**
  * An engine: fetches commands from the current context's ring in LMEM and executes them on real bytes.
  *
- * One interface, two forms: in-process (deterministic, under a Clock) and threaded (one worker). Both run the same
- * EngineCore over the same control memory, so that submission cannot tell them apart.
+ * One interface, two forms: in-process (deterministic, under a Clock) and threaded (one worker). Both run the
+ * same EngineCore over the same control memory, so that submission cannot tell them apart.
  */
 import type { Listeners } from "../listeners.ts";
 import type { Submission } from "./control.ts";
 
-/** Why an engine stopped executing. The number in the FAULT register is the position in this list; 0 is none. */
+/**
+ * Why an engine stopped executing. The number in the FAULT register is the position in this list; 0 is none.
+ */
 export const FAULTS = [
   "NONE",
   "CONTEXT_CORRUPT",
@@ -30,18 +32,22 @@ export interface Engine {
   /** Position in the device's list of engines. */
   readonly index: number;
 
-  /** Lets the engine run with an empty port, after power on, a halt or a preemption. Rejects after ENGINE_START_TIMEOUT_MS. */
+  /**
+   * Lets the engine run with an empty port, after power on, a halt or a preemption. Rejects after
+   * ENGINE_START_TIMEOUT_MS.
+   */
   powerOn(): Promise<void>;
 
   /**
-   * Stops the engine, whatever it is doing, and forgets its submissions. Resolves when the engine has acknowledged
-   * that it no longer touches memory, or has been terminated; always within ENGINE_ACK_TIMEOUT_MS and a bit.
+   * Stops the engine, whatever it is doing, and forgets its submissions. Resolves when the engine has
+   * acknowledged that it no longer touches memory, or has been terminated; always within
+   * ENGINE_ACK_TIMEOUT_MS and a bit.
    */
   halt(): Promise<void>;
 
   /**
-   * Asks the engine to save its context at the next boundary between commands and to stop there. Resolves to true
-   * when it has, to false when a halt came first. A context that hangs never lets go: set a bound.
+   * Asks the engine to save its context at the next boundary between commands and to stop there. Resolves to
+   * true when it has, to false when a halt came first. A context that hangs never lets go: set a bound.
    */
   preempt(): Promise<boolean>;
 
@@ -65,7 +71,9 @@ export interface Engine {
 
   position(): EnginePosition;
 
-  /** Told after completions, acknowledgements and faults, never from inside another call of this interface. */
+  /**
+   * Told after completions, acknowledgements and faults, never from inside another call of this interface.
+   */
   readonly events: Listeners;
 
   /** Ends the engine for good and frees its thread. */

@@ -1,6 +1,6 @@
 /**
- * The microcontroller's firmware image, as it stands in LMEM: a header and a payload under one checksum. What loads
- * it believes nothing else.
+ * The microcontroller's firmware image, as it stands in LMEM: a header and a payload under one checksum. What
+ * loads it believes nothing else.
  *
  *   +0 magic  +4 version  +8 payload bytes  +12 CRC-32C of the payload  +64 payload
  */

@@ -1,6 +1,6 @@
 /**
- * The in-process form of an engine: the same fetch-execute loop, stepped by a Clock on the main thread. Bytes move in
- * each step; what the step finished becomes visible when the time that it costs has passed.
+ * The in-process form of an engine: the same fetch-execute loop, stepped by a Clock on the main thread. Bytes
+ * move in each step; what the step finished becomes visible when the time that it costs has passed.
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
 import { Listeners } from "../listeners.ts";

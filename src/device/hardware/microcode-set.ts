@@ -1,6 +1,6 @@
 /**
- * The microcode instances of one thread: one per ordered pair of banks, because a module's memories are fixed when it
- * is instantiated. Made at first use.
+ * The microcode instances of one thread: one per ordered pair of banks, because a module's memories are fixed
+ * when it is instantiated. Made at first use.
  */
 import assert from "node:assert/strict";
 import { Microcode } from "./microcode.ts";

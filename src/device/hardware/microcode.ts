@@ -1,28 +1,33 @@
 /**
  * The microcode: what moves and computes on bytes. This is the face of microcode.wat.
  *
- * Nothing is checked here. A range that leaves its bank, or an offset or length that no bank could hold, traps in the
- * module: `isTrap` tells such an error, which is an engine fault, from a defect of ours.
+ * Nothing is checked here. A range that leaves its bank, or an offset or length that no bank could hold,
+ * traps in the module: `isTrap` tells such an error, which is an engine fault, from a defect of ours.
  */
 import assert from "node:assert/strict";
 import { MICROCODE_BASE64 } from "./microcode-binary.ts";
 
-/** Banks are memory64 and may be one and the same; control is wasm32 and begins with the CRC tables. All are shared. */
+/**
+ * Banks are memory64 and may be one and the same; control is wasm32 and begins with the CRC tables. All are
+ * shared.
+ */
 export interface MicrocodeMemories {
   readonly source: WebAssembly.Memory;
   readonly destination: WebAssembly.Memory;
   readonly control: WebAssembly.Memory;
 }
 
-/** A copy descriptor in control memory: u64 source offset, u64 destination offset, u64 length, little-endian. */
+/**
+ * A copy descriptor in control memory: u64 source offset, u64 destination offset, u64 length, little-endian.
+ */
 export const DESCRIPTOR_BYTES = 24;
 
 /** What the CRC tables take at the start of control memory: 16 tables of 256 words. */
 export const CRC_TABLES_BYTES = 16 * 256 * 4;
 
 /**
- * The microcode for one ordered pair of banks, on one thread. Offsets and lengths are bytes in a bank, safe integers;
- * a fraction is cut off. Bytes that another thread writes meanwhile are read torn, as on hardware.
+ * The microcode for one ordered pair of banks, on one thread. Offsets and lengths are bytes in a bank, safe
+ * integers; a fraction is cut off. Bytes that another thread writes meanwhile are read torn, as on hardware.
  */
 export class Microcode {
   readonly #kernels: Kernels;
@@ -37,9 +42,9 @@ export class Microcode {
   }
 
   /**
-   * Copies `count` descriptors, which begin at `descriptorsOffset` in control memory, from source to destination.
-   * None may read or write what another of the batch writes, nor overlap itself: they are interleaved. After a trap
-   * any part of any of them may have been written.
+   * Copies `count` descriptors, which begin at `descriptorsOffset` in control memory, from source to
+   * destination. None may read or write what another of the batch writes, nor overlap itself: they are
+   * interleaved. After a trap any part of any of them may have been written.
    */
   copyBatch(descriptorsOffset: number, count: number): void {
     this.#kernels.copyBatch(descriptorsOffset, count);
@@ -71,8 +76,8 @@ export class Microcode {
   }
 
   /**
-   * How many bytes of the source range are 0 before the first that is not. All of them, or what fills blocks of 64 bytes; the
-   * last block, where it is shorter, counts byte by byte.
+   * How many bytes of the source range are 0 before the first that is not. All of them, or what fills blocks
+   * of 64 bytes; the last block, where it is shorter, counts byte by byte.
    */
   countZeroes(offsetBytes: number, lengthBytes: number): number {
     return this.#kernels.countZeroes(offsetBytes, lengthBytes);
@@ -90,8 +95,8 @@ export function isTrap(error: unknown): boolean {
 }
 
 /**
- * Writes the CRC tables: table k holds, for every byte, the CRC register k zero bytes after it. Called once for a
- * control memory, before any thread makes microcode on it.
+ * Writes the CRC tables: table k holds, for every byte, the CRC register k zero bytes after it. Called once
+ * for a control memory, before any thread makes microcode on it.
  * @param tablesOffset 0, where the module looks for them
  */
 export function initCrcTables(control: WebAssembly.Memory, tablesOffset: number): void {

@@ -1,7 +1,8 @@
 /**
- * The microcontroller that schedules all submissions (GuC submission). Its firmware is read from LMEM and verified at
- * load. What it knows of contexts is lost whenever it stops: each must be registered again before its next use. While
- * it does not run, doorbells go unheard; that is what a dead microcontroller looks like from outside.
+ * The microcontroller that schedules all submissions (GuC submission). Its firmware is read from LMEM and
+ * verified at load. What it knows of contexts is lost whenever it stops: each must be registered again before
+ * its next use. While it does not run, doorbells go unheard; that is what a dead microcontroller looks like
+ * from outside.
  */
 import type { EngineQueue, Work } from "./engine-queue.ts";
 import { firmwareDefect } from "./firmware.ts";
@@ -27,7 +28,9 @@ export class Microcontroller {
     return this.#running;
   }
 
-  /** Loads and starts the firmware. Returns why it could not be, as part of a sentence; undefined on success. */
+  /**
+   * Loads and starts the firmware. Returns why it could not be, as part of a sentence; undefined on success.
+   */
   load(): string | undefined {
     this.stop();
     const { words, offsetBytes, microcode } = this.#firmware;

@@ -1,7 +1,8 @@
 /**
- * The page table of the migrate context, as it stands in LMEM: a checksummed root and, for each bank, a flat table of
- * entries for 2 MiB frames. The engine checks the root once per batch and every entry that an address touches;
- * garbage is a page fault. That is why the table must be restored before anything can be copied by an engine.
+ * The page table of the migrate context, as it stands in LMEM: a checksummed root and, for each bank, a flat
+ * table of entries for 2 MiB frames. The engine checks the root once per batch and every entry that an
+ * address touches; garbage is a page fault. That is why the table must be restored before anything can be
+ * copied by an engine.
  *
  *   root   +0 magic  +4 bank count  +8 + 16 * bank: table offset (64), entry count, 0   last word: CRC-32C
  *   entry  bit 31 valid, bit 30 parity of the frame number, bits 0-29 frame number
@@ -76,8 +77,8 @@ export class PageTableWalker {
   }
 
   /**
-   * The physical offset of the byte at `virtual`, and in `contiguousBytes` how far from there the mapping goes on
-   * without a break, at most `lengthBytes`. Undefined is a page fault.
+   * The physical offset of the byte at `virtual`, and in `contiguousBytes` how far from there the mapping
+   * goes on without a break, at most `lengthBytes`. Undefined is a page fault.
    */
   translate(bank: number, virtual: number, lengthBytes: number): Translation | undefined {
     const bankWord = this.#root + 2 + bank * 4;

@@ -1,6 +1,6 @@
 /**
- * What moving bytes costs in virtual time. Only devices under virtual time charge it; a threaded device runs as fast
- * as the machine.
+ * What moving bytes costs in virtual time. Only devices under virtual time charge it; a threaded device runs
+ * as fast as the machine.
  */
 export interface Rates {
   /** From doorbell to first byte. Milliseconds. */
@@ -11,7 +11,9 @@ export interface Rates {
   readonly cpuWriteLocalBytesPerSecond: number;
 }
 
-/** Brakes for a device that runs at machine speed, so that a slow suspend can be rehearsed. Bytes per second. */
+/**
+ * Brakes for a device that runs at machine speed, so that a slow suspend can be rehearsed. Bytes per second.
+ */
 export interface RateLimits {
   /** Of each engine, for all that it copies and fills. */
   readonly blitter?: number;
@@ -19,7 +21,10 @@ export interface RateLimits {
   readonly memcpy?: number;
 }
 
-/** A believable discrete GPU: `reference` figures for blitter and BAR access (xe issue 1182, DG1 and BMG reports). */
+/**
+ * A believable discrete GPU: `reference` figures for blitter and BAR access (xe issue 1182, DG1 and BMG
+ * reports).
+ */
 export const DEFAULT_RATES: Rates = {
   jobLatencyMs: 0.02,
   blitterBytesPerSecond: 12e9,

@@ -56,7 +56,10 @@ export interface BankAddress {
   readonly offsetBytes: number;
 }
 
-/** Encodes commands into a ring that lies in a bank. Positions are byte offsets in the ring and wrap at its end. */
+/**
+ * Encodes commands into a ring that lies in a bank. Positions are byte offsets in the ring and wrap at its
+ * end.
+ */
 export class RingWriter {
   readonly #words: Uint32Array;
   readonly #baseWord: number;

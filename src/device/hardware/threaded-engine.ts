@@ -1,6 +1,7 @@
 /**
- * The threaded form of an engine: one worker thread that fetches and executes at machine speed. Completions reach the
- * main thread through Atomics.waitAsync on the EVENT register (never with its timeout argument: that leaks).
+ * The threaded form of an engine: one worker thread that fetches and executes at machine speed. Completions
+ * reach the main thread through Atomics.waitAsync on the EVENT register (never with its timeout argument:
+ * that leaks).
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../clock.ts";
@@ -18,7 +19,10 @@ export interface ThreadedEngineOptions {
   readonly banks: readonly WebAssembly.Memory[];
   readonly control: ControlMemory;
   readonly clock: Clock;
-  /** A module that exports `monotonicNs(): bigint`, the same time as the clock's: the thread asks it for the time. */
+  /**
+   * A module that exports `monotonicNs(): bigint`, the same time as the clock's: the thread asks it for the
+   * time.
+   */
   readonly clockModule: URL;
   /** Bytes per second that it may move; undefined is as many as it can. */
   readonly bytesPerSecondMax: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * The part of the WebAssembly JavaScript API that the device uses. TypeScript ships these types only with the DOM,
- * which this project must not see.
+ * The part of the WebAssembly JavaScript API that the device uses. TypeScript ships these types only with the
+ * DOM, which this project must not see.
  */
 declare namespace WebAssembly {
   interface MemoryDescriptor {

@@ -1,6 +1,6 @@
 /**
- * An image store that nobody waits for without end: a disk or a network file system that stopped answering costs a
- * transition its time, and does not keep a device between two states.
+ * An image store that nobody waits for without end: a disk or a network file system that stopped answering
+ * costs a transition its time, and does not keep a device between two states.
  */
 import type { Clock } from "../clock.ts";
 import { DeviceError, type ErrorReason, toDeviceError } from "../errors.ts";
@@ -10,8 +10,8 @@ import { inDoubt } from "./image-error.ts";
 import type { ImageDraft, ImageFile, ImageStore } from "./image-store.ts";
 
 /**
- * The same store, whose every answer comes in time. What it does late harms nobody: buffers that it was given are not used
- * again, and what it then opens or begins is closed or given up.
+ * The same store, whose every answer comes in time. What it does late harms nobody: buffers that it was given
+ * are not used again, and what it then opens or begins is closed or given up.
  * @throws DeviceError COPY_FAILED when it does not answer; OWNERSHIP_IN_DOUBT when that was a write of
  *   ownership.
  */

@@ -1,6 +1,6 @@
 /**
- * Buffers for images on their way. Those that are not used any more are kept weakly: the next image takes them again, and
- * a process that writes none has nothing of them after its next garbage collection.
+ * Buffers for images on their way. Those that are not used any more are kept weakly: the next image takes
+ * them again, and a process that writes none has nothing of them after its next garbage collection.
  */
 import { IMAGE_BUFFERS_KEPT, IMAGE_WRITE_BYTES } from "../limits.ts";
 

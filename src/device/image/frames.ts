@@ -1,6 +1,6 @@
 /**
- * Frames on their way into an image: elided when they are zero, compressed when there is a codec and it makes them
- * smaller, and recorded in the order in which they came.
+ * Frames on their way into an image: elided when they are zero, compressed when there is a codec and it makes
+ * them smaller, and recorded in the order in which they came.
  */
 import assert from "node:assert/strict";
 import { DeviceError } from "../errors.ts";

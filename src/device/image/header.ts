@@ -1,4 +1,7 @@
-/** The header of an image <-> bytes. What it says is checked against the length of the file before anybody uses it. */
+/**
+ * The header of an image <-> bytes. What it says is checked against the length of the file before anybody
+ * uses it.
+ */
 import assert from "node:assert/strict";
 import { formatBytes } from "../format.ts";
 import { crc32cOf } from "../hardware/crc32c.ts";
@@ -53,7 +56,10 @@ export interface ImageHeader {
   readonly sections: readonly ImageSection[];
 }
 
-/** The header of version FORMAT_MAJOR.FORMAT_MINOR. @param digest of what comes after the data, then of the header without it */
+/**
+ * The header of version FORMAT_MAJOR.FORMAT_MINOR.
+ * @param digest of what comes after the data, then of the header without it
+ */
 export function encodeHeader(
   header: Omit<ImageHeader, "major" | "minor">,
   digest: (undigested: Uint8Array) => string,
@@ -91,7 +97,8 @@ export function encodeHeader(
 
 /**
  * Reads a header that is the first HEADER_BYTES of a file of `sizeBytes`.
- * @throws DeviceError IMAGE_CORRUPT, and IMAGE_INCOMPATIBLE when it is whole and of a version that cannot be read.
+ * @throws DeviceError IMAGE_CORRUPT, and IMAGE_INCOMPATIBLE when it is whole and of a version that cannot be
+ * read.
  */
 export function decodeHeader(bytes: Uint8Array, sizeBytes: number): ImageHeader {
   const view = viewOf(bytes);
@@ -187,7 +194,10 @@ function decodeSections(view: DataView, count: number): ImageSection[] {
   });
 }
 
-/** Sections follow each other and the data without a gap, up to the end, and none is larger than a device can need. */
+/**
+ * Sections follow each other and the data without a gap, up to the end, and none is larger than a device can
+ * need.
+ */
 function checkSections(header: ImageHeader): void {
   const newer = header.minor > FORMAT_MINOR;
   if (!newer && header.sections.length !== SECTION_NAMES.length) {

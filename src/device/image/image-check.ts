@@ -1,6 +1,7 @@
 /**
- * Whether the tables of an image make sense, before anybody relies on them. Digests say that nothing was changed by
- * accident; this says that nobody made a file on purpose that reads out of bounds or asks for more than is there.
+ * Whether the tables of an image make sense, before anybody relies on them. Digests say that nothing was
+ * changed by accident; this says that nobody made a file on purpose that reads out of bounds or asks for more
+ * than is there.
  */
 
 import { UNKNOWN } from "../backing-state.ts";
@@ -46,7 +47,10 @@ export async function checkTables(table: ImageTable, clock: Clock): Promise<void
   }
 }
 
-/** Stored frames follow each other from the header to the end of the data: no two share a byte, and none is left over. */
+/**
+ * Stored frames follow each other from the header to the end of the data: no two share a byte, and none is
+ * left over.
+ */
 async function checkFrames(table: ImageTable, slices: WorkSlices): Promise<void> {
   const { dataBytes, contentBytes, codec } = table.header;
   let end = HEADER_BYTES;
@@ -55,7 +59,8 @@ async function checkFrames(table: ImageTable, slices: WorkSlices): Promise<void>
     const frame = table.frame(index);
     if (!isFrame(frame, codec) || frame.offsetBytes !== end) {
       throw imageCorrupt(
-        `frame ${index} (${frame.storedBytes} bytes at offset ${frame.offsetBytes}, form ${frame.form}) is not one that could be written`,
+        `frame ${index} (${frame.storedBytes} bytes at offset ${frame.offsetBytes}, form ` +
+          `${frame.form}) is not one that could be written`,
       );
     }
     end += frame.storedBytes;

@@ -31,7 +31,8 @@ export function imageNotFound(image: string): DeviceError {
 export function imageClaimed(image: string, holder: ImageHolder): DeviceError {
   return new DeviceError(
     "IMAGE_CLAIMED",
-    `Image ${image} has been claimed by ${nameOf(holder)} since ${formatTime(holder.timeNs)}, and is being restored there.`,
+    `Image ${image} has been claimed by ${nameOf(holder)} since ${formatTime(holder.timeNs)}, and is ` +
+      `being restored there.`,
     holderData(image, holder),
   );
 }
@@ -80,7 +81,8 @@ const DONE: Readonly<Record<OwnershipWrite, string>> = {
 export function ownershipLost(image: string, cause: DeviceError): DeviceError {
   return new DeviceError(
     "OWNERSHIP_LOST",
-    `The device cannot wake: it no longer owns its state. ${cause.message} Reset it with scope FACTORY to use it anew.`,
+    `The device cannot wake: it no longer owns its state. ${cause.message} Reset it with scope ` +
+      `FACTORY to use it anew.`,
     { ...cause.metadata, image, lostTo: cause.reason },
     { cause },
   );

@@ -4,8 +4,8 @@
  *
  *   header (4 KiB) | data: frames without gaps | DEVICE | OBJECTS | EXTENTS | FRAMES | CONTEXTS | STRINGS
  *
- * Sections follow each other without gaps, so that no byte of a file is covered by no checksum. The header is written
- * last: a file whose writing was cut short has none.
+ * Sections follow each other without gaps, so that no byte of a file is covered by no checksum. The header is
+ * written last: a file whose writing was cut short has none.
  */
 import assert from "node:assert/strict";
 import type { ImageObjectKind, ImagePlace } from "./image-model.ts";

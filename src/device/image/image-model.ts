@@ -1,6 +1,7 @@
 /**
- * What a hibernation image says of a device beside bytes: plain data, made from memory and contexts by capture.ts,
- * written and read by writer.ts and reader.ts, and made into memory and contexts again by adopt.ts.
+ * What a hibernation image says of a device beside bytes: plain data, made from memory and contexts by
+ * capture.ts, written and read by writer.ts and reader.ts, and made into memory and contexts again by
+ * adopt.ts.
  */
 import type { Extent } from "../extent.ts";
 import type { ContextPriority } from "../resource.ts";
@@ -30,12 +31,14 @@ export interface ImageDevice {
 }
 
 /**
- * CLIENT: a client's object. OWNED: one of the device's own (`k1`…). BACKUP: of the entry `owner`, which stands before
- * it.
+ * CLIENT: a client's object. OWNED: one of the device's own (`k1`…). BACKUP: of the entry `owner`, which
+ * stands before it.
  */
 export type ImageObjectKind = "CLIENT" | "OWNED" | "BACKUP";
 
-/** NONE: no bytes. LOCAL: in local memory, whose power was cut. SYSTEM and SWAP: its bytes are in the image. */
+/**
+ * NONE: no bytes. LOCAL: in local memory, whose power was cut. SYSTEM and SWAP: its bytes are in the image.
+ */
 export type ImagePlace = "NONE" | "LOCAL" | "SYSTEM" | "SWAP";
 
 /** One object. Clients' objects stand in the order of their ids. */
@@ -119,8 +122,9 @@ export interface ImageSource {
   readonly objectCount: number;
   object(index: number): ImageObject;
   /**
-   * The frames of the object at `index`, which is SYSTEM or SWAP; each is done with when the next is asked for. Those that
-   * are there at once are no promises: awaiting a frame of zeroes costs as much as looking at it.
+   * The frames of the object at `index`, which is SYSTEM or SWAP; each is done with when the next is asked
+   * for. Those that are there at once are no promises: awaiting a frame of zeroes costs as much as looking at
+   * it.
    */
   frames(index: number): Iterable<FrameSource | Promise<FrameSource>>;
 }
@@ -138,8 +142,8 @@ export interface ImageTables {
   /** The place of `object(index)` alone. */
   place(index: number): ImagePlace;
   /**
-   * Brings the bytes of the object at `index` to `frames`; fastest when objects are asked for in order. A frame has its
-   * bytes when the next is asked for.
+   * Brings the bytes of the object at `index` to `frames`; fastest when objects are asked for in order. A
+   * frame has its bytes when the next is asked for.
    * @throws DeviceError IMAGE_CORRUPT when a frame is not what it was.
    */
   load(index: number, frames: Iterable<FrameTarget | Promise<FrameTarget>>): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * Where hibernation images are kept: what the device asks of a store, which is handed in. A store knows names and bytes,
- * nothing of what an image says; the server gives a directory.
+ * Where hibernation images are kept: what the device asks of a store, which is handed in. A store knows names
+ * and bytes, nothing of what an image says; the server gives a directory.
  *
  * An image is PARTIAL while it is written, SEALED from one atomic, durable step on, CLAIMED while one
  * device restores it, and CONSUMED once that device owns the state. Whatever kills the process, each is in
@@ -45,7 +45,10 @@ export interface ImagedState extends OwnedState {
 /** Reads of one image, by offset. */
 export interface ImageFile {
   readonly sizeBytes: number;
-  /** Fills `into` whole. @throws DeviceError IMAGE_CORRUPT when the image ends before, COPY_FAILED when it cannot be read. */
+  /**
+   * Fills `into` whole.
+   * @throws DeviceError IMAGE_CORRUPT when the image ends before, COPY_FAILED when it cannot be read.
+   */
   read(offsetBytes: number, into: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
@@ -53,7 +56,10 @@ export interface ImageFile {
 /** An image that is being written. Exactly one of `seal` and `abandon` ends it. */
 export interface ImageDraft extends Omit<ImageFile, "sizeBytes"> {
   readonly id: string;
-  /** Resolves when the bytes have been handed to the system. @throws DeviceError IMAGE_STORE_FULL, COPY_FAILED. */
+  /**
+   * Resolves when the bytes have been handed to the system.
+   * @throws DeviceError IMAGE_STORE_FULL, COPY_FAILED.
+   */
   write(offsetBytes: number, bytes: Uint8Array): Promise<void>;
   /** Resolves when every byte written so far survives a power cut. */
   sync(): Promise<void>;

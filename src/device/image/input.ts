@@ -1,6 +1,6 @@
 /**
- * Frames on their way out of an image: read ahead in windows of about 1 MiB, decompressed while earlier ones are used.
- * Fastest for ascending frames; any other order is right too.
+ * Frames on their way out of an image: read ahead in windows of about 1 MiB, decompressed while earlier ones
+ * are used. Fastest for ascending frames; any other order is right too.
  */
 import { crc32cOf } from "../hardware/crc32c.ts";
 import {
@@ -45,8 +45,8 @@ export class ImageInput {
   }
 
   /**
-   * The raw bytes of a frame that is stored, legal to read until the next call. Whether they have the checksum is the
-   * caller's to find out, where it has put them; what was compressed had it before.
+   * The raw bytes of a frame that is stored, legal to read until the next call. Whether they have the
+   * checksum is the caller's to find out, where it has put them; what was compressed had it before.
    * @throws DeviceError IMAGE_CORRUPT, COPY_FAILED.
    */
   async take(frame: number, record: FrameRecord): Promise<Uint8Array> {

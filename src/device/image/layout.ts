@@ -1,6 +1,6 @@
 /**
- * Records as bytes: fields one after the other without gaps, little-endian. A number read from a file is never larger
- * than the numbers that this program can hold exactly.
+ * Records as bytes: fields one after the other without gaps, little-endian. A number read from a file is
+ * never larger than the numbers that this program can hold exactly.
  */
 import assert from "node:assert/strict";
 import { imageCorrupt } from "./image-error.ts";
@@ -54,7 +54,10 @@ export function putNumber(view: DataView, base: number, field: Field, value: num
   }
 }
 
-/** The number in a field of the record at `base`. @throws DeviceError IMAGE_CORRUPT when it is 2^53 or more. */
+/**
+ * The number in a field of the record at `base`.
+ * @throws DeviceError IMAGE_CORRUPT when it is 2^53 or more.
+ */
 export function getNumber(view: DataView, base: number, field: Field): number {
   const at = base + field.offsetBytes;
   switch (field.sizeBytes) {
@@ -86,7 +89,10 @@ export function fieldBytes(bytes: Uint8Array, field: Field): Uint8Array {
   return bytes.subarray(field.offsetBytes, field.offsetBytes + field.sizeBytes);
 }
 
-/** Bytes that `putText` takes for a string: two for each of its UTF-16 code units, so that any string comes back as it was. */
+/**
+ * Bytes that `putText` takes for a string: two for each of its UTF-16 code units, so that any string comes
+ * back as it was.
+ */
 export function textBytes(text: string): number {
   return text.length * 2;
 }

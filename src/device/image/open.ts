@@ -1,4 +1,6 @@
-/** Reads header and tables of an image, and believes them only when every checksum, digest and bound is right. */
+/**
+ * Reads header and tables of an image, and believes them only when every checksum, digest and bound is right.
+ */
 import type { Clock } from "../clock.ts";
 import { crc32cOf } from "../hardware/crc32c.ts";
 import { IMAGE_WRITE_BYTES } from "../limits.ts";
@@ -93,7 +95,8 @@ async function readSections(
 function checkSection(name: string, section: ImageSection, crc32c: number): void {
   if (crc32c !== section.crc32c) {
     throw imageCorrupt(
-      `section ${name} (${section.lengthBytes} bytes at offset ${section.offsetBytes}) does not have the checksum that it had`,
+      `section ${name} (${section.lengthBytes} bytes at offset ${section.offsetBytes}) does not have ` +
+        `the checksum that it had`,
     );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The bytes of an image on their way to its draft: gathered in a few large buffers, of which one is filled while the
- * others are written.
+ * The bytes of an image on their way to its draft: gathered in a few large buffers, of which one is filled
+ * while the others are written.
  */
 import assert from "node:assert/strict";
 import type { DeviceFailpoints } from "../failpoints.ts";
@@ -70,7 +70,9 @@ export class ImageOutput {
     await this.#write(offsetBytes, bytes);
   }
 
-  /** Resolves when nothing is on its way any more, whatever came of it. Nothing may be appended after that. */
+  /**
+   * Resolves when nothing is on its way any more, whatever came of it. Nothing may be appended after that.
+   */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#buffers.map(({ written }) => written));
     for (const { bytes } of this.#buffers.splice(0)) if (bytes !== undefined) giveBuffer(bytes);

@@ -20,9 +20,10 @@ export interface ReadImageOptions extends OpenImageOptions {
 }
 
 /**
- * Reads header and tables. The file is the caller's to close, when nothing is loaded any more. Objects are loaded one
- * after the other, never two at a time.
- * @throws DeviceError IMAGE_CORRUPT with what and where; IMAGE_INCOMPATIBLE when it is of a version or a codec that
+ * Reads header and tables. The file is the caller's to close, when nothing is loaded any more. Objects are
+ * loaded one after the other, never two at a time.
+ * @throws DeviceError IMAGE_CORRUPT with what and where; IMAGE_INCOMPATIBLE when it is of a version or a
+ * codec that
  *   cannot be read here; COPY_FAILED when the file cannot be read.
  */
 export async function readImage(options: ReadImageOptions): Promise<ImageTables> {
@@ -139,7 +140,10 @@ class ObjectLoader {
   }
 }
 
-/** Whether the bytes are those of which the checksum was taken. Zeroes are found faster than their checksum is computed. */
+/**
+ * Whether the bytes are those of which the checksum was taken. Zeroes are found faster than their checksum is
+ * computed.
+ */
 function isLoaded(target: FrameTarget, record: FrameRecord): boolean {
   if (record.form !== FRAME_ZERO) return target.crc32c() === record.rawCrc32c;
   return record.rawCrc32c === crc32cOfZeroes(record.rawBytes) && target.isZero();

@@ -1,4 +1,7 @@
-/** Records of objects, extents, frames and contexts <-> bytes. What is decoded here was found sound by check.ts. */
+/**
+ * Records of objects, extents, frames and contexts <-> bytes. What is decoded here was found sound by
+ * check.ts.
+ */
 import assert from "node:assert/strict";
 import type { Extent } from "../extent.ts";
 import type { ContextPriority } from "../resource.ts";

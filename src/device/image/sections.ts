@@ -1,6 +1,6 @@
 /**
- * The tables of an image while it is written: they grow with every object and frame, and are written when all the data
- * is. Kept in pieces, because a growing table that is copied as a whole would stop everything else.
+ * The tables of an image while it is written: they grow with every object and frame, and are written when all
+ * the data is. Kept in pieces, because a growing table that is copied as a whole would stop everything else.
  */
 import assert from "node:assert/strict";
 import {

@@ -1,6 +1,6 @@
 /**
- * The tables of an image as they were read: bytes, of which records are made when they are asked for. A million objects
- * are never a million JavaScript objects.
+ * The tables of an image as they were read: bytes, of which records are made when they are asked for. A
+ * million objects are never a million JavaScript objects.
  */
 import assert from "node:assert/strict";
 import { type ImageHeader, recordCount, sectionOf } from "./header.ts";
@@ -80,7 +80,8 @@ export class ImageTable {
 
   /** What messages call a frame: `frame 3 of object 7`, from 0. */
   frameName(frame: number): string {
-    // Objects without frames stand before those whose first frame they name: the last one that begins in time has it.
+    // Objects without frames stand before those whose first frame they name: the last one that begins in time
+    // has it.
     let low = 0;
     let high = this.count("OBJECTS");
     while (high - low > 1) {

@@ -24,7 +24,8 @@ export interface VerifyImageOptions {
 
 /**
  * Reads header, tables and every frame, and compares every checksum.
- * @throws DeviceError IMAGE_CORRUPT when anything is not what was written; COPY_FAILED; whatever `check` throws.
+ * @throws DeviceError IMAGE_CORRUPT when anything is not what was written; COPY_FAILED; whatever `check`
+ * throws.
  */
 export async function verifyImage(options: VerifyImageOptions): Promise<void> {
   const { clock, sha256, codec, check, storedBytes } = options;

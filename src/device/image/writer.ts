@@ -1,6 +1,6 @@
 /**
- * Writes a hibernation image to a draft: frames as they come, tables, and the header last. It is durable then, and not
- * yet sealed: whoever seals it verifies it first (verify.ts).
+ * Writes a hibernation image to a draft: frames as they come, tables, and the header last. It is durable
+ * then, and not yet sealed: whoever seals it verifies it first (verify.ts).
  */
 import assert from "node:assert/strict";
 import type { Clock } from "../clock.ts";
@@ -30,7 +30,10 @@ import { hasFrames, ImageSections } from "./sections.ts";
 export interface WriteImageOptions {
   readonly source: ImageSource;
   readonly draft: ImageDraft;
-  /** What the header calls it: at most IMAGE_ID_LENGTH_MAX printable ASCII characters. @default the draft's */
+  /**
+   * What the header calls it: at most IMAGE_ID_LENGTH_MAX printable ASCII characters.
+   * @default the draft's
+   */
   readonly id?: string;
   readonly createTimeNs: bigint;
   readonly clock: Clock;
@@ -56,7 +59,8 @@ export interface ImageSummary {
 }
 
 /**
- * Writes an image and makes it durable. Nothing is on its way to the draft any more when this ends, however it ends.
+ * Writes an image and makes it durable. Nothing is on its way to the draft any more when this ends, however
+ * it ends.
  * @throws DeviceError IMAGE_STORE_FULL or COPY_FAILED as the draft does; whatever `check` throws.
  */
 export async function writeImage(options: WriteImageOptions): Promise<ImageSummary> {

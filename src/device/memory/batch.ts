@@ -1,6 +1,6 @@
 /**
- * The same for many objects at once, all or nothing: every object is locked, in slot order, before the first is
- * changed, and what was done is undone when one of them refuses.
+ * The same for many objects at once, all or nothing: every object is locked, in slot order, before the first
+ * is changed, and what was done is undone when one of them refuses.
  */
 import type { CreateObject } from "../command.ts";
 import { DeviceError } from "../errors.ts";
@@ -26,7 +26,8 @@ export async function batchCreate(memory: Memory, template: CreateObject, count:
   if (memory.table.count + count > OBJECTS_MAX) {
     throw new DeviceError(
       "LIMIT_EXCEEDED",
-      `The device holds ${memory.table.count} objects, and ${count} more would be more than the ${OBJECTS_MAX} that it can.`,
+      `The device holds ${memory.table.count} objects, and ${count} more would be more than the ` +
+        `${OBJECTS_MAX} that it can.`,
       { limit: String(OBJECTS_MAX) },
     );
   }
@@ -38,8 +39,8 @@ export async function batchCreate(memory: Memory, template: CreateObject, count:
 }
 
 /**
- * Pins every object in `region` or its first one. What can be brought there together is; the others come several at a time.
- * Objects that were moved for it stay where they are on failure.
+ * Pins every object in `region` or its first one. What can be brought there together is; the others come
+ * several at a time. Objects that were moved for it stay where they are on failure.
  */
 export async function batchPin(
   memory: Memory,
@@ -54,7 +55,10 @@ export async function batchPin(
   });
 }
 
-/** The objects that are not pinned yet, by the region where each shall be. @throws DeviceError when one refuses. */
+/**
+ * The objects that are not pinned yet, by the region where each shall be.
+ * @throws DeviceError when one refuses.
+ */
 async function byRegion(
   memory: Memory,
   slots: readonly number[],
@@ -71,7 +75,10 @@ async function byRegion(
   return found;
 }
 
-/** Pins objects: first those that are in their place, then several of the others at a time. All of them, or none. */
+/**
+ * Pins objects: first those that are in their place, then several of the others at a time. All of them, or
+ * none.
+ */
 async function pinAll(memory: Memory, slots: readonly number[], regionId: string | undefined): Promise<void> {
   const { table } = memory;
   const pinned: number[] = [];
@@ -96,7 +103,10 @@ async function pinAll(memory: Memory, slots: readonly number[], regionId: string
   }
 }
 
-/** Does `work` with BATCH_PINS_AT_ONCE objects at a time, until one fails. Throws when none is in work any more. */
+/**
+ * Does `work` with BATCH_PINS_AT_ONCE objects at a time, until one fails. Throws when none is in work any
+ * more.
+ */
 async function severalAtOnce(slots: readonly number[], work: (slot: number) => Promise<void>): Promise<void> {
   const left = slots.values();
   let failed = false;
@@ -138,7 +148,9 @@ export async function batchDelete(memory: Memory, ids: readonly string[]): Promi
   });
 }
 
-/** Looks up and locks the objects of a batch, does `work` with their slots, which ascend, and lets go of them. */
+/**
+ * Looks up and locks the objects of a batch, does `work` with their slots, which ascend, and lets go of them.
+ */
 async function withObjects(
   memory: Memory,
   ids: readonly string[],
@@ -168,14 +180,17 @@ async function withObjects(
 }
 
 /**
- * Lets others run between what is done for a large batch in one go: reading its names from a wire, locking its objects,
- * writing their names to a wire.
+ * Lets others run between what is done for a large batch in one go: reading its names from a wire, locking
+ * its objects, writing their names to a wire.
  */
 async function rest(memory: Memory, count: number): Promise<void> {
   if (count > BATCH_SLICE_OBJECTS) await memory.services.clock.yield();
 }
 
-/** Visits objects whose locks the caller holds, and lets others run in between: nothing about these changes meanwhile. */
+/**
+ * Visits objects whose locks the caller holds, and lets others run in between: nothing about these changes
+ * meanwhile.
+ */
 async function inSlices(
   memory: Memory,
   slots: readonly number[],

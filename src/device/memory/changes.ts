@@ -1,8 +1,10 @@
 /**
- * Which of clients' objects have changed since somebody last asked: what events are made of. Nothing is kept while
- * nobody wants to know; then a change costs a look at one flag and, once for each object, one entry in a list.
+ * Which of clients' objects have changed since somebody last asked: what events are made of. Nothing is kept
+ * while nobody wants to know; then a change costs a look at one flag and, once for each object, one entry in
+ * a list.
  *
- * Whoever wants to know is told once that there is something, and takes it when it suits: the device never waits.
+ * Whoever wants to know is told once that there is something, and takes it when it suits: the device never
+ * waits.
  */
 import { CHANGES_PENDING_MAX } from "../limits.ts";
 import type { ObjectResource } from "../resource.ts";
@@ -22,11 +24,17 @@ export interface ObjectChanges {
 export interface ChangeSource {
   /** Entries that wait to be taken, at least as many as objects. */
   readonly pendingCount: number;
-  /** Gathers changes from now on. @param onPending called when there is something to take where there was nothing. */
+  /**
+   * Gathers changes from now on.
+   * @param onPending called when there is something to take where there was nothing.
+   */
   open(onPending: () => void): void;
   /** Gathers no more, and forgets what was not taken. */
   close(): void;
-  /** The next changes, of `objectsMax` objects at most, as they are now; those that were noted first come first. */
+  /**
+   * The next changes, of `objectsMax` objects at most, as they are now; those that were noted first come
+   * first.
+   */
   take(objectsMax: number): ObjectChanges;
 }
 

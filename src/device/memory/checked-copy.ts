@@ -1,6 +1,6 @@
 /**
- * Copies whose result is always checked: a blit that fails is done again by the CPU, or the caller hears of it. The
- * kernel lets some of these errors pass; we do not.
+ * Copies whose result is always checked: a blit that fails is done again by the CPU, or the caller hears of
+ * it. The kernel lets some of these errors pass; we do not.
  */
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
@@ -12,7 +12,9 @@ import { CPU_TRACK } from "./copy-watch.ts";
 import { damageCopy } from "./damage-copy.ts";
 import type { Memory } from "./memory.ts";
 
-/** Carries out `list` by blitter if there is one, else (or if that fails) by CPU. Answers which path did it. */
+/**
+ * Carries out `list` by blitter if there is one, else (or if that fails) by CPU. Answers which path did it.
+ */
 export function copyChecked(memory: Memory, list: CopyList): Promise<CopyPath> {
   const copying = byBlitterElse(memory, {
     bytes: list.totalBytes,
@@ -23,7 +25,10 @@ export function copyChecked(memory: Memory, list: CopyList): Promise<CopyPath> {
   return memory.commitsAhead && isUncommitted(memory, list) ? commitAhead(memory, list, copying) : copying;
 }
 
-/** Carries out `list` by CPU, whatever the blitter could do. @throws DeviceError COPY_FAILED for what it cannot reach. */
+/**
+ * Carries out `list` by CPU, whatever the blitter could do.
+ * @throws DeviceError COPY_FAILED for what it cannot reach.
+ */
 export async function copyByCpu(memory: Memory, list: CopyList): Promise<CopyPath> {
   for (let at = 0; at < list.count; at++) {
     requireVisible(memory, list.sourceBank[at], list.source[at] + list.lengthBytes[at]);
@@ -45,7 +50,8 @@ function requireVisible(memory: Memory, bank: number, endBytes: number): void {
   if (endBytes <= region.visibleBytes) return;
   throw new DeviceError(
     "COPY_FAILED",
-    `The blitter cannot be used, and the CPU cannot reach beyond the first ${formatBytes(region.visibleBytes)} of region ${region.id}.`,
+    `The blitter cannot be used, and the CPU cannot reach beyond the first ` +
+      `${formatBytes(region.visibleBytes)} of region ${region.id}.`,
     { region: region.id },
   );
 }

@@ -1,6 +1,7 @@
 /**
- * Memory that the operating system has yet to give costs an engine five times what copying to it does: pages come one
- * fault at a time. While a list is copied from its start, the main thread, which would only wait, takes those at its end.
+ * Memory that the operating system has yet to give costs an engine five times what copying to it does: pages
+ * come one fault at a time. While a list is copied from its start, the main thread, which would only wait,
+ * takes those at its end.
  */
 import { COMMIT_AHEAD_SLICE_BYTES } from "../limits.ts";
 import type { CopyList } from "./copier.ts";

@@ -1,6 +1,6 @@
 /**
- * CPU access to content: reads, writes and checksums of an object's bytes wherever they are. The first access gives
- * an object its place; later ones leave it where it is.
+ * CPU access to content: reads, writes and checksums of an object's bytes wherever they are. The first access
+ * gives an object its place; later ones leave it where it is.
  */
 
 import assert from "node:assert/strict";
@@ -37,8 +37,8 @@ export async function readContent(
 }
 
 /**
- * Writes one chunk. `declaredBytes` is what the whole stream will bring from this offset on: a length that does not
- * fit is refused before the first byte. @throws DeviceError like readContent.
+ * Writes one chunk. `declaredBytes` is what the whole stream will bring from this offset on: a length that
+ * does not fit is refused before the first byte. @throws DeviceError like readContent.
  */
 export async function writeContent(
   memory: Memory,
@@ -74,8 +74,9 @@ export async function checksumContent(memory: Memory, id: string): Promise<Check
 }
 
 /**
- * CRC-32C of a resident object, piece by piece; `visit` sees each. The caller keeps the object where it is, and `slices`
- * for all the objects that it looks at: one of 4 KiB takes less time than letting others run does.
+ * CRC-32C of a resident object, piece by piece; `visit` sees each. The caller keeps the object where it is,
+ * and `slices` for all the objects that it looks at: one of 4 KiB takes less time than letting others run
+ * does.
  */
 export async function crcOfObject(
   memory: Memory,
@@ -95,8 +96,8 @@ export async function crcOfObject(
 }
 
 /**
- * CRC-32C of an object that is swapped out, read page by page and left there. @throws DeviceError CHECKSUM_MISMATCH for what
- * is damaged there; what the store throws.
+ * CRC-32C of an object that is swapped out, read page by page and left there. @throws DeviceError
+ * CHECKSUM_MISMATCH for what is damaged there; what the store throws.
  */
 export async function crcOfSwapped(memory: Memory, slot: number): Promise<number> {
   const sizeBytes = memory.table.sizeBytes[slot];
@@ -111,7 +112,10 @@ export async function crcOfSwapped(memory: Memory, slot: number): Promise<number
   return crc;
 }
 
-/** Waits for work on the object, locks, lets `check` refuse, populates if need be, and does the work that `check` returned. */
+/**
+ * Waits for work on the object, locks, lets `check` refuse, populates if need be, and does the work that
+ * `check` returned.
+ */
 async function withContent<T>(
   memory: Memory,
   id: string,
@@ -133,7 +137,10 @@ async function withContent<T>(
   }
 }
 
-/** Memory of the device may turn out to be broken when it is read (failpoint ecc.error). @throws DeviceError CONTENT_UNKNOWN. */
+/**
+ * Memory of the device may turn out to be broken when it is read (failpoint ecc.error).
+ * @throws DeviceError CONTENT_UNKNOWN.
+ */
 function findMemoryError(memory: Memory, slot: number): void {
   const isLocal = memory.region(memory.table.region[slot]).kind === "LOCAL";
   // Bytes that an engine reads just now are let be: they cannot be taken from it.
@@ -147,7 +154,8 @@ function findMemoryError(memory: Memory, slot: number): void {
 export function ownedByDevice(id: string): DeviceError {
   return new DeviceError(
     "INVALID_REQUEST",
-    `Object ${id} belongs to the device: clients can look at it, but not read, write, pin, move or delete it.`,
+    `Object ${id} belongs to the device: clients can look at it, but not read, write, pin, move or ` +
+      `delete it.`,
     { object: id },
   );
 }
@@ -159,7 +167,8 @@ function checkRange(memory: Memory, slot: number, { offsetBytes, lengthBytes }: 
   const id = memory.idOf(slot);
   throw new DeviceError(
     "INVALID_RANGE",
-    `Range of ${lengthBytes} bytes from offset ${offsetBytes} does not lie in object ${id}, whose size is ${sizeBytes} bytes.`,
+    `Range of ${lengthBytes} bytes from offset ${offsetBytes} does not lie in object ${id}, whose ` +
+      `size is ${sizeBytes} bytes.`,
     {
       object: id,
       offsetBytes: String(offsetBytes),
@@ -173,7 +182,8 @@ function checkChunk(lengthBytes: number): void {
   if (lengthBytes <= CONTENT_CHUNK_BYTES_MAX) return;
   throw new DeviceError(
     "INVALID_RANGE",
-    `A chunk of ${lengthBytes} bytes is larger than the most that one command carries (${CONTENT_CHUNK_BYTES_MAX} bytes).`,
+    `A chunk of ${lengthBytes} bytes is larger than the most that one command carries ` +
+      `(${CONTENT_CHUNK_BYTES_MAX} bytes).`,
     { lengthBytes: String(lengthBytes), limit: String(CONTENT_CHUNK_BYTES_MAX) },
   );
 }

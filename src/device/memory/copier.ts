@@ -1,8 +1,8 @@
 /**
  * What memory needs to move bytes: a list of copies, and something that carries them out.
  *
- * Memory declares the interface and submission supplies the blitter; the CPU copier is always there. The copies of one
- * list are independent of each other: no byte is written twice, none is read and written.
+ * Memory declares the interface and submission supplies the blitter; the CPU copier is always there. The
+ * copies of one list are independent of each other: no byte is written twice, none is read and written.
  */
 
 import type { CopyPath } from "../events.ts";
@@ -18,7 +18,10 @@ export interface Copier {
   clear(bank: number, ranges: readonly Extent[]): Promise<void>;
 }
 
-/** Most lists are of one object. V8 keeps arrays of 64 bytes on its heap, where they cost a tenth of what larger ones do. */
+/**
+ * Most lists are of one object. V8 keeps arrays of 64 bytes on its heap, where they cost a tenth of what
+ * larger ones do.
+ */
 const FIRST_CAPACITY = 8;
 
 export class CopyList {

@@ -1,6 +1,6 @@
 /**
- * Tells who listens of copies as they end, for traces. Costs nothing while nobody does. Copies of one track are told one
- * after the other: one that had to wait for another begins when that has ended.
+ * Tells who listens of copies as they end, for traces. Costs nothing while nobody does. Copies of one track
+ * are told one after the other: one that had to wait for another begins when that has ended.
  */
 import type { Clock } from "../clock.ts";
 import { Listeners } from "../listeners.ts";

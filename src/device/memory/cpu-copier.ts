@@ -1,6 +1,6 @@
 /**
- * The CPU's memcpy path: the same microcode, run by the main thread in slices, so that the event loop never waits
- * long. It needs nothing of the device but its banks, which is why it works when the GT does not.
+ * The CPU's memcpy path: the same microcode, run by the main thread in slices, so that the event loop never
+ * waits long. It needs nothing of the device but its banks, which is why it works when the GT does not.
  */
 import { type Clock, sleep } from "../clock.ts";
 import type { Extent } from "../extent.ts";

@@ -1,6 +1,6 @@
 /**
- * What a broken copy engine can do to bytes without its fence saying so: the failpoints copy.short and copy.corrupt.
- * Only checksums find it.
+ * What a broken copy engine can do to bytes without its fence saying so: the failpoints copy.short and
+ * copy.corrupt. Only checksums find it.
  */
 import { BLIT_CHUNK_BYTES } from "../limits.ts";
 import type { CopyList } from "./copier.ts";

@@ -1,6 +1,7 @@
 /**
- * Eviction: unpinned objects leave a local region for system memory, least recently used first, in batches of one
- * copy job. The content goes along; the object's LMEM is freed when every byte has arrived (drm ttm_bo_evict).
+ * Eviction: unpinned objects leave a local region for system memory, least recently used first, in batches of
+ * one copy job. The content goes along; the object's LMEM is freed when every byte has arrived (drm
+ * ttm_bo_evict).
  */
 import { sleep } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
@@ -40,9 +41,11 @@ export interface Eviction extends Tally {
 }
 
 /**
- * Takes the first evictable objects of a region into the caller's hands: `bytesWanted` of them, a batch at most. With
- * `inWindow` only those that have bytes in the visible window (i915_ttm_buddy_man_intersects); `except` is the object
- * that the room is for. `sparesAwaited` counts as active also what accepted work that has yet to run will use.
+ * Takes the first evictable objects of a region into the caller's hands: `bytesWanted` of them, a batch at
+ * most. With
+ * `inWindow` only those that have bytes in the visible window (i915_ttm_buddy_man_intersects); `except` is
+ * the object that the room is for. `sparesAwaited` counts as active also what accepted work that has yet to
+ * run will use.
  */
 export function collectVictims(
   memory: Memory,
@@ -83,9 +86,9 @@ export function collectVictims(
 }
 
 /**
- * Moves victims to system memory and lets go of them; those that may be thrown away are (ttm move of DONTNEED). Those
- * for which there is no room stay where they were, and `exhausted` says so. @throws DeviceError when a copy failed:
- * then all that were to be copied stay where they were.
+ * Moves victims to system memory and lets go of them; those that may be thrown away are (ttm move of
+ * DONTNEED). Those for which there is no room stay where they were, and `exhausted` says so. @throws
+ * DeviceError when a copy failed: then all that were to be copied stay where they were.
  */
 export async function evictVictims(
   memory: Memory,
@@ -187,7 +190,8 @@ export function systemMemoryExhausted(memory: Memory, what: string): DeviceError
   const { system } = memory;
   return new DeviceError(
     "SYSTEM_MEMORY_EXHAUSTED",
-    `System memory (${formatBytes(system.sizeBytes)}) has ${formatBytes(system.freeBytes)} free, which is not enough for ${what}.`,
+    `System memory (${formatBytes(system.sizeBytes)}) has ${formatBytes(system.freeBytes)} free, ` +
+      `which is not enough for ${what}.`,
     { region: system.id, availableBytes: String(system.freeBytes) },
   );
 }

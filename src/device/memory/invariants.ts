@@ -1,6 +1,6 @@
 /**
- * What must always be true of memory, whatever happened (reference invariants 19, 23, 56-60). Called by tests after
- * every step; costs a walk over everything, and no sentence before something is wrong.
+ * What must always be true of memory, whatever happened (reference invariants 19, 23, 56-60). Called by tests
+ * after every step; costs a walk over everything, and no sentence before something is wrong.
  */
 import assert from "node:assert/strict";
 import { RESIDENT, SWAPPED } from "../backing-state.ts";
@@ -38,7 +38,10 @@ export function checkMemoryInvariants(memory: Memory): void {
   checkBackups(memory, ownerOf);
 }
 
-/** What a walk notes by slot, and by page of each region: kept from walk to walk, of which tests make one after every step. */
+/**
+ * What a walk notes by slot, and by page of each region: kept from walk to walk, of which tests make one
+ * after every step.
+ */
 const scratch = { listed: new Int32Array(0), ownerOf: new Int32Array(0), pages: [new Uint8Array(0)] };
 
 /** Room for `length` numbers, the first of which are `value`. */

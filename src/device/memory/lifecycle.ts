@@ -1,5 +1,6 @@
 /**
- * The backing states of an object, and which may follow which. Every change of state goes through `changeState`.
+ * The backing states of an object, and which may follow which. Every change of state goes through
+ * `changeState`.
  *
  *   UNPOPULATED -> RESIDENT (first use), PURGED (DONT_NEED before any use)
  *   RESIDENT    -> SWAPPED (shrinker), PURGED (DONT_NEED, evicted or shrunk), UNPOPULATED (VOLATILE, shrunk),
@@ -40,7 +41,9 @@ export function changeState(memory: Memory, slot: number, state: number): void {
   memory.touch(slot);
 }
 
-/** Gives a new object without bytes the state that it had in an image: the one change that no edge stands for. */
+/**
+ * Gives a new object without bytes the state that it had in an image: the one change that no edge stands for.
+ */
 export function adoptState(memory: Memory, slot: number, state: number): void {
   assert(memory.table.state[slot] === UNPOPULATED, "only a new object is given a state");
   assert(state !== RESIDENT, "an object becomes RESIDENT with its bytes");

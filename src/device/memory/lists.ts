@@ -1,9 +1,9 @@
 /**
  * The lists of a region: which resident objects it holds, and in which order they would be evicted.
  *
- * Four LRU lists by priority (drm/i915 I915_TTM_PRIO_*), least recently used first, and one of pinned objects. An
- * object that is resident and not in the hands of a mover is on exactly one list of its region, so a walk costs what
- * the region holds, not what exists.
+ * Four LRU lists by priority (drm/i915 I915_TTM_PRIO_*), least recently used first, and one of pinned
+ * objects. An object that is resident and not in the hands of a mover is on exactly one list of its region,
+ * so a walk costs what the region holds, not what exists.
  */
 import assert from "node:assert/strict";
 import { NONE, type ObjectTable } from "./object-table.ts";

@@ -1,7 +1,7 @@
 /**
- * The memory manager's state: regions, objects, locks, and who copies. The modules beside this one are its verbs:
- * objects.ts (create, delete, pin), placement.ts (find room), evict.ts and shrink.ts (make room), checked-copy.ts
- * (carry bytes), content.ts (CPU access), describe.ts (answers).
+ * The memory manager's state: regions, objects, locks, and who copies. The modules beside this one are its
+ * verbs: objects.ts (create, delete, pin), placement.ts (find room), evict.ts and shrink.ts (make room),
+ * checked-copy.ts (carry bytes), content.ts (CPU access), describe.ts (answers).
  */
 import assert from "node:assert/strict";
 import { elapsedMs } from "../clock.ts";
@@ -29,7 +29,10 @@ export interface MemoryOptions {
   readonly services: DeviceServices;
   /** Where system memory swaps to; undefined when it does not. */
   readonly swap: Swap | undefined;
-  /** Whether memory that engines copy to is committed ahead of them. @default false: in virtual time it costs nothing */
+  /**
+   * Whether memory that engines copy to is committed ahead of them.
+   * @default false: in virtual time it costs nothing
+   */
   readonly commitsAhead?: boolean;
   /** Base of the objects' uids. */
   readonly deviceUid: string;
@@ -37,7 +40,9 @@ export interface MemoryOptions {
   readonly changesPendingMax?: number | undefined;
 }
 
-/** Ids that are tried one by one: 0.1 ms, where a walk over a million objects takes a hundred times as long. */
+/**
+ * Ids that are tried one by one: 0.1 ms, where a walk over a million objects takes a hundred times as long.
+ */
 const NEAR_IDS = 4096;
 
 /** What a new object is, before it has a slot. */
@@ -72,7 +77,9 @@ export class Memory {
   /** Base of the objects' uids; a device that takes over an image takes over its uid. */
   deviceUid: string;
   readonly changes: ChangeFeed;
-  /** Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on. */
+  /**
+   * Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on.
+   */
   blitter: Copier | undefined;
 
   readonly #clients = new PagedMap();
@@ -132,7 +139,8 @@ export class Memory {
 
   /**
    * Gives an object a slot and, unless it is a backup, an id. NONE when the device holds as many as it can.
-   * @param number one that nobody has, and for a client's object larger than all; the counters do not move then
+   * @param number one that nobody has, and for a client's object larger than all; the counters do not move
+   * then
    */
   addObject(spec: ObjectSpec, number?: number): number {
     const { table } = this;
@@ -185,7 +193,9 @@ export class Memory {
     return placement;
   }
 
-  /** Slot of the object that a client calls `id`; NONE when there is none. Device-owned ones are `k1`, `k2`… */
+  /**
+   * Slot of the object that a client calls `id`; NONE when there is none. Device-owned ones are `k1`, `k2`…
+   */
   findObject(id: string): number {
     if (id.startsWith("k")) {
       const index = parseId(id.slice(1));
@@ -195,7 +205,10 @@ export class Memory {
     return number === undefined ? NONE : (this.#clients.get(number) ?? NONE);
   }
 
-  /** The first client object with a larger id, which is looked for from the start where many in a row are gone. */
+  /**
+   * The first client object with a larger id, which is looked for from the start where many in a row are
+   * gone.
+   */
   firstAfter(id: string): number {
     const { table } = this;
     if (id === "") return table.orderHead;
@@ -210,7 +223,10 @@ export class Memory {
     return slot;
   }
 
-  /** Locks the object that a client calls `id`. @throws DeviceError OBJECT_NOT_FOUND, also when it goes meanwhile. */
+  /**
+   * Locks the object that a client calls `id`.
+   * @throws DeviceError OBJECT_NOT_FOUND, also when it goes meanwhile.
+   */
   async lockObject(id: string): Promise<number> {
     const slot = this.findObject(id);
     if (slot === NONE) throw objectNotFound(id);
@@ -222,8 +238,8 @@ export class Memory {
   }
 
   /**
-   * Locks the object that a client calls `id` when no work that matters uses it. Work that is submitted meanwhile goes
-   * first, but the wait has one end. @throws DeviceError OBJECT_ACTIVE.
+   * Locks the object that a client calls `id` when no work that matters uses it. Work that is submitted
+   * meanwhile goes first, but the wait has one end. @throws DeviceError OBJECT_ACTIVE.
    */
   async lockIdle(id: string, usage: Usage): Promise<number> {
     const startNs = this.services.clock.monotonicNs();

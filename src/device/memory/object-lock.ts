@@ -1,8 +1,8 @@
 /**
  * One lock per object, held while its placement or its bytes change hands. There is no device-wide lock.
  *
- * Who needs several objects locks them in slot order, or tries and gives up only that object's work (the kernel's
- * ww-mutex back-off). Waiters are served in the order they came; metadata reads never lock.
+ * Who needs several objects locks them in slot order, or tries and gives up only that object's work (the
+ * kernel's ww-mutex back-off). Waiters are served in the order they came; metadata reads never lock.
  */
 import assert from "node:assert/strict";
 import type { ObjectTable } from "./object-table.ts";

@@ -1,6 +1,6 @@
 /**
- * An object's bytes as they lie in a bank: the runs of a range, and the pages that swap moves. The caller holds the
- * object's lock, so that it stays where it is.
+ * An object's bytes as they lie in a bank: the runs of a range, and the pages that swap moves. The caller
+ * holds the object's lock, so that it stays where it is.
  */
 import type { Extent } from "../extent.ts";
 import type { Memory } from "./memory.ts";
@@ -59,7 +59,10 @@ export function* swapPagesOf(
   }
 }
 
-/** The runs of each page of SWAP_PAGE_BYTES of a resource of `sizeBytes`; `at` counts from the start of the page. */
+/**
+ * The runs of each page of SWAP_PAGE_BYTES of a resource of `sizeBytes`; `at` counts from the start of the
+ * page.
+ */
 export function* pageRunsOf(
   region: Region,
   handle: number,

@@ -70,7 +70,8 @@ function checkSize(sizeBytes: number, regions: readonly Region[]): number {
   const largest = regions.reduce((best, region) => (region.sizeBytes > best.sizeBytes ? region : best));
   throw new DeviceError(
     "INVALID_SIZE",
-    `Size (${formatBytes(sizeBytes)}) is larger than region ${largest.id} (${formatBytes(largest.sizeBytes)}), the largest of those allowed.`,
+    `Size (${formatBytes(sizeBytes)}) is larger than region ${largest.id} ` +
+      `(${formatBytes(largest.sizeBytes)}), the largest of those allowed.`,
     { sizeBytes: String(sizeBytes), region: largest.id },
   );
 }

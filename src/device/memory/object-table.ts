@@ -2,8 +2,8 @@
  * Everything the device knows of its objects, as tables of typed arrays indexed by slot.
  *
  * The walks of suspend and eviction touch these columns for every object, so they are kept out of the garbage
- * collector's sight. A slot is reused after its object is gone; whoever waited in between looks the id up again.
- * Columns are replaced when the table grows: never keep one across an await.
+ * collector's sight. A slot is reused after its object is gone; whoever waited in between looks the id up
+ * again. Columns are replaced when the table grows: never keep one across an await.
  */
 import assert from "node:assert/strict";
 import { UNPOPULATED } from "../backing-state.ts";
@@ -27,8 +27,8 @@ export const FLAG_BACKUP = 1 << 15;
 
 const INITIAL_CAPACITY = 1024;
 /**
- * The longest that columns are before they have the length of all objects that there can be. Copying these takes a
- * millisecond, and of the rest, which nobody has touched, the operating system has yet to find pages.
+ * The longest that columns are before they have the length of all objects that there can be. Copying these
+ * takes a millisecond, and of the rest, which nobody has touched, the operating system has yet to find pages.
  */
 const SMALL_CAPACITY = 32 * 1024;
 
@@ -138,7 +138,9 @@ export class ObjectTable {
     return (this.flags[slot] & flag) !== 0;
   }
 
-  /** Slots ever used: every live object is below. For walks over everything, in tests and at factory reset. */
+  /**
+   * Slots ever used: every live object is below. For walks over everything, in tests and at factory reset.
+   */
   get slotsUsed(): number {
     return this.#used;
   }

@@ -1,7 +1,7 @@
 /**
- * What clients do with objects: create, delete, pin, unpin, move, evict a region. Each holds the object's lock while
- * it works, and leaves everything as it was when it fails. What it answers is what was true under the lock: who waits
- * for it next may delete the object.
+ * What clients do with objects: create, delete, pin, unpin, move, evict a region. Each holds the object's
+ * lock while it works, and leaves everything as it was when it fails. What it answers is what was true under
+ * the lock: who waits for it next may delete the object.
  */
 
 import { PURGED, RESIDENT, UNKNOWN } from "../backing-state.ts";
@@ -36,7 +36,10 @@ export function createObject(memory: Memory, command: CreateObject): number {
   });
 }
 
-/** Deletes an object and frees its bytes. @throws DeviceError OBJECT_NOT_FOUND, OBJECT_PINNED, ETAG_MISMATCH. */
+/**
+ * Deletes an object and frees its bytes.
+ * @throws DeviceError OBJECT_NOT_FOUND, OBJECT_PINNED, ETAG_MISMATCH.
+ */
 export async function deleteObject(memory: Memory, command: DeleteObject): Promise<void> {
   await withObject(memory, command, (slot) => {
     if (memory.table.pinCount[slot] > 0) throw objectPinned(memory, slot, "be deleted");
@@ -52,7 +55,10 @@ export async function pinObject(memory: Memory, command: PinObject): Promise<Obj
   });
 }
 
-/** Takes one pin back; after the last the object can be evicted again. @throws DeviceError OBJECT_NOT_PINNED. */
+/**
+ * Takes one pin back; after the last the object can be evicted again.
+ * @throws DeviceError OBJECT_NOT_PINNED.
+ */
 export async function unpinObject(memory: Memory, command: UnpinObject): Promise<ObjectResource> {
   return withObject(memory, command, (slot) => {
     const id = command.object;
@@ -65,8 +71,8 @@ export async function unpinObject(memory: Memory, command: UnpinObject): Promise
 }
 
 /**
- * Deletes an unpinned object whose lock the caller holds. Its id is gone at once; its bytes are freed when the last
- * work that uses them has ended (ttm delayed destroy).
+ * Deletes an unpinned object whose lock the caller holds. Its id is gone at once; its bytes are freed when
+ * the last work that uses them has ended (ttm delayed destroy).
  */
 export function removeLocked(memory: Memory, slot: number): void {
   memory.forgetObject(slot);
@@ -145,8 +151,9 @@ export async function moveObject(memory: Memory, command: MoveObject): Promise<O
 }
 
 /**
- * Takes a client's word on whether it still needs the content (i915 madvise). DONT_NEED lets it be thrown away when
- * room is needed, at once when it has no bytes in memory; WILL_NEED takes that back. Answers whether it is still there.
+ * Takes a client's word on whether it still needs the content (i915 madvise). DONT_NEED lets it be thrown
+ * away when room is needed, at once when it has no bytes in memory; WILL_NEED takes that back. Answers
+ * whether it is still there.
  */
 export async function adviseObject(memory: Memory, command: AdviseObject): Promise<boolean> {
   return withObject(memory, command, (slot) => {
@@ -261,7 +268,8 @@ function allowedRegion(memory: Memory, slot: number, regionId: string | undefine
   if (region !== undefined) return region;
   throw new DeviceError(
     "INVALID_REGION",
-    `Region ${regionId} is not allowed for object ${memory.idOf(slot)}; it may be in ${allowed.map((each) => each.id).join(", ")}.`,
+    `Region ${regionId} is not allowed for object ${memory.idOf(slot)}; it may be in ` +
+      `${allowed.map((each) => each.id).join(", ")}.`,
     { region: regionId ?? "", object: memory.idOf(slot) },
   );
 }
@@ -272,7 +280,8 @@ export function objectPinned(memory: Memory, slot: number, what: string): Device
   const id = memory.idOf(slot);
   return new DeviceError(
     "OBJECT_PINNED",
-    `Object ${id} is pinned (${pins === 1 ? "once" : `${pins} times`} in region ${memory.region(memory.table.region[slot]).id}) and cannot ${what}.`,
+    `Object ${id} is pinned (${pins === 1 ? "once" : `${pins} times`} in region ` +
+      `${memory.region(memory.table.region[slot]).id}) and cannot ${what}.`,
     {
       object: id,
       pinCount: String(pins),

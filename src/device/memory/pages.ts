@@ -1,6 +1,6 @@
 /**
- * What grows to millions of entries without ever being copied as a whole: a Map or an Array of that size takes a tenth of
- * a second when it grows, and nobody may wait for that long.
+ * What grows to millions of entries without ever being copied as a whole: a Map or an Array of that size
+ * takes a tenth of a second when it grows, and nobody may wait for that long.
  */
 
 /** Keys or indices of a page: what grows at once takes microseconds. */

@@ -1,6 +1,7 @@
 /**
- * Bringing many objects to a region together: one look for room, one job that clears, one that copies, instead of one of
- * each for every object. It does what needs nothing more than that; the rest is for `makeResident`, one by one.
+ * Bringing many objects to a region together: one look for room, one job that clears, one that copies,
+ * instead of one of each for every object. It does what needs nothing more than that; the rest is for
+ * `makeResident`, one by one.
  */
 
 import { RESIDENT, UNPOPULATED } from "../backing-state.ts";
@@ -17,8 +18,9 @@ import type { Region } from "./region.ts";
 import { bindResource, moveResource, needsClearing, spaceRequestOf } from "./residency.ts";
 
 /**
- * Makes unpinned objects resident in `region`, as many as there is room for, with their bytes or zeroes in them. The
- * caller holds their locks. @throws DeviceError when a copy failed: those of its batch are then where they were.
+ * Makes unpinned objects resident in `region`, as many as there is room for, with their bytes or zeroes in
+ * them. The caller holds their locks. @throws DeviceError when a copy failed: those of its batch are then
+ * where they were.
  */
 export async function makeResidentTogether(
   memory: Memory,
@@ -69,8 +71,8 @@ async function bring(memory: Memory, slots: readonly number[], region: Region): 
 }
 
 /**
- * Evicts others to make room for the first of these and those behind it that ask the same. False when nothing left: there
- * may be room all the same, but not by this.
+ * Evicts others to make room for the first of these and those behind it that ask the same. False when nothing
+ * left: there may be room all the same, but not by this.
  */
 async function evictFor(memory: Memory, slots: readonly number[], region: Region): Promise<boolean> {
   const request = spaceRequestOf(memory, slots[0]);

@@ -1,6 +1,6 @@
 /**
- * Finding room for an object: its first region without evicting, then with, then the others (drm ttm_bo_validate as
- * i915_ttm_get_pages calls it). The caller holds the object's lock.
+ * Finding room for an object: its first region without evicting, then with, then the others (drm
+ * ttm_bo_validate as i915_ttm_get_pages calls it). The caller holds the object's lock.
  */
 
 import assert from "node:assert/strict";
@@ -27,14 +27,16 @@ import { NONE } from "./object-table.ts";
 import type { Region, SpaceRequest } from "./region.ts";
 import { bindResource, moveResource, needsClearing, relist, spaceRequestOf } from "./residency.ts";
 
-/** Pauses while every candidate is locked by somebody: bounded, because two such callers could wait for ever. */
+/**
+ * Pauses while every candidate is locked by somebody: bounded, because two such callers could wait for ever.
+ */
 const BUSY_RETRIES_MAX = 100;
 /** Pauses while requests use every candidate: they end, or are found to hang. */
 const ACTIVE_RETRIES_MAX = OBJECT_WAIT_TIMEOUT_MS / BUSY_RETRY_MS;
 
 /**
- * Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. When it is the
- * CPU that needs it, places that the CPU can reach come first.
+ * Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. When it
+ * is the CPU that needs it, places that the CPU can reach come first.
  */
 export async function populate(memory: Memory, slot: number, user: "cpu" | "engine"): Promise<void> {
   const plain = spaceRequestOf(memory, slot);
@@ -57,7 +59,10 @@ export async function populate(memory: Memory, slot: number, user: "cpu" | "engi
   );
 }
 
-/** Makes an object resident in `region`, wherever it is now. @throws DeviceError REGION_FULL and its siblings. */
+/**
+ * Makes an object resident in `region`, wherever it is now.
+ * @throws DeviceError REGION_FULL and its siblings.
+ */
 export async function makeResident(memory: Memory, slot: number, region: Region): Promise<void> {
   if (memory.table.region[slot] === region.index) return;
   requireMovable(memory, slot);
@@ -68,8 +73,8 @@ export async function makeResident(memory: Memory, slot: number, region: Region)
 }
 
 /**
- * Makes every byte of a resident object reachable by the CPU: within the window of its region, else in system memory
- * if that is allowed (the CPU fault of i915_ttm_vm_fault). @throws DeviceError NOT_CPU_VISIBLE.
+ * Makes every byte of a resident object reachable by the CPU: within the window of its region, else in system
+ * memory if that is allowed (the CPU fault of i915_ttm_vm_fault). @throws DeviceError NOT_CPU_VISIBLE.
  */
 export async function makeVisible(memory: Memory, slot: number): Promise<void> {
   const { table } = memory;
@@ -86,14 +91,15 @@ export async function makeVisible(memory: Memory, slot: number): Promise<void> {
   }
   throw new DeviceError(
     "NOT_CPU_VISIBLE",
-    `Object ${memory.idOf(slot)} lies outside the ${formatBytes(current.visibleBytes)} of region ${current.id} that the CPU can reach, and cannot be moved.`,
+    `Object ${memory.idOf(slot)} lies outside the ${formatBytes(current.visibleBytes)} of region ` +
+      `${current.id} that the CPU can reach, and cannot be moved.`,
     { object: memory.idOf(slot), region: current.id },
   );
 }
 
 /**
- * Brings an object where work wants it: to its first region when there is room without evicting, and in any case to
- * one of its own regions. What other work uses stays where it is.
+ * Brings an object where work wants it: to its first region when there is room without evicting, and in any
+ * case to one of its own regions. What other work uses stays where it is.
  */
 export async function bringForUse(memory: Memory, slot: number): Promise<void> {
   const { table } = memory;
@@ -258,7 +264,10 @@ export function addDirtyRanges(dirty: Extent[], region: Region, handle: number):
   });
 }
 
-/** Brings a swapped object's bytes back. @throws DeviceError CONTENT_UNKNOWN when they are not what went out. */
+/**
+ * Brings a swapped object's bytes back.
+ * @throws DeviceError CONTENT_UNKNOWN when they are not what went out.
+ */
 async function swapIn(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
   assert(region.isVisible(handle), "the CPU brings bytes from swap to where it reaches");
   const sizeBytes = memory.table.sizeBytes[slot];
@@ -299,7 +308,8 @@ function regionFull(memory: Memory, slot: number, region: Region): DeviceError {
       : `does not fit the free space, whose largest block is ${formatBytes(largest)},`;
   return new DeviceError(
     "REGION_FULL",
-    `Size (${formatBytes(sizeBytes)}) of object ${memory.idOf(slot)} ${why} of region ${region.id}, and evicting cannot make room for it.`,
+    `Size (${formatBytes(sizeBytes)}) of object ${memory.idOf(slot)} ${why} of region ${region.id}, ` +
+      `and evicting cannot make room for it.`,
     {
       region: region.id,
       sizeBytes: String(sizeBytes),

@@ -1,6 +1,6 @@
 /**
- * Places for many objects at once: those that ask for the same, one behind the other, ask the allocator once. What it
- * answers is what it would have answered each of them.
+ * Places for many objects at once: those that ask for the same, one behind the other, ask the allocator once.
+ * What it answers is what it would have answered each of them.
  */
 import type { Memory } from "./memory.ts";
 import { NONE } from "./object-table.ts";
@@ -8,8 +8,9 @@ import type { Region } from "./region.ts";
 import { plainSpace, spaceRequestOf } from "./residency.ts";
 
 /**
- * Finds places in a region for the objects that have none yet, in their order, and appends the handles to `handles`, which
- * has those of the first. False when it came to one for which there is no room as things are.
+ * Finds places in a region for the objects that have none yet, in their order, and appends the handles to
+ * `handles`, which has those of the first. False when it came to one for which there is no room as things
+ * are.
  */
 export function placeTogether(
   memory: Memory,

@@ -2,7 +2,8 @@
  * A region: one bank under a buddy allocator, with the lists of the objects that it holds (drm/i915
  * intel_memory_region, i915_ttm_buddy_manager).
  *
- * Where the CPU sees only the first part of a bank (small BAR), how much of that window is taken is accounted apart.
+ * Where the CPU sees only the first part of a bank (small BAR), how much of that window is taken is accounted
+ * apart.
  */
 import assert from "node:assert/strict";
 import type { Extent } from "../extent.ts";
@@ -54,7 +55,9 @@ export class Region {
   pinnedObjectCount = 0;
   objectCount = 0;
   backupBytes = 0;
-  /** Objects that a mover has taken off their list and that still have their bytes here: room that is coming. */
+  /**
+   * Objects that a mover has taken off their list and that still have their bytes here: room that is coming.
+   */
   inHands = 0;
   readonly reservedBytes: number;
   #visibleUsedBytes = 0;
@@ -101,7 +104,8 @@ export class Region {
   }
 
   /**
-   * Takes space for up to `count` that ask for the same, and appends the handles to `handles`: those that as many calls of
+   * Takes space for up to `count` that ask for the same, and appends the handles to `handles`: those that as
+   * many calls of
    * `allocate` would return. Whether there is room for one that got none, `allocate` says.
    */
   allocateMany(request: SpaceRequest, count: number, handles: number[]): void {
@@ -120,8 +124,8 @@ export class Region {
   }
 
   /**
-   * Takes exactly these extents as one resource. Returns its handle; NONE, and nothing has changed, when some of it is
-   * taken. Legal for extents that are made of pages of the region.
+   * Takes exactly these extents as one resource. Returns its handle; NONE, and nothing has changed, when some
+   * of it is taken. Legal for extents that are made of pages of the region.
    */
   allocateExtents(extents: readonly Extent[]): number {
     return this.#noteTaken(this.#buddy.allocateExtents(extents));
@@ -132,7 +136,9 @@ export class Region {
     return this.#buddy.isFree(extent);
   }
 
-  /** Whether there could be room if all that is not pinned left: where there could not, evicting helps nobody. */
+  /**
+   * Whether there could be room if all that is not pinned left: where there could not, evicting helps nobody.
+   */
   couldMakeRoom(request: SpaceRequest): boolean {
     const minBlockBytes = this.#minBlockBytes(request);
     const sizeBytes = roundUp(request.sizeBytes, minBlockBytes);
@@ -200,8 +206,8 @@ export class Region {
   }
 
   /**
-   * After a power loss: no free memory counts as zero any more, and none need be destroyed again before it is used again.
-   * Pauses to let others run; until it ends nobody may take or release space.
+   * After a power loss: no free memory counts as zero any more, and none need be destroyed again before it is
+   * used again. Pauses to let others run; until it ends nobody may take or release space.
    */
   *losePower(): Generator<void> {
     yield* this.#buddy.forgetCleared(WALK_SLICE_OBJECTS);
@@ -256,7 +262,9 @@ export class Region {
     this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
   }
 
-  /** A request in the allocator's terms; undefined when not even an empty space, or the window, could meet it. */
+  /**
+   * A request in the allocator's terms; undefined when not even an empty space, or the window, could meet it.
+   */
   #termsOf(request: SpaceRequest): BuddyRequest | undefined {
     // System memory is pages behind an IOMMU: neither contiguity nor alignment means anything there.
     const system = this.kind === "SYSTEM";

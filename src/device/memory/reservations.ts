@@ -1,7 +1,8 @@
 /**
- * Who uses which object: the fences of requests, by what they do with it (the kernel's dma_resv). An object in use is
- * active, not pinned. Whoever writes waits for readers and writers, whoever reads waits for the writers; who only keeps
- * the object where it is (a semaphore that somebody else is to release) waits for nobody, and nobody for it.
+ * Who uses which object: the fences of requests, by what they do with it (the kernel's dma_resv). An object
+ * in use is active, not pinned. Whoever writes waits for readers and writers, whoever reads waits for the
+ * writers; who only keeps the object where it is (a semaphore that somebody else is to release) waits for
+ * nobody, and nobody for it.
  */
 import { type Clock, settledWithin } from "../clock.ts";
 import type { Fence } from "../fence.ts";

@@ -1,6 +1,6 @@
 /**
- * An object and its bytes: the few places where a resource is tied to an object or taken from it, so that lists,
- * counters and versions always move together. The caller holds the object's lock.
+ * An object and its bytes: the few places where a resource is tied to an object or taken from it, so that
+ * lists, counters and versions always move together. The caller holds the object's lock.
  */
 import assert from "node:assert/strict";
 import { PURGED, RESIDENT, UNKNOWN } from "../backing-state.ts";
@@ -57,8 +57,8 @@ export function bindResource(memory: Memory, slot: number, region: Region, handl
 }
 
 /**
- * Takes the resource from a resident object and frees the space. The object's state is the caller's next word: it
- * stays RESIDENT here, for a move that binds the next resource at once.
+ * Takes the resource from a resident object and frees the space. The object's state is the caller's next
+ * word: it stays RESIDENT here, for a move that binds the next resource at once.
  */
 export function dropResource(memory: Memory, slot: number): void {
   const { table } = memory;
@@ -84,8 +84,9 @@ export function purge(memory: Memory, slot: number): void {
 }
 
 /**
- * Ties an unpinned object to `handle` in another region or place, where its bytes have been copied to, and frees the space
- * that they were in: a drop and a bind in one, because a suspend does it with everything there is.
+ * Ties an unpinned object to `handle` in another region or place, where its bytes have been copied to, and
+ * frees the space that they were in: a drop and a bind in one, because a suspend does it with everything
+ * there is.
  */
 export function moveResource(memory: Memory, slot: number, to: Region, handle: number): void {
   const { table } = memory;
@@ -105,8 +106,8 @@ export function moveResource(memory: Memory, slot: number, to: Region, handle: n
 }
 
 /**
- * Gives up bytes that cannot be vouched for: from now on every access says so. Pins go too, because there is nothing left
- * that they could hold in place.
+ * Gives up bytes that cannot be vouched for: from now on every access says so. Pins go too, because there is
+ * nothing left that they could hold in place.
  */
 export function loseContent(memory: Memory, slot: number): void {
   const { table } = memory;

@@ -1,6 +1,7 @@
 /**
- * The shrinker: makes room in system memory when its cap is reached (i915_ttm_shrink). What may be thrown away goes
- * first; the rest is swapped out, least recently used first, where there is swap and the phase allows it.
+ * The shrinker: makes room in system memory when its cap is reached (i915_ttm_shrink). What may be thrown
+ * away goes first; the rest is swapped out, least recently used first, where there is swap and the phase
+ * allows it.
  */
 
 import { SWAPPED, UNPOPULATED } from "../backing-state.ts";
@@ -19,7 +20,8 @@ export async function shrinkSystemMemory(memory: Memory, bytes: number): Promise
   const { locks, table } = memory;
   let freed = 0;
   for (let priority = 0; priority < PRIORITIES; priority++) {
-    // What may be thrown away is first in line; without room in swap there is no need to look at a million others.
+    // What may be thrown away is first in line; without room in swap there is no need to look at a million
+    // others.
     if (priority > PRIORITY_PURGE && !swapHasRoom(memory)) break;
     while (freed < bytes) {
       const slot = nextVictim(memory, priority);
@@ -49,8 +51,8 @@ function nextVictim(memory: Memory, priority: number): number {
 }
 
 /**
- * Whether an object may be thrown away, or swap has room for it. Contexts and backups stay: they are needed soon, and
- * by those who make room.
+ * Whether an object may be thrown away, or swap has room for it. Contexts and backups stay: they are needed
+ * soon, and by those who make room.
  */
 function canGo(memory: Memory, slot: number): boolean {
   const { table, swap } = memory;

@@ -1,7 +1,7 @@
 /**
- * Swap: where the bytes of unpinned objects in system memory go when it is full. The store is handed in and only
- * moves bytes; space and checksums are kept here, so that what comes back is what went out, or is known not to be. A store
- * that does not answer costs one timeout: until it has, nothing more is asked of it.
+ * Swap: where the bytes of unpinned objects in system memory go when it is full. The store is handed in and
+ * only moves bytes; space and checksums are kept here, so that what comes back is what went out, or is known
+ * not to be. A store that does not answer costs one timeout: until it has, nothing more is asked of it.
  */
 import { type Clock, settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
@@ -13,8 +13,8 @@ import { BuddyAllocator, NO_BLOCKS } from "./buddy/buddy.ts";
 export interface ByteStore {
   readonly sizeBytes: number;
   /**
-   * Resolves when the bytes are kept. `bytes` may lie in shared memory; it does not change for SWAP_IO_TIMEOUT_MS, and what
-   * is kept of it after that does not matter.
+   * Resolves when the bytes are kept. `bytes` may lie in shared memory; it does not change for
+   * SWAP_IO_TIMEOUT_MS, and what is kept of it after that does not matter.
    */
   write(offsetBytes: number, bytes: Uint8Array): Promise<void>;
   /** Fills `bytes` whole. */
@@ -24,7 +24,9 @@ export interface ByteStore {
 /** The unit of swap space, and what one checksum covers. Bytes. */
 export const SWAP_PAGE_BYTES = 64 * 1024;
 
-/** One page of an object: its bytes in the runs in which they lie in a bank, and how to take their checksum. */
+/**
+ * One page of an object: its bytes in the runs in which they lie in a bank, and how to take their checksum.
+ */
 export interface SwapPage {
   readonly runs: readonly Uint8Array[];
   crc32c(): number;
@@ -46,7 +48,9 @@ export class Swap {
 
   /** Settles when the store has answered all that was given up; undefined while it answers in time. */
   #silence: Promise<void> | undefined;
-  /** A page that is read next; undefined while one is being read, and when the store may still write to it. */
+  /**
+   * A page that is read next; undefined while one is being read, and when the store may still write to it.
+   */
   #pageRoom: Uint8Array | undefined;
 
   constructor(store: ByteStore, clock: Clock) {
@@ -63,7 +67,10 @@ export class Swap {
     return this.#space.freeBytes;
   }
 
-  /** Bytes of the objects that are swapped out, and of those that the store may still write although nobody waits. */
+  /**
+   * Bytes of the objects that are swapped out, and of those that the store may still write although nobody
+   * waits.
+   */
   get usedBytes(): number {
     return this.sizeBytes - this.freeBytes;
   }
@@ -73,8 +80,8 @@ export class Swap {
   }
 
   /**
-   * Writes an object's pages out. False when there is no room, or the store does not answer since a while; a store that
-   * fails throws, and nothing is kept.
+   * Writes an object's pages out. False when there is no room, or the store does not answer since a while; a
+   * store that fails throws, and nothing is kept.
    */
   async write(slot: number, sizeBytes: number, pages: Iterable<SwapPage>): Promise<boolean> {
     if (this.#silence !== undefined) return false;
@@ -96,8 +103,8 @@ export class Swap {
   }
 
   /**
-   * Reads an object back into its pages' new runs. @throws DeviceError CHECKSUM_MISMATCH; COPY_FAILED when the store does
-   * not answer.
+   * Reads an object back into its pages' new runs. @throws DeviceError CHECKSUM_MISMATCH; COPY_FAILED when
+   * the store does not answer.
    */
   async read(slot: number, pages: Iterable<SwapPage>): Promise<void> {
     const swapped = this.#get(slot);
@@ -120,7 +127,10 @@ export class Swap {
     return true;
   }
 
-  /** Replaces the page at `index` of an object that is swapped out. A store that fails throws; the page is lost then. */
+  /**
+   * Replaces the page at `index` of an object that is swapped out. A store that fails throws; the page is
+   * lost then.
+   */
   async writePage(slot: number, index: number, page: SwapPage): Promise<void> {
     const { handle, checksums } = this.#get(slot);
     checksums[index] = page.crc32c();
@@ -128,8 +138,8 @@ export class Swap {
   }
 
   /**
-   * Overwrites every page that is kept, as when the host loses its swap; `writePage` brings them back. Says false when
-   * the store failed: what it still has is read by nobody before that.
+   * Overwrites every page that is kept, as when the host loses its swap; `writePage` brings them back. Says
+   * false when the store failed: what it still has is read by nobody before that.
    */
   async poison(pattern: number): Promise<boolean> {
     const page = new Uint8Array(new Uint32Array(SWAP_PAGE_BYTES / 4).fill(pattern).buffer);

@@ -16,8 +16,8 @@ interface Account {
 }
 
 /**
- * Adds up all clients' objects, in slices. Labels beyond USAGE_LABELS_MAX are added up under the label `*`, so that
- * the answer stays bounded.
+ * Adds up all clients' objects, in slices. Labels beyond USAGE_LABELS_MAX are added up under the label `*`,
+ * so that the answer stays bounded.
  */
 export async function summarizeUsage(memory: Memory): Promise<UsageResource[]> {
   const { table } = memory;

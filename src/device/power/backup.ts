@@ -1,6 +1,7 @@
 /**
- * The walks of suspend (drm/i915 i915_gem_ttm_pm.c, i915_ttm_backup_region): evict what can be evicted, back up what
- * is pinned. What is asked of each object, in which order, is the decision table of the specification.
+ * The walks of suspend (drm/i915 i915_gem_ttm_pm.c, i915_ttm_backup_region): evict what can be evicted, back
+ * up what is pinned. What is asked of each object, in which order, is the decision table of the
+ * specification.
  */
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
@@ -36,8 +37,8 @@ export interface Walk extends WorkingMemory {
 export type PreallocatedBackups = Map<number, number>;
 
 /**
- * Steps 1 and 2a: moves every evictable object of every local region to system memory. Answers whether some were left
- * because work uses them. `beforeMove` looks at those that leave, where they are, and only
+ * Steps 1 and 2a: moves every evictable object of every local region to system memory. Answers whether some
+ * were left because work uses them. `beforeMove` looks at those that leave, where they are, and only
  * what no accepted work will use leaves then.
  */
 export async function evictRegions(
@@ -48,8 +49,8 @@ export async function evictRegions(
   const { memory, services, counts } = walk;
   let someActive = false;
   for (const region of memory.localRegions) {
-    // What was brought to system memory may be thrown away for what comes next: only a walk on which nothing could
-    // leave says that there is no room.
+    // What was brought to system memory may be thrown away for what comes next: only a walk on which nothing
+    // could leave says that there is no room.
     for (let left = await evictRegion(region); left.exhausted; left = await evictRegion(region)) {
       if (left.objects > 0) continue;
       throw systemMemoryExhausted(memory, `what is left to evict from region ${region.id}`);
@@ -79,7 +80,9 @@ export async function evictRegions(
   }
 }
 
-/** What had to stay for want of room is the first in line again: a walk that went on would take it for ever. */
+/**
+ * What had to stay for want of room is the first in line again: a walk that went on would take it for ever.
+ */
 function* whileThereIsRoom(
   batches: Iterable<Victims>,
   moved: { readonly exhausted: boolean },
@@ -123,7 +126,10 @@ export async function passing(
   return { passed: slots.length, failure: undefined };
 }
 
-/** `pinned`: step 2b, pinned objects that the blitter itself does not need. `remaining`: step 3, whatever is left. */
+/**
+ * `pinned`: step 2b, pinned objects that the blitter itself does not need. `remaining`: step 3, whatever is
+ * left.
+ */
 export type BackupStep = "pinned" | "remaining";
 
 /** Steps 2b and 3: copies pinned objects to backups in system memory. Step 3 never uses the blitter. */
@@ -221,8 +227,9 @@ async function backUp(
 }
 
 /**
- * Makes the backups of what is pinned now, while system memory may still be swapped for them (xe_bo_notifier_prepare).
- * Stops at the first for which there is no room: the step that needs it looks for itself.
+ * Makes the backups of what is pinned now, while system memory may still be swapped for them
+ * (xe_bo_notifier_prepare). Stops at the first for which there is no room: the step that needs it looks for
+ * itself.
  */
 export async function preallocateBackups(
   work: WorkingMemory,
@@ -248,7 +255,10 @@ export function dropPreallocated(memory: Memory, preallocated: PreallocatedBacku
   preallocated.clear();
 }
 
-/** A backup object of the owner's size in system memory; NONE when that has no room. @throws DeviceError LIMIT_EXCEEDED. */
+/**
+ * A backup object of the owner's size in system memory; NONE when that has no room.
+ * @throws DeviceError LIMIT_EXCEEDED.
+ */
 async function createBackup({ memory, services }: WorkingMemory, owner: number): Promise<number> {
   const { table, system } = memory;
   const sizeBytes = table.sizeBytes[owner];
@@ -262,7 +272,8 @@ async function createBackup({ memory, services }: WorkingMemory, owner: number):
   if (backup === NONE) {
     throw new DeviceError(
       "LIMIT_EXCEEDED",
-      `The device holds ${OBJECTS_MAX} objects, the most that it can, and the backup of object ${memory.idOf(owner)} would be one more.`,
+      `The device holds ${OBJECTS_MAX} objects, the most that it can, and the backup of object ` +
+        `${memory.idOf(owner)} would be one more.`,
       { limit: String(OBJECTS_MAX) },
     );
   }

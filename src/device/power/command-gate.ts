@@ -1,7 +1,8 @@
 /**
- * The gate that every command which needs an active device passes. A transition closes it, waits for what is inside
- * to come out, and opens it at the end; commands that asked to be held wait outside and run exactly once. A device that
- * has suspended itself closes it too: then every command waits, and the first one wakes the device.
+ * The gate that every command which needs an active device passes. A transition closes it, waits for what is
+ * inside to come out, and opens it at the end; commands that asked to be held wait outside and run exactly
+ * once. A device that has suspended itself closes it too: then every command waits, and the first one wakes
+ * the device.
  */
 import type { Clock } from "../clock.ts";
 import type { Hold } from "../command.ts";
@@ -34,8 +35,8 @@ export class CommandGate {
   }
 
   /**
-   * Resolves when the command may run; `leave` must follow. Rejects when it is refused, was held too long, or nobody waits
-   * for it any more, which `signal` says.
+   * Resolves when the command may run; `leave` must follow. Rejects when it is refused, was held too long, or
+   * nobody waits for it any more, which `signal` says.
    */
   async enter(hold: Hold, transitionRunning: boolean, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) throw cancelled();
@@ -57,8 +58,8 @@ export class CommandGate {
   }
 
   /**
-   * Admits no more commands; `because` makes the error for those that are refused from now on. With `wake` none is: all
-   * wait, and each calls it.
+   * Admits no more commands; `because` makes the error for those that are refused from now on. With `wake`
+   * none is: all wait, and each calls it.
    */
   close(because: () => DeviceError, wake?: () => void): void {
     this.#closedBecause = because;

@@ -7,7 +7,9 @@ import type { Parts } from "./parts.ts";
 import { recoverRegions } from "./restore.ts";
 import { allowSwap } from "./suspend-sequence.ts";
 
-/** Drops everything that clients made and starts the GT as at boot. Nothing of before can be read any more. */
+/**
+ * Drops everything that clients made and starts the GT as at boot. Nothing of before can be read any more.
+ */
 export async function runFactoryReset(parts: Parts): Promise<void> {
   const { memory, gt, gate, hibernation } = parts;
   await gt.haltEngines();
@@ -26,7 +28,8 @@ export async function runFactoryReset(parts: Parts): Promise<void> {
     await gt.setWedged("commands did not end when the device was to be reset");
     throw new DeviceError(
       "IDLE_TIMEOUT",
-      `Commands did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms of a reset; the GT is wedged, and nothing was dropped.`,
+      `Commands did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms of a reset; the GT is wedged, and ` +
+        `nothing was dropped.`,
       { timeoutMs: String(PREPARE_DRAIN_TIMEOUT_MS) },
     );
   }

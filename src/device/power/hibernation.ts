@@ -96,7 +96,8 @@ export class Hibernation {
     if (this.#store !== undefined) return this.#store;
     throw new DeviceError(
       "INVALID_REQUEST",
-      "The device has no store for hibernation images; torpord needs a data directory for S4 and hybrid sleep.",
+      "The device has no store for hibernation images; torpord needs a data directory for S4 and " +
+        "hybrid sleep.",
     );
   }
 
@@ -115,7 +116,8 @@ export class Hibernation {
     if (state === "ACTIVE" && memory.clientObjectCount === 0 && contexts === 0) return;
     throw new DeviceError(
       "DEVICE_NOT_EMPTY",
-      `Image ${image} can be resumed on a device that is ACTIVE and empty; this one is ${state} with ${memory.clientObjectCount} objects and ${contexts} contexts.`,
+      `Image ${image} can be resumed on a device that is ACTIVE and empty; this one is ${state} with ` +
+        `${memory.clientObjectCount} objects and ${contexts} contexts.`,
       { image },
     );
   }

@@ -68,8 +68,8 @@ export async function resumeOrKeep(
 }
 
 /**
- * Firmware and page table as they were saved did not serve, and where the CPU reaches only a part of local memory nothing
- * else can bring the rest back: the next resume finds them as they are at boot.
+ * Firmware and page table as they were saved did not serve, and where the CPU reaches only a part of local
+ * memory nothing else can bring the rest back: the next resume finds them as they are at boot.
  */
 async function renewGt({ gt }: Parts): Promise<void> {
   await gt.haltEngines();
@@ -124,6 +124,8 @@ async function withRemaining(parts: Parts, failure: DeviceError): Promise<Device
   const { count, ids } = await remainingBackups(parts, OBJECTS_NAMED_MAX);
   if (count === 0) return failure;
   const metadata = { ...failure.metadata, notRestored: ids.join(", "), notRestoredCount: String(count) };
-  const message = `${failure.message} ${count === 1 ? "1 object has" : `${count} objects have`} not been restored yet: ${ids.join(", ")}${count > ids.length ? ", …" : ""}.`;
+  const message =
+    `${failure.message} ${count === 1 ? "1 object has" : `${count} objects have`} not ` +
+    `been restored yet: ${ids.join(", ")}${count > ids.length ? ", …" : ""}.`;
   return new DeviceError(failure.reason, message, metadata, { cause: failure });
 }

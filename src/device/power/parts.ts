@@ -1,4 +1,6 @@
-/** What power works with: the parts of a device that its sequences call, and how far each of them has come. */
+/**
+ * What power works with: the parts of a device that its sequences call, and how far each of them has come.
+ */
 import type { DeviceEvent } from "../events.ts";
 import type { PowerRail } from "../hardware/rail.ts";
 import type { Rates } from "../hardware/rates.ts";

@@ -1,6 +1,6 @@
 /**
- * What a suspend would do, without doing any of it: the same question is asked of each object as the walks ask
- * (backup.ts), and the answers are added up.
+ * What a suspend would do, without doing any of it: the same question is asked of each object as the walks
+ * ask (backup.ts), and the answers are added up.
  */
 import { formatBytes } from "../format.ts";
 import type { Rates } from "../hardware/rates.ts";
@@ -28,7 +28,10 @@ export interface PlanOptions extends WorkingMemory {
   readonly target: SuspendTarget;
 }
 
-/** Adds up what a suspend of an ACTIVE device would move by which path, what it needs and how long it should take. */
+/**
+ * Adds up what a suspend of an ACTIVE device would move by which path, what it needs and how long it should
+ * take.
+ */
 export async function planSuspend(options: PlanOptions): Promise<SuspendPlan> {
   const { memory, services, gt, rates, policy, target } = options;
   const shares = {
@@ -43,7 +46,8 @@ export async function planSuspend(options: PlanOptions): Promise<SuspendPlan> {
   let volatileBytes = 0;
   const { table, system } = memory;
   const byCpuOnly = gt.wedged || memory.blitter === undefined;
-  // By slot and not by list: clients go on meanwhile, and a list that is walked in slices leads astray when it changes.
+  // By slot and not by list: clients go on meanwhile, and a list that is walked in slices leads astray when
+  // it changes.
   for (let slot = 0; slot < table.slotsUsed; slot++) {
     if ((slot + 1) % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
     if (table.resource[slot] === NONE) continue;
@@ -79,7 +83,10 @@ export async function planSuspend(options: PlanOptions): Promise<SuspendPlan> {
   };
 }
 
-/** What becomes of one object, in the order of tests of the walks: evicted if it can be, else backed up or given up. */
+/**
+ * What becomes of one object, in the order of tests of the walks: evicted if it can be, else backed up or
+ * given up.
+ */
 function fateOf(memory: Memory, slot: number): "evict" | "backupBlit" | "backupMemcpy" | "discard" {
   const { table } = memory;
   if (table.pinCount[slot] === 0) return table.dontNeed[slot] === 1 ? "discard" : "evict";
@@ -102,7 +109,9 @@ interface SwapRoom {
   readonly swaps: boolean;
 }
 
-/** How much system memory the suspend could have: what is free, and what swapping adds where it is allowed. */
+/**
+ * How much system memory the suspend could have: what is free, and what swapping adds where it is allowed.
+ */
 function availableOf(
   needs: { readonly freeBytes: number; readonly evictBytes: number; readonly backupBytes: number },
   { swappable, swapBytes, swaps }: SwapRoom,
@@ -124,13 +133,17 @@ function blockersOf(availableBytes: number, requiredBytes: number, beyondWindowB
   if (requiredBytes > availableBytes) {
     blockers.push({
       reason: "SYSTEM_MEMORY_EXHAUSTED",
-      message: `System memory has ${formatBytes(availableBytes)} that are or can be made free, and the suspend needs ${formatBytes(requiredBytes)}.`,
+      message:
+        `System memory has ${formatBytes(availableBytes)} that are or can be made free, and ` +
+        `the suspend needs ${formatBytes(requiredBytes)}.`,
     });
   }
   if (beyondWindowBytes > 0) {
     blockers.push({
       reason: "COPY_FAILED",
-      message: `${formatBytes(beyondWindowBytes)} would have to be copied by CPU, and lie where it cannot reach.`,
+      message:
+        `${formatBytes(beyondWindowBytes)} would have to be copied by CPU, and lie where it ` +
+        `cannot reach.`,
     });
   }
   return blockers;
@@ -139,7 +152,9 @@ function blockersOf(availableBytes: number, requiredBytes: number, beyondWindowB
 function tooManyBackups(objects: number, backups: number): PlanBlocker {
   return {
     reason: "LIMIT_EXCEEDED",
-    message: `The device holds ${objects} objects, and ${backups} backups more would be more than the ${OBJECTS_MAX} that it can.`,
+    message:
+      `The device holds ${objects} objects, and ${backups} backups more would be more than ` +
+      `the ${OBJECTS_MAX} that it can.`,
   };
 }
 

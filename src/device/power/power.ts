@@ -1,6 +1,6 @@
 /**
- * Power: starts transitions, one at a time, and sees each to its end. What the phases do is in suspend-sequence.ts and
- * resume-sequence.ts.
+ * Power: starts transitions, one at a time, and sees each to its end. What the phases do is in
+ * suspend-sequence.ts and resume-sequence.ts.
  */
 import type { CancelTransition, ListTransitions, Resume, Suspend } from "../command.ts";
 import { DeviceError } from "../errors.ts";
@@ -22,7 +22,7 @@ import { RuntimePm, type RuntimePmSettings } from "./runtime-pm.ts";
 import { runtimeTarget, targetOf } from "./targets.ts";
 import { renderTrace } from "./trace-json.ts";
 import type { Transition } from "./transition.ts";
-import { TransitionLog } from "./transition-log.ts";
+import { inProgress, TransitionLog } from "./transition-log.ts";
 import { Turn } from "./turn.ts";
 import type { Checksums } from "./verify.ts";
 
@@ -98,7 +98,10 @@ export class Power {
     this.#checksums = checksums;
   }
 
-  /** Answers what a suspend would do. @throws DeviceError what a suspend would be refused with in this state. */
+  /**
+   * Answers what a suspend would do.
+   * @throws DeviceError what a suspend would be refused with in this state.
+   */
   async plan(): Promise<SuspendPlan> {
     await this.#wake();
     this.#requireFree("a plan of a suspend");
@@ -186,8 +189,8 @@ export class Power {
   }
 
   /**
-   * A full reset of the GT: what runs fails, wedged is cleared. Legal while ACTIVE; and while FAILED, so that a resume can
-   * go on that only the GT was in the way of.
+   * A full reset of the GT: what runs fails, wedged is cleared. Legal while ACTIVE; and while FAILED, so that
+   * a resume can go on that only the GT was in the way of.
    */
   async resetGt(): Promise<void> {
     if (this.#claims.running) await this.#claims.ended;
@@ -199,7 +202,9 @@ export class Power {
     this.runtime.noteIdle();
   }
 
-  /** Makes the device as new, from any state: waits for a running transition to end, then drops everything. */
+  /**
+   * Makes the device as new, from any state: waits for a running transition to end, then drops everything.
+   */
   async resetFactory(): Promise<void> {
     if (this.#claims.running) await this.#claims.ended;
     this.#reset.requireNone();
@@ -257,7 +262,8 @@ export class Power {
       this.#enter("recovered", "D0");
       this.sleepState = undefined;
     } else {
-      // A device whose sealed image could not be consumed must not go on: the image would overwrite what it did.
+      // A device whose sealed image could not be consumed must not go on: the image would overwrite what it
+      // did.
       this.#enter("failed", "D0");
     }
     this.#log.finish(transition, outcome.failure);
@@ -268,7 +274,8 @@ export class Power {
     const { gate, hibernation } = this.#parts;
     const { suspendCount } = this;
     const { failure, powerOn, compared } = await resumeOrKeep(this.#parts, transition, source);
-    // What is not what it was has been given up, and the rest is right: the next resume does not compare again.
+    // What is not what it was has been given up, and the rest is right: the next resume does not compare
+    // again.
     if (failure === undefined || compared) this.#checksums = undefined;
     if (failure === undefined) {
       this.#enter("resumed", "D0");
@@ -335,7 +342,10 @@ export class Power {
     if (this.runtime.status !== "ACTIVE") await this.runtime.wake();
   }
 
-  /** Whatever is to begin begins in the same turn as this. @throws DeviceError unless the device is ACTIVE and free. */
+  /**
+   * Whatever is to begin begins in the same turn as this.
+   * @throws DeviceError unless the device is ACTIVE and free.
+   */
   #requireFree(what: string): void {
     this.#refuseSecond();
     if (this.state !== "ACTIVE") throw this.#stateError(this.state, what);
@@ -380,14 +390,6 @@ export class Power {
     if (this.#log.running === undefined || this.runtime.status !== "ACTIVE") return;
     throw inProgress(this.#log.running);
   }
-}
-
-function inProgress(running: Transition): DeviceError {
-  return new DeviceError(
-    "TRANSITION_IN_PROGRESS",
-    `Transition ${running.id} (${running.kind}) is running; wait for its end or cancel it.`,
-    { transition: running.id },
-  );
 }
 
 /** Brings an error that nobody waits for to the process, as what it is: a bug. */

@@ -8,7 +8,10 @@ import { planSuspend } from "./plan.ts";
 import { remainingBackups } from "./restore.ts";
 import type { Wanted } from "./resume-claim.ts";
 
-/** The transition that a suspend would be if it went well; it has no id. @throws DeviceError what it would end with. */
+/**
+ * The transition that a suspend would be if it went well; it has no id.
+ * @throws DeviceError what it would end with.
+ */
 export async function rehearseSuspend(parts: Parts, target: SuspendTarget): Promise<TransitionResource> {
   const plan = await planSuspend({ ...parts, target });
   const [blocker] = plan.blockers;

@@ -1,6 +1,6 @@
 /**
- * The way back: backups are copied to where their owners still are (i915_ttm_restore_region), or dropped when the
- * suspend did not happen (i915_ttm_recover_region). A backup that could not be restored stays attached.
+ * The way back: backups are copied to where their owners still are (i915_ttm_restore_region), or dropped when
+ * the suspend did not happen (i915_ttm_recover_region). A backup that could not be restored stays attached.
  */
 
 import assert from "node:assert/strict";
@@ -67,8 +67,8 @@ export async function restoreRegions(
 }
 
 /**
- * Drops every backup: the originals never moved, so nothing needs copying. Idempotent. With `surely` no failpoint is
- * asked: a backup that stayed attached would be taken for a new one by the next resume.
+ * Drops every backup: the originals never moved, so nothing needs copying. Idempotent. With `surely` no
+ * failpoint is asked: a backup that stayed attached would be taken for a new one by the next resume.
  */
 export async function recoverRegions(work: WorkingMemory, surely = false): Promise<void> {
   const { memory, services } = work;

@@ -75,8 +75,8 @@ export async function runResume(
 }
 
 /**
- * Starts a part of the GT, and answers whether it runs: by policy (drm/i915 6.1) the device goes on without it, wedged,
- * and the CPU copies.
+ * Starts a part of the GT, and answers whether it runs: by policy (drm/i915 6.1) the device goes on without
+ * it, wedged, and the CPU copies.
  */
 async function orByCpu(parts: Parts, start: () => Promise<void>): Promise<boolean> {
   try {

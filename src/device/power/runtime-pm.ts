@@ -1,7 +1,8 @@
 /**
  * Runtime PM: a device that nobody uses suspends itself after a while, and wakes when somebody needs it
- * (drm/xe xe_pm.c). D3hot stops the engines and keeps local memory; D3cold, entered when little of it is used, runs the
- * whole backup. powerState stays ACTIVE throughout: who waits for a wake-up sees only that the call takes longer.
+ * (drm/xe xe_pm.c). D3hot stops the engines and keeps local memory; D3cold, entered when little of it is
+ * used, runs the whole backup. powerState stays ACTIVE throughout: who waits for a wake-up sees only that the
+ * call takes longer.
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
 import type { UpdateRuntimePm } from "../command.ts";
@@ -23,7 +24,9 @@ import type { CommandGate } from "./command-gate.ts";
 export interface RuntimePmSettings {
   readonly enabled: boolean;
   readonly autosuspendDelayMs: number;
-  /** D3cold is entered when less local memory than this is used; 0 is never. At most the size of local memory. */
+  /**
+   * D3cold is entered when less local memory than this is used; 0 is never. At most the size of local memory.
+   */
   readonly d3coldThresholdBytes: number;
 }
 
@@ -88,7 +91,10 @@ export class RuntimePm {
     };
   }
 
-  /** Changes what is given; a device that may no longer sleep is woken. @throws DeviceError INVALID_REQUEST. */
+  /**
+   * Changes what is given; a device that may no longer sleep is woken.
+   * @throws DeviceError INVALID_REQUEST.
+   */
   async update(command: UpdateRuntimePm): Promise<RuntimePmResource> {
     const { enabled, autosuspendDelayMs, d3coldThresholdBytes } = command;
     const settings = {
@@ -105,7 +111,9 @@ export class RuntimePm {
     return this.describe();
   }
 
-  /** The device may have become idle: it will suspend itself unless somebody uses it before the delay is over. */
+  /**
+   * The device may have become idle: it will suspend itself unless somebody uses it before the delay is over.
+   */
   noteIdle(): void {
     if (!this.#settings.enabled || this.#status !== "ACTIVE" || this.#closed) return;
     this.#lastUseNs = this.#options.clock.monotonicNs();
@@ -216,7 +224,8 @@ function checkSettings(settings: RuntimePmSettings, localBytesTotal: number): vo
   if (!(autosuspendDelayMs >= AUTOSUSPEND_DELAY_MIN_MS && autosuspendDelayMs <= AUTOSUSPEND_DELAY_MAX_MS)) {
     throw new DeviceError(
       "INVALID_REQUEST",
-      `Autosuspend delay (${autosuspendDelayMs} ms) is not between ${AUTOSUSPEND_DELAY_MIN_MS} and ${AUTOSUSPEND_DELAY_MAX_MS} ms.`,
+      `Autosuspend delay (${autosuspendDelayMs} ms) is not between ${AUTOSUSPEND_DELAY_MIN_MS} and ` +
+        `${AUTOSUSPEND_DELAY_MAX_MS} ms.`,
       { autosuspendDelayMs: String(autosuspendDelayMs) },
     );
   }
@@ -224,7 +233,8 @@ function checkSettings(settings: RuntimePmSettings, localBytesTotal: number): vo
   if (isSize && d3coldThresholdBytes <= localBytesTotal) return;
   throw new DeviceError(
     "INVALID_REQUEST",
-    `D3cold threshold (${d3coldThresholdBytes} bytes) is not between 0 and the size of local memory (${formatBytes(localBytesTotal)}).`,
+    `D3cold threshold (${d3coldThresholdBytes} bytes) is not between 0 and the size of local memory ` +
+      `(${formatBytes(localBytesTotal)}).`,
     { d3coldThresholdBytes: String(d3coldThresholdBytes), localBytes: String(localBytesTotal) },
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The sequences of suspend and of its undoing, phase by phase. Why each stands where it does is told by the hardware:
- * it reads firmware, page table and contexts from the memory whose power is at stake.
+ * The sequences of suspend and of its undoing, phase by phase. Why each stands where it does is told by the
+ * hardware: it reads firmware, page table and contexts from the memory whose power is at stake.
  */
 import { type Clock, elapsedMs, settledWithin } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
@@ -25,7 +25,8 @@ export async function runSuspend(
   if (target.copies) {
     await transition.phase("evict", async (counts) => {
       await failpoints.pass("evict.before");
-      // Where the kernel forbids I/O for memory (pm_restrict_gfp_mask), it does so until the device is resumed.
+      // Where the kernel forbids I/O for memory (pm_restrict_gfp_mask), it does so until the device is
+      // resumed.
       if (memory.swap !== undefined) memory.swap.allowed = target.swaps;
       await forgiving(parts, transition, () => stepOne(parts, { transition, counts, target, progress }));
       await failpoints.pass("evict.after");
@@ -75,7 +76,10 @@ export async function runSuspend(
   await transition.phase("power_off", () => powerOff(parts, target));
 }
 
-/** Undoes a suspend that did not reach `power_off`: every byte is where it was or has been evicted, none is lost. */
+/**
+ * Undoes a suspend that did not reach `power_off`: every byte is where it was or has been evicted, none is
+ * lost.
+ */
 export async function runRecover(
   parts: Parts,
   transition: Transition,
@@ -84,7 +88,8 @@ export async function runRecover(
   const { memory, hibernation } = parts;
   await transition.phase("recover", async () => {
     allowSwap(memory);
-    // First of all: a device that runs on while a sealed image says otherwise could lose what it does from now on.
+    // First of all: a device that runs on while a sealed image says otherwise could lose what it does from
+    // now on.
     await hibernation.undo();
     dropPreallocated(memory, progress.preallocated);
     await recoverRegions(parts);
@@ -92,7 +97,10 @@ export async function runRecover(
   });
 }
 
-/** Starts what a suspend had stopped. @throws DeviceError FIRMWARE_LOAD_FAILED, ENGINE_HUNG; the GT is wedged then. */
+/**
+ * Starts what a suspend had stopped.
+ * @throws DeviceError FIRMWARE_LOAD_FAILED, ENGINE_HUNG; the GT is wedged then.
+ */
 export async function restartGt({ gt }: Parts, progress: SuspendProgress): Promise<void> {
   if (progress.firmwareStopped && !gt.wedged) {
     await gt.startFirmware();
@@ -133,7 +141,8 @@ async function prepare(parts: Parts, phase: SuspendPhase): Promise<void> {
   if (!inTime) {
     throw new DeviceError(
       "IDLE_TIMEOUT",
-      `Commands in progress did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms, so the device was not suspended.`,
+      `Commands in progress did not end within ${PREPARE_DRAIN_TIMEOUT_MS} ms, so the device was not ` +
+        `suspended.`,
       { timeoutMs: String(PREPARE_DRAIN_TIMEOUT_MS) },
     );
   }

@@ -36,7 +36,9 @@ export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {
   };
 }
 
-/** What a device does that suspends itself: what is still busy keeps it awake, and nobody asked for checksums. */
+/**
+ * What a device does that suspends itself: what is still busy keeps it awake, and nobody asked for checksums.
+ */
 export function runtimeTarget(dState: "D3HOT" | "D3COLD"): SuspendTarget {
   return {
     sleepState: undefined,

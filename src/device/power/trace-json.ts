@@ -1,6 +1,6 @@
 /**
- * A trace as Chrome trace events, which Perfetto opens: one process, a thread for the phases and one for each engine and
- * the CPU. Written in pieces, so that the event loop goes on.
+ * A trace as Chrome trace events, which Perfetto opens: one process, a thread for the phases and one for each
+ * engine and the CPU. Written in pieces, so that the event loop goes on.
  */
 import type { Clock } from "../clock.ts";
 import { TRACE_SLICE_EVENTS } from "../limits.ts";

@@ -1,6 +1,6 @@
 /**
- * What one transition did and when: its phases, the copies of each engine and of the CPU, and what happened to it. Only
- * collected here; trace-json.ts makes a file of it.
+ * What one transition did and when: its phases, the copies of each engine and of the CPU, and what happened
+ * to it. Only collected here; trace-json.ts makes a file of it.
  */
 import type { Clock } from "../clock.ts";
 import type { DeviceEvent } from "../events.ts";

@@ -1,4 +1,7 @@
-/** The transitions of a device: the one that runs, the one that led to the present state, and those that are kept. */
+/**
+ * The transitions of a device: the one that runs, the one that led to the present state, and those that are
+ * kept.
+ */
 import type { ListTransitions } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { DeviceEvent } from "../events.ts";
@@ -124,7 +127,10 @@ export class TransitionLog {
     return { transitions, nextBeforeId: start > 0 ? (transitions.at(-1)?.id ?? "") : "" };
   }
 
-  /** How the device came to be as it boots: none of its transitions, but what calls that change nothing answer. */
+  /**
+   * How the device came to be as it boots: none of its transitions, but what calls that change nothing
+   * answer.
+   */
   #atBoot(start: TransitionStart): Transition {
     const transition = new Transition({
       ...start,
@@ -135,4 +141,13 @@ export class TransitionLog {
     transition.end("SUCCEEDED");
     return transition;
   }
+}
+
+/** The refusal of a second transition while one runs; it names that one. */
+export function inProgress(running: Transition): DeviceError {
+  return new DeviceError(
+    "TRANSITION_IN_PROGRESS",
+    `Transition ${running.id} (${running.kind}) is running; wait for its end or cancel it.`,
+    { transition: running.id },
+  );
 }

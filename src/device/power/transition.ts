@@ -142,8 +142,8 @@ export class Transition {
 
   /**
    * Called between any two steps that could be the last.
-   * @throws DeviceError TRANSITION_CANCELLED once a cancel was asked for and is still possible; DEADLINE_EXCEEDED when
-   * it has taken TRANSITION_TIMEOUT_MS and can still fail.
+   * @throws DeviceError TRANSITION_CANCELLED once a cancel was asked for and is still possible;
+   * DEADLINE_EXCEEDED when it has taken TRANSITION_TIMEOUT_MS and can still fail.
    */
   check(): void {
     if (this.#cancelRequested && this.cancellable) {
@@ -225,8 +225,8 @@ export class Transition {
   }
 
   /**
-   * Wall time of a monotonic moment, from the one reading at the start: so the times of a transition and its phases fit
-   * together to the nanosecond, though a wall clock may be coarser, and may be set meanwhile.
+   * Wall time of a monotonic moment, from the one reading at the start: so the times of a transition and its
+   * phases fit together to the nanosecond, though a wall clock may be coarser, and may be set meanwhile.
    */
   #wallNsAt(monotonicNs: bigint): bigint {
     return this.#startTimeNs + (monotonicNs - this.#startNs);
@@ -249,7 +249,10 @@ export class Transition {
     };
   }
 
-  /** Backups and restores are told per phase and path, the time shared out by bytes: bytes over seconds is a rate. */
+  /**
+   * Backups and restores are told per phase and path, the time shared out by bytes: bytes over seconds is a
+   * rate.
+   */
   #emitCopies(phase: PhaseName, counts: PhaseCounts): void {
     const early = phase === "restore_early";
     for (const share of sharesOf(counts.backedUp, counts.backupNs))

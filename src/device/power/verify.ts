@@ -1,6 +1,6 @@
 /**
- * Verification: a CRC-32C of every client object, taken before `evict` or, of what work still uses, when that has ended,
- * and compared wherever its bytes are after resume.
+ * Verification: a CRC-32C of every client object, taken before `evict` or, of what work still uses, when that
+ * has ended, and compared wherever its bytes are after resume.
  */
 
 import { SWAPPED } from "../backing-state.ts";
@@ -20,8 +20,8 @@ export type Checksums = ReadonlyMap<number, number>;
 export type TakenChecksums = Map<number, number>;
 
 /**
- * Checksums of everything whose content a suspend must keep, but for what work still uses: that may change until the GT
- * is idle, and is left to `checksumMoving` and `addChecksums`.
+ * Checksums of everything whose content a suspend must keep, but for what work still uses: that may change
+ * until the GT is idle, and is left to `checksumMoving` and `addChecksums`.
  */
 export async function takeChecksums(work: WorkingMemory): Promise<TakenChecksums> {
   const checksums: TakenChecksums = new Map();
@@ -31,8 +31,9 @@ export async function takeChecksums(work: WorkingMemory): Promise<TakenChecksums
 }
 
 /**
- * Adds those of objects that are to be moved now, because the work that used them has ended meanwhile: what their copy
- * gets wrong must be found too. The caller holds their locks. The device's own, such as images of contexts, have none.
+ * Adds those of objects that are to be moved now, because the work that used them has ended meanwhile: what
+ * their copy gets wrong must be found too. The caller holds their locks. The device's own, such as images of
+ * contexts, have none.
  */
 export async function checksumMoving(
   { memory, services }: WorkingMemory,
@@ -74,7 +75,10 @@ async function sumContent(
   }
 }
 
-/** The objects that are not what they were. @throws DeviceError COPY_FAILED when one could not be looked at. */
+/**
+ * The objects that are not what they were.
+ * @throws DeviceError COPY_FAILED when one could not be looked at.
+ */
 export async function findChanged(work: WorkingMemory, checksums: Checksums): Promise<number[]> {
   const { memory, services } = work;
   const wrong: number[] = [];
@@ -102,7 +106,8 @@ export async function giveUp(work: WorkingMemory, wrong: readonly number[]): Pro
   const named = ids.slice(0, OBJECTS_NAMED_MAX).join(", ");
   throw new DeviceError(
     "CHECKSUM_MISMATCH",
-    `${wrong.length} objects do not have the content that they had before the suspend, and it is given up: ${named}.`,
+    `${wrong.length} objects do not have the content that they had before the suspend, and it is ` +
+      `given up: ${named}.`,
     { objects: named, count: String(wrong.length) },
   );
 }
@@ -117,7 +122,8 @@ async function crcNow(
   if (table.resource[slot] !== NONE) return crcOfObject(memory, slot, slices);
   if (table.state[slot] !== SWAPPED) return "gone";
   try {
-    // What was swapped out in the suspend was checked against what came there, which may have been wrong already.
+    // What was swapped out in the suspend was checked against what came there, which may have been wrong
+    // already.
     return await crcOfSwapped(memory, slot);
   } catch (error) {
     const cause = toDeviceError(error);

@@ -1,6 +1,6 @@
 /**
- * The blitter: memory's Copier made of the migrate contexts of all copy engines. A large list is shared out among them;
- * a small one goes to the context with the least to do.
+ * The blitter: memory's Copier made of the migrate contexts of all copy engines. A large list is shared out
+ * among them; a small one goes to the context with the least to do.
  */
 
 import type { Extent } from "../extent.ts";

@@ -1,6 +1,7 @@
 /**
- * A client's context: an image and a ring, both objects of the device's own in local memory. They are pinned while
- * there is work, and may be evicted like anything else when there is none; the registers go along in the image.
+ * A client's context: an image and a ring, both objects of the device's own in local memory. They are pinned
+ * while there is work, and may be evicted like anything else when there is none; the registers go along in
+ * the image.
  */
 import assert from "node:assert/strict";
 import { DeviceError } from "../errors.ts";
@@ -135,7 +136,8 @@ export class ClientContext {
     if (!damaged) return;
     throw new DeviceError(
       "ENGINE_HUNG",
-      `The image of context ${this.id} was damaged in memory, and its registers are lost; the next request starts afresh.`,
+      `The image of context ${this.id} was damaged in memory, and its registers are lost; the next ` +
+        `request starts afresh.`,
       { context: this.id },
     );
   }

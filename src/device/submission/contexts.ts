@@ -46,7 +46,10 @@ export class Contexts {
     return this.#add(unit, { priority, number: this.#nextId++ });
   }
 
-  /** Makes a context again that was saved; its image and ring are objects of this device. Legal while its id is free. */
+  /**
+   * Makes a context again that was saved; its image and ring are objects of this device. Legal while its id
+   * is free.
+   */
   restore(unit: EngineUnit, saved: SavedContext): ClientContext {
     assert(!this.#byId.has(String(saved.id)), `context ${saved.id} is restored once`);
     return this.#add(unit, { priority: saved.priority, number: saved.id, saved });

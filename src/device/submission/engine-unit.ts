@@ -1,6 +1,6 @@
 /**
- * One engine with all that belongs to it: its queue, its kernel context with the heartbeat, its migrate context if it
- * copies, and its counts.
+ * One engine with all that belongs to it: its queue, its kernel context with the heartbeat, its migrate
+ * context if it copies, and its counts.
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
 import { CONTEXT_TRANSLATED } from "../hardware/context-image.ts";
@@ -118,7 +118,10 @@ export class EngineUnit {
     return this.queue.depth > 0 ? "RUNNING" : "IDLE";
   }
 
-  /** Copies are work, and the heartbeat finds a hang; what it cannot see is that nothing comes of them any more. */
+  /**
+   * Copies are work, and the heartbeat finds a hang; what it cannot see is that nothing comes of them any
+   * more.
+   */
   #watchCopies(): void {
     const { clock } = this.#options;
     this.#watchedSinceNs = clock.monotonicNs();

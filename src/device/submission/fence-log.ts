@@ -1,4 +1,7 @@
-/** The fences that clients can ask about: all that are pending, and a bounded number of those that have settled. */
+/**
+ * The fences that clients can ask about: all that are pending, and a bounded number of those that have
+ * settled.
+ */
 import { type Clock, elapsedMs, settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import { FENCE_WAIT_MAX_MS, FENCES_KEPT_MAX, FENCES_KEPT_MS } from "../limits.ts";
@@ -10,7 +13,10 @@ export class FenceLog {
   readonly #requests = new Map<string, Request>();
   /** Ids of settled fences, oldest first. */
   #settled: string[] = [];
-  /** Who waits for a fence that is pending, by its id. Whoever gives up is taken out: fences may be pending for hours. */
+  /**
+   * Who waits for a fence that is pending, by its id. Whoever gives up is taken out: fences may be pending
+   * for hours.
+   */
   readonly #waiting = new Map<string, Set<() => void>>();
   #nextId = 1;
 
@@ -52,7 +58,8 @@ export class FenceLog {
     if (request !== undefined && !this.#isExpired(request)) return request;
     throw new DeviceError(
       "FENCE_NOT_FOUND",
-      `Fence ${id} does not exist, or no longer: the newest ${FENCES_KEPT_MAX} that have settled are kept, for ${FENCES_KEPT_MS / 60_000} minutes.`,
+      `Fence ${id} does not exist, or no longer: the newest ${FENCES_KEPT_MAX} that have settled are ` +
+        `kept, for ${FENCES_KEPT_MS / 60_000} minutes.`,
       { fence: id },
     );
   }

@@ -1,6 +1,6 @@
 /**
- * The GT: engines, microcontroller and contexts as one thing that starts, idles, is reset, stops and can be wedged
- * (drm/i915 intel_gt_pm.c, intel_reset.c).
+ * The GT: engines, microcontroller and contexts as one thing that starts, idles, is reset, stops and can be
+ * wedged (drm/i915 intel_gt_pm.c, intel_reset.c).
  */
 import { settledWithin } from "../clock.ts";
 import type { SubmitWork } from "../command.ts";
@@ -101,8 +101,8 @@ export class Gt {
   }
 
   /**
-   * Loads the firmware from LMEM, unless `refusal` says why it shall not. @throws DeviceError FIRMWARE_LOAD_FAILED; the
-   * GT is wedged then.
+   * Loads the firmware from LMEM, unless `refusal` says why it shall not. @throws DeviceError
+   * FIRMWARE_LOAD_FAILED; the GT is wedged then.
    */
   async startFirmware(refusal?: string): Promise<void> {
     const defect = refusal ?? this.#microcontroller.load();
@@ -112,7 +112,8 @@ export class Gt {
   }
 
   /**
-   * Powers the engines, makes the kernel's contexts anew (sanitize), clears `wedged` and hands the blitter to memory.
+   * Powers the engines, makes the kernel's contexts anew (sanitize), clears `wedged` and hands the blitter to
+   * memory.
    * @throws DeviceError ENGINE_HUNG when an engine does not start; the GT is wedged then.
    */
   async startEngines(): Promise<void> {
@@ -124,7 +125,8 @@ export class Gt {
       throw error;
     }
     for (const unit of this.units) {
-      // Work that came while the engines were starting has woken the heartbeat, which must find nothing to wait for.
+      // Work that came while the engines were starting has woken the heartbeat, which must find nothing to
+      // wait for.
       unit.heartbeat.park();
       unit.queue.takeAll();
       for (const ring of unit.ownContexts) ring.failAll(engineHung("the engines were started"));
@@ -186,8 +188,8 @@ export class Gt {
   }
 
   /**
-   * Stops everything, fails what runs, writes firmware and page table anew, and starts: clears `wedged`. A resume does not
-   * write them: what it finds is what the suspend saved.
+   * Stops everything, fails what runs, writes firmware and page table anew, and starts: clears `wedged`. A
+   * resume does not write them: what it finds is what the suspend saved.
    */
   async reset(): Promise<void> {
     await this.haltEngines();
@@ -203,8 +205,8 @@ export class Gt {
   }
 
   /**
-   * Resets one engine: the work that it could not end fails, its context is told, and what was behind it runs again.
-   * When the engine does not come back, or the work was the kernel's own, the GT is wedged.
+   * Resets one engine: the work that it could not end fails, its context is told, and what was behind it runs
+   * again. When the engine does not come back, or the work was the kernel's own, the GT is wedged.
    */
   async resetEngine(unit: EngineUnit, why: string, asked = false): Promise<void> {
     if (this.wedged || !this.powered) return;
@@ -286,13 +288,15 @@ export class Gt {
       return `engine ${engine.name} did not come back from a reset`;
     }
     if (!this.powered) return undefined;
-    // Asked for in the middle of a copy, and nothing is wrong with the engine: whoever copies turns to the CPU.
+    // Asked for in the middle of a copy, and nothing is wrong with the engine: whoever copies turns to the
+    // CPU.
     if (ownWork) {
       for (const ring of unit.ownContexts)
         ring.failAll(engineHung(`engine ${engine.name} was reset because ${why}`));
     }
     if (client !== undefined) this.#blame(client, why);
-    // Rings that went on meanwhile have put that into the queue: it is submitted again behind what was before it.
+    // Rings that went on meanwhile have put that into the queue: it is submitted again behind what was before
+    // it.
     const again = new Set([...all, ...queue.takeAll().all].map((work) => work.contextId));
     for (const ring of this.#rings()) if (again.has(ring.contextId)) ring.replay();
     queue.start();
@@ -326,7 +330,8 @@ export class Gt {
     await this.#stopAll();
     this.#failAll(engineHung(why));
     this.scheduler.failWaiting(this.contexts.all(), deviceWedged());
-    // Objects on their way to local memory for work that has failed arrive before the caller goes on, or not at all.
+    // Objects on their way to local memory for work that has failed arrive before the caller goes on, or not
+    // at all.
     await new Promise<void>((resolve) => this.scheduler.whenIdle(resolve));
   }
 

@@ -1,12 +1,15 @@
 /**
- * The heartbeat of one engine (drm/i915 intel_engine_heartbeat.c): while it has work, a pulse every so often, first at
- * the lowest priority, then ever higher. What lets go of the engine when asked survives; what does not is hung.
+ * The heartbeat of one engine (drm/i915 intel_engine_heartbeat.c): while it has work, a pulse every so often,
+ * first at the lowest priority, then ever higher. What lets go of the engine when asked survives; what does
+ * not is hung.
  */
 import type { Clock, Timer } from "../clock.ts";
 import { HEARTBEAT_INTERVAL_MS } from "../limits.ts";
 import type { RingContext, RingWork } from "./ring-context.ts";
 
-/** Priorities of a pulse, in the order in which they are tried: below all work, with it, above it, above all. */
+/**
+ * Priorities of a pulse, in the order in which they are tried: below all work, with it, above it, above all.
+ */
 const ESCALATION = [-1000, 0, 500, 2000] as const;
 
 /** A pulse is a breadcrumb and nothing else. */

@@ -1,6 +1,6 @@
 /**
- * The device's own objects: pinned in local memory for life, owned by nobody outside (`k1`, `k2`…). The hardware reads
- * its own state from them, which is why the order of suspend and resume matters.
+ * The device's own objects: pinned in local memory for life, owned by nobody outside (`k1`, `k2`…). The
+ * hardware reads its own state from them, which is why the order of suspend and resume matters.
  */
 import assert from "node:assert/strict";
 import type { MemoryBank } from "../hardware/bank.ts";

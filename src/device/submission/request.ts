@@ -34,7 +34,10 @@ export class Request {
   /** When the fence settled, for how long it is kept. */
   settledAtNs: bigint | undefined;
   readonly seqno: number;
-  /** Gone once the fence has settled, like the fences that it waited for: what is kept of a request is its end. */
+  /**
+   * Gone once the fence has settled, like the fences that it waited for: what is kept of a request is its
+   * end.
+   */
   commands: readonly WorkCommand[];
   readonly uses: ObjectUses;
   readonly slots: ReadonlyMap<string, number>;
@@ -64,7 +67,10 @@ export class Request {
     return this.startedAtNs === undefined ? undefined : this.startedAtNs - this.acceptedAtNs;
   }
 
-  /** Resolves when the request may run, or has been failed meanwhile. Rejects when a fence that it waits for failed. */
+  /**
+   * Resolves when the request may run, or has been failed meanwhile. Rejects when a fence that it waits for
+   * failed.
+   */
   ready(): Promise<void> {
     const waitFor = this.#waitFor;
     const settled = [...waitFor, ...this.#after].map(

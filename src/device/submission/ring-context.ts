@@ -1,7 +1,7 @@
 /**
- * A context as submission sees it: an image and a ring in local memory, and work that goes through them in order.
- * Work waits here until the ring has room. The migrate contexts, the kernel contexts and clients' contexts are all
- * made of this.
+ * A context as submission sees it: an image and a ring in local memory, and work that goes through them in
+ * order. Work waits here until the ring has room. The migrate contexts, the kernel contexts and clients'
+ * contexts are all made of this.
  */
 import assert from "node:assert/strict";
 import type { DeviceError } from "../errors.ts";
@@ -92,8 +92,8 @@ export class RingContext {
   }
 
   /**
-   * Puts the context where its image and ring have come back to, with its registers as they were; the image is told
-   * the ring's new address. False when the image is not one any more. Legal when idle.
+   * Puts the context where its image and ring have come back to, with its registers as they were; the image
+   * is told the ring's new address. False when the image is not one any more. Legal when idle.
    */
   placeSaved(place: ContextPlace): boolean {
     const state = loadContext(place.words, place.imageOffsetBytes, place.microcode);
@@ -127,8 +127,9 @@ export class RingContext {
   }
 
   /**
-   * Gives up on the work that the engine had begun, after a reset: its fence fails, its registers are lost, and the
-   * ring goes on behind it. What came after it has been taken from the engine too and is submitted again.
+   * Gives up on the work that the engine had begun, after a reset: its fence fails, its registers are lost,
+   * and the ring goes on behind it. What came after it has been taken from the engine too and is submitted
+   * again.
    */
   skipGuilty(error: DeviceError): void {
     const guilty = this.#jobs[0]?.waiting;

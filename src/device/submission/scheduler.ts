@@ -1,6 +1,7 @@
 /**
- * The scheduler: decides when a request may run. A request enters its context's ring only when everything that it
- * waits for has ended and its objects are in place, so that nothing in a ring ever waits for anything outside it.
+ * The scheduler: decides when a request may run. A request enters its context's ring only when everything
+ * that it waits for has ended and its objects are in place, so that nothing in a ring ever waits for anything
+ * outside it.
  */
 import type { SubmitWork } from "../command.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
@@ -194,7 +195,9 @@ function banned(context: ClientContext): DeviceError | undefined {
   );
 }
 
-/** The slots of the objects that the commands name; names may be deleted while the request waits, slots stay. */
+/**
+ * The slots of the objects that the commands name; names may be deleted while the request waits, slots stay.
+ */
 function slotsByName(memory: Memory, command: SubmitWork): Map<string, number> {
   const slots = new Map<string, number>();
   const note = (id: string): void => void slots.set(id, memory.findObject(id));

@@ -1,6 +1,6 @@
 /**
- * The commands of a request: checked as a whole before anything happens, and turned into ring commands when the
- * objects are where they will stay while it runs.
+ * The commands of a request: checked as a whole before anything happens, and turned into ring commands when
+ * the objects are where they will stay while it runs.
  */
 
 import { DeviceError } from "../errors.ts";
@@ -163,7 +163,9 @@ class Checker {
   }
 }
 
-/** A request's commands as ring work; `slots` finds the objects, which stay where they are until it is done. */
+/**
+ * A request's commands as ring work; `slots` finds the objects, which stay where they are until it is done.
+ */
 export class RequestWork implements RingWork {
   readonly bytes = 0;
   readonly #pieces: Iterator<(ring: RingWriter) => void>;
@@ -269,7 +271,10 @@ interface BankRun extends Extent {
   readonly bank: number;
 }
 
-/** The blocks of an object, in the order of its bytes: where each lies in the bank, and where in the object it ends. */
+/**
+ * The blocks of an object, in the order of its bytes: where each lies in the bank, and where in the object it
+ * ends.
+ */
 interface Blocks {
   readonly bank: number;
   readonly offsetsBytes: readonly number[];
@@ -277,8 +282,8 @@ interface Blocks {
 }
 
 /**
- * Where the bytes of a request's objects are. They stay there while it runs, so that each is asked once: thousands of
- * commands may name an object of thousands of blocks.
+ * Where the bytes of a request's objects are. They stay there while it runs, so that each is asked once:
+ * thousands of commands may name an object of thousands of blocks.
  */
 class Places {
   readonly #memory: Memory;

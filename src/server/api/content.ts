@@ -1,6 +1,6 @@
 /**
- * The content of objects as streams, for both wires: a chunk a command, so that a transition waits for one chunk at
- * most and a stream that is open pauses while the device sleeps.
+ * The content of objects as streams, for both wires: a chunk a command, so that a transition waits for one
+ * chunk at most and a stream that is open pauses while the device sleeps.
  */
 import { CONTENT_CHUNK_BYTES_MAX } from "../../device/limits.ts";
 import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";
@@ -27,7 +27,10 @@ export async function contentSize({ device, object }: ContentTarget): Promise<nu
   return (await device.execute({ type: "getObject", object })).sizeBytes;
 }
 
-/** Checks that a span lies in an object. `lengthBytes` undefined means to the end. @throws WireError INVALID_RANGE */
+/**
+ * Checks that a span lies in an object. `lengthBytes` undefined means to the end.
+ * @throws WireError INVALID_RANGE
+ */
 export function spanWithin(
   sizeBytes: number,
   offsetBytes: number,
@@ -52,7 +55,10 @@ export function spanWithin(
 export interface ReadOptions {
   /** @default CONTENT_CHUNK_BYTES_DEFAULT */
   readonly chunkBytes?: number;
-  /** Finds the memory that a chunk of `lengthBytes` is read into; it is the reader's again when the chunk is there. */
+  /**
+   * Finds the memory that a chunk of `lengthBytes` is read into; it is the reader's again when the chunk is
+   * there.
+   */
   readonly roomFor: (lengthBytes: number) => Uint8Array | Promise<Uint8Array>;
 }
 
@@ -63,7 +69,8 @@ export async function* readContent(
   { chunkBytes = CONTENT_CHUNK_BYTES_DEFAULT, roomFor }: ReadOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const endBytes = offsetBytes + lengthBytes;
-  // No byte is read in a state or of an object in which none could be: that is asked for also when none is wanted.
+  // No byte is read in a state or of an object in which none could be: that is asked for also when none is
+  // wanted.
   if (lengthBytes === 0)
     await device.execute({ type: "readObject", object, offsetBytes, lengthBytes, ...wish });
   for (let at = offsetBytes; at < endBytes; at += chunkBytes) {
@@ -81,8 +88,8 @@ export async function* readContent(
 }
 
 /**
- * One upload: begin, write as often as needed, finish. Nothing is held between the calls, so an upload that is never
- * finished leaves the bytes that were written and no lock.
+ * One upload: begin, write as often as needed, finish. Nothing is held between the calls, so an upload that
+ * is never finished leaves the bytes that were written and no lock.
  */
 export class ContentUpload {
   readonly #target: ContentTarget;

@@ -29,7 +29,10 @@ export function requireDevice(devices: DeviceRegistry, name: string): DeviceHand
 /** What was made of each device. */
 const named = new WeakMap<DeviceHandle, DeviceHandle>();
 
-/** The same device, with resource names where its errors give ids: `metadata.transition` is there to be asked for. */
+/**
+ * The same device, with resource names where its errors give ids: `metadata.transition` is there to be asked
+ * for.
+ */
 function withNames(device: DeviceHandle): DeviceHandle {
   const known = named.get(device);
   if (known !== undefined) return known;

@@ -1,4 +1,7 @@
-/** FaultService, for both wires. Failpoints belong to the daemon, not to a device: nothing here goes through a command. */
+/**
+ * FaultService, for both wires. Failpoints belong to the daemon, not to a device: nothing here goes through a
+ * command.
+ */
 
 import type { Empty } from "../../contract/gen/google/protobuf/empty.ts";
 import {
@@ -96,7 +99,10 @@ function readArming(devices: DeviceRegistry, request: ArmFailpointRequest): Fail
   };
 }
 
-/** The id of a device, which may be named by it alone; empty stays empty. @throws WireError DEVICE_NOT_FOUND */
+/**
+ * The id of a device, which may be named by it alone; empty stays empty.
+ * @throws WireError DEVICE_NOT_FOUND
+ */
 function readDevice(devices: DeviceRegistry, device: string): string {
   if (device === "") return "";
   return requireDevice(devices, device.includes("/") ? parseDeviceName(device) : device).name;

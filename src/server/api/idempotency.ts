@@ -1,6 +1,6 @@
 /**
- * Calls that were made with a request id (AIP-155), so that one that is repeated is done once and answered alike: also
- * while the first still runs, and over the other wire. One ledger a daemon.
+ * Calls that were made with a request id (AIP-155), so that one that is repeated is done once and answered
+ * alike: also while the first still runs, and over the other wire. One ledger a daemon.
  *
  * Failures are remembered unless nothing was done and a repetition may well succeed: then it is tried again.
  */
@@ -70,7 +70,8 @@ export class RequestLedger {
 
   /**
    * Does the work, or answers what it answered before. @param signal the caller has gone away
-   * @throws WireError INVALID_REQUEST for what is no UUID, REQUEST_ID_REUSED; whatever the work throws or threw
+   * @throws WireError INVALID_REQUEST for what is no UUID, REQUEST_ID_REUSED; whatever the work throws or
+   * threw
    */
   async run(call: IdentifiedCall, work: Work, signal?: AbortSignal): Promise<Uint8Array> {
     const key = keyOf(call);
@@ -102,7 +103,10 @@ export class RequestLedger {
     return running;
   }
 
-  /** Counts a caller in, and out again when it has gone away. The function that it returns is called at the end. */
+  /**
+   * Counts a caller in, and out again when it has gone away. The function that it returns is called at the
+   * end.
+   */
   #wait(running: Running, signal: AbortSignal | undefined): () => void {
     running.waiting++;
     const onGone = () => {

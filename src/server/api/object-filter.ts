@@ -1,4 +1,7 @@
-/** The filter of ListObjects: `region = lmem0 AND state = RESIDENT AND label = "weights"`, a subset of AIP-160. */
+/**
+ * The filter of ListObjects: `region = lmem0 AND state = RESIDENT AND label = "weights"`, a subset of
+ * AIP-160.
+ */
 
 import { Object_State } from "../../contract/gen/torpor/v1/object.ts";
 import type { ListObjects } from "../../device/command.ts";

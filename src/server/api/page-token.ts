@@ -1,6 +1,7 @@
 /**
- * Page tokens: where a listing goes on, tied to the listing that gave them out (AIP-158: all other arguments must stay
- * the same). Not a secret and not signed: what a forged token could reach, the listing shows anyway.
+ * Page tokens: where a listing goes on, tied to the listing that gave them out (AIP-158: all other arguments
+ * must stay the same). Not a secret and not signed: what a forged token could reach, the listing shows
+ * anyway.
  */
 import { createHash } from "node:crypto";
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../device/limits.ts";
@@ -26,7 +27,10 @@ export function decodePageToken(listing: readonly string[], token: string): stri
   });
 }
 
-/** The number of entries in a page: the caller's, within AIP-158. @throws WireError INVALID_REQUEST when negative */
+/**
+ * The number of entries in a page: the caller's, within AIP-158.
+ * @throws WireError INVALID_REQUEST when negative
+ */
 export function pageSize(asked: number): number {
   if (asked < 0) {
     throw new WireError("INVALID_REQUEST", `Page size ${asked} is negative.`, { field: "pageSize" });

@@ -1,6 +1,7 @@
 /**
- * How calls with a request id ended, as bytes of which each is counted: the answer, or the plain fields of the failure.
- * Never the error itself, which holds on to whatever it was made of. The oldest make room, first the caller's own.
+ * How calls with a request id ended, as bytes of which each is counted: the answer, or the plain fields of
+ * the failure. Never the error itself, which holds on to whatever it was made of. The oldest make room, first
+ * the caller's own.
  */
 import type { Clock } from "../../device/clock.ts";
 import { REQUEST_OVERHEAD_BYTES, REQUESTS_SHARE_DIVISOR } from "../limits.ts";
@@ -92,7 +93,9 @@ export class RememberedCalls {
     this.#prune();
   }
 
-  /** One caller pushes out its own calls, not those of others. Callers who are not told apart have all of it. */
+  /**
+   * One caller pushes out its own calls, not those of others. Callers who are not told apart have all of it.
+   */
   #pruneShare(share: Share): void {
     if (share.caller === undefined) return;
     const callsMax = this.#limits.callsMax / REQUESTS_SHARE_DIVISOR;

@@ -1,6 +1,6 @@
 /**
- * Every unary RPC as a function from message to message. Both wires call these: gRPC reads the request from bytes, REST
- * from JSON. So neither can do what the other cannot.
+ * Every unary RPC as a function from message to message. Both wires call these: gRPC reads the request from
+ * bytes, REST from JSON. So neither can do what the other cannot.
  */
 
 import { HttpBody } from "../../contract/gen/google/api/httpbody.ts";

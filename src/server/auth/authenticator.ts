@@ -10,7 +10,10 @@ import type { Token, TokenTable } from "./token-file.ts";
 export interface Credentials {
   /** The Authorization header, or the metadata of that name, as it came. */
   readonly authorization: string | undefined;
-  /** The client's certificate if there is one that TLS has verified. Asked for only where it matters: it is slow. */
+  /**
+   * The client's certificate if there is one that TLS has verified. Asked for only where it matters: it is
+   * slow.
+   */
   certificate(): PeerCertificate | undefined;
   /** Address of the other end, without its port; `unix` for a unix socket. */
   readonly peer: string;
@@ -50,8 +53,8 @@ export class Authenticator {
   }
 
   /**
-   * Where certificates are asked for, a token alone is not enough. With both, the token says who it is, and a wrong
-   * one is not made good by the certificate.
+   * Where certificates are asked for, a token alone is not enough. With both, the token says who it is, and a
+   * wrong one is not made good by the certificate.
    * @throws WireError UNAUTHENTICATED
    */
   authenticate({ authorization, certificate, peer }: Credentials): Caller {

@@ -8,8 +8,8 @@ export function peerAddress(remoteAddress: string | undefined): string {
 }
 
 /**
- * The certificate of the client, if TLS found it good. A session that is resumed counts as authorized even if no
- * certificate ever came, so that one must be there is checked too.
+ * The certificate of the client, if TLS found it good. A session that is resumed counts as authorized even if
+ * no certificate ever came, so that one must be there is checked too.
  */
 export function verifiedCertificate(socket: Socket): PeerCertificate | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Which role each RPC needs, on either wire, and whether it changes something. The table is closed: an RPC that is not
- * in it is served to nobody, and a test walks the descriptors and the table against each other.
+ * Which role each RPC needs, on either wire, and whether it changes something. The table is closed: an RPC
+ * that is not in it is served to nobody, and a test walks the descriptors and the table against each other.
  */
 import assert from "node:assert/strict";
 import type { DescMethod } from "@bufbuild/protobuf";
@@ -19,7 +19,9 @@ interface RpcAccess {
 const OPEN: RpcAccess = { role: undefined, changes: false };
 /** What the device shows of itself. */
 const READ: RpcAccess = { role: "viewer", changes: false };
-/** The bytes of objects, and what tells of them: they belong to the workload, not to who watches the machine. */
+/**
+ * The bytes of objects, and what tells of them: they belong to the workload, not to who watches the machine.
+ */
 const CONTENT: RpcAccess = { role: "operator", changes: false };
 /** Everything that a workload or its operator does to a device. */
 const CHANGE: RpcAccess = { role: "operator", changes: true };
@@ -85,7 +87,8 @@ export const RPC_ACCESS: Readonly<Record<string, RpcAccess>> = {
 };
 
 /**
- * RPCs that end what others wait for. They get through when the daemon is full or slow, because they are the way out.
+ * RPCs that end what others wait for. They get through when the daemon is full or slow, because they are the
+ * way out.
  */
 const RELIEF: ReadonlySet<string> = new Set([
   "torpor.v1.DeviceService/ResetDevice",
@@ -119,7 +122,10 @@ export function requireRpc(name: string): Rpc {
   return rpc;
 }
 
-/** What a request needs beyond its RPC; undefined for nothing more. @param request a message of the RPC's type */
+/**
+ * What a request needs beyond its RPC; undefined for nothing more.
+ * @param request a message of the RPC's type
+ */
 export function roleOfRequest({ name }: Rpc, request: object): Role | undefined {
   if (name !== "torpor.v1.DeviceService/ResetDevice") return undefined;
   // It drops the objects of everybody.

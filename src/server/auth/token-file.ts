@@ -1,4 +1,7 @@
-/** The tokens file: who may come in, and with which role. YAML, of which JSON is a part. Tokens are in it as hashes. */
+/**
+ * The tokens file: who may come in, and with which role. YAML, of which JSON is a part. Tokens are in it as
+ * hashes.
+ */
 import { isNode, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { ROLES, type Role } from "../config/role.ts";
@@ -17,7 +20,10 @@ export interface Token {
 /** What a tokens file says. */
 export interface TokenTable {
   readonly tokens: readonly Token[];
-  /** Roles of client certificates by the common name of their subject; undefined when the file has no such list. */
+  /**
+   * Roles of client certificates by the common name of their subject; undefined when the file has no such
+   * list.
+   */
   readonly clients: ReadonlyMap<string, Role> | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The configuration of the daemon: defaults, then a YAML file, then the environment, then flags; the later wins, key
- * by key.
+ * The configuration of the daemon: defaults, then a YAML file, then the environment, then flags; the later
+ * wins, key by key.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import type { RuntimePmSettings } from "../../device/mod.ts";
@@ -27,7 +27,10 @@ import { yaml } from "./yaml.ts";
 /** Characters of a wrong value that a message quotes. */
 const SHOWN_LENGTH_MAX = 200;
 
-/** What the daemon runs by. Every device gets the same memory and engines. The table of settings says the rest. */
+/**
+ * What the daemon runs by. Every device gets the same memory and engines. The table of settings says the
+ * rest.
+ */
 export interface Config extends PlacedSettings {
   /** Undefined for plain HTTP and gRPC. */
   readonly tls: TlsPaths | undefined;

@@ -2,7 +2,10 @@
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000 };
 
-/** Reads a length of time. @returns milliseconds; undefined when `value` has no unit, or is no whole number of them. */
+/**
+ * Reads a length of time.
+ * @returns milliseconds; undefined when `value` has no unit, or is no whole number of them.
+ */
 export function parseDuration(value: unknown): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?(ms|s)$/.exec(typeof value === "string" ? value.trim() : "");
   if (match === null) return undefined;

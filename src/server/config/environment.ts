@@ -1,4 +1,4 @@
-/** Configuration from `TORPOR_…` environment variables, and from those that OpenTelemetry has given names. */
+/** Configuration from `TORPOR_…` environment variables, and from those that OpenTelemetry names. */
 import { environmentName } from "./options.ts";
 import { CONFIG_KEYS, SETTINGS } from "./schema.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
@@ -23,8 +23,8 @@ export function readEnvironment(environment: Environment): FoundValues {
 }
 
 /**
- * Variables that look like ours and are not: probably typing errors. Those that Kubernetes makes for a service named
- * torpor are left out.
+ * Variables that look like ours and are not: probably typing errors. Those that Kubernetes makes for a
+ * service named torpor are left out.
  */
 export function unknownVariables(environment: Environment): string[] {
   const known = new Set([...CONFIG_KEYS.map(environmentName), CONFIG_FILE_VARIABLE, REVISION_VARIABLE]);

@@ -4,8 +4,8 @@
  *   evict.object=error(SYSTEM_MEMORY_EXHAUSTED)@2*1    the third object fails, once
  *   powerOff.before=delay(500ms)%0.5#7:card1           half of the time, from seed 7, on card1 only
  *
- * NAME=ACTION, the reason of an error or hang or the time of a delay in parentheses, and then in any order: *COUNT, @AFTER,
- * %PROBABILITY, #SEED and :DEVICE.
+ * NAME=ACTION, the reason of an error or hang or the time of a delay in parentheses, and then in any order:
+ * *COUNT, @AFTER, %PROBABILITY, #SEED and :DEVICE.
  */
 import { DeviceError, type ErrorReason, REASONS } from "../../device/errors.ts";
 import {

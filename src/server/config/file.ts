@@ -50,8 +50,8 @@ export function readConfigText(file: string, text: string): FoundValues {
 }
 
 /**
- * Refuses what a parser takes as it comes, and what would crash who reads it: aliases that lead nowhere or round in a circle,
- * and lists in lists in lists.
+ * Refuses what a parser takes as it comes, and what would crash who reads it: aliases that lead nowhere or
+ * round in a circle, and lists in lists in lists.
  */
 function requireReadable(document: Document, at: (offset: number) => string): void {
   const { isAlias, visit } = yaml();

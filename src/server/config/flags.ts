@@ -10,7 +10,9 @@ import { SWITCH } from "./setting.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
 
 export interface CommandLine {
-  /** What to do: run the daemon, ask a running one whether it is ready, or print the configuration in force. */
+  /**
+   * What to do: run the daemon, ask a running one whether it is ready, or print the configuration in force.
+   */
   readonly action: "run" | "healthcheck" | "print-config";
   readonly configFile: string | undefined;
   readonly flags: FoundValues;

@@ -47,8 +47,8 @@ export function formatListenAddress(address: ListenAddress): string {
 }
 
 /**
- * Whether only this machine can reach the address. A name other than localhost counts as open: what it resolves to is
- * not ours to know.
+ * Whether only this machine can reach the address. A name other than localhost counts as open: what it
+ * resolves to is not ours to know.
  */
 export function isLoopback(address: ListenAddress): boolean {
   if (address.kind === "unix") return true;
@@ -63,9 +63,11 @@ export function isLoopback(address: ListenAddress): boolean {
 export function loopbackRefusal(key: "http" | "grpc", address: ListenAddress): string | undefined {
   if (isLoopback(address)) return undefined;
   return (
-    `Address ${formatListenAddress(address)} of ${key} is not a loopback address, and callers are not authenticated: ` +
+    `Address ${formatListenAddress(address)} of ${key} is not a loopback address, and callers are ` +
+    `not authenticated: ` +
     "everyone who can reach it could drive the devices. Name a file with --tokens or --tls-client-ca, " +
-    "listen on 127.0.0.1, [::1] or unix:PATH, or say --insecure-listen (TORPOR_INSECURE_LISTEN=true) to allow it."
+    "listen on 127.0.0.1, [::1] or unix:PATH, or say --insecure-listen (TORPOR_INSECURE_LISTEN=true) " +
+    "to allow it."
   );
 }
 

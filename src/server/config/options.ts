@@ -1,4 +1,7 @@
-/** What a setting is called and looks like where it is offered: its flag, its environment variable, its line in a file. */
+/**
+ * What a setting is called and looks like where it is offered: its flag, its environment variable, its line
+ * in a file.
+ */
 import { type ConfigKey, SETTINGS, type Settings } from "./schema.ts";
 
 /** One setting as a YAML file would have it. */

@@ -1,4 +1,7 @@
-/** Policies as a configuration says them: `failure=continue`. docs/policies.md is held to this table by a test. */
+/**
+ * Policies as a configuration says them: `failure=continue`. docs/policies.md is held to this table by a
+ * test.
+ */
 import type { PowerPolicy } from "../../device/mod.ts";
 
 /** What one setting of `policy` changes. */

@@ -4,7 +4,10 @@ import { problemsBetween } from "./conflicts.ts";
 import type { Refuse } from "./reader.ts";
 import { CONFIG_KEYS, type ConfigKey, type Problem, SETTINGS, type Settings } from "./schema.ts";
 
-/** Reads what was found of each setting; what is undefined has its default. There are settings, or there are problems. */
+/**
+ * Reads what was found of each setting; what is undefined has its default. There are settings, or there are
+ * problems.
+ */
 export function readSettings(
   found: Partial<Readonly<Record<ConfigKey, unknown>>>,
 ): { readonly settings: Settings } | { readonly problems: readonly Problem[] } {

@@ -1,9 +1,13 @@
 /**
- * How the value of a setting is read, in whatever source it was found. What a reader refuses is told as the rest of a sentence
- * that begins with the setting and its value. These few are our own because each start of the daemon waits for them.
+ * How the value of a setting is read, in whatever source it was found. What a reader refuses is told as the
+ * rest of a sentence that begins with the setting and its value. These few are our own because each start of
+ * the daemon waits for them.
  */
 
-/** Tells what is wrong, with the value or with one item of it. Answers undefined, so that a reader can return it. */
+/**
+ * Tells what is wrong, with the value or with one item of it. Answers undefined, so that a reader can return
+ * it.
+ */
 export type Refuse = (message: string, ...path: readonly number[]) => undefined;
 
 /** Answers undefined after it has refused, and only then. */
@@ -42,7 +46,9 @@ export function flag(): Reader<boolean> {
   };
 }
 
-/** A list; a single value and a text with commas count as lists too, so that files and environment stay plain. */
+/**
+ * A list; a single value and a text with commas count as lists too, so that files and environment stay plain.
+ */
 export function list<T>(item: Reader<T>, countMax: number, countMin = 1): Reader<readonly T[]> {
   return (found, refuse) => {
     const parts = splitList(found);

@@ -1,6 +1,7 @@
 /**
- * The settings of the daemon, each said once: its key, flag, variable, help, default, how it is read and printed, and what
- * it is called in Config. The key is that of the YAML file; flag and TORPOR_ variable are made from it.
+ * The settings of the daemon, each said once: its key, flag, variable, help, default, how it is read and
+ * printed, and what it is called in Config. The key is that of the YAML file; flag and TORPOR_ variable are
+ * made from it.
  *
  * Problems are the rest of a sentence that begins with the key and the value found.
  */

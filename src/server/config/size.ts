@@ -9,7 +9,8 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads a size. Only binary units are known, because a region's size in decimal units is nearly always a mistake.
+ * Reads a size. Only binary units are known, because a region's size in decimal units is nearly always a
+ * mistake.
  * @returns bytes; undefined when `value` is not a whole, safe number of bytes.
  */
 export function parseSize(value: unknown): number | undefined {

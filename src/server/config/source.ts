@@ -1,4 +1,6 @@
-/** What each source of configuration hands on: the raw value of a key, and how to name the place it stands. */
+/**
+ * What each source of configuration hands on: the raw value of a key, and how to name the place it stands.
+ */
 import type { ConfigKey } from "./schema.ts";
 
 export interface FoundValue {

@@ -17,7 +17,10 @@ export interface ResourceAttribute {
   readonly text: string;
 }
 
-/** `deployment.environment.name=lab`; what would not pass in a list is percent-encoded, as OTEL_RESOURCE_ATTRIBUTES has it. */
+/**
+ * `deployment.environment.name=lab`; what would not pass in a list is percent-encoded, as
+ * OTEL_RESOURCE_ATTRIBUTES has it.
+ */
 export function resourceAttribute(): Reader<ResourceAttribute> {
   return (value, refuse) => {
     const text = typeof value === "string" ? value : "";

@@ -1,4 +1,7 @@
-/** The YAML library, which is loaded when there is YAML to be read or written: most daemons are started without. */
+/**
+ * The YAML library, which is loaded when there is YAML to be read or written: most daemons are started
+ * without.
+ */
 import { createRequire } from "node:module";
 
 const load = createRequire(import.meta.url);

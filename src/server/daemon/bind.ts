@@ -73,10 +73,16 @@ async function named<T>(
 function whatToDo(flag: string, { kind }: ListenAddress, why: string): string {
   if (kind === "unix") return "";
   if (why.includes("EADDRINUSE")) {
-    return ` Another program has that port: end it, or name another one with ${flag}; with port 0 the system chooses.`;
+    return (
+      ` Another program has that port: end it, or name another one with ${flag}; with port 0 ` +
+      `the system chooses.`
+    );
   }
   if (why.includes("EADDRNOTAVAIL")) {
-    return ` This machine has no such address: name one that it has with ${flag}, such as [::1]:0 where there is IPv6 only.`;
+    return (
+      ` This machine has no such address: name one that it has with ${flag}, such as [::1]:0 ` +
+      `where there is IPv6 only.`
+    );
   }
   return "";
 }

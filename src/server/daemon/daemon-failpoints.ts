@@ -36,7 +36,8 @@ export function makeFailpoints(
 
 /** Ends the process as the kernel would for want of memory: nothing is flushed. */
 function crash(): never {
-  // Process 1 of a container is kept by the kernel from a SIGKILL of its own; an abort ends it, with nothing flushed either.
+  // Process 1 of a container is kept by the kernel from a SIGKILL of its own; an abort ends it, with nothing
+  // flushed either.
   if (process.pid === 1) process.abort();
   for (;;) process.kill(process.pid, "SIGKILL");
 }

@@ -116,18 +116,23 @@ async function bootWith(
       sha256: hashSha256,
     });
   } catch (error) {
-    if (isRefusedMemory(error)) {
-      const lmemBytes = config.lmemSizesBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
-      throw new StartError(
-        `The system does not give device ${name} its memory, lmem (${formatSize(lmemBytes)}) and smem ` +
-          `(${formatSize(config.smemBytes)}): name less with --lmem and --smem, or let it give more ` +
-          "(ulimit -v, vm.overcommit_memory).",
-        { cause: error },
-      );
-    }
-    if (!(error instanceof DeviceError && error.kind === "invalid")) throw error;
-    throw new ConfigError(`Device ${name} cannot be made. ${error.message}`, { cause: error });
+    throw explained(error, name, config);
   }
+}
+
+/** What the configuration or the machine cannot do, as a sentence for who started the daemon. */
+function explained(error: unknown, name: string, config: Config): unknown {
+  if (isRefusedMemory(error)) {
+    const lmemBytes = config.lmemSizesBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+    return new StartError(
+      `The system does not give device ${name} its memory, lmem (${formatSize(lmemBytes)}) and smem ` +
+        `(${formatSize(config.smemBytes)}): name less with --lmem and --smem, or let it give more ` +
+        "(ulimit -v, vm.overcommit_memory).",
+      { cause: error },
+    );
+  }
+  if (!(error instanceof DeviceError && error.kind === "invalid")) return error;
+  return new ConfigError(`Device ${name} cannot be made. ${error.message}`, { cause: error });
 }
 
 /** What WebAssembly says when the system has no address space, or promises no more than it has. */

@@ -4,10 +4,12 @@ import { runInNewContext } from "node:vm";
 import { GIVE_BACK_HEAP_BYTES_MAX } from "../daemon-limits.ts";
 
 /**
- * Collects all garbage and frees the pages that it was in. A start leaves some 20 MiB, and V8 keeps them: a daemon that does
- * little never allocates enough for a collection. Takes some 50 ms, in which the process does nothing else.
+ * Collects all garbage and frees the pages that it was in. A start leaves some 20 MiB, and V8 keeps them: a
+ * daemon that does little never allocates enough for a collection. Takes some 50 ms, in which the process
+ * does nothing else.
  *
- * @param heapBytesMax with a larger heap, as of a device that has resumed with very many objects, nothing is done: it would
+ * @param heapBytesMax with a larger heap, as of a device that has resumed with very many objects, nothing is
+ * done: it would
  *   take long.
  */
 export function giveBackMemory(heapBytesMax = GIVE_BACK_HEAP_BYTES_MAX): void {

@@ -11,7 +11,10 @@ import type { TlsPaths } from "../machine/tls-material.ts";
 /** What the daemon said: `ready`, or why it counts as not ready, as a whole sentence. */
 export type Health = { readonly ready: true } | { readonly ready: false; readonly why: string };
 
-/** Asks `/readyz` of the daemon whose configured HTTP address is `address`. @param tls its configured certificate. Never rejects. */
+/**
+ * Asks `/readyz` of the daemon whose configured HTTP address is `address`.
+ * @param tls its configured certificate. Never rejects.
+ */
 export async function askHealth(address: ListenAddress, tls?: TlsPaths): Promise<Health> {
   const shown = formatListenAddress(address);
   const no = (why: string): Health => ({ ready: false, why });

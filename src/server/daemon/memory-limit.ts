@@ -1,4 +1,7 @@
-/** Whether the memories of the devices fit into what the process may have, as in a container with a memory limit. */
+/**
+ * Whether the memories of the devices fit into what the process may have, as in a container with a memory
+ * limit.
+ */
 import type { Config, LoadedConfig } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { formatSize } from "../config/size.ts";
@@ -6,12 +9,12 @@ import { formatSize } from "../config/size.ts";
 type Memories = Pick<Config, "devices" | "lmemSizesBytes" | "stolenBytes" | "smemBytes">;
 
 /**
- * Memory is taken when it is first touched, so that a device which is too large would start, and the kernel kill the daemon
- * with everything in it once it is filled.
+ * Memory is taken when it is first touched, so that a device which is too large would start, and the kernel
+ * kill the daemon with everything in it once it is filled.
  * @param limitBytes the limit of the control group, 0 or more than the machine has where there is none
  * @param machineBytes what the machine has
- * @returns a whole sentence for the log when sizes that nobody chose do not fit: a device that stays small may be all that is
- * wanted.
+ * @returns a whole sentence for the log when sizes that nobody chose do not fit: a device that stays small
+ * may be all that is wanted.
  * @throws ConfigError when sizes that somebody chose do not fit.
  */
 export function checkMemoryLimit(
@@ -33,7 +36,10 @@ export function checkMemoryLimit(
   }
   const allBytes = memoriesBytes(config);
   if (allBytes <= limitBytes) return undefined;
-  return `Local and system memory of the devices may grow to ${formatSize(allBytes)}, which is more than ${limit}: a daemon that goes over it is killed. ${way}`;
+  return (
+    `Local and system memory of the devices may grow to ${formatSize(allBytes)}, which is more ` +
+    `than ${limit}: a daemon that goes over it is killed. ${way}`
+  );
 }
 
 /** What all regions of all devices hold when they are full. */

@@ -1,7 +1,7 @@
 /**
- * Writes the log: what devices tell, in the order in which they told it, and before each of these what became of their
- * objects until then. Objects, contexts and devices are read when they are written down, so an event is never older
- * than what it stands for. It works behind the devices' backs, a slice at a time.
+ * Writes the log: what devices tell, in the order in which they told it, and before each of these what became
+ * of their objects until then. Objects, contexts and devices are read when they are written down, so an event
+ * is never older than what it stands for. It works behind the devices' backs, a slice at a time.
  */
 
 import { Device } from "../../contract/gen/torpor/v1/gpu.ts";
@@ -233,7 +233,10 @@ const CHANGES_DEVICE: ReadonlySet<Happening["type"]> = new Set([
   "imageConsumed",
 ]);
 
-/** The payload of what happened; undefined when the device says it all, or it is about something that is gone by now. */
+/**
+ * The payload of what happened; undefined when the device says it all, or it is about something that is gone
+ * by now.
+ */
 async function payloadOf(device: DeviceHandle, happening: Happening): Promise<Payload | undefined> {
   const { name } = device;
   switch (happening.type) {

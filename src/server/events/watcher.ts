@@ -207,7 +207,8 @@ export class Watcher {
 export function expired(sequence: number): WireError {
   return new WireError(
     "EVENTS_EXPIRED",
-    `The events after sequence ${sequence} are gone, or the daemon has been restarted since: watch without afterSequence.`,
+    `The events after sequence ${sequence} are gone, or the daemon has been restarted since: watch ` +
+      `without afterSequence.`,
     { afterSequence: String(sequence) },
   );
 }

@@ -1,4 +1,6 @@
-/** A call that was let in: what becomes of it, until both its work and its connection's side of it have ended. */
+/**
+ * A call that was let in: what becomes of it, until both its work and its connection's side of it have ended.
+ */
 import type { Caller } from "../auth/authenticator.ts";
 import { requireRole } from "../auth/authorize.ts";
 import { type Rpc, roleOfRequest } from "../auth/rpc-access.ts";
@@ -85,7 +87,10 @@ export class Admission {
     }
   }
 
-  /** Looks at the first message of a call. @throws WireError PERMISSION_DENIED when it needs another role than the RPC. */
+  /**
+   * Looks at the first message of a call.
+   * @throws WireError PERMISSION_DENIED when it needs another role than the RPC.
+   */
   examine(request: object): void {
     if (this.isAudited) this.concerns(subjectOf(request));
     const needed = roleOfRequest(this.#rpc, request);

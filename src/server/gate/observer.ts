@@ -1,4 +1,6 @@
-/** What the wires tell of each finished call and of streams of content, for metrics. Observers must not throw. */
+/**
+ * What the wires tell of each finished call and of streams of content, for metrics. Observers must not throw.
+ */
 
 export interface CallEnd {
   /** `torpor.v1.PowerService`. */

@@ -1,8 +1,8 @@
 /** What a message is about, for the audit log. */
 
 /**
- * The `name` or the `parent` of a request, or the name of the resource in it where the request changes that (AIP-134).
- * Undefined when none of them is set.
+ * The `name` or the `parent` of a request, or the name of the resource in it where the request changes that
+ * (AIP-134). Undefined when none of them is set.
  */
 export function subjectOf(request: object): string | undefined {
   if ("name" in request) return nameIn(request);

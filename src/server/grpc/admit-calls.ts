@@ -1,4 +1,7 @@
-/** Takes each gRPC call to the gate as soon as its metadata are here, before a message is read; names it in its trailers. */
+/**
+ * Takes each gRPC call to the gate as soon as its metadata are here, before a message is read; names it in
+ * its trailers.
+ */
 import {
   Metadata,
   ServerInterceptingCall,
@@ -50,8 +53,8 @@ interface AdmittedCallOptions extends AdmitOptions {
 }
 
 /**
- * A call on its way to its handler, which hears of it through this. What the library has for such things makes some twenty
- * objects and functions for each call, so all that passes here is passed on by hand.
+ * A call on its way to its handler, which hears of it through this. What the library has for such things
+ * makes some twenty objects and functions for each call, so all that passes here is passed on by hand.
  */
 class AdmittedCall extends ServerInterceptingCall {
   readonly #call: ServerInterceptingCallInterface;
@@ -111,7 +114,8 @@ class AdmittedCall extends ServerInterceptingCall {
     this.#admission?.close(arrived.seen);
     arrived.refuse = undefined;
     this.#listener?.onCancel();
-    // A stream of HTTP/2 and what hangs on it stay until all memory is looked through: the handler's side is not to.
+    // A stream of HTTP/2 and what hangs on it stay until all memory is looked through: the handler's side is
+    // not to.
     this.#listener = undefined;
     this.#admission = undefined;
     this.#arrival = undefined;

@@ -150,7 +150,8 @@ function refusalOf(method: KnownMethod, headers: IncomingHttpHeaders): Refusal |
   if (type?.startsWith("application/grpc") !== true) return undefined;
   const sizeBytes = metadataBytes(headers);
   if (sizeBytes > GRPC_METADATA_BYTES_MAX) {
-    const sentence = `The metadata of the call have ${sizeBytes} bytes, more than ${GRPC_METADATA_BYTES_MAX}.`;
+    const sentence =
+      `The metadata of the call have ${sizeBytes} bytes, more than ` + `${GRPC_METADATA_BYTES_MAX}.`;
     const limit = { limit: String(GRPC_METADATA_BYTES_MAX) };
     return { why: "metadata", error: new WireError("LIMIT_EXCEEDED", sentence, limit) };
   }

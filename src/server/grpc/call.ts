@@ -115,7 +115,10 @@ class GrpcClient implements WaitingClient {
     return this.#gone.signal;
   }
 
-  /** To be called when there is an answer. The library cancels every call at its end, and to tell of it is not cheap. */
+  /**
+   * To be called when there is an answer. The library cancels every call at its end, and to tell of it is not
+   * cheap.
+   */
   answered(): void {
     if (this.#onCancelled !== undefined) this.#call.off("cancelled", this.#onCancelled);
   }

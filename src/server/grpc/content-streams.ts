@@ -125,7 +125,10 @@ function targetOf(
   return { device: requireDevice(devices, device), object: id, ...holdOf(request, { signal }) };
 }
 
-/** What comes before the bytes in a ReadObjectResponse: they are read to where they are sent from, and copied no more. */
+/**
+ * What comes before the bytes in a ReadObjectResponse: they are read to where they are sent from, and copied
+ * no more.
+ */
 function headerOf(lengthBytes: number): number[] {
   const header = [DATA_TAG];
   let length = lengthBytes;

@@ -8,7 +8,10 @@ import { toStatus } from "./status.ts";
 
 type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
-/** Why, by the code. Statuses of other codes pass as they are: those of grpc.health.v1, which has a contract of its own. */
+/**
+ * Why, by the code. Statuses of other codes pass as they are: those of grpc.health.v1, which has a contract
+ * of its own.
+ */
 const REASONS: ReadonlyMap<number, WireReason> = new Map([
   [status.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"],
   [status.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"],

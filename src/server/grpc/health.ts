@@ -30,7 +30,10 @@ export class Health {
   readonly #listeners = new Set<(service: string, answer: Answer) => void>();
   readonly #watches = new Set<ServerInterceptingCallInterface>();
 
-  /** Keeps every watch at hand while it is open. Every call must come by. @param path `/grpc.health.v1.Health/Watch` */
+  /**
+   * Keeps every watch at hand while it is open. Every call must come by.
+   * @param path `/grpc.health.v1.Health/Watch`
+   */
   follow(path: string, call: ServerInterceptingCallInterface): ServerInterceptingCallInterface {
     if (path !== HealthService.watch.path) return call;
     this.#watches.add(call);

@@ -1,5 +1,6 @@
 /**
- * Server reflection, v1 and v1alpha (which are the same on the wire), from the descriptor set. Our own, because
+ * Server reflection, v1 and v1alpha (which are the same on the wire), from the descriptor set. Our own,
+ * because
  * @grpc/reflection fails on any schema with an import (grpc-node#3018).
  */
 import { type DescFile, type FileRegistry, toBinary } from "@bufbuild/protobuf";

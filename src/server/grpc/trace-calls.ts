@@ -1,6 +1,7 @@
 /**
- * Tells the tracer of each gRPC call of torpor.v1, from its metadata to its status, and does its work in its name. Health and
- * reflection are not worth a trace. Where nobody traces, nothing of this is in the way of a call.
+ * Tells the tracer of each gRPC call of torpor.v1, from its metadata to its status, and does its work in its
+ * name. Health and reflection are not worth a trace. Where nobody traces, nothing of this is in the way of a
+ * call.
  */
 import {
   status as codes,
@@ -17,8 +18,8 @@ import type { CallFailure, CallSpan, CallTracer } from "../tracing/call-tracer.t
 type SentStatus = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
 /**
- * Tells of one call to the end. @param call the library's own: its statuses go to this very object and pass no interceptor, so
- * its method is replaced.
+ * Tells of one call to the end. @param call the library's own: its statuses go to this very object and pass
+ * no interceptor, so its method is replaced.
  */
 export function traceCall(
   tracer: CallTracer,

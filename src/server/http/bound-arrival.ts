@@ -1,4 +1,7 @@
-/** How long a body that is parsed may take to arrive: whoever sends without end would keep the place of a call. */
+/**
+ * How long a body that is parsed may take to arrive: whoever sends without end would keep the place of a
+ * call.
+ */
 import type { FastifyInstance, preParsingHookHandler } from "fastify";
 import { WireError } from "../messages/wire-error.ts";
 import { askForBody } from "./expect-continue.ts";
@@ -12,8 +15,8 @@ export function readsBody(method: string | readonly string[]): boolean {
 }
 
 /**
- * Has routes whose body is parsed ask for it, and take it only so long. Must be called before the first of them is added:
- * only they get the hooks.
+ * Has routes whose body is parsed ask for it, and take it only so long. Must be called before the first of
+ * them is added: only they get the hooks.
  * @param arrivalMs from the head of the request to the last byte of its body. Unit: milliseconds.
  */
 export function boundArrival(app: FastifyInstance, arrivalMs: number): void {

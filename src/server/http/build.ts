@@ -70,7 +70,10 @@ export interface HttpDeps {
   readonly strangerLog?: StrangerLog;
 }
 
-/** The proto and the device check requests: no route has a schema. Without this fastify loads two compilers of them. */
+/**
+ * The proto and the device check requests: no route has a schema. Without this fastify loads two compilers of
+ * them.
+ */
 const NO_SCHEMAS = {
   compilersFactory: {
     buildValidator: () => () => assert.fail("a route has a schema"),
@@ -89,7 +92,8 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     genReqId: ({ headers }) => requestIdOf(headers[REQUEST_ID_HEADER]),
     bodyLimit: HTTP_BODY_BYTES_MAX,
     schemaController: NO_SCHEMAS,
-    // The patterns of parameters are ours and harmless: to have each of them proved so took a tenth of the start.
+    // The patterns of parameters are ours and harmless: to have each of them proved so took a tenth of the
+    // start.
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX, allowUnsafeRegex: true },
     frameworkErrors: (error, request, reply) =>
       void replyWithError(error, request, reply.header(REQUEST_ID_HEADER, request.id)),
@@ -138,7 +142,10 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   return app;
 }
 
-/** Routes with parsers of their own. Without a name, fastify would look for it among all modules that are loaded. */
+/**
+ * Routes with parsers of their own. Without a name, fastify would look for it among all modules that are
+ * loaded.
+ */
 function scope(app: FastifyInstance, name: string, addRoutes: (routes: FastifyInstance) => void): void {
   const plugin = (routes: FastifyInstance, _options: unknown, done: () => void) => {
     addRoutes(routes);

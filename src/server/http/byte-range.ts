@@ -4,8 +4,8 @@ import type { ContentSpan } from "../api/content.ts";
 import { WireError } from "../messages/wire-error.ts";
 
 /**
- * What `Range: bytes=…` asks for in a content of `sizeBytes`: a span, "whole" when there is no range that we serve
- * (no header, another unit, several ranges, a malformed one: all to be ignored), or "unsatisfiable".
+ * What `Range: bytes=…` asks for in a content of `sizeBytes`: a span, "whole" when there is no range that we
+ * serve (no header, another unit, several ranges, a malformed one: all to be ignored), or "unsatisfiable".
  */
 export function parseRange(
   header: string | undefined,
@@ -28,7 +28,10 @@ function suffix(lengthBytes: number, sizeBytes: number): ContentSpan | "unsatisf
   return length === 0 ? "unsatisfiable" : { offsetBytes: sizeBytes - length, lengthBytes: length };
 }
 
-/** Where an upload goes: `Content-Range: bytes 0-99/*`. Undefined without the header. @throws WireError INVALID_RANGE */
+/**
+ * Where an upload goes: `Content-Range: bytes 0-99/*`. Undefined without the header.
+ * @throws WireError INVALID_RANGE
+ */
 export function parseContentRange(header: string | undefined): ContentSpan | undefined {
   if (header === undefined) return undefined;
   const match = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/i.exec(header.trim());

@@ -1,4 +1,7 @@
-/** The content of objects over REST: GET and HEAD with `Range`, PUT with `Content-Range`. Never buffered whole. */
+/**
+ * The content of objects over REST: GET and HEAD with `Range`, PUT with `Content-Range`. Never buffered
+ * whole.
+ */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { CONTENT_PATH } from "../../contract/hand-written.ts";
 import {
@@ -117,7 +120,10 @@ function target(
   return { device: requireDevice(devices, device), object, ...wish };
 }
 
-/** The one field that a query may give, by either of its names, as elsewhere. @throws WireError INVALID_REQUEST */
+/**
+ * The one field that a query may give, by either of its names, as elsewhere.
+ * @throws WireError INVALID_REQUEST
+ */
 function readHold(query: Readonly<Record<string, unknown>>): boolean {
   let hold = false;
   for (const [field, value] of Object.entries(query)) {

@@ -1,4 +1,7 @@
-/** CORS (the Fetch standard) for the origins that --cors-origin lists: preflights, and leave to read the answers. */
+/**
+ * CORS (the Fetch standard) for the origins that --cors-origin lists: preflights, and leave to read the
+ * answers.
+ */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { CORS_MAX_AGE_SECONDS } from "../limits.ts";
 
@@ -34,7 +37,9 @@ export function isPreflight({ method, headers }: FastifyRequest): boolean {
   return method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
 }
 
-/** Lets pages of `origin` read this answer. There are no credentials but the token that a page sends itself. */
+/**
+ * Lets pages of `origin` read this answer. There are no credentials but the token that a page sends itself.
+ */
 export function letRead(origin: string, reply: FastifyReply): void {
   void reply.headers({
     "access-control-allow-origin": origin,

@@ -56,8 +56,8 @@ function tellOf({ reason, message }: Failure, { admission, id, log, server }: Fa
 }
 
 /**
- * Takes the rest of a refused body for a while and throws it away: a connection that is cut at once is reset, and a
- * client that is still sending would never get to read why.
+ * Takes the rest of a refused body for a while and throws it away: a connection that is cut at once is reset,
+ * and a client that is still sending would never get to read why.
  */
 function discardBody({ raw }: FastifyRequest): void {
   if (raw.complete || raw.destroyed) return;
@@ -69,7 +69,10 @@ function discardBody({ raw }: FastifyRequest): void {
 
 const CUT_OFF = "The client went away before its request was whole.";
 
-/** Whether it is what Node says of a connection that ended in the middle of a body. Nobody is there to read the answer. */
+/**
+ * Whether it is what Node says of a connection that ended in the middle of a body. Nobody is there to read
+ * the answer.
+ */
 function isOfClient(error: FastifyError, { raw }: FastifyRequest): boolean {
   return raw.errored === error && error.code === "ECONNRESET";
 }

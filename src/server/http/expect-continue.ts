@@ -1,6 +1,6 @@
 /**
- * `Expect: 100-continue`, answered only when somebody wants the body: what is refused is refused before its first
- * byte. curl sends the header with every body over 1 MiB.
+ * `Expect: 100-continue`, answered only when somebody wants the body: what is refused is refused before its
+ * first byte. curl sends the header with every body over 1 MiB.
  */
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, preParsingHookHandler } from "fastify";

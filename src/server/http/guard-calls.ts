@@ -22,7 +22,10 @@ declare module "fastify" {
   }
 }
 
-/** What is no RPC needs the role of a viewer, unknown paths included: so a route that is forgotten is not open. */
+/**
+ * What is no RPC needs the role of a viewer, unknown paths included: so a route that is forgotten is not
+ * open.
+ */
 export function guardCalls(app: FastifyInstance, gate: Gate, connections: Connections): RequestCheck {
   app.decorateRequest("admission", undefined);
   return (request, { raw: response }, { url = "", config }) => {

@@ -5,8 +5,8 @@ import { WireError } from "../messages/wire-error.ts";
 import type { RequestCheck } from "./check-requests.ts";
 
 /**
- * Must be called before the first route is added: it watches them being added. The check refuses such requests before their
- * bodies are read, for which fastify would wait otherwise.
+ * Must be called before the first route is added: it watches them being added. The check refuses such
+ * requests before their bodies are read, for which fastify would wait otherwise.
  */
 export function answerUnknownRoutes(app: FastifyInstance): RequestCheck {
   const routes: { readonly pattern: RegExp; readonly methods: readonly string[] }[] = [];

@@ -1,7 +1,8 @@
 /**
- * Keeps pages of other origins away from the daemon. Bodies are parsed whatever their content type, so a page could send
- * them without asking (a "simple request"), and a page that rebinds its name to 127.0.0.1 could read the answers too. An
- * origin is scheme, host and port: a page on another port of this machine is as foreign as one of another site.
+ * Keeps pages of other origins away from the daemon. Bodies are parsed whatever their content type, so a page
+ * could send them without asking (a "simple request"), and a page that rebinds its name to 127.0.0.1 could
+ * read the answers too. An origin is scheme, host and port: a page on another port of this machine is as
+ * foreign as one of another site.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { WireError } from "../messages/wire-error.ts";
@@ -10,7 +11,9 @@ import { answerPreflight, isPreflight, letRead } from "./cors.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** The route answers to any Host: it carries no data, and probes that know none of our names ask for it. */
+    /**
+     * The route answers to any Host: it carries no data, and probes that know none of our names ask for it.
+     */
     readonly anyHost?: boolean;
   }
 }
@@ -23,12 +26,17 @@ const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "::1"];
 export interface OriginRules {
   /** Names of this daemon besides loopback and the address that a request arrived on. */
   readonly allowedHosts: readonly string[];
-  /** Other origins whose pages may call the daemon and read its answers, such as `https://dash.example:3000`. */
+  /**
+   * Other origins whose pages may call the daemon and read its answers, such as `https://dash.example:3000`.
+   */
   readonly corsOrigins: readonly string[];
   readonly scheme: "http" | "https";
 }
 
-/** @throws WireError INVALID_REQUEST, PERMISSION_DENIED with HTTP status 421 for a foreign Host, 403 for a foreign page */
+/**
+ * @throws WireError INVALID_REQUEST, PERMISSION_DENIED with HTTP status 421 for a foreign Host, 403 for a
+ * foreign page
+ */
 export function guardOrigin({ allowedHosts, corsOrigins, scheme }: OriginRules): RequestCheck {
   const names = new Set([...LOOPBACK_HOSTS, ...allowedHosts.map((host) => hostnameOf(host) ?? host)]);
   const cors = new Set(corsOrigins);
@@ -81,7 +89,9 @@ export function guardOrigin({ allowedHosts, corsOrigins, scheme }: OriginRules):
   };
 }
 
-/** The host name in `name:port`, `[::1]:port` or `name`, in lower case; undefined when it is none of those. */
+/**
+ * The host name in `name:port`, `[::1]:port` or `name`, in lower case; undefined when it is none of those.
+ */
 export function hostnameOf(host: string): string | undefined {
   const match = /^(?:\[([0-9a-f:.%]+)\]|([^:[\]/@\s]+))(?::\d+)?$/.exec(host.toLowerCase());
   return match?.[1] ?? match?.[2]?.replace(/\.$/, "");
@@ -94,8 +104,8 @@ function isSameOrigin(origin: string, own: string): boolean {
 }
 
 /**
- * Browsers send no Origin with a GET that a page makes without CORS, but say where the page is from. A person who follows
- * a link is no page that reads: what they open changes nothing, and only they see it.
+ * Browsers send no Origin with a GET that a page makes without CORS, but say where the page is from. A person
+ * who follows a link is no page that reads: what they open changes nothing, and only they see it.
  */
 function isOfForeignPage({ method, headers }: FastifyRequest): boolean {
   const site = headers["sec-fetch-site"];
@@ -104,7 +114,9 @@ function isOfForeignPage({ method, headers }: FastifyRequest): boolean {
   return !(isLink && method === "GET");
 }
 
-/** The address that the connection came in on: the bound one, or the one of many when bound to 0.0.0.0 or ::. */
+/**
+ * The address that the connection came in on: the bound one, or the one of many when bound to 0.0.0.0 or ::.
+ */
 function localAddress(request: FastifyRequest): string | undefined {
   return request.raw.socket.localAddress?.replace(/^::ffff:/, "");
 }

@@ -2,7 +2,10 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { WireError } from "../messages/wire-error.ts";
 
-/** The etag, or the list of etags, of which one must be there; undefined when there is no condition, or one that whatever is there fulfils. */
+/**
+ * The etag, or the list of etags, of which one must be there; undefined when there is no condition, or one
+ * that whatever is there fulfils.
+ */
 export function etagOf({ "if-match": ifMatch }: IncomingHttpHeaders): string | undefined {
   return ifMatch === "*" ? undefined : ifMatch;
 }

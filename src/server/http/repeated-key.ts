@@ -1,4 +1,7 @@
-/** Keys that an object says twice, of which JSON.parse keeps the last and tells nothing. Proto3 JSON refuses them. */
+/**
+ * Keys that an object says twice, of which JSON.parse keeps the last and tells nothing. Proto3 JSON refuses
+ * them.
+ */
 
 /** What opens or closes an object or a list, and each text with the colon behind it if it is a key. */
 const TOKEN = /[{}[\]]|"([^"\\]*(?:\\.[^"\\]*)*)"\s*(:?)/g;

@@ -1,6 +1,6 @@
 /**
- * Bodies of requests, as far as headers say something of them. Their type says nothing: `curl -d` says form data and means
- * JSON, and what goes to content is bytes, whatever it is called.
+ * Bodies of requests, as far as headers say something of them. Their type says nothing: `curl -d` says form
+ * data and means JSON, and what goes to content is bytes, whatever it is called.
  */
 import { isUtf8 } from "node:buffer";
 import type { IncomingHttpHeaders } from "node:http";

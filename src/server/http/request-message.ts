@@ -1,4 +1,7 @@
-/** From a REST request to the protobuf message that its RPC takes: path, query and body put together as proto3 JSON. */
+/**
+ * From a REST request to the protobuf message that its RPC takes: path, query and body put together as proto3
+ * JSON.
+ */
 import assert from "node:assert/strict";
 import {
   type DescField,
@@ -95,7 +98,10 @@ function fieldOf(desc: DescMessage, name: string): DescField {
   return field;
 }
 
-/** A header says what the field would; both may be there if they say the same. Where there is no such field it says nothing. */
+/**
+ * A header says what the field would; both may be there if they say the same. Where there is no such field it
+ * says nothing.
+ */
 function addHeaders(
   desc: DescMessage,
   fields: Record<string, unknown>,
@@ -122,7 +128,8 @@ function addHeaders(
 
 function parse(desc: DescMessage, fields: JsonObject) {
   try {
-    // checkJson has seen every value, so this is JSON; protobuf-es checks the rest (ranges, base64, timestamps).
+    // checkJson has seen every value, so this is JSON; protobuf-es checks the rest (ranges, base64,
+    // timestamps).
     return fromJson(desc, fields as ProtoJson, { registry: REGISTRY });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -140,7 +147,10 @@ function readBody(binding: Binding, body: unknown): Record<string, unknown> {
   return { [fieldOf(binding.method.input, binding.body).jsonName]: body };
 }
 
-/** Query parameters are strings; the proto says what they stand for. Fields of the body are none (google/api/http.proto). */
+/**
+ * Query parameters are strings; the proto says what they stand for. Fields of the body are none
+ * (google/api/http.proto).
+ */
 function readQuery(binding: Binding, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const fields = Object.entries(query).map(([key, value]) => {
     const desc = binding.method.input.fields.find((field) => field.jsonName === key || field.name === key);

@@ -1,6 +1,6 @@
 /**
- * Chunks of content on their way to a client. They go round through a few pieces of memory: fresh memory for each would cost
- * more than copying it, and more of them than the client takes would only wait.
+ * Chunks of content on their way to a client. They go round through a few pieces of memory: fresh memory for
+ * each would cost more than copying it, and more of them than the client takes would only wait.
  */
 import type { ServerResponse } from "node:http";
 import { CONTENT_CHUNKS_AHEAD } from "../limits.ts";
@@ -41,7 +41,10 @@ export class ChunkRooms {
     return new Uint8Array(lengthBytes);
   };
 
-  /** Sends these chunks. Those that there are go out also when the next one cannot be had. @throws what `rest` throws. */
+  /**
+   * Sends these chunks. Those that there are go out also when the next one cannot be had.
+   * @throws what `rest` throws.
+   */
   async sendAll(first: Uint8Array, rest: AsyncIterator<Uint8Array, void>): Promise<void> {
     try {
       this.#send(first);

@@ -1,11 +1,14 @@
 /**
- * Answers that are ready in the same turn of the event loop go out together at its end. Sent one by one between the requests
- * that are read, each would wake its reader by itself, which takes longer than making it: many connections get twice as many
- * answers this way, and a single one waits no longer.
+ * Answers that are ready in the same turn of the event loop go out together at its end. Sent one by one
+ * between the requests that are read, each would wake its reader by itself, which takes longer than making
+ * it: many connections get twice as many answers this way, and a single one waits no longer.
  */
 import type { FastifyInstance } from "fastify";
 
-/** Adds the hook, for every answer. @param isClosing whether the server ends, so that the connection is to end too */
+/**
+ * Adds the hook, for every answer.
+ * @param isClosing whether the server ends, so that the connection is to end too
+ */
 export function sendTogether(app: FastifyInstance, isClosing: () => boolean): void {
   let ready: (() => void)[] = [];
 

@@ -1,6 +1,8 @@
 /**
- * Refuses JSON that is not exactly what the proto says, in sentences that name the field. protobuf-es would let pass
- * `"5sec"` as a Duration, `"0x10"` as an integer, enum numbers that do not exist and numbers that lost their precision.
+ * Refuses JSON that is not exactly what the proto says, in sentences that name the field. protobuf-es would
+ * let pass
+ * `"5sec"` as a Duration, `"0x10"` as an integer, enum numbers that do not exist and numbers that lost their
+ * precision.
  */
 import {
   type DescEnum,
@@ -140,7 +142,8 @@ function checkMessage(desc: DescMessage, value: unknown, path: string): void {
     if (typeof value === "string" && FIELD_MASK.test(value)) return;
     throw refused(
       path,
-      `Field ${path} (${quote(value)}) is not a list of fields in lowerCamelCase, such as "enabled,autosuspendDelay".`,
+      `Field ${path} (${quote(value)}) is not a list of fields in lowerCamelCase, such as ` +
+        `"enabled,autosuspendDelay".`,
     );
   }
   if (desc.typeName.startsWith("google.protobuf.")) return;

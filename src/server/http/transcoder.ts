@@ -1,6 +1,6 @@
 /**
- * REST for every unary RPC, from the `google.api.http` annotations: JSON to message, the same call that gRPC makes,
- * message to JSON. A method that is added to the proto is served without a line here.
+ * REST for every unary RPC, from the `google.api.http` annotations: JSON to message, the same call that gRPC
+ * makes, message to JSON. A method that is added to the proto is served without a line here.
  */
 import assert from "node:assert/strict";
 import type { FastifyInstance } from "fastify";

@@ -9,7 +9,10 @@ export interface BuildInfo {
   readonly revision: string;
 }
 
-/** Reads the version from package.json, which is two levels up from the sources and from what is built of them. */
+/**
+ * Reads the version from package.json, which is two levels up from the sources and from what is built of
+ * them.
+ */
 export function readBuildInfo(environment: Readonly<Record<string, string | undefined>>): BuildInfo {
   const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
   const { version }: { readonly version?: unknown } = JSON.parse(text);

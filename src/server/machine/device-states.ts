@@ -49,7 +49,8 @@ export class DeviceStates {
     } catch (error) {
       const why = error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
       throw new StartError(
-        `File ${path}, which says which image is whose, cannot be read: ${why}. Without it devices begin anew; images stay, for Resume with image.`,
+        `File ${path}, which says which image is whose, cannot be read: ${why}. Without it devices ` +
+          `begin anew; images stay, for Resume with image.`,
         { cause: error },
       );
     }

@@ -49,7 +49,8 @@ export class FileByteStore implements ByteStore {
   #fail(done: "read" | "written", offsetBytes: number, lengthBytes: number, why: unknown): never {
     throw new DeviceError(
       "COPY_FAILED",
-      `Swap file ${this.path} could not be ${done} (${lengthBytes} bytes at offset ${offsetBytes}): ${messageOf(why)}.`,
+      `Swap file ${this.path} could not be ${done} (${lengthBytes} bytes at offset ${offsetBytes}): ` +
+        `${messageOf(why)}.`,
       {},
       { cause: why },
     );
@@ -57,8 +58,9 @@ export class FileByteStore implements ByteStore {
 }
 
 /**
- * Opens an empty store of `sizeBytes` at each path, all in the same directory. What such files held is given up first,
- * so that its space counts as free. Whatever was opened is closed and removed again when something fails.
+ * Opens an empty store of `sizeBytes` at each path, all in the same directory. What such files held is given
+ * up first, so that its space counts as free. Whatever was opened is closed and removed again when something
+ * fails.
  * @throws StartError when a file cannot be made, or when the file system has no room for all of them.
  */
 export async function openByteStores(paths: readonly string[], sizeBytes: number): Promise<FileByteStore[]> {

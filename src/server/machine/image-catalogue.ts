@@ -2,7 +2,10 @@
 import type { ImageHolder, ImageState, SealedImage, SuspendCause } from "../../device/mod.ts";
 
 export interface ImageCatalogue {
-  /** Every image, without what only its content says; ordered by id, so those of one device by age. @throws DeviceError COPY_FAILED */
+  /**
+   * Every image, without what only its content says; ordered by id, so those of one device by age.
+   * @throws DeviceError COPY_FAILED
+   */
   list(): Promise<readonly ImageRecord[]>;
   /** @throws DeviceError IMAGE_NOT_FOUND, COPY_FAILED */
   get(id: string): Promise<ImageRecord>;

@@ -91,8 +91,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   }
 
   /**
-   * Makes the directory if there is none, and removes what an earlier process left unfinished. Files with other names
-   * are left alone. Legal for one process at a time.
+   * Makes the directory if there is none, and removes what an earlier process left unfinished. Files with
+   * other names are left alone. Legal for one process at a time.
    * @throws DeviceError COPY_FAILED when it cannot be made, read or cleaned; StartError when what is
    *   remembered of devices cannot be read.
    */
@@ -337,8 +337,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   }
 
   /**
-   * Has the file system give back the room of what was removed while nobody waits: left to itself it does so when the next
-   * image is made durable, which takes that one longer than its own few changes.
+   * Has the file system give back the room of what was removed while nobody waits: left to itself it does so
+   * when the next image is made durable, which takes that one longer than its own few changes.
    */
   #finishRemovals(): void {
     // Nothing depends on it: what is still there after a power cut is removed the next time.

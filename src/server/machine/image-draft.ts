@@ -56,7 +56,10 @@ export class DirectoryDraft implements ImageDraft {
     return readWhole(this.#file, this.#deps, offsetBytes, into);
   }
 
-  /** Asks the disk nothing when nothing was written since the last time: it would empty its cache, which takes it long. */
+  /**
+   * Asks the disk nothing when nothing was written since the last time: it would empty its cache, which takes
+   * it long.
+   */
   async sync(): Promise<void> {
     const writes = this.#writes;
     if (writes === this.#durableWrites) return;
@@ -113,6 +116,8 @@ async function readWhole(
   observer.onRead?.(doneBytes);
   if (doneBytes === into.length) return;
   const wantedBytes = offsetBytes + into.length;
-  const message = `Image ${path} ends at offset ${offsetBytes + doneBytes}, and should have ${wantedBytes} bytes at least.`;
+  const message =
+    `Image ${path} ends at offset ${offsetBytes + doneBytes}, and should have ` +
+    `${wantedBytes} bytes at least.`;
   throw errors.told(new DeviceError("IMAGE_CORRUPT", message, { path }));
 }

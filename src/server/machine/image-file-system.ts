@@ -1,4 +1,6 @@
-/** What the image directory asks of the file system, in few calls: so that a test can make any of them fail. */
+/**
+ * What the image directory asks of the file system, in few calls: so that a test can make any of them fail.
+ */
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open, readdir, rename, rm, statfs } from "node:fs/promises";
 import { codeOf } from "./file-errors.ts";

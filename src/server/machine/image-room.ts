@@ -1,6 +1,6 @@
 /**
- * Room for hibernation images: what the disk has and the quota allows, less what images that are being written have
- * been promised. Consumed images make way for new ones, sealed images never.
+ * Room for hibernation images: what the disk has and the quota allows, less what images that are being
+ * written have been promised. Consumed images make way for new ones, sealed images never.
  */
 import { DeviceError, formatBytes } from "../../device/mod.ts";
 import type { ImageEntry, ImagePlace } from "./image-entries.ts";
@@ -89,7 +89,9 @@ export class ImageRoom {
   #compare(bytesMax: number, freeBytes: number, where: string): void {
     if (bytesMax <= freeBytes) return;
     const free = formatBytes(Math.max(0, freeBytes));
-    const message = `The image (up to ${formatBytes(bytesMax)}) is larger than the ${free} that ${where} once all consumed images are removed.`;
+    const message =
+      `The image (up to ${formatBytes(bytesMax)}) is larger than the ${free} that ` +
+      `${where} once all consumed images are removed.`;
     throw this.#place.errors.told(new DeviceError("IMAGE_STORE_FULL", message, { bytes: String(bytesMax) }));
   }
 }

@@ -4,8 +4,9 @@ import { dirname } from "node:path";
 import { codeOf } from "./file-errors.ts";
 
 /**
- * Makes a directory, and those above it that are missing, for their owner alone; one that is there is left as it is. Node's
- * own `recursive` tries for ever where the directory above is there and nothing can be made in it, as in /proc.
+ * Makes a directory, and those above it that are missing, for their owner alone; one that is there is left as
+ * it is. Node's own `recursive` tries for ever where the directory above is there and nothing can be made in
+ * it, as in /proc.
  * @param path absolute
  * @throws Error of the file system when it cannot be made.
  */

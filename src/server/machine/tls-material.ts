@@ -21,8 +21,8 @@ export interface ServerTls {
 }
 
 /**
- * A client without a certificate, or with a bad one, gets as far as the gate, which lets it see health and nothing else:
- * probes have no certificates, and an error says more than a connection that breaks.
+ * A client without a certificate, or with a bad one, gets as far as the gate, which lets it see health and
+ * nothing else: probes have no certificates, and an error says more than a connection that breaks.
  */
 export function handshakeOptions({ certificates }: ServerTls) {
   return {

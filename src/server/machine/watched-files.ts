@@ -13,9 +13,9 @@ export interface WatchOptions<T> {
 }
 
 /**
- * The value of files, read again when they change. A change that cannot be used is logged once, and the last good value
- * stays: a typing error must not lock everybody out. Contents are compared, not times, so that links and mounts of
- * any kind are followed.
+ * The value of files, read again when they change. A change that cannot be used is logged once, and the last
+ * good value stays: a typing error must not lock everybody out. Contents are compared, not times, so that
+ * links and mounts of any kind are followed.
  */
 export class WatchedFiles<T> {
   readonly #options: WatchOptions<T>;

@@ -7,8 +7,8 @@ const WORLD_WRITES = 0o002;
 const STICKY = 0o1000;
 
 /**
- * Says who else may write to `path`, or replace it. The process's own groups are not others: that is how orchestrators
- * share a volume with one pod.
+ * Says who else may write to `path`, or replace it. The process's own groups are not others: that is how
+ * orchestrators share a volume with one pod.
  * @returns a whole sentence, or undefined when nobody else can
  * @throws Error of the file system when it cannot be looked at
  */

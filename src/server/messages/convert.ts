@@ -8,7 +8,10 @@ import { WireError } from "./wire-error.ts";
 const NS_PER_SECOND = 1_000_000_000n;
 const NS_PER_MS = 1_000_000;
 
-/** An int64 that came in. Negative ones pass: the device says what is wrong with them. @throws WireError INVALID_REQUEST */
+/**
+ * An int64 that came in. Negative ones pass: the device says what is wrong with them.
+ * @throws WireError INVALID_REQUEST
+ */
 export function toNumber(value: bigint, field: string): number {
   const number = Number(value);
   if (Number.isSafeInteger(number)) return number;
@@ -19,7 +22,10 @@ export function toNumber(value: bigint, field: string): number {
   );
 }
 
-/** A number of bytes that came in and that the device takes for granted. @throws WireError INVALID_SIZE when negative */
+/**
+ * A number of bytes that came in and that the device takes for granted.
+ * @throws WireError INVALID_SIZE when negative
+ */
 export function toByteCount(value: bigint, field: string): number {
   if (value >= 0n) return toNumber(value, field);
   throw new WireError("INVALID_SIZE", `Field ${field} (${value}) is negative.`, { field });
@@ -30,7 +36,10 @@ export function toInt64(value: number): bigint {
   return BigInt(value);
 }
 
-/** A length of time that came in, rounded up to milliseconds. @throws WireError INVALID_REQUEST when it is no sane one */
+/**
+ * A length of time that came in, rounded up to milliseconds.
+ * @throws WireError INVALID_REQUEST when it is no sane one
+ */
 export function toMs(duration: Duration | undefined, field: string): number | undefined {
   if (duration === undefined) return undefined;
   const ms = Number(duration.seconds) * 1000 + Math.ceil(duration.nanos / NS_PER_MS);
@@ -47,7 +56,10 @@ export function toMs(duration: Duration | undefined, field: string): number | un
   );
 }
 
-/** A length of time that came in, to the nanosecond. What is no sane one passes: the device says what is wrong with it. */
+/**
+ * A length of time that came in, to the nanosecond. What is no sane one passes: the device says what is wrong
+ * with it.
+ */
 export function toExactMs({ seconds, nanos }: Duration): number {
   return Number(seconds) * 1000 + nanos / NS_PER_MS;
 }

@@ -5,7 +5,10 @@ import type { CreateObject } from "../../device/command.ts";
 import { toNumber } from "./convert.ts";
 import { objectFlagOf } from "./decode-enums.ts";
 
-/** @param path where in the request the fields are, with a dot at its end. @throws WireError INVALID_REQUEST */
+/**
+ * @param path where in the request the fields are, with a dot at its end.
+ * @throws WireError INVALID_REQUEST
+ */
 export function objectSpecOf(message: ObjectTemplate, path = ""): Omit<CreateObject, "type" | "hold"> {
   return {
     sizeBytes: toNumber(message.size, `${path}size`),

@@ -1,6 +1,6 @@
 /**
- * The commands of a request, from messages of the wires. A request may have thousands, so this is one plain loop: nothing
- * is made for a command but the command, and no sentence before it is needed.
+ * The commands of a request, from messages of the wires. A request may have thousands, so this is one plain
+ * loop: nothing is made for a command but the command, and no sentence before it is needed.
  */
 
 import type { WorkCommand as WorkMessage } from "../../contract/gen/torpor/v1/work.ts";

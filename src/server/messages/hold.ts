@@ -1,7 +1,10 @@
 /** What a request says about a running transition, as the device's words for it. */
 import type { Hold } from "../../device/command.ts";
 
-/** What a request that says nothing has of `hold`: nothing, because it is then the device's policy that counts. */
+/**
+ * What a request that says nothing has of `hold`: nothing, because it is then the device's policy that
+ * counts.
+ */
 export interface HoldWish {
   readonly hold?: Hold;
   /** The caller has gone away: a call that is held must not run later then. */
@@ -10,7 +13,10 @@ export interface HoldWish {
 
 /** Who waits for the answer of a call. */
 export interface Client {
-  /** Aborted when it has gone away. Most calls never ask, so that whoever has a client makes it when it is asked for. */
+  /**
+   * Aborted when it has gone away. Most calls never ask, so that whoever has a client makes it when it is
+   * asked for.
+   */
   readonly signal: AbortSignal;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Writes protobuf messages, one after the other, in the same memory: a writer for each would grow anew every time, which
- * takes longer than the writing.
+ * Writes protobuf messages, one after the other, in the same memory: a writer for each would grow anew every
+ * time, which takes longer than the writing.
  */
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { KEPT_WRITER_BYTES_MAX } from "../limits.ts";

@@ -66,8 +66,8 @@ export function parseFailpointName(name: string): string {
 }
 
 /**
- * Reads what names a child of one device, by resource name or by bare id, many times over: for fields inside a request, which
- * cannot be about another device.
+ * Reads what names a child of one device, by resource name or by bare id, many times over: for fields inside
+ * a request, which cannot be about another device.
  */
 export class ChildReader {
   readonly #prefix: string;

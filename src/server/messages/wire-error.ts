@@ -1,6 +1,6 @@
 /**
- * Errors on the wires: the reasons that only a wire gives, and what each kind of failure is called in gRPC and HTTP
- * (google.rpc.Code and AIP-193). The device's own reasons are in `src/device/errors.ts`.
+ * Errors on the wires: the reasons that only a wire gives, and what each kind of failure is called in gRPC
+ * and HTTP (google.rpc.Code and AIP-193). The device's own reasons are in `src/device/errors.ts`.
  */
 
 import { Code } from "../../contract/gen/google/rpc/code.ts";
@@ -111,7 +111,10 @@ function clipMetadata(metadata: Readonly<Record<string, string>>): Record<string
   return Object.fromEntries(entries.map(([key, value]) => [key, clip(value, ERROR_METADATA_BYTES_MAX)]));
 }
 
-/** By bytes, between two characters. Well-formed also where a caller's text was not: gRPC throws on half a pair. */
+/**
+ * By bytes, between two characters. Well-formed also where a caller's text was not: gRPC throws on half a
+ * pair.
+ */
 function clip(text: string, bytesMax: number): string {
   const bytes = Buffer.from(text);
   if (bytes.byteLength <= bytesMax) return bytes.toString();

@@ -1,6 +1,7 @@
 /**
- * Gauges that are state, and counters that the device keeps: asked of the devices at each scrape, by metadata commands, which never wait and never wake a
- * device. Nothing is remembered between scrapes, so nothing can go stale.
+ * Gauges that are state, and counters that the device keeps: asked of the devices at each scrape, by metadata
+ * commands, which never wait and never wake a device. Nothing is remembered between scrapes, so nothing can
+ * go stale.
  */
 import { Gauge, type OpenMetricsContentType, type Registry } from "prom-client";
 import type {

@@ -7,8 +7,9 @@ export interface Scrape {
 }
 
 /**
- * Serves scrapes one after the other. prom-client keeps the format in the registry, and in OpenMetrics it renames the
- * counters for good, so that two scrapes at once, or one format after the other, would spoil each other.
+ * Serves scrapes one after the other. prom-client keeps the format in the registry, and in OpenMetrics it
+ * renames the counters for good, so that two scrapes at once, or one format after the other, would spoil each
+ * other.
  */
 export class Exposition {
   readonly #registry: Registry<RegistryContentType>;
@@ -53,7 +54,9 @@ function restoreNames(names: readonly (readonly [MetricObject, string])[]): void
   for (const [metric, name] of names) metric.name = name;
 }
 
-/** OpenMetrics 1.0 when the scraper prefers it to plain text, else the text format, which everything reads. */
+/**
+ * OpenMetrics 1.0 when the scraper prefers it to plain text, else the text format, which everything reads.
+ */
 function negotiate(accept: string | undefined): RegistryContentType {
   let openMetrics = 0;
   let text = 0;

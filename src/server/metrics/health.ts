@@ -2,9 +2,9 @@
 import type { DeviceResource, EngineResource } from "../../device/resource.ts";
 
 /**
- * lost: FAILED, a resume did not succeed; the device does nothing until one does or it is reset to factory state.
- * wedged: its engines are given up; the CPU copies and clients' work is refused until a reset or a suspend and resume.
- * degraded: an engine has stopped with a fault and has not been reset yet.
+ * lost: FAILED, a resume did not succeed; the device does nothing until one does or it is reset to factory
+ * state. wedged: its engines are given up; the CPU copies and clients' work is refused until a reset or a
+ * suspend and resume. degraded: an engine has stopped with a fault and has not been reset yet.
  * ok: none of these.
  */
 export const HEALTHS = ["ok", "degraded", "wedged", "lost"] as const;

@@ -1,4 +1,7 @@
-/** Hibernation images: how many, how large, and what goes to and from them. Only a daemon with a data directory has these. */
+/**
+ * Hibernation images: how many, how large, and what goes to and from them. Only a daemon with a data
+ * directory has these.
+ */
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
 import type { OwnershipWrite } from "../../device/events.ts";

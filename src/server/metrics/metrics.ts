@@ -1,4 +1,7 @@
-/** The metrics of one daemon, in a registry of their own. Every metric is listed in docs/metrics.md, held by a test. */
+/**
+ * The metrics of one daemon, in a registry of their own. Every metric is listed in docs/metrics.md, held by a
+ * test.
+ */
 import { collectDefaultMetrics, Gauge, type OpenMetricsContentType, Registry } from "prom-client";
 import type { DeviceEvent, EventSink } from "../../device/events.ts";
 import type { RateLimits } from "../../device/mod.ts";

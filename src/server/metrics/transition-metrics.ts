@@ -4,7 +4,10 @@ import type { ErrorReason } from "../../device/errors.ts";
 import type { PhaseName, PhaseRecord, TransitionKind, TransitionResource } from "../../device/resource.ts";
 import { OPERATION_BUCKETS_SECONDS, secondsOf } from "./seconds.ts";
 
-/** Where a transition leads: the sleep state of a system transition, the power state on the bus of a runtime one. */
+/**
+ * Where a transition leads: the sleep state of a system transition, the power state on the bus of a runtime
+ * one.
+ */
 type Target = NonNullable<TransitionResource["sleepState"]> | TransitionResource["dState"];
 
 interface KindLabels {
@@ -99,8 +102,9 @@ export class TransitionMetrics {
       labelNames: ["device", "kind", "phase"],
       registers,
     });
-    // Histograms have no device label: a hundred devices would block the event loop for 120 ms at each scrape.
-    // Their label names are any string, because prom-client's types allow an exemplar no labels but those.
+    // Histograms have no device label: a hundred devices would block the event loop for 120 ms at each
+    // scrape. Their label names are any string, because prom-client's types allow an exemplar no labels but
+    // those.
     this.#transitionDuration = new Histogram<string>({
       name: "torpor_transition_duration_seconds",
       help: "Duration of transitions, over all devices.",
@@ -120,8 +124,9 @@ export class TransitionMetrics {
   }
 
   /**
-   * Puts the counters of a device at 0, and the histogram of transitions, so that the first suspend is an increase. That of
-   * phases gets its children when they are observed: all of them would be more lines than all else together.
+   * Puts the counters of a device at 0, and the histogram of transitions, so that the first suspend is an
+   * increase. That of phases gets its children when they are observed: all of them would be more lines than
+   * all else together.
    */
   addDevice(device: string): void {
     const isFirst = !this.#hasDevices;

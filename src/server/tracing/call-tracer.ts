@@ -1,4 +1,6 @@
-/** What the wires tell of each call while it lasts, for traces. Absent where nobody traces; must not throw. */
+/**
+ * What the wires tell of each call while it lasts, for traces. Absent where nobody traces; must not throw.
+ */
 
 export interface CallTracer {
   /** A call of `torpor.v1` over gRPC, as soon as its metadata are here. */
@@ -28,7 +30,9 @@ export interface ArrivedRequest {
 
 /** One call, from here to its end. */
 export interface CallSpan {
-  /** Does `work` in the name of the call: a transition that begins meanwhile, however late, is a part of it. */
+  /**
+   * Does `work` in the name of the call: a transition that begins meanwhile, however late, is a part of it.
+   */
   run<T>(work: () => T): T;
   /** Why the call failed; before its end. What is said first stays. */
   failed(failure: CallFailure): void;

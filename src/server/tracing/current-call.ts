@@ -1,4 +1,6 @@
-/** In whose name something happens: the span of the call that is being answered, carried along by the runtime. */
+/**
+ * In whose name something happens: the span of the call that is being answered, carried along by the runtime.
+ */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Context, type Span, trace } from "@opentelemetry/api";
 

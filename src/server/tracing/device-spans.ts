@@ -42,8 +42,8 @@ export function traceDevice(tracer: Tracer, device: string): EventSink {
 }
 
 /**
- * A transition is a part of the call that began it. One that a device begins by itself is not: the timer that began it was
- * started by whatever call was the last.
+ * A transition is a part of the call that began it. One that a device begins by itself is not: the timer that
+ * began it was started by whatever call was the last.
  */
 function begin(tracer: Tracer, device: string, transition: TransitionResource): RunningTransition {
   const { kind, startTimeNs } = transition;

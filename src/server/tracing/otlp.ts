@@ -1,4 +1,7 @@
-/** Traces to a collector over OTLP. The only file that makes the SDK's parts: it is loaded when an endpoint is configured. */
+/**
+ * Traces to a collector over OTLP. The only file that makes the SDK's parts: it is loaded when an endpoint is
+ * configured.
+ */
 import { type Context, ROOT_CONTEXT } from "@opentelemetry/api";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";

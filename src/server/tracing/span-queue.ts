@@ -32,7 +32,9 @@ const TOO_LATE: ExportResult = {
   error: new Error("The collector did not finish its answer in time."),
 };
 
-/** The SDK's processor in batches, which by itself neither counts what it drops nor says that nobody takes it. */
+/**
+ * The SDK's processor in batches, which by itself neither counts what it drops nor says that nobody takes it.
+ */
 export function spanQueue(options: SpanQueueOptions): SpanProcessor {
   const { exporter, log, observer, timeoutMs = TRACE_SEND_TIMEOUT_MS } = options;
   let queued = 0;

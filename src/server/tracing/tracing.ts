@@ -1,4 +1,7 @@
-/** Traces of calls and transitions, where the configuration names a collector. Elsewhere none of the SDK is loaded. */
+/**
+ * Traces of calls and transitions, where the configuration names a collector. Elsewhere none of the SDK is
+ * loaded.
+ */
 import type { Config } from "../config/config.ts";
 import type { Tracing, TracingDeps } from "./otlp.ts";
 

@@ -2,10 +2,12 @@
  * A space of chunks cut into blocks: splitting, merging and finding, without knowledge of requests.
  *
  * No object per block: one byte says what starts at a chunk, one link chains the blocks of an allocation, and
- * bitmaps hold the free blocks of each order. That is under 6 bytes a chunk, and nothing for the collector to walk.
+ * bitmaps hold the free blocks of each order. That is under 6 bytes a chunk, and nothing for the collector to
+ * walk.
  *
- * Which blocks are free follows from which chunks are free and which of them cleared, and from nothing else: two
- * free buddies in the same state are always merged. So undoing an allocation restores the space bit for bit.
+ * Which blocks are free follows from which chunks are free and which of them cleared, and from nothing else:
+ * two free buddies in the same state are always merged. So undoing an allocation restores the space bit for
+ * bit.
  */
 import assert from "node:assert/strict";
 import { highestBit, lowestBit, NONE, roundUp } from "./buddy-free-map.ts";
@@ -45,8 +47,9 @@ export class BuddyBlocks {
   readonly dirty: FreeTree;
   readonly cleared: FreeTree;
   /**
-   * Places of every order that are wholly free but neither one dirty nor one cleared block: what a forced merge
-   * could make one. The kernel searches for them when it is out of blocks; here they are known at any time.
+   * Places of every order that are wholly free but neither one dirty nor one cleared block: what a forced
+   * merge could make one. The kernel searches for them when it is out of blocks; here they are known at any
+   * time.
    */
   readonly mixed: FreeTree;
   freeChunks: number;
@@ -88,9 +91,10 @@ export class BuddyBlocks {
   }
 
   /**
-   * Takes blocks of `order` from anywhere, each as an allocation of its own, until `handles` has `endAt` of them or there
-   * are none left. They are those that so many calls of `take` would find: what remains of the block that one was cut
-   * from is the best fit for the next, so a large block is handed out from its start on.
+   * Takes blocks of `order` from anywhere, each as an allocation of its own, until `handles` has `endAt` of
+   * them or there are none left. They are those that so many calls of `take` would find: what remains of the
+   * block that one was cut from is the best fit for the next, so a large block is handed out from its start
+   * on.
    */
   takeMany(order: number, preferCleared: boolean, handles: number[], endAt: number): void {
     const last = (this.chunkCount & -(1 << order)) - (1 << order);
@@ -114,15 +118,17 @@ export class BuddyBlocks {
     }
   }
 
-  /** Takes all of [start, end), which is free: an allocation of blocks in ascending order. Returns its handle. */
+  /**
+   * Takes all of [start, end), which is free: an allocation of blocks in ascending order. Returns its handle.
+   */
   takeRange(start: number, end: number): number {
     this.seal(start, this.#takeAll(start, end));
     return start;
   }
 
   /**
-   * Takes these ranges, in their order, as one allocation. Returns its handle; NONE, and nothing has changed, when a
-   * chunk of them is taken, which it also is when two of them overlap.
+   * Takes these ranges, in their order, as one allocation. Returns its handle; NONE, and nothing has changed,
+   * when a chunk of them is taken, which it also is when two of them overlap.
    */
   takeRanges(ranges: readonly Range[]): number {
     const handle = ranges[0].start;
@@ -183,9 +189,9 @@ export class BuddyBlocks {
   }
 
   /**
-   * Makes one dirty block of a mixed place of `order` in the window and says whether there was one (__force_merge).
-   * Unlike the kernel, which merges until it happens to get there, it forgets no more cleared blocks than it must;
-   * it appends each to `forgotten`, chunk and order, for `recall`.
+   * Makes one dirty block of a mixed place of `order` in the window and says whether there was one
+   * (__force_merge). Unlike the kernel, which merges until it happens to get there, it forgets no more
+   * cleared blocks than it must; it appends each to `forgotten`, chunk and order, for `recall`.
    */
   mergeMixed(order: number, window: Window, forgotten: number[]): boolean {
     const size = 1 << order;
@@ -229,7 +235,8 @@ export class BuddyBlocks {
 
   /** The block that holds `chunk`. */
   blockOf(chunk: number): number {
-    // Down the places that could hold it, smallest first: every start before that of its block lies inside it.
+    // Down the places that could hold it, smallest first: every start before that of its block lies inside
+    // it.
     let block = chunk;
     while (this.state[block] === INSIDE) block &= block - 1;
     return block;
@@ -266,7 +273,10 @@ export class BuddyBlocks {
     return tail;
   }
 
-  /** Splits the free block at `block` until the one of `order` at `chunk` stands alone, and leaves that unlisted. */
+  /**
+   * Splits the free block at `block` until the one of `order` at `chunk` stands alone, and leaves that
+   * unlisted.
+   */
   #cut(block: number, chunk: number, order: number): void {
     const state = this.state[block];
     this.#unlist(block, state);
@@ -288,7 +298,8 @@ export class BuddyBlocks {
     let blockOrder = order;
     state[block] = INSIDE;
     for (;;) {
-      // The buddy of a root lies behind the end or holds smaller roots; neither looks like a block of this order.
+      // The buddy of a root lies behind the end or holds smaller roots; neither looks like a block of this
+      // order.
       const buddy = block ^ (1 << blockOrder);
       if (buddy >= this.chunkCount || state[buddy] !== stateOf(FREE, blockOrder, cleared)) break;
       tree.remove(buddy, blockOrder);
@@ -314,7 +325,10 @@ export class BuddyBlocks {
     (cleared ? this.cleared : this.dirty).add(chunk, order);
   }
 
-  /** Lists [start, end) as the fewest free blocks; none of them may have a free buddy. Nothing when it is empty. */
+  /**
+   * Lists [start, end) as the fewest free blocks; none of them may have a free buddy. Nothing when it is
+   * empty.
+   */
   #listPieces(start: number, end: number, cleared: boolean): void {
     for (let chunk = start; chunk < end; ) {
       const order = largestOrder(chunk, end);

@@ -1,9 +1,10 @@
 /**
- * A set of small integers as a bitmap with summary levels: bit i of a summary says that word i below is not empty.
+ * A set of small integers as a bitmap with summary levels: bit i of a summary says that word i below is not
+ * empty.
  *
- * Adding and removing touch one word in the usual case; the nearest member at or above (below) an index is found
- * in at most two words a level, so in a set of 4 Mi places in ten. It takes the part of the red-black trees of
- * gpu/buddy.c (linux 6.12), which are ordered by offset too.
+ * Adding and removing touch one word in the usual case; the nearest member at or above (below) an index is
+ * found in at most two words a level, so in a set of 4 Mi places in ten. It takes the part of the red-black
+ * trees of gpu/buddy.c (linux 6.12), which are ordered by offset too.
  */
 import assert from "node:assert/strict";
 
@@ -84,7 +85,10 @@ export class FreeMap {
     return NONE;
   }
 
-  /** Counts the members and throws an AssertionError unless every summary tells the truth about the level below. */
+  /**
+   * Counts the members and throws an AssertionError unless every summary tells the truth about the level
+   * below.
+   */
   checkInvariants(): number {
     const words = this.#words;
     const bases = this.#bases;
@@ -162,7 +166,9 @@ export function lowestBit(word: number): number {
   return 31 - Math.clz32(word & -word);
 }
 
-/** Position of the highest bit that is set in `word`, which is not zero: the binary logarithm, rounded down. */
+/**
+ * Position of the highest bit that is set in `word`, which is not zero: the binary logarithm, rounded down.
+ */
 export function highestBit(word: number): number {
   return 31 - Math.clz32(word);
 }

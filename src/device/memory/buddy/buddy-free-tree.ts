@@ -1,8 +1,9 @@
 /**
- * The free blocks of one kind, ordered by offset within each order: `mm->free_trees[tree]` of gpu/buddy.c, linux 6.12.
+ * The free blocks of one kind, ordered by offset within each order: `mm->free_trees[tree]` of gpu/buddy.c,
+ * linux 6.12.
  *
- * Chunks are named by their index, blocks by their first chunk. The tree does not know how long the space is used
- * or by whom; it only finds blocks.
+ * Chunks are named by their index, blocks by their first chunk. The tree does not know how long the space is
+ * used or by whom; it only finds blocks.
  */
 import assert from "node:assert/strict";
 import { FreeMap, highestBit, lowestBit, NONE } from "./buddy-free-map.ts";
@@ -60,8 +61,8 @@ export class FreeTree {
   }
 
   /**
-   * A block to cut a block of `order` from, which starts between the chunks `first` and `last`: of those it could
-   * be, the smallest, so that large blocks stay whole, and of these the lowest. NONE without one.
+   * A block to cut a block of `order` from, which starts between the chunks `first` and `last`: of those it
+   * could be, the smallest, so that large blocks stay whole, and of these the lowest. NONE without one.
    */
   bestFit(order: number, first: number, last: number): number {
     for (let orders = this.#orders & (-1 << order); orders !== 0; orders &= orders - 1) {

@@ -1,6 +1,7 @@
 /**
- * What must hold of a buddy space at any time between two calls: check_mm of the kernel's tests, and the accounting. It is
- * checked after every step of every simulation, so no sentence is put together before something is wrong.
+ * What must hold of a buddy space at any time between two calls: check_mm of the kernel's tests, and the
+ * accounting. It is checked after every step of every simulation, so no sentence is put together before
+ * something is wrong.
  */
 import assert from "node:assert/strict";
 import type { BuddyBlocks } from "./buddy-blocks.ts";
@@ -26,7 +27,9 @@ const MIXED_FREE = 3;
 /** By chunk: how often a chain came by. Kept from walk to walk, of which tests make one after every step. */
 let scratch = new Uint8Array(0);
 
-/** Throws an AssertionError that names the first thing wrong. Takes a few passes over all chunks: for tests. */
+/**
+ * Throws an AssertionError that names the first thing wrong. Takes a few passes over all chunks: for tests.
+ */
 export function checkBlocks(blocks: BuddyBlocks): void {
   checkBoundaries(blocks);
   checkFreeTrees(blocks);
@@ -84,7 +87,10 @@ function checkFreeTrees(blocks: BuddyBlocks): void {
   }
 }
 
-/** The mixed places are those a forced merge could make one block: wholly free, and made of more than one block. */
+/**
+ * The mixed places are those a forced merge could make one block: wholly free, and made of more than one
+ * block.
+ */
 function checkMixed(blocks: BuddyBlocks): void {
   const { state, chunkCount, mixed } = blocks;
   const counts = mixed.checkInvariants();

@@ -1,4 +1,7 @@
-/** Checks a request and puts it into chunks: the -EINVAL list of gpu_buddy_alloc_blocks, linux 6.12, as sentences. */
+/**
+ * Checks a request and puts it into chunks: the -EINVAL list of gpu_buddy_alloc_blocks, linux 6.12, as
+ * sentences.
+ */
 import { formatBytes } from "../../format.ts";
 import type { Window } from "./buddy-blocks.ts";
 import { highestBit, roundUp } from "./buddy-free-map.ts";
@@ -7,7 +10,9 @@ export interface BuddyRequest {
   readonly sizeBytes: number;
   /** Smallest block, so also the alignment of each: a power of two, at least a chunk. */
   readonly minBlockBytes: number;
-  /** Where the blocks may be: the whole space when absent. A range of exactly `sizeBytes` is that very range. */
+  /**
+   * Where the blocks may be: the whole space when absent. A range of exactly `sizeBytes` is that very range.
+   */
   readonly startBytes?: number;
   readonly endBytes?: number;
   /** One extent, aligned to `minBlockBytes`. */

@@ -1,6 +1,7 @@
 /**
- * What is known of a chunk, in one byte: the order of the block that starts there plus one, whether that block is
- * all zero, and whose it is. A chunk inside a block has zero, so the fresh pages of a new space need no filling.
+ * What is known of a chunk, in one byte: the order of the block that starts there plus one, whether that
+ * block is all zero, and whose it is. A chunk inside a block has zero, so the fresh pages of a new space need
+ * no filling.
  */
 
 const ORDER_FIELD = 0x1f;
@@ -12,7 +13,9 @@ const CLEARED = 0x20;
 
 export const KIND_MASK = 0xc0;
 export const FREE = 0x00;
-/** The only block of an allocation: its chunk is the handle. A kind of its own, so that nobody reads its link. */
+/**
+ * The only block of an allocation: its chunk is the handle. A kind of its own, so that nobody reads its link.
+ */
 export const ONLY = 0x40;
 /** The first of several blocks of an allocation: its chunk is the handle. */
 export const FIRST = 0x80;

@@ -1,8 +1,9 @@
 /**
  * The buddy allocator of a region: who has which bytes of local memory (gpu/buddy.c, linux 6.12).
  *
- * "Full" is an answer (NO_BLOCKS) and changes nothing; a request that could never be met is a RangeError; a handle
- * that is none is a bug of ours and an assertion. Placement is deterministic, and no address is promised.
+ * "Full" is an answer (NO_BLOCKS) and changes nothing; a request that could never be met is a RangeError; a
+ * handle that is none is a bug of ours and an assertion. Placement is deterministic, and no address is
+ * promised.
  */
 import assert from "node:assert/strict";
 import type { Extent } from "../../extent.ts";
@@ -31,7 +32,9 @@ export class BuddyAllocator {
   readonly chunkBytes: number;
   readonly #blocks: BuddyBlocks;
   readonly #terms = new Terms();
-  /** Cleared blocks that the allocation in progress made dirty, chunk and order of each; empty between calls. */
+  /**
+   * Cleared blocks that the allocation in progress made dirty, chunk and order of each; empty between calls.
+   */
   readonly #forgotten: number[] = [];
 
   /** Manages `sizeBytes`, rounded down to whole chunks; all of it is free and dirty (gpu_buddy_init). */
@@ -71,9 +74,10 @@ export class BuddyAllocator {
   }
 
   /**
-   * Takes blocks of `sizeBytes` together and returns their handle, or NO_BLOCKS when there is no room; then nothing
-   * has changed. Few and large blocks come first, and cleared memory is made dirty only when nothing else helps.
-   * Where the kernel drops the alignment of a contiguous request and searches no range for it, this does not.
+   * Takes blocks of `sizeBytes` together and returns their handle, or NO_BLOCKS when there is no room; then
+   * nothing has changed. Few and large blocks come first, and cleared memory is made dirty only when nothing
+   * else helps. Where the kernel drops the alignment of a contiguous request and searches no range for it,
+   * this does not.
    *
    * @throws RangeError for what could never be met (EINVAL).
    * @see gpu_buddy_alloc_blocks
@@ -89,9 +93,9 @@ export class BuddyAllocator {
   }
 
   /**
-   * Makes up to `count` allocations that are alike and appends their handles to `handles`: the very ones that so many
-   * calls of `allocate` would return, at a fraction of the cost. It stops before the first that would not be a single
-   * block from anywhere, so fewer says nothing of whether there is room.
+   * Makes up to `count` allocations that are alike and appends their handles to `handles`: the very ones that
+   * so many calls of `allocate` would return, at a fraction of the cost. It stops before the first that would
+   * not be a single block from anywhere, so fewer says nothing of whether there is room.
    *
    * @throws RangeError for what could never be met, as `allocate` does.
    */
@@ -106,8 +110,9 @@ export class BuddyAllocator {
   }
 
   /**
-   * Takes exactly these bytes, in this order, and returns the handle of all of them together; or NO_BLOCKS, and then
-   * nothing has changed, when some are taken. What `extents` said of an allocation makes one with the same extents.
+   * Takes exactly these bytes, in this order, and returns the handle of all of them together; or NO_BLOCKS,
+   * and then nothing has changed, when some are taken. What `extents` said of an allocation makes one with
+   * the same extents.
    *
    * @throws RangeError for extents that are no chunks of this space, and for none at all.
    */
@@ -146,7 +151,8 @@ export class BuddyAllocator {
     if (!Number.isInteger(keepChunks) || keepChunks < 1 || keepChunks > blockChunks) {
       const blockBytes = blockChunks * this.chunkBytes;
       throw new RangeError(
-        `New size (${formatBytes(newSizeBytes)}) is not a number of chunks (${formatBytes(this.chunkBytes)}) within the block (${formatBytes(blockBytes)}).`,
+        `New size (${formatBytes(newSizeBytes)}) is not a number of chunks ` +
+          `(${formatBytes(this.chunkBytes)}) within the block (${formatBytes(blockBytes)}).`,
       );
     }
     if (keepChunks < blockChunks) blocks.shrink(handle, keepChunks, options?.cleared === true);
@@ -175,8 +181,8 @@ export class BuddyAllocator {
   }
 
   /**
-   * Visits the free blocks in ascending order (gpu_buddy_print). Walks all blocks of the space, so many between two
-   * pauses; until it ends nobody may allocate or free.
+   * Visits the free blocks in ascending order (gpu_buddy_print). Walks all blocks of the space, so many
+   * between two pauses; until it ends nobody may allocate or free.
    */
   *visitFreeBlocks(
     blocksAtOnce: number,
@@ -206,7 +212,9 @@ export class BuddyAllocator {
     return extents;
   }
 
-  /** Takes exactly this range for good, or says false when some of it is taken (i915_ttm_buddy_man_reserve). */
+  /**
+   * Takes exactly this range for good, or says false when some of it is taken (i915_ttm_buddy_man_reserve).
+   */
   reserve(offsetBytes: number, sizeBytes: number): boolean {
     const range = { startBytes: offsetBytes, endBytes: offsetBytes + sizeBytes };
     // Nobody learns the handle, so nobody can free it.
@@ -214,15 +222,18 @@ export class BuddyAllocator {
   }
 
   /**
-   * After a power loss nothing counts as cleared any more, free or allocated, and blocks that only this kept apart
-   * are merged (amdgpu_vram_mgr_clear_reset_blocks). Pauses after so many blocks; until it ends nobody may allocate or
-   * free.
+   * After a power loss nothing counts as cleared any more, free or allocated, and blocks that only this kept
+   * apart are merged (amdgpu_vram_mgr_clear_reset_blocks). Pauses after so many blocks; until it ends nobody
+   * may allocate or free.
    */
   forgetCleared(blocksAtOnce: number): Generator<void> {
     return this.#blocks.forgetCleared(blocksAtOnce);
   }
 
-  /** Throws an AssertionError unless the space is in order (check_mm of the kernel's tests, and the accounting). */
+  /**
+   * Throws an AssertionError unless the space is in order (check_mm of the kernel's tests, and the
+   * accounting).
+   */
   checkInvariants(): void {
     checkBlocks(this.#blocks);
   }
@@ -233,7 +244,9 @@ export class BuddyAllocator {
     return this.#blocks.takeRange(terms.start, terms.end);
   }
 
-  /** The largest blocks that fit into what remains, so few of them; the last is trimmed to the size asked for. */
+  /**
+   * The largest blocks that fit into what remains, so few of them; the last is trimmed to the size asked for.
+   */
   #allocateScattered(terms: Terms): number {
     const { size, minOrder } = terms;
     const blocks = this.#blocks;
@@ -289,9 +302,9 @@ export class BuddyAllocator {
   }
 
   /**
-   * No single place is large enough: a free block of half the rounded size, with free neighbours to its right and
-   * left, may do (__alloc_contig_try_harder), or a larger one at the border of the range. Whether memory is cleared
-   * plays no part here, and stays known.
+   * No single place is large enough: a free block of half the rounded size, with free neighbours to its right
+   * and left, may do (__alloc_contig_try_harder), or a larger one at the border of the range. Whether memory
+   * is cleared plays no part here, and stays known.
    */
   #allocateAcross(terms: Terms): number {
     const { dirty, cleared, mixed, orderMax } = this.#blocks;
@@ -328,7 +341,8 @@ export class BuddyAllocator {
       return { start: offsetBytes / this.chunkBytes, end: (offsetBytes + lengthBytes) / this.chunkBytes };
     }
     throw new RangeError(
-      `Extent of ${lengthBytes} bytes at ${offsetBytes} is not made of chunks (${formatBytes(this.chunkBytes)}) of the space (${formatBytes(this.sizeBytes)}).`,
+      `Extent of ${lengthBytes} bytes at ${offsetBytes} is not made of chunks ` +
+        `(${formatBytes(this.chunkBytes)}) of the space (${formatBytes(this.sizeBytes)}).`,
     );
   }
 

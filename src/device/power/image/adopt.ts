@@ -1,7 +1,7 @@
 /**
- * An image becomes the state of another device: one that has just booted and has nothing yet. Objects and contexts are
- * as they were, pinned ones at the very same place; bytes come after that, by `loadImage`, and the state of the
- * hardware by the phases of a resume.
+ * An image becomes the state of another device: one that has just booted and has nothing yet. Objects and
+ * contexts are as they were, pinned ones at the very same place; bytes come after that, by `loadImage`, and
+ * the state of the hardware by the phases of a resume.
  */
 
 import { SWAPPED, UNPOPULATED } from "../../backing-state.ts";
@@ -37,13 +37,14 @@ export interface Adopted {
 }
 
 /**
- * Makes the objects and contexts of an image on a device that has none. Legal while no command can run; afterwards the
- * device is one that is suspended: backups are attached, and nothing may be read before `loadImage` and a resume.
- * The uid of the device becomes that of the image. Throws only when the device has nothing again.
+ * Makes the objects and contexts of an image on a device that has none. Legal while no command can run;
+ * afterwards the device is one that is suspended: backups are attached, and nothing may be read before
+ * `loadImage` and a resume. The uid of the device becomes that of the image. Throws only when the device has
+ * nothing again.
  *
  * @param allowed names of the differences between the devices that the caller accepts
- * @throws DeviceError DEVICE_NOT_EMPTY, IMAGE_INCOMPATIBLE, INVALID_REQUEST for a name that is none, IMAGE_CORRUPT when
- * the image contradicts itself, SYSTEM_MEMORY_EXHAUSTED, LIMIT_EXCEEDED
+ * @throws DeviceError DEVICE_NOT_EMPTY, IMAGE_INCOMPATIBLE, INVALID_REQUEST for a name that is none,
+ * IMAGE_CORRUPT when the image contradicts itself, SYSTEM_MEMORY_EXHAUSTED, LIMIT_EXCEEDED
  */
 export async function adoptImage(
   device: ImagedDevice,
@@ -81,7 +82,8 @@ function requireEmpty(memory: Memory, gt: Gt): void {
   if (memory.table.orderHead === NONE && contexts === 0) return;
   throw new DeviceError(
     "DEVICE_NOT_EMPTY",
-    `The device has objects or contexts of its own (${contexts} contexts); an image is restored into an empty one only.`,
+    `The device has objects or contexts of its own (${contexts} contexts); an image is restored into ` +
+      `an empty one only.`,
     { contexts: String(contexts) },
   );
 }
@@ -186,7 +188,10 @@ class Adoption {
     return slot;
   }
 
-  /** Those of its regions that this device has: an image of a device with more of them has been found compatible. */
+  /**
+   * Those of its regions that this device has: an image of a device with more of them has been found
+   * compatible.
+   */
   #regionsHere(entry: ImageObject): readonly number[] {
     const { regions } = this.#memory;
     return entry.regions.filter((index) => index < regions.length && regions[index].kind !== "STOLEN");

@@ -1,4 +1,7 @@
-/** How large an image of a device could become: what a store is asked for before the first byte, and a plan says. */
+/**
+ * How large an image of a device could become: what a store is asked for before the first byte, and a plan
+ * says.
+ */
 
 import { imageBytesMax } from "../../image/writer.ts";
 import { WALK_SLICE_OBJECTS } from "../../limits.ts";

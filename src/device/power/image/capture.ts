@@ -1,6 +1,6 @@
 /**
- * A suspended device as an image model: what there is of it beside bytes is read from the tables when it is asked
- * for, and bytes from where they are. Nothing is copied in advance, and nothing changes.
+ * A suspended device as an image model: what there is of it beside bytes is read from the tables when it is
+ * asked for, and bytes from where they are. Nothing is copied in advance, and nothing changes.
  */
 import assert from "node:assert/strict";
 import { SWAPPED } from "../../backing-state.ts";
@@ -63,11 +63,12 @@ export function describeImagedDevice(device: ImagedDevice): ImageDevice {
 }
 
 /**
- * Makes an image model of a device. Legal between the end of step 3 and `power_off`: no command and no work runs, all
- * that is pinned has its backup, all else has left local memory. What it answers is true as long as that holds; of
- * the frames of swapped objects there is one at a time.
+ * Makes an image model of a device. Legal between the end of step 3 and `power_off`: no command and no work
+ * runs, all that is pinned has its backup, all else has left local memory. What it answers is true as long as
+ * that holds; of the frames of swapped objects there is one at a time.
  *
- * Frames throw CHECKSUM_MISMATCH when swap gives back other bytes than it was given, COPY_FAILED when it gives none.
+ * Frames throw CHECKSUM_MISMATCH when swap gives back other bytes than it was given, COPY_FAILED when it
+ * gives none.
  * @param checksums CRC-32C of contents by slot, if `verify` took them
  */
 export async function captureImage(

@@ -1,6 +1,7 @@
 /**
- * Which differences there are between the device that an image is of and the one that is to take it, and which of them
- * may be allowed: exactly those by which nothing would be lost. The rules are told in docs/hibernation.md.
+ * Which differences there are between the device that an image is of and the one that is to take it, and
+ * which of them may be allowed: exactly those by which nothing would be lost. The rules are told in
+ * docs/hibernation.md.
  */
 import { DeviceError } from "../../errors.ts";
 import type { Extent } from "../../extent.ts";
@@ -33,8 +34,8 @@ type DifferenceRule = (typeof DIFFERENCE_RULES)[number];
 type Difference = ImageDifference & { readonly rule: DifferenceRule };
 
 /**
- * Says all differences between the device of an image and the device `now`, whose memory is `memory`; none when it can
- * take the image as it is. Looks at every object of the image, in slices.
+ * Says all differences between the device of an image and the device `now`, whose memory is `memory`; none
+ * when it can take the image as it is. Looks at every object of the image, in slices.
  * @throws DeviceError IMAGE_CORRUPT when the image contradicts itself.
  */
 export async function compareDevices(
@@ -68,7 +69,8 @@ export function requireRules(allowed: readonly string[]): void {
 /**
  * Lets an image pass whose differences are all safe and allowed.
  * @param allowed names of rules
- * @throws DeviceError INVALID_REQUEST for a name that is none; IMAGE_INCOMPATIBLE, which says what is in the way
+ * @throws DeviceError INVALID_REQUEST for a name that is none; IMAGE_INCOMPATIBLE, which says what is in the
+ * way
  */
 export function requireCompatible(differences: readonly ImageDifference[], allowed: readonly string[]): void {
   requireRules(allowed);
@@ -81,19 +83,26 @@ export function requireCompatible(differences: readonly ImageDifference[], allow
       ? "None of this may be allowed, because something would be lost."
       : allowable.length === rules.length
         ? `Nothing would be lost: allow it with allowDifferences (${allowable.join(", ")}).`
-        : `Only ${allowable.join(", ")} may be allowed with allowDifferences; by the rest something would be lost.`;
-  throw new DeviceError(
-    "IMAGE_INCOMPATIBLE",
-    `The image is of another device: ${inTheWay.map(({ rule, message }) => `${message} (${rule})`).join("; ")}. ${how}`,
-    { differences: rules.join(","), allowable: allowable.join(",") },
-  );
+        : `Only ${allowable.join(", ")} may be allowed with allowDifferences; by the rest something ` +
+          `would be lost.`;
+  const reasons = inTheWay.map(({ rule, message }) => `${message} (${rule})`).join("; ");
+  throw new DeviceError("IMAGE_INCOMPATIBLE", `The image is of another device: ${reasons}. ${how}`, {
+    differences: rules.join(","),
+    allowable: allowable.join(","),
+  });
 }
 
 /** What the objects of an image ask of the device that is to take it. */
 class Demand {
-  /** Bytes that have to find room in system memory, pages whole: what was there, and what swap here cannot take. */
+  /**
+   * Bytes that have to find room in system memory, pages whole: what was there, and what swap here cannot
+   * take.
+   */
   systemBytes = 0;
-  /** By index of region: where the last of its pinned objects ends; and the last byte that the CPU reached of them. */
+  /**
+   * By index of region: where the last of its pinned objects ends; and the last byte that the CPU reached of
+   * them.
+   */
   readonly endBytes: number[] = [];
   readonly reachedBytes: number[] = [];
   /** Regions that some object allows which would fit into none of those that it allows, and did there. */
@@ -163,7 +172,10 @@ class Demand {
 const NAMED_MAX = 10;
 
 function describePlace(entry: ImageObject, { offsetBytes, lengthBytes }: Extent): string {
-  return `object ${entry.id} (${formatBytes(lengthBytes)} at ${formatBytes(offsetBytes)} of lmem${entry.region - 1})`;
+  return (
+    `object ${entry.id} (${formatBytes(lengthBytes)} at ${formatBytes(offsetBytes)} of ` +
+    `lmem${entry.region - 1})`
+  );
 }
 
 /** Whether an object would fit an empty region, within reach of the CPU if it has to be. */

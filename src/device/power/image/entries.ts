@@ -1,7 +1,7 @@
 /**
- * The entries of an image that another device takes over, and what each must be to be taken. An image whose checksums
- * are right may still have been made by a program that was wrong, or by nobody's friend: what contradicts itself is
- * refused before it can trip an assertion.
+ * The entries of an image that another device takes over, and what each must be to be taken. An image whose
+ * checksums are right may still have been made by a program that was wrong, or by nobody's friend: what
+ * contradicts itself is refused before it can trip an assertion.
  */
 
 import { PURGED, RESIDENT, SWAPPED, UNKNOWN, UNPOPULATED } from "../../backing-state.ts";
@@ -12,9 +12,9 @@ import { CONTEXTS_MAX, WORK_SLICE_ITEMS } from "../../limits.ts";
 import { FLAG, FLAG_BACKUP } from "../../memory/object-table.ts";
 
 /**
- * Visits in order, letting other work run now and then, what a device takes over: clients' objects, images and rings of
- * their contexts, and the backups of these. What the firmware derives again at boot is not among them: the device's own
- * objects are those of the device that takes the image.
+ * Visits in order, letting other work run now and then, what a device takes over: clients' objects, images
+ * and rings of their contexts, and the backups of these. What the firmware derives again at boot is not among
+ * them: the device's own objects are those of the device that takes the image.
  * @throws DeviceError IMAGE_CORRUPT when the image contradicts itself; what was visited before stands.
  */
 export async function visitEntries(

@@ -1,6 +1,6 @@
 /**
- * The way back of bytes: what an image holds of system memory and swap is brought to where each object is now. What was
- * in local memory comes from its backups later, by the phases of a resume.
+ * The way back of bytes: what an image holds of system memory and swap is brought to where each object is
+ * now. What was in local memory comes from its backups later, by the phases of a resume.
  */
 import assert from "node:assert/strict";
 import type { Clock } from "../../clock.ts";
@@ -18,8 +18,8 @@ export interface LoadOptions {
 }
 
 /**
- * Brings the bytes of an image to its objects. Legal while no command runs and the backups that the image holds are
- * attached; idempotent, so that it can be run again after it failed.
+ * Brings the bytes of an image to its objects. Legal while no command runs and the backups that the image
+ * holds are attached; idempotent, so that it can be run again after it failed.
  * @param slots position in the image to slot; NONE for what this device has not taken over
  * @throws DeviceError IMAGE_CORRUPT; COPY_FAILED when swap does not take its part; what `check` throws
  */
@@ -54,7 +54,8 @@ export async function loadImage(
 }
 
 /**
- * The slot of each entry of an image on the device that it is of, which has been suspended since: the answer for
+ * The slot of each entry of an image on the device that it is of, which has been suspended since: the answer
+ * for
  * `loadImage`. Legal until the resume has restored the first backup.
  * @throws DeviceError IMAGE_CORRUPT when the image does not say what is there.
  */
@@ -67,14 +68,16 @@ export async function matchSlots(memory: Memory, tables: ImageTables, clock: Clo
     if (slots[index] !== NONE && isSame(memory, slots[index], entry)) continue;
     throw new DeviceError(
       "IMAGE_CORRUPT",
-      `The image is not one of this device as it was suspended: its entry ${index} (${entry.kind} ${entry.id}, ${entry.sizeBytes} bytes in ${entry.place}) is not what the device has.`,
+      `The image is not one of this device as it was suspended: its entry ${index} (${entry.kind} ` +
+        `${entry.id}, ${entry.sizeBytes} bytes in ${entry.place}) is not what the device has.`,
       { entry: String(index) },
     );
   }
   if (slots.length === memory.table.count) return slots;
   throw new DeviceError(
     "IMAGE_CORRUPT",
-    `The image is not one of this device as it was suspended: it has ${slots.length} objects, and the device has ${memory.table.count}.`,
+    `The image is not one of this device as it was suspended: it has ${slots.length} objects, and ` +
+      `the device has ${memory.table.count}.`,
     { objects: String(slots.length), present: String(memory.table.count) },
   );
 }

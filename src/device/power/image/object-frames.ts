@@ -1,6 +1,6 @@
 /**
- * Objects' bytes as images take and give them: frames of 64 KiB over the runs in which they lie in a bank. Swapped
- * objects go page by page through a bank of one page that is the driver's own.
+ * Objects' bytes as images take and give them: frames of 64 KiB over the runs in which they lie in a bank.
+ * Swapped objects go page by page through a bank of one page that is the driver's own.
  */
 import { MemoryBank } from "../../hardware/bank.ts";
 import type { Microcode } from "../../hardware/microcode.ts";
@@ -118,7 +118,10 @@ function bankOf(memory: Memory, slot: number): FrameBank {
   return { bytes: bank.bytes, microcode: memory.microcodes.within(bank.index) };
 }
 
-/** The room of a device for one frame outside of its banks. Whoever writes or reads its image has it to themselves. */
+/**
+ * The room of a device for one frame outside of its banks. Whoever writes or reads its image has it to
+ * themselves.
+ */
 export function scratchFrameOf(memory: Memory): ScratchFrame {
   const known = scratchFrames.get(memory);
   if (known !== undefined) return known;
@@ -139,7 +142,9 @@ class ScratchFrame {
     this.#bank = { bytes: bank.bytes, microcode: memory.microcodes.over(bank.memory) };
   }
 
-  /** The first `lengthBytes` of the room as a frame. There is only one: the next call is about the same bytes. */
+  /**
+   * The first `lengthBytes` of the room as a frame. There is only one: the next call is about the same bytes.
+   */
   take(lengthBytes: number): BankFrame {
     const run = { bankOffsetBytes: 0, lengthBytes, at: 0, contiguousBytes: lengthBytes };
     return new BankFrame(this.#bank, [run]);
