@@ -42,7 +42,9 @@ function overGrpc(rpc: string, headers: Readonly<Record<string, string>>) {
   return callAny({ address: wires.grpcAddress, credentials: credentials.createInsecure() }, rpc, headers);
 }
 
-async function overRest(path: string, method: string, headers: Readonly<Record<string, string>>) {
+async function overRest(path: string, method: string, given: Readonly<Record<string, string>>) {
+  // Each on a connection of its own: one on which nobody was ever let in may ask only so often a second.
+  const headers = { ...given, connection: "close" };
   const response = await fetch(`${wires.baseUrl}${path}`, { method, headers, redirect: "manual" });
   // What is served is not looked at, and a stream of events has no end.
   if (response.ok) await response.body?.cancel();
