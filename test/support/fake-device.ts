@@ -1,6 +1,7 @@
 /**
  * A device that does as little as a wire can tell apart: objects that are byte arrays, a power state, transitions that
- * end when a test says so. For what no real device does on request; everything else is tested against the real one.
+ * end when a test says so. For what no real device does on request; everything else is tested against the real one. What
+ * it does is held to the real one by `device-claims.ts`, but that it takes every command in every power state.
  */
 import { createHash } from "node:crypto";
 import type { Command, CommandOf, CommandType, Results } from "../../src/device/command.ts";
@@ -10,19 +11,15 @@ import type {
   DeviceResource,
   EngineResource,
   FenceResource,
-  ObjectResource,
+  RegionResource,
   RuntimePmResource,
   SuspendPlan,
   TransitionResource,
 } from "../../src/device/resource.ts";
 import type { DeviceHandle } from "../../src/server/api/devices.ts";
+import { FakeObjects } from "./fake-objects.ts";
 
 type Handlers = { readonly [T in CommandType]: (command: CommandOf<T>) => Results[T] | Promise<Results[T]> };
-
-interface FakeObject {
-  readonly resource: ObjectResource;
-  readonly bytes: Uint8Array;
-}
 
 export class FakeDevice implements DeviceHandle {
   readonly name: string;
@@ -35,7 +32,7 @@ export class FakeDevice implements DeviceHandle {
   runtimePm = RUNTIME_PM;
   /** What it shows of itself in place of an ACTIVE device. */
   shows: Partial<DeviceResource> = {};
-  readonly #objects = new Map<string, FakeObject>();
+  readonly #objects = new FakeObjects();
   readonly #transitions: TransitionResource[] = [];
 
   constructor(name = "card0") {
@@ -54,74 +51,51 @@ export class FakeDevice implements DeviceHandle {
 
   /** The bytes of an object, to look at and to fill. */
   bytesOf(object: string): Uint8Array {
-    return this.#find(object).bytes;
+    return this.#objects.find(object).bytes;
   }
 
   readonly #handlers: Handlers = {
     getDevice: () => this.#describe(),
     resetDevice: () => this.#describe(),
     listEngines: () => [ENGINE],
-    getEngine: () => ENGINE,
-    resetEngine: () => ENGINE,
-    createContext: ({ engine, priority }) => ({ ...CONTEXT, engine, priority }),
-    getContext: () => CONTEXT,
+    getEngine: ({ engine }) => engineCalled(engine),
+    resetEngine: ({ engine }) => engineCalled(engine),
+    createContext: ({ engine, priority }) => ({ ...CONTEXT, engine: engineCalled(engine).name, priority }),
+    getContext: ({ context }) => contextOf(context),
     listContexts: () => ({ contexts: [CONTEXT], nextAfterId: "" }),
-    deleteContext: () => undefined,
-    submitWork: ({ context }) => ({ ...FENCE, context }),
-    getFence: ({ fence }) => ({ ...FENCE, id: fence }),
-    waitFence: ({ fence }) => ({ ...FENCE, id: fence }),
-    listRegions: () => [REGION],
+    deleteContext: ({ context }) => void contextOf(context),
+    submitWork: ({ context }) => ({ ...FENCE, context: contextOf(context).id }),
+    getFence: ({ fence }) => fenceOf(fence),
+    waitFence: ({ fence }) => fenceOf(fence),
+    listRegions: () => REGIONS,
     getRegion: ({ region }) => {
-      if (region === REGION.id) return REGION;
+      const found = REGIONS.find(({ id }) => id === region);
+      if (found !== undefined) return found;
       throw new DeviceError("REGION_NOT_FOUND", `There is no region ${region}.`, { region });
     },
     evictRegion: ({ bytes }) => ({ objects: 1, bytes: bytes ?? 4096 }),
-    createObject: (command) => this.#create(command),
-    getObject: ({ object }) => this.#find(object).resource,
-    listObjects: ({ afterId, limit }) => {
-      const after = [...this.#objects.values()].filter(
-        ({ resource }) => Number(resource.id) > Number(afterId),
-      );
-      const page = after.slice(0, limit).map(({ resource }) => resource);
-      return { objects: page, nextAfterId: after.length > limit ? (page.at(-1)?.id ?? "") : "" };
-    },
-    deleteObject: ({ object }) => {
-      this.#find(object);
-      this.#objects.delete(object);
-      return undefined;
-    },
-    pinObject: ({ object }) => ({ ...this.#find(object).resource, pinCount: 1 }),
-    unpinObject: ({ object }) => this.#find(object).resource,
-    moveObject: ({ object, region }) => ({ ...this.#find(object).resource, region }),
-    adviseObject: () => ({ retained: true }),
+    createObject: (command) => this.#objects.create(command),
+    getObject: ({ object }) => this.#objects.find(object).resource,
+    listObjects: (command) => this.#objects.list(command),
+    deleteObject: (command) => this.#objects.delete(command),
+    pinObject: (command) => this.#objects.pin(command),
+    unpinObject: (command) => this.#objects.unpin(command),
+    moveObject: ({ object, region }) => ({ ...this.#objects.find(object).resource, region }),
+    adviseObject: ({ object }) => ({ retained: this.#objects.find(object) !== undefined }),
     batchCreateObjects: ({ template, count }) => ({
-      objects: Array.from({ length: count }, () => this.#create({ ...template, type: "createObject" }).id),
+      objects: Array.from({ length: count }, () => this.#objects.create(template).id),
     }),
-    batchPinObjects: () => undefined,
-    batchUnpinObjects: () => undefined,
-    batchDeleteObjects: () => undefined,
+    batchPinObjects: ({ objects }) => this.#each(objects, (object) => this.#objects.pin({ object })),
+    batchUnpinObjects: ({ objects }) => this.#each(objects, (object) => this.#objects.unpin({ object })),
+    batchDeleteObjects: ({ objects }) => this.#each(objects, (object) => this.#objects.delete({ object })),
     getUsage: () => [],
     checksumObject: ({ object }) => {
-      const { bytes } = this.#find(object);
+      const { bytes } = this.#objects.find(object);
       const sha256Hex = createHash("sha256").update(bytes).digest("hex");
       return { crc32c: 0xffff_ffff, sha256Hex, sizeBytes: bytes.byteLength };
     },
-    readObject: ({ object, offsetBytes, lengthBytes, into = new Uint8Array(lengthBytes) }) => {
-      into.set(this.#find(object).bytes.subarray(offsetBytes, offsetBytes + lengthBytes));
-      return into;
-    },
-    writeObject: ({ object, offsetBytes, data, declaredBytes }) => {
-      const { bytes } = this.#find(object);
-      const lengthBytes = declaredBytes ?? data.byteLength;
-      if (offsetBytes + lengthBytes > bytes.byteLength) {
-        throw new DeviceError(
-          "INVALID_RANGE",
-          `Range of ${lengthBytes} bytes at ${offsetBytes} does not fit.`,
-        );
-      }
-      bytes.set(data, offsetBytes);
-      return { bytesWritten: data.byteLength };
-    },
+    readObject: (command) => this.#objects.read(command),
+    writeObject: (command) => this.#objects.write(command),
     planSuspend: () => PLAN,
     suspend: (command) => this.#transition("SUSPEND", command),
     resume: (command) => this.#transition("RESUME", command),
@@ -151,12 +125,11 @@ export class FakeDevice implements DeviceHandle {
       resumedFrom: "",
       ownership: { state: "OWNED", owner: undefined },
       model: "fake",
-      powerState: "ACTIVE",
-      sleepState: undefined,
-      dState: "D0",
+      ...this.#power(),
       stateSinceNs: 1_000_000_001n,
       wedged: false,
-      suspendCount: 0,
+      suspendCount: this.#transitions.filter(({ kind, state }) => kind === "SUSPEND" && state === "SUCCEEDED")
+        .length,
       transition: this.#transitions.at(-1)?.id ?? "",
       regions: ["lmem0", "smem"],
       swap: undefined,
@@ -167,30 +140,22 @@ export class FakeDevice implements DeviceHandle {
     };
   }
 
-  #create({ sizeBytes, label, flags, regions }: CommandOf<"createObject">): ObjectResource {
-    if (sizeBytes <= 0)
-      throw new DeviceError("INVALID_SIZE", `Size (${sizeBytes} bytes) is not at least 1 byte.`);
-    const id = String(this.#objects.size + 1);
-    const resource: ObjectResource = {
-      id,
-      uid: `uid-${id}`,
-      sizeBytes,
-      label,
-      flags,
-      regions,
-      region: "lmem0",
-      state: "RESIDENT",
-      extents: [{ offsetBytes: 0, lengthBytes: sizeBytes }],
-      pinCount: 0,
-      active: false,
-      evictable: true,
-      hasBackup: false,
-      madvise: "WILL_NEED",
-      createTimeNs: 1_700_000_000_123_456_789n,
-      etag: "e1",
-    };
-    this.#objects.set(id, { resource, bytes: new Uint8Array(Math.min(sizeBytes, 64 * 1024 * 1024)) });
-    return resource;
+  /** What the last transition left. */
+  #power(): Pick<DeviceResource, "powerState" | "sleepState" | "dState"> {
+    const last = this.#transitions.at(-1);
+    if (last === undefined) return { powerState: "ACTIVE", sleepState: undefined, dState: "D0" };
+    const { kind, state, sleepState, dState } = last;
+    if (state === "RUNNING")
+      return { powerState: kind === "SUSPEND" ? "SUSPENDING" : "RESUMING", sleepState, dState: "D0" };
+    if (kind === "SUSPEND") return { powerState: "SUSPENDED", sleepState, dState };
+    return { powerState: "ACTIVE", sleepState: undefined, dState };
+  }
+
+  #each(objects: readonly string[], change: (object: string) => unknown): undefined {
+    // All or none: that each is there is seen first.
+    for (const object of objects) this.#objects.find(object);
+    for (const object of objects) change(object);
+    return undefined;
   }
 
   #transition(kind: "SUSPEND" | "RESUME", command: CommandOf<"suspend" | "resume">): TransitionResource {
@@ -220,17 +185,26 @@ export class FakeDevice implements DeviceHandle {
     return transition;
   }
 
-  #find(object: string): FakeObject {
-    const found = this.#objects.get(object);
-    if (found !== undefined) return found;
-    throw new DeviceError("OBJECT_NOT_FOUND", `There is no object ${object}.`, { object });
-  }
-
   #findTransition(id: string): TransitionResource {
     const found = this.#transitions.find((transition) => transition.id === id);
     if (found !== undefined) return found;
     throw new DeviceError("TRANSITION_NOT_FOUND", `There is no transition ${id}.`, { transition: id });
   }
+}
+
+function engineCalled(engine: string): EngineResource {
+  if (engine === ENGINE.name) return ENGINE;
+  throw new DeviceError("ENGINE_NOT_FOUND", `There is no engine ${engine}.`, { engine });
+}
+
+function contextOf(context: string): ContextResource {
+  if (context === CONTEXT.id) return CONTEXT;
+  throw new DeviceError("CONTEXT_NOT_FOUND", `There is no context ${context}.`, { context });
+}
+
+function fenceOf(fence: string): FenceResource {
+  if (fence === FENCE.id) return FENCE;
+  throw new DeviceError("FENCE_NOT_FOUND", `There is no fence ${fence}.`, { fence });
 }
 
 const ENGINE: EngineResource = {
@@ -288,6 +262,8 @@ const REGION = {
   objectCount: 1,
   minPageBytes: 65536,
 } as const;
+
+const REGIONS: readonly RegionResource[] = [REGION, { ...REGION, id: "smem", kind: "SYSTEM" }];
 
 const PLAN: SuspendPlan = {
   feasible: false,

@@ -109,16 +109,21 @@ describe.each([
 });
 
 describe("a batch during a transition", () => {
+  const ofOne = (name: string) => ({ names: [name] });
+
   it.each([
-    ["BatchCreateObjects", { template: { size: "1" }, count: 1 }],
-    ["BatchPinObjects", { names: [`${parent}/objects/1`] }],
-    ["BatchUnpinObjects", { names: [`${parent}/objects/1`] }],
-    ["BatchDeleteObjects", { names: [`${parent}/objects/1`] }],
-  ])("%s is held when it asks to be", async (method, request) => {
+    ["BatchCreateObjects", () => ({ template: { size: "1" }, count: 1 })],
+    ["BatchPinObjects", ofOne],
+    ["BatchUnpinObjects", ofOne],
+    ["BatchDeleteObjects", ofOne],
+  ] as const)("%s is held when it asks to be", async (method, request) => {
     const fake = new FakeDevice();
     await using fakeWires = await startWires([fake]);
-    await fakeWires.overRest(method, { parent, ...request } as JsonObject);
-    await fakeWires.overGrpc(method, { parent, ...request, holdDuringTransition: true } as JsonObject);
+    const names = await create(fakeWires.overRest, { size: "1" }, 2);
+    if (method === "BatchUnpinObjects") await fakeWires.overRest("BatchPinObjects", { parent, names });
+    fake.commands.length = 0;
+    await fakeWires.overRest(method, { parent, ...request(names[0]) });
+    await fakeWires.overGrpc(method, { parent, ...request(names[1]), holdDuringTransition: true });
     const holds = fake.commands.map((command) => ("hold" in command ? command.hold : "not said"));
     expect(holds).toEqual(["not said", "transition"]);
   });

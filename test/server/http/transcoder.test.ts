@@ -57,7 +57,8 @@ const PLAIN_SUSPEND = {
 
 describe("an answer", () => {
   it("has its defaults written, 64-bit integers as strings, enums by name, names of resources", async () => {
-    const { status, headers, json } = await create({ size: 4096, label: "weights" });
+    await create({ size: 4096, label: "weights" });
+    const { status, headers, json } = await call("POST", "/v1/devices/card0/objects/1:pin");
     expect(status).toBe(200);
     expect(headers.get("content-type")).toBe("application/json; charset=utf-8");
     expect(json).toEqual({
@@ -70,13 +71,13 @@ describe("an answer", () => {
       region: "lmem0",
       state: "RESIDENT",
       extents: [{ offset: "0", length: "4096" }],
-      pinCount: 0,
+      pinCount: 1,
       active: false,
-      evictable: true,
+      evictable: false,
       hasBackup: false,
       madvise: "WILL_NEED",
       createTime: "2023-11-14T22:13:20.123456789Z",
-      etag: "e1",
+      etag: "e2",
     });
   });
 
