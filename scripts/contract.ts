@@ -3,25 +3,25 @@
  * release. buf finds what would break messages and generated code; it does not look at REST paths, so those are compared
  * here. With --land the present contract becomes the one that is held to. Needs no network.
  */
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { type Binding, readBindings } from "../src/contract/http-bindings.ts";
 import { REGISTRY } from "../src/contract/registry.ts";
+import { ProtoWorkspace } from "./proto-workspace.ts";
 
 const ROOT = dirname(import.meta.dirname);
-/** Our own files, with what they import; vendored files are not ours to keep. */
+/** Our own files, with what they import; standard files are not ours to keep. */
 const OURS = "proto/torpor";
 const LANDED = "proto/landed.binpb";
 
+using workspace = new ProtoWorkspace();
 if (process.argv.includes("--land")) {
   // Comments would make it six times as large, and say nothing about compatibility.
-  buf("build", "--path", OURS, "--exclude-source-info", "-o", LANDED);
+  workspace.buf("build", "--path", OURS, "--exclude-source-info", "-o", join(ROOT, LANDED));
 } else {
-  buf("breaking", "--exclude-imports", "--against", LANDED);
+  breaksNothing();
   const lost = lostRoutes();
   if (lost.length > 0) fail(`The proto no longer serves what ${LANDED} does:\n${lost.join("\n")}`);
 }
@@ -40,14 +40,16 @@ function routeOf({ rpc, httpMethod, template, body }: Binding): string {
   return `${httpMethod} ${template} (body: ${body || "none"}) for ${rpc}`;
 }
 
-/** Runs buf from its package, as `generate.ts` does. */
-function buf(...args: string[]): void {
-  const script = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
-  const { status } = spawnSync(process.execPath, [script, ...args], { cwd: ROOT, stdio: "inherit" });
-  if (status !== 0) fail(`buf ${args[0]} failed; its output is above.`);
+function breaksNothing(): void {
+  try {
+    workspace.buf("breaking", "--exclude-imports", "--against", LANDED);
+  } catch {
+    fail("The proto breaks what clients have; the output of buf breaking is above.");
+  }
 }
 
 function fail(sentence: string): never {
   process.stderr.write(`${sentence}\n`);
+  workspace[Symbol.dispose]();
   process.exit(1);
 }

@@ -5,14 +5,14 @@
  *
  * Needs nothing but node_modules: buf and ts-proto come as packages whose install scripts are not run.
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { buildOpenApi } from "./openapi/document.ts";
+import { ProtoWorkspace } from "./proto-workspace.ts";
 
 const ROOT = dirname(import.meta.dirname);
 const GEN = "src/contract/gen";
@@ -46,11 +46,12 @@ for (const script of OTHER_SCRIPTS) {
 
 /** Generates into `directory` and answers the path of what corresponds to src/contract/gen. */
 function generate(directory: string): string {
-  buf("lint");
-  buf("generate", "-o", directory);
+  using workspace = new ProtoWorkspace();
+  workspace.buf("lint");
+  workspace.buf("generate", "-o", directory);
   const gen = join(directory, GEN);
   for (const name of UNUSED) rmSync(join(gen, name));
-  const set = readDescriptors(directory);
+  const set = readDescriptors(workspace, directory);
   const base64 = Buffer.from(toBinary(FileDescriptorSetSchema, set)).toString("base64");
   writeFileSync(
     join(gen, "descriptors.ts"),
@@ -67,23 +68,15 @@ ${(base64.match(/.{1,120}/g) ?? []).map((line) => `  "${line}"`).join(" +\n")};\
 }
 
 /** Builds the descriptor set. Only our own comments are kept: those of the standard files would be most of it. */
-function readDescriptors(directory: string) {
+function readDescriptors(workspace: ProtoWorkspace, directory: string) {
   const path = join(directory, "descriptors.binpb");
-  buf("build", "--as-file-descriptor-set", "-o", path);
+  workspace.buf("build", "--as-file-descriptor-set", "-o", path);
   const set = fromBinary(FileDescriptorSetSchema, readFileSync(path));
   for (const file of set.file) {
     if (!file.name.startsWith("torpor/")) delete file.sourceCodeInfo;
     for (const location of file.sourceCodeInfo?.location ?? []) location.span = [0, 0, 0];
   }
   return set;
-}
-
-/** Runs buf. Its package finds the binary of the platform in an optional dependency, so no install script is needed. */
-function buf(...args: string[]): void {
-  const script = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
-  // The plugin is started as `node`: make that the Node that runs this script.
-  const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}` };
-  execFileSync(process.execPath, [script, ...args], { cwd: ROOT, env, stdio: "inherit" });
 }
 
 /** Paths, relative to either, of files that are in one only or differ. */

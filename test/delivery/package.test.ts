@@ -1,6 +1,6 @@
 /** What goes out: the version in every place that says it, and what npm would publish. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -60,10 +60,13 @@ describe("what npm publishes of the daemon", () => {
     packed = pack(".");
   });
 
-  test("is the compiled code, its programs, the manifest, the licence and the README, and nothing else", () => {
-    const others = packed.files
-      .map(({ path }) => path)
-      .filter((path) => !/^dist\/.*\.(js|d\.ts|proto|json)$/.test(path));
+  test("is the compiled code, its programs, the contract, the manifest, the licence and the README, and nothing else", () => {
+    const paths = packed.files.map(({ path }) => path);
+    const protos = globSync("proto/torpor/v1/*.proto");
+    expect(paths.filter((path) => path.endsWith(".proto")).toSorted()).toEqual(protos.toSorted());
+    const others = paths.filter(
+      (path) => !protos.includes(path) && !/^dist\/.*\.(js|d\.ts|json)$/.test(path),
+    );
     expect(others.toSorted()).toEqual(
       ["LICENSE", "README.md", "bin/torporctl", "bin/torpord", "bin/with-node", "package.json"].toSorted(),
     );
