@@ -66,12 +66,14 @@ export class OwnedDirectory implements AsyncDisposable {
  */
 export class RemountedDirectory extends OwnedDirectory {
   override async startAs(...words: string[]): Promise<OwnedDaemon> {
-    const mount = `mount -t tmpfs -o size=256m none ${this.path} && exec "$@"`;
+    const images = join(this.path, "images");
+    // Not the whole directory: the lock is a file that stays open.
+    const mount = `mkdir -p ${images} && mount -t tmpfs -o size=256m none ${images} && exec "$@"`;
     return this.startWithin(["unshare", "--mount", "sh", "-c", mount, "sh"], words);
   }
 
   remount(daemon: OwnedDaemon, how: "ro" | "rw"): void {
-    const mount = ["mount", "-o", `remount,${how}`, this.path];
+    const mount = ["mount", "-o", `remount,${how}`, join(this.path, "images")];
     execFileSync("nsenter", ["--target", String(daemon.process.pid), "--mount", ...mount]);
   }
 }

@@ -44,7 +44,8 @@ describe.runIf(canUnshare)("a second daemon in another pid namespace", () => {
     expect((await ask(http, "POST", "devices/card0:suspend", { state: "S4" })).status).toBe(200);
     first.kill("SIGKILL");
     await first.exit();
-    await expectSaved(directory, ["--swap", "64MiB"]);
+    // A client put it to sleep: by itself it would stay asleep.
+    await expectSaved(directory, ["--swap", "64MiB", "--restore", "wake"]);
   });
 });
 
