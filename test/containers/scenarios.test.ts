@@ -108,7 +108,7 @@ async function killAt(
   failpoint: string,
   transition: () => Promise<unknown>,
 ): Promise<void> {
-  const armed = await torpor.failpoint(failpoint, { action: "DELAY", delay: "600s", count: 1 });
+  const armed = await torpor.failpoint(failpoint, { action: "DELAY", delayMs: 600_000, count: 1 });
   const answer = transition().then(
     () => "an answer",
     () => "no answer",

@@ -7,9 +7,9 @@ import { TEST_IMAGE } from "../../scripts/docker-image.ts";
 import { type PackedPackage, pack, run, TSC } from "../support/npm-package.ts";
 
 const MODULES = join(import.meta.dirname, "../../node_modules");
-/** The module, the client that it is made with, and of the daemon no more than the messages of its contract. */
+/** The module, the client that it stands on, and the contract; nothing of the daemon. */
 const COMPILED =
-  /^build\/(packages\/testcontainers\/src|src\/client|src\/server\/gen\/[a-z0-9/]+)\/[a-z_-]+\.(js|d\.ts)$/;
+  /^build\/(packages\/testcontainers\/src|src\/client|src\/contract(\/gen\/[a-z0-9/]+)?)\/[a-z_-]+\.(js|d\.ts)$/;
 const PROGRAM = `
 import { TorporContainer, type Transition } from "@torpor/testcontainers";
 import { Device_PowerState } from "@torpor/testcontainers/client";

@@ -1,5 +1,7 @@
 /** The module for testcontainers, used as its README shows: what stands there is cut out of this file. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { get as getRest } from "node:http";
+import { getContainerRuntimeClient } from "testcontainers";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   type StartedTorporContainer,
@@ -79,7 +81,7 @@ describe("a device that every test finds clean", () => {
   test("says in the daemon's words what it refuses", async () => {
     const refused = torpor.suspend({ device: "card7" });
     await expect(refused).rejects.toBeInstanceOf(TorporError);
-    await expect(refused).rejects.toMatchObject({ httpStatus: 404, reason: "DEVICE_NOT_FOUND" });
+    await expect(refused).rejects.toMatchObject({ code: "NOT_FOUND", reason: "DEVICE_NOT_FOUND" });
   });
 
   test("has a typed client of every method, over gRPC", async () => {
@@ -137,6 +139,90 @@ test("ends at once, with the daemon's sentence, where the daemon refuses to star
   const container = new TorporContainer(IMAGE).withDevice({ lmem: "2 gigs" });
   await expect(container.start()).rejects.toThrow("is not a size");
 });
+
+describe("what is random or owned", () => {
+  const define = () => new TorporContainer(IMAGE).withDevice({ lmem: "64MiB", smem: "128MiB" });
+
+  test("is made by each start: two of one definition have a token and a volume each", async () => {
+    const definition = define().withToken().withImageStore();
+    await using one = await definition.start();
+    await using other = await definition.start();
+    expect(one.getToken()).not.toBe(other.getToken());
+    const [volume, another] = [await volumeOf(one.getId()), await volumeOf(other.getId())];
+    expect(volume).not.toBe(another);
+    for (const torpor of [one, other]) expect((await torpor.suspend()).state).toBe("SUCCEEDED");
+  });
+
+  test("is gone after a start that failed: container and volume", async () => {
+    let volume = "";
+    let created = "";
+    class Watched extends TorporContainer {
+      protected override async containerCreated(id: string): Promise<void> {
+        await super.containerCreated(id);
+        created = id;
+        volume = await volumeOf(id);
+      }
+    }
+    const container = new Watched(IMAGE).withDevice({ lmem: "2 gigs" }).withImageStore();
+    await expect(container.start()).rejects.toThrow();
+    const { dockerode } = (await getContainerRuntimeClient()).container;
+    expect(volume).toMatch(/^torpor-/);
+    await expect(dockerode.getContainer(created).inspect()).rejects.toMatchObject({ statusCode: 404 });
+    await expect(dockerode.getVolume(volume).inspect()).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  test("is the same in a container that is reused", async () => {
+    const volume = `torpor-reuse-${randomUUID()}`;
+    const token = `torpor_${randomUUID()}`;
+    const reused = () => define().withToken({ token }).withImageStore(volume).withReuse();
+    const first = await reused().start();
+    try {
+      const again = await reused().start();
+      expect(again.getId()).toBe(first.getId());
+      expect((await again.suspend()).state).toBe("SUCCEEDED");
+    } finally {
+      await first.stop();
+      await (await getContainerRuntimeClient()).container.dockerode.getVolume(volume).remove();
+    }
+  });
+});
+
+test("answers to every name that it has: its own, its host name and its short id", async () => {
+  const name = `torpor-name-${randomUUID()}`;
+  const define = () => new TorporContainer(IMAGE).withDevice({ lmem: "64MiB", smem: "128MiB" });
+  await using torpor = await define().withName(name).withHostname("gpu-host").start();
+  await using plain = await define().start();
+  const { port } = new URL(torpor.getRestUrl());
+  for (const host of [name, "gpu-host", "localhost"]) expect(await statusFor(port, host), host).toBe(200);
+  const { port: plainPort } = new URL(plain.getRestUrl());
+  expect(await statusFor(plainPort, plain.getId().slice(0, 12))).toBe(200);
+  expect(await statusFor(plainPort, "gpu-host")).toBe(421);
+});
+
+test("knows the device however it got its name", async () => {
+  await using torpor = await new TorporContainer(IMAGE)
+    .withCommand(["--device", "gpu7", "--lmem", "64MiB", "--smem", "128MiB"])
+    .start();
+  expect((await torpor.suspend()).name).toBe("devices/gpu7/transitions/1");
+  await torpor.resume();
+  await torpor.reset();
+});
+
+/** The volume that a container keeps its images on. */
+async function volumeOf(id: string): Promise<string> {
+  const { Mounts } = await (await getContainerRuntimeClient()).container.getById(id).inspect();
+  return Mounts.find(({ Destination }) => Destination === "/var/lib/torpor")?.Name ?? "";
+}
+
+/** What a call to this machine is answered that names the daemon so. */
+function statusFor(port: string, host: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    getRest(`http://127.0.0.1:${port}/v1/devices`, { headers: { host } }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    }).on("error", reject);
+  });
+}
 
 /** A new object of the device. */
 async function create(torpor: StartedTorporContainer, sizeBytes: number): Promise<string> {

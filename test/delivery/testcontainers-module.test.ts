@@ -13,7 +13,8 @@ import {
   daemonFiles,
 } from "../../packages/testcontainers/src/command-line.ts";
 import { metricsOf } from "../../packages/testcontainers/src/metrics.ts";
-import { Rest } from "../../packages/testcontainers/src/rest.ts";
+import { scrape } from "../../packages/testcontainers/src/scrape.ts";
+import { TorporContainer } from "../../packages/testcontainers/src/torpor-container.ts";
 import { CERTIFICATE, KEY, OTHER_CERTIFICATE, TORPORD_CERTIFICATE } from "../support/certificates.ts";
 
 const PLAIN: DaemonSettings = {
@@ -61,47 +62,39 @@ describe("the command line", () => {
   });
 });
 
-describe("calls", () => {
-  test("carry the token", async () => {
+describe("a scrape", () => {
+  test("carries the token", async () => {
     await using server = await listen(createServer(answer));
-    const rest = new Rest(() => `http://127.0.0.1:${server.port}`, {
-      token: "torpor_secret",
-      tls: undefined,
-    });
-    expect(await rest.json("GET", "/")).toEqual({ said: "Bearer torpor_secret" });
+    const access = { token: "torpor_secret", tls: undefined };
+    expect(await scrape(`http://127.0.0.1:${server.port}`, access)).toContain("Bearer torpor_secret");
   });
 
-  test("believe the certificate that the container was given, whatever its name", async () => {
+  test("believes the certificate that the container was given, and no other", async () => {
     await using server = await listen(createTlsServer({ cert: CERTIFICATE, key: KEY }, answer));
-    const restOf = (certificate: string, ca: string) =>
-      new Rest(() => `https://127.0.0.1:${server.port}`, { token: undefined, tls: { certificate, ca } });
-    expect(await restOf(CERTIFICATE, CERTIFICATE).json("GET", "/")).toEqual({});
-    await expect(restOf(OTHER_CERTIFICATE, CERTIFICATE).json("GET", "/")).rejects.toThrow(
-      "The daemon shows another certificate than the container was given.",
-    );
-    await expect(restOf(CERTIFICATE, OTHER_CERTIFICATE).json("GET", "/")).rejects.toMatchObject({
+    const scrapeWith = (certificate: string, ca: string) =>
+      scrape(`https://127.0.0.1:${server.port}`, { token: undefined, tls: { certificate, ca } });
+    expect(await scrapeWith(CERTIFICATE, CERTIFICATE)).toBe("{}");
+    await expect(scrapeWith(CERTIFICATE, OTHER_CERTIFICATE)).rejects.toMatchObject({
       code: "DEPTH_ZERO_SELF_SIGNED_CERT",
     });
   });
 
-  test("that are refused say so in the daemon's words, and in full where it was not the daemon", async () => {
-    const refusal = {
-      error: { code: 404, message: "There is no device card7.", details: [{ reason: "DEVICE_NOT_FOUND" }] },
-    };
-    const bodies = [JSON.stringify(refusal), "no gateway"];
+  test("says in full what was refused", async () => {
     await using server = await listen(
-      createServer((_, response) => response.writeHead(404).end(bodies.shift())),
+      createServer((_, response) => response.writeHead(403).end("no gateway")),
     );
-    const rest = new Rest(() => `http://127.0.0.1:${server.port}`, { token: undefined, tls: undefined });
-    await expect(rest.json("GET", "/v1")).rejects.toMatchObject({
-      message: "There is no device card7.",
-      httpStatus: 404,
-      reason: "DEVICE_NOT_FOUND",
-    });
-    await expect(rest.json("GET", "/v1")).rejects.toMatchObject({
-      message: "GET /v1 answered 404: no gateway",
-      reason: "",
-    });
+    const access = { token: undefined, tls: undefined };
+    await expect(scrape(`http://127.0.0.1:${server.port}`, access)).rejects.toThrow(
+      "/metrics answered 403: no gateway",
+    );
+  });
+});
+
+describe("a container that is to be reused", () => {
+  test("is refused a random token and a volume that goes with it, before anything is made", async () => {
+    const reused = () => new TorporContainer("torpor:none").withReuse();
+    await expect(reused().withToken().start()).rejects.toThrow("name one with withToken({ token })");
+    await expect(reused().withImageStore().start()).rejects.toThrow("name one with withImageStore(name)");
   });
 });
 

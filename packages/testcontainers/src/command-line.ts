@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 
 /** A device; what is left out is as torpord has it. */
 export interface DeviceSettings {
-  /** Its name; `card0` if none is given. */
+  /** Its name; the daemon's own default, `card0`, if none is given. */
   readonly name?: string;
   /** Size of its local memory, such as `256MiB`; one of several regions each. */
   readonly lmem?: string | readonly string[];
@@ -43,7 +43,6 @@ export interface DaemonSettings {
   readonly hosts: readonly string[];
 }
 
-export const DEVICE_DEFAULT = "card0";
 /** The image makes it, for its user. */
 export const DATA_DIRECTORY = "/var/lib/torpor";
 const TOKENS_FILE = "/etc/torpor/tokens.json";

@@ -1,15 +1,14 @@
 /** Failpoints: named places where the daemon can be made to fail, wait, hang or end. */
-import { field, numberField } from "./json.ts";
-import type { Rest } from "./rest.ts";
+import { Failpoint_Action, type TorporClient, toDuration } from "../../../src/client/mod.ts";
 
 /** What happens to what passes, as Torpor's docs/failpoints.md explains. */
 export interface FailpointSettings {
-  /** `ERROR` if none is given. */
+  /** @default "ERROR" */
   readonly action?: "ERROR" | "DELAY" | "HANG" | "CRASH";
   /** Reason of the error, such as `COPY_FAILED`. */
   readonly reason?: string;
-  /** How long DELAY waits, such as `0.5s`. */
-  readonly delay?: string;
+  /** How long DELAY waits. Unit: milliseconds. */
+  readonly delayMs?: number;
   /** How many passes fire; all if none is given. */
   readonly count?: number;
   /** How many passes are let through first. */
@@ -30,35 +29,29 @@ export interface ArmedFailpoint extends AsyncDisposable {
   disarm(): Promise<void>;
 }
 
-/** Arms a failpoint. @throws TorporError with `FAULTS_DISABLED` when the container was made without faults. */
+/**
+ * Arms a failpoint.
+ * @param client asked at each call, because a container that is started again has another
+ * @throws TorporError FAULTS_DISABLED when the container was made without faults
+ */
 export async function armFailpoint(
-  rest: Rest,
-  name: string,
-  settings: FailpointSettings,
+  client: () => TorporClient,
+  id: string,
+  { action = "ERROR", delayMs, ...rule }: FailpointSettings,
 ): Promise<ArmedFailpoint> {
-  const path = `/v1/failpoints/${encodeURIComponent(name)}`;
-  const { device, ...rule } = settings;
-  const target = device === undefined ? {} : { device: `devices/${device}` };
-  await rest.json("PUT", path, { action: "ERROR", ...rule, ...target });
+  const name = `failpoints/${id}`;
+  const delay = delayMs === undefined ? {} : { delay: toDuration(delayMs) };
+  await client().armFailpoint({ name, action: Failpoint_Action[action], ...delay, ...rule });
   const disarm = async () => {
-    await rest.json("DELETE", path);
+    await client().disarmFailpoint({ name });
   };
   return {
-    name,
+    name: id,
     hits: async () => {
-      const list = await rest.json("GET", "/v1/failpoints");
-      return hitsOf(list, name);
+      const { failpoints } = await client().listFailpoints();
+      return Number(failpoints.find((one) => one.name === name)?.hits ?? 0n);
     },
     disarm,
     [Symbol.asyncDispose]: disarm,
   };
-}
-
-function hitsOf(list: unknown, name: string): number {
-  const failpoints = field(list, "failpoints");
-  const all: readonly unknown[] = Array.isArray(failpoints) ? failpoints : [];
-  return numberField(
-    all.find((one) => field(one, "name") === `failpoints/${name}`),
-    "hits",
-  );
 }

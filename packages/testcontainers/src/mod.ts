@@ -1,6 +1,7 @@
 /** What @torpor/testcontainers offers. */
+
+export { TorporError } from "../../../src/client/mod.ts";
 export type { DeviceSettings, TlsSettings, TokenRole, TokenSettings } from "./command-line.ts";
-export { TorporError } from "./error.ts";
 export type { ArmedFailpoint, FailpointSettings } from "./failpoint.ts";
 export type { Metrics } from "./metrics.ts";
 export { StartedTorporContainer } from "./started-torpor-container.ts";

@@ -6,13 +6,19 @@ import {
   type StopOptions,
   type StoppedTestContainer,
 } from "testcontainers";
-import { connect, type TorporClient } from "../../../src/client/mod.ts";
+import { connect, ResetDeviceRequest_Scope, type TorporClient } from "../../../src/client/mod.ts";
 import { certificateName } from "./certificate-name.ts";
 import { type ArmedFailpoint, armFailpoint, type FailpointSettings } from "./failpoint.ts";
 import type { ImageVolume } from "./image-volume.ts";
 import { type Metrics, metricsOf } from "./metrics.ts";
-import { type Access, Rest } from "./rest.ts";
-import { type ResumeSettings, type SuspendSettings, type Transition, transitionOf } from "./transition.ts";
+import { type Access, scrape } from "./scrape.ts";
+import {
+  type ResumeSettings,
+  type SuspendSettings,
+  sleepStateOf,
+  type Transition,
+  transitionOf,
+} from "./transition.ts";
 
 export const HTTP_PORT = 8585;
 export const GRPC_PORT = 8586;
@@ -21,8 +27,8 @@ const KILL_TIMEOUT_MS = 30_000;
 
 /** What the container was started with. */
 export interface StartedSettings extends Access {
-  /** The device that calls are about when they name none. */
-  readonly device: string;
+  /** The device that calls are about when they name none; undefined is the first that the daemon lists. */
+  readonly device: string | undefined;
   readonly faults: boolean;
   readonly volume: ImageVolume | undefined;
 }
@@ -30,14 +36,12 @@ export interface StartedSettings extends Access {
 /** Made by `TorporContainer.start()`. Calls throw TorporError when the daemon refuses them. */
 export class StartedTorporContainer extends AbstractStartedContainer {
   readonly #settings: StartedSettings;
-  readonly #rest: Rest;
   #stopped: Promise<StoppedTestContainer> | undefined;
   #connection: { readonly target: string; readonly client: TorporClient } | undefined;
 
   constructor(container: StartedTestContainer, settings: StartedSettings) {
     super(container);
     this.#settings = settings;
-    this.#rest = new Rest(() => this.getRestUrl(), settings);
   }
 
   /** Where REST is, such as `http://localhost:32768`. Paths begin with `/v1`. Another one after `crash()` and `restart()`. */
@@ -73,31 +77,34 @@ export class StartedTorporContainer extends AbstractStartedContainer {
 
   /** Suspends the device. Answers when the power is off. */
   async suspend(settings: SuspendSettings = {}): Promise<Transition> {
-    const { device = this.#settings.device, ...body } = settings;
-    return transitionOf(await this.#rest.json("POST", `/v1/devices/${device}:suspend`, body));
+    const { device, state, ...options } = settings;
+    const name = await this.#nameOf(device);
+    return transitionOf(await this.client.suspend({ name, state: sleepStateOf(state), ...options }));
   }
 
   /** Resumes the device. Answers when it is ACTIVE. */
   async resume(settings: ResumeSettings = {}): Promise<Transition> {
-    const { device = this.#settings.device, ...body } = settings;
-    return transitionOf(await this.#rest.json("POST", `/v1/devices/${device}:resume`, body));
+    const { device, ...options } = settings;
+    const name = await this.#nameOf(device);
+    return transitionOf(await this.client.resume({ name, ...options }));
   }
 
   /** Arms a failpoint, such as `evict.object`. Needs `withFaults()`. */
   failpoint(name: string, settings: FailpointSettings = {}): Promise<ArmedFailpoint> {
-    return armFailpoint(this.#rest, name, settings);
+    return armFailpoint(() => this.client, name, settings);
   }
 
   /** What a scrape would see now. */
   async metrics(): Promise<Metrics> {
-    return metricsOf(await this.#rest.text("GET", "/metrics"));
+    return metricsOf(await scrape(this.getRestUrl(), this.#settings));
   }
 
   /** Makes a clean device for the next test, in milliseconds: no objects, no contexts, no failpoints, ACTIVE. */
-  async reset(device: string = this.#settings.device): Promise<void> {
+  async reset(device?: string): Promise<void> {
     // First, because the reset would wait for what hangs at a failpoint.
-    if (this.#settings.faults) await this.#rest.json("POST", "/v1/failpoints:reset", {});
-    await this.#rest.json("POST", `/v1/devices/${device}:reset`, { scope: "FACTORY" });
+    if (this.#settings.faults) await this.client.resetFailpoints();
+    const name = await this.#nameOf(device);
+    await this.client.resetDevice({ name, scope: ResetDeviceRequest_Scope.FACTORY });
   }
 
   /**
@@ -115,6 +122,15 @@ export class StartedTorporContainer extends AbstractStartedContainer {
   override stop(options: Partial<StopOptions> = {}): Promise<StoppedTestContainer> {
     this.#stopped ??= this.#stop(options);
     return this.#stopped;
+  }
+
+  /** However the device got its name: by `withDevice()`, a flag, a variable or a file. */
+  async #nameOf(device: string | undefined = this.#settings.device): Promise<string> {
+    if (device !== undefined) return `devices/${device}`;
+    const { devices } = await this.client.listDevices();
+    const [first] = devices;
+    if (first === undefined) throw new Error("The daemon in the container has no device.");
+    return first.name;
   }
 
   async #stop(options: Partial<StopOptions>): Promise<StoppedTestContainer> {

@@ -6,7 +6,6 @@ import {
   commandLine,
   DATA_DIRECTORY,
   type DaemonSettings,
-  DEVICE_DEFAULT,
   type DeviceSettings,
   daemonFiles,
   type TlsSettings,
@@ -23,9 +22,11 @@ const TOKEN_BYTES = 32;
 export class TorporContainer extends GenericContainer {
   #device: DeviceSettings = {};
   #faults = false;
-  #token: DaemonSettings["token"];
+  #token: TokenSettings | undefined;
   #tls: TlsSettings | undefined;
-  #volume: ImageVolume | undefined;
+  #imageStore: { readonly name: string | undefined } | undefined;
+  /** The container that the engine made last. */
+  #createdId: string | undefined;
   #extraFlags: readonly string[] = [];
 
   /** @param image of torpord, such as `torpor:0.1.0`. There is no default, so that a test says what it tests against. */
@@ -47,8 +48,8 @@ export class TorporContainer extends GenericContainer {
   }
 
   /** Asks callers for a token; `getToken()` of the started container says it, and its own calls send it. */
-  withToken({ token, role = "admin" }: TokenSettings = {}): this {
-    this.#token = { token: token ?? `torpor_${randomBytes(TOKEN_BYTES).toString("base64url")}`, role };
+  withToken(token: TokenSettings = {}): this {
+    this.#token = token;
     return this;
   }
 
@@ -63,7 +64,7 @@ export class TorporContainer extends GenericContainer {
    * @param name of a volume that stays, and that a later container may have; without it, one that goes with the container.
    */
   withImageStore(name?: string): this {
-    this.#volume = new ImageVolume(name);
+    this.#imageStore = { name };
     return this;
   }
 
@@ -73,39 +74,90 @@ export class TorporContainer extends GenericContainer {
     return this;
   }
 
-  /** Starts the container and waits until the daemon is ready: devices are there, and have resumed from their images. */
+  /**
+   * Starts the container and waits until the daemon is ready: devices are there, and have resumed from their images. What
+   * is random or goes with the container is made here, so that each start has its own. When it fails, nothing stays behind.
+   * @throws Error when a container that is to be reused could not have the same token or volume again
+   */
   override async start(): Promise<StartedTorporContainer> {
-    const { host } = (await getContainerRuntimeClient()).info.containerRuntime;
-    const settings: DaemonSettings = {
-      device: this.#device,
-      faults: this.#faults,
-      token: this.#token,
-      tls: this.#tls,
-      imageStore: this.#volume !== undefined,
-      hosts: [host, ...this.networkAliases, ...this.#certificateNames()].filter(
-        (name) => name !== "localhost",
-      ),
+    this.#refuseOneOff();
+    const token = this.#token && {
+      token: this.#token.token ?? `torpor_${randomBytes(TOKEN_BYTES).toString("base64url")}`,
+      role: this.#token.role ?? "admin",
     };
+    const volume = this.#imageStore && new ImageVolume(this.#imageStore.name);
+    const { Binds: binds = [] } = this.hostConfig;
+    const contents = this.contentsToCopy;
+    const settings = await this.#settings(token);
     super.withCommand([...commandLine(settings), ...this.#extraFlags]);
-    const files = daemonFiles(settings);
-    if (files.length > 0) this.withCopyContentToContainer(files);
+    this.contentsToCopy = [...contents, ...daemonFiles(settings)];
     const ready = Wait.forHttp("/readyz", HTTP_PORT, { abortOnContainerExit: true });
     this.waitStrategy ??= this.#tls === undefined ? ready : ready.usingTls().allowInsecure();
-
-    const volume = this.#volume;
-    if (volume !== undefined) {
-      await volume.create();
-      // withBindMounts would replace those of the caller; a second start must not mount it twice.
-      const bind = `${volume.name}:${DATA_DIRECTORY}`;
-      this.hostConfig.Binds = [...new Set([...(this.hostConfig.Binds ?? []), bind])];
+    this.#createdId = undefined;
+    try {
+      await volume?.create();
+      // withBindMounts would replace those of the caller.
+      if (volume !== undefined) this.hostConfig.Binds = [...binds, `${volume.name}:${DATA_DIRECTORY}`];
+      return new StartedTorporContainer(await super.start(), {
+        device: this.#device.name,
+        faults: this.#faults,
+        token: token?.token,
+        tls: this.#tls === undefined ? undefined : { ca: this.#tls.certificate, ...this.#tls },
+        volume,
+      });
+    } catch (error) {
+      await this.#tidy(volume);
+      throw error;
+    } finally {
+      // The next start has a volume and files of its own.
+      this.hostConfig.Binds = binds;
+      this.contentsToCopy = contents;
     }
-    return new StartedTorporContainer(await super.start(), {
-      device: this.#device.name ?? DEVICE_DEFAULT,
+  }
+
+  protected override async containerCreated(containerId: string): Promise<void> {
+    this.#createdId = containerId;
+  }
+
+  async #settings(token: DaemonSettings["token"]): Promise<DaemonSettings> {
+    const { host } = (await getContainerRuntimeClient()).info.containerRuntime;
+    const { name, Hostname: hostname } = this.createOpts;
+    const hosts = [host, name, hostname, ...this.networkAliases, ...this.#certificateNames()];
+    return {
+      device: this.#device,
       faults: this.#faults,
-      token: this.#token?.token,
-      tls: this.#tls === undefined ? undefined : { ca: this.#tls.certificate, ...this.#tls },
-      volume,
-    });
+      token,
+      tls: this.#tls,
+      imageStore: this.#imageStore !== undefined,
+      hosts: hosts.filter((each): each is string => each !== undefined && each !== "localhost"),
+    };
+  }
+
+  /** A reused container keeps what it was made with, and who finds it knows only what the settings say. */
+  #refuseOneOff(): void {
+    if (!this.reuse) return;
+    if (this.#token !== undefined && this.#token.token === undefined) {
+      throw new Error(
+        "A container that is reused keeps its token, and a random one is known to its first user only: " +
+          "name one with withToken({ token }).",
+      );
+    }
+    if (this.#imageStore !== undefined && this.#imageStore.name === undefined) {
+      throw new Error(
+        "A container that is reused keeps its volume, and one without a name goes with its first user: " +
+          "name one with withImageStore(name).",
+      );
+    }
+  }
+
+  /** Removes what a start that failed has left, with or without the reaper of testcontainers. */
+  async #tidy(volume: ImageVolume | undefined): Promise<void> {
+    const client = await getContainerRuntimeClient();
+    if (this.#createdId !== undefined && !this.reuse) {
+      const container = client.container.getById(this.#createdId);
+      await container.remove({ force: true, v: true }).catch(() => undefined);
+    }
+    await volume?.remove().catch(() => undefined);
   }
 
   /** By which the client of the container calls the daemon. */

@@ -1,5 +1,9 @@
 /** Suspends and resumes: what is asked for, and what comes of it. */
-import { field, numberField, textField } from "./json.ts";
+import {
+  SleepState,
+  Transition_State,
+  type Transition as TransitionMessage,
+} from "../../../src/client/mod.ts";
 
 export interface SuspendSettings {
   /** The device; the one of the container if none is given. */
@@ -19,7 +23,7 @@ export interface ResumeSettings {
   readonly verify?: boolean;
 }
 
-/** How a suspend or a resume went. */
+/** How a suspend or a resume went, in numbers that a test compares. */
 export interface Transition {
   /** Such as `devices/card0/transitions/1`. */
   readonly name: string;
@@ -34,21 +38,28 @@ export interface Transition {
   /** Whether the engines were given up and the CPU copied. */
   readonly wedged: boolean;
   /** All that the daemon said, phases included. */
-  readonly json: unknown;
+  readonly message: TransitionMessage;
 }
 
-/** Reads a Transition of the daemon. @throws TypeError when it is none. */
-export function transitionOf(json: unknown): Transition {
+/** What the client answered, as a Transition. */
+export function transitionOf(message: TransitionMessage): Transition {
+  const { name, evictedObjects, backupObjects, restoredObjects, wedged } = message;
+  const [state = ""] = Object.entries(Transition_State).find(([, value]) => value === message.state) ?? [];
   return {
-    name: textField(json, "name"),
-    state: textField(json, "state"),
-    evictedObjects: numberField(json, "evictedObjects"),
-    evictedBytes: numberField(json, "evictedBytes"),
-    backupObjects: numberField(json, "backupObjects"),
-    backupBytes: numberField(json, "backupBytes"),
-    restoredObjects: numberField(json, "restoredObjects"),
-    restoredBytes: numberField(json, "restoredBytes"),
-    wedged: field(json, "wedged") === true,
-    json,
+    name,
+    state,
+    evictedObjects,
+    evictedBytes: Number(message.evictedBytes),
+    backupObjects,
+    backupBytes: Number(message.backupBytes),
+    restoredObjects,
+    restoredBytes: Number(message.restoredBytes),
+    wedged,
+    message,
   };
+}
+
+/** The sleep state as requests name it. */
+export function sleepStateOf(state: SuspendSettings["state"]): SleepState {
+  return SleepState[state ?? "S3"];
 }

@@ -1,4 +1,5 @@
 /** Both wires of a daemon behind its one gate: put together, and bound to their addresses. */
+import { hostname } from "node:os";
 import { setLogger } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import type { DeviceRegistry } from "../api/devices.ts";
@@ -52,7 +53,8 @@ export function buildWires(config: Config, deps: WiresDeps): Servers {
     ...shared,
     tls: security.tls,
     version,
-    allowedHosts: config.allowedHosts,
+    // The machine's own name, in a container its short id: no page of a stranger can have it for its host.
+    allowedHosts: [...config.allowedHosts, hostname()],
     corsOrigins: config.corsOrigins,
     isReady,
     metrics: (accept) => metrics.scrape(accept),
