@@ -43,6 +43,12 @@ const PROJECTS = [
 /** Takes half an hour, so that it runs when it is named only: `npm run test:fresh`. */
 const WHOLE_MATRIX_PROJECT = "fresh-all";
 
+/** Debian's packages of the same names, and the tests that run them. */
+const TOOLS = [
+  ["python3", "The program in Python of docs/other-languages.md"],
+  ["curl", "The commands of the runbooks that call curl"],
+] as const;
+
 /** The fields used here of what vitest's JSON reporter writes. */
 interface VitestReport {
   readonly numPassedTests: number;
@@ -70,7 +76,7 @@ else
     `The static checks (${STATIC_CHECKS.join(", ")}) did not run, because arguments narrow the run.`,
   );
 
-if (wholeRun) ensurePython();
+if (wholeRun) ensureTools();
 runVitest(FAST_PROJECTS.filter(isSelected));
 if (isSelected(MONITORING_PROJECT)) {
   runWith(MONITORING_PROJECT, "alert rules, dashboards against a real Prometheus", ensurePrometheus);
@@ -102,15 +108,16 @@ function runStaticChecks(): void {
   }
 }
 
-/** One test runs a program in Python, as a user of the API would; without Python vitest skips it and says so. */
-function ensurePython(): void {
-  if (onPath("python3")) return;
-  const obstacle = installPackages(["python3"], "Python");
-  if (obstacle === undefined) return;
-  notRun.push(`The program in Python of docs/other-languages.md did not run. ${obstacle}`);
-  if (isTrue(process.env.CI)) {
-    failed += 1;
-    summary.push("python: FAILED, because CI is set and there is no Python.");
+/** Some tests run programs that a user of the API would; vitest skips those whose program is missing. */
+function ensureTools(): void {
+  for (const [tool, tests] of TOOLS) {
+    const obstacle = onPath(tool) ? undefined : installPackages([tool], tool);
+    if (obstacle === undefined) continue;
+    notRun.push(`${tests} did not run. ${obstacle}`);
+    if (isTrue(process.env.CI)) {
+      failed += 1;
+      summary.push(`${tool}: FAILED, because CI is set and it is missing.`);
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { onPath } from "../../scripts/apt.ts";
 import type { Config } from "../../src/server/config/config.ts";
 import { runCli } from "../support/cli.ts";
 import { startTestDaemon, type TestDaemon } from "../support/daemon.ts";
@@ -50,6 +51,7 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
   TorporSuspendSlow: { arrange: sleepWith(), shown: /evict_pinned/ },
 };
 
+const hasCurl = onPath("curl");
 let folder: string;
 let daemon: TestDaemon;
 /** What goes on while the commands are run. */
@@ -73,9 +75,10 @@ describe("commands", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it.each(pages)("of %s work when they are needed, and show what they should", async (page) => {
+  it.for(pages)("of %s work when they are needed, and show what they should", async (page, { skip }) => {
     const { config = {}, arrange, shown = /./, mended = false } = SITUATIONS[page] ?? {};
     daemon = await startTestDaemon({ enableFaults: true, dataDirectory: join(folder, "data"), ...config });
+    skip(!hasCurl && readCommands(page).some((command) => command.startsWith("curl ")), "There is no curl.");
     for (const id of [1, 2, 3, 4]) {
       await done("POST", `${DEVICE}/objects`, '{"size":"65536"}');
       await done("PUT", `${DEVICE}/objects/${id}/content`, "x".repeat(65_536));

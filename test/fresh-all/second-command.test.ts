@@ -4,7 +4,7 @@ import { BareMachine } from "../support/fresh/bare-machine.ts";
 import { second } from "../support/fresh/readme.ts";
 
 /** What a bare machine lacks, and the package of Debian that has it. */
-const LEFT_OUT = ["prometheus", "chromium", "python3", "docker.io"];
+const LEFT_OUT = ["prometheus", "chromium", "python3", "curl", "docker.io"];
 
 test("passes what can run, and says what to install for the rest", async () => {
   const node = { node: "20.20.2", npm: "10.8.2" };
