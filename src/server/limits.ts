@@ -214,8 +214,6 @@ export const EVENT_RETRY_MS = 1_000;
 export const REQUESTS_REMEMBERED_MAX = 16_384;
 export const REQUESTS_REMEMBERED_BYTES_MAX = 32 * MIB;
 export const REQUESTS_REMEMBERED_MS = 600_000;
-/** One caller has a share of that: this part of it, where callers are told apart. */
-export const REQUESTS_SHARE_DIVISOR = 8;
 /** What a remembered call takes besides its id and its answer or failure. Unit: bytes. */
 export const REQUEST_OVERHEAD_BYTES = KIB;
 
@@ -256,10 +254,28 @@ export const CALLS_IN_PROGRESS_MAX = 4096;
 export const CALLS_RESERVED = 64;
 
 /**
- * Streams that are open: content, events and reflection. Each holds a chunk of content of at most 1 MiB, and
+ * Streams that are open: content and events. Each holds a chunk of content of at most 1 MiB, and
  * as long as its client is there it may stand still.
  */
 export const STREAMS_MAX = 1024;
+
+/**
+ * Text of the newest events that is kept for other watchers: what some thousand objects change. Unit:
+ * characters.
+ */
+export const EVENT_TEXT_BYTES_MAX = MIB;
+
+/**
+ * Reflection streams that are open, in a pool of their own: they carry no content, so nobody who looks at the
+ * contract takes the place of an upload.
+ */
+export const REFLECTION_STREAMS_MAX = 64;
+
+/**
+ * Callers who can fill a pool together (calls, streams, the ledger of request ids): one alone gets this part
+ * of it, where callers are told apart.
+ */
+export const CALLER_SHARE_DIVISOR = 8;
 
 /** How often the delay of the event loop is looked at. Unit: milliseconds. */
 export const LOOP_SAMPLE_MS = 250;

@@ -372,7 +372,11 @@ describe("numbers", () => {
     const names = new Set(exemplars.map(({ transition }) => transition));
     expect(names.size).toBeGreaterThan(0);
     // As a browser follows the link of the provisioned data source from a Grafana on the same machine.
-    const headers = { "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate" };
+    const headers = {
+      "sec-fetch-site": "same-site",
+      "sec-fetch-mode": "navigate",
+      "sec-fetch-dest": "document",
+    };
     for (const name of names) {
       const trace = await fetch(`${url}/v1/${name}/trace`, { headers });
       expect(trace.status, name).toBe(200);

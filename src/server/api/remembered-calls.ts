@@ -4,7 +4,7 @@
  * the caller's own.
  */
 import type { Clock } from "../../device/clock.ts";
-import { REQUEST_OVERHEAD_BYTES, REQUESTS_SHARE_DIVISOR } from "../limits.ts";
+import { CALLER_SHARE_DIVISOR, REQUEST_OVERHEAD_BYTES } from "../limits.ts";
 import { toFailure, WireError } from "../messages/wire-error.ts";
 
 export interface LedgerLimits {
@@ -98,8 +98,8 @@ export class RememberedCalls {
    */
   #pruneShare(share: Share): void {
     if (share.caller === undefined) return;
-    const callsMax = this.#limits.callsMax / REQUESTS_SHARE_DIVISOR;
-    const bytesMax = this.#limits.bytesMax / REQUESTS_SHARE_DIVISOR;
+    const callsMax = this.#limits.callsMax / CALLER_SHARE_DIVISOR;
+    const bytesMax = this.#limits.bytesMax / CALLER_SHARE_DIVISOR;
     for (const key of share.keys) {
       if (share.keys.size <= callsMax && share.bytes <= bytesMax) return;
       this.#forget(key);

@@ -27,6 +27,11 @@ export interface Caller {
   readonly by: "token" | "certificate" | "address";
 }
 
+/** Who calls, such that no two have the same; undefined where callers are not told apart. */
+export function identityOf({ by, name }: Caller): string | undefined {
+  return by === "address" ? undefined : `${by} ${name}`;
+}
+
 export interface AuthenticatorOptions {
   /** What the tokens file says now; undefined without one. Asked at each call, so that it may change. */
   readonly table?: () => TokenTable;

@@ -1,7 +1,7 @@
 /**
  * A call that was let in: what becomes of it, until both its work and its connection's side of it have ended.
  */
-import type { Caller } from "../auth/authenticator.ts";
+import { type Caller, identityOf } from "../auth/authenticator.ts";
 import { requireRole } from "../auth/authorize.ts";
 import { type Rpc, roleOfRequest } from "../auth/rpc-access.ts";
 import { type Failure, toFailure } from "../messages/wire-error.ts";
@@ -56,8 +56,7 @@ export class Admission {
 
   /** Who calls, such that no two have the same; undefined where callers are not told apart. */
   get identity(): string | undefined {
-    const { by, name } = this.#caller;
-    return by === "address" ? undefined : `${by} ${name}`;
+    return identityOf(this.#caller);
   }
 
   /** Whether it gets a line in the audit log, so that it matters what it is about. */

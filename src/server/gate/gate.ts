@@ -3,14 +3,15 @@
  * Admission, which holds its place until the call has ended.
  */
 import type { FastifyBaseLogger } from "fastify";
-import type { Authenticator, Caller, Credentials } from "../auth/authenticator.ts";
+import { type Authenticator, type Caller, type Credentials, identityOf } from "../auth/authenticator.ts";
 import { requireRole } from "../auth/authorize.ts";
 import { type Rpc, requireRpc } from "../auth/rpc-access.ts";
-import { CALLS_IN_PROGRESS_MAX, CALLS_RESERVED, STREAMS_MAX } from "../limits.ts";
+import { CALLS_IN_PROGRESS_MAX, CALLS_RESERVED, REFLECTION_STREAMS_MAX, STREAMS_MAX } from "../limits.ts";
 import { toFailure, WireError } from "../messages/wire-error.ts";
 import { Admission } from "./admission.ts";
 import { AuditLog } from "./audit.ts";
 import type { CallRate } from "./call-rate.ts";
+import { Pool } from "./pool.ts";
 
 export interface GateOptions {
   readonly authenticator: Authenticator;
@@ -47,16 +48,18 @@ interface Refusal extends Omit<RefusedCall, "rpc"> {
   readonly startMs: number;
 }
 
+const CALLS = { things: "calls", are: "in progress" };
+const STREAMS = { things: "streams", are: "open" };
+
 export class Gate {
   readonly #authenticator: Authenticator;
   readonly #audit: AuditLog;
   readonly #rate: CallRate | undefined;
   readonly #isOverloaded: () => boolean;
   readonly #now: () => number;
-  readonly #callsMax: number;
-  readonly #streamsMax: number;
-  #calls = 0;
-  #streams = 0;
+  readonly #calls: Pool;
+  readonly #streams: Pool;
+  readonly #reflections = new Pool(STREAMS, REFLECTION_STREAMS_MAX);
 
   constructor(options: GateOptions) {
     this.#authenticator = options.authenticator;
@@ -64,8 +67,8 @@ export class Gate {
     this.#audit = new AuditLog(options.log, this.#now);
     this.#rate = options.rate;
     this.#isOverloaded = options.isOverloaded ?? (() => false);
-    this.#callsMax = options.callsMax ?? CALLS_IN_PROGRESS_MAX;
-    this.#streamsMax = options.streamsMax ?? STREAMS_MAX;
+    this.#calls = new Pool(CALLS, options.callsMax ?? CALLS_IN_PROGRESS_MAX);
+    this.#streams = new Pool(STREAMS, options.streamsMax ?? STREAMS_MAX);
   }
 
   /**
@@ -82,20 +85,17 @@ export class Gate {
       this.#refuseTooMany(rpc, credentials.peer);
       caller = this.#authenticator.authenticate(credentials);
       requireRole(caller, rpc.role, name);
-      this.#refuseFull(rpc);
+      this.#poolOf(rpc).requireRoom(identityOf(caller), rpc.relieves ? CALLS_RESERVED : 0);
     } catch (error) {
       this.#auditRefusal(rpc, { requestId, peer: credentials.peer, caller, error, startMs });
       throw error;
     }
-    const isUnary = rpc.method.methodKind === "unary";
-    if (isUnary) this.#calls++;
-    else this.#streams++;
+    const leave = this.#poolOf(rpc).take(identityOf(caller));
     const { peer } = credentials;
     const { role } = rpc;
     const recheck = () => requireRole(this.#authenticator.authenticate(credentials), role, name);
     return new Admission({ requestId, rpc, caller, recheck }, (outcome) => {
-      if (isUnary) this.#calls--;
-      else this.#streams--;
+      leave();
       const durationMs = this.#now() - startMs;
       if (rpc.changes) this.#audit.write({ rpc: name, requestId, peer, caller, durationMs, ...outcome });
     });
@@ -103,7 +103,7 @@ export class Gate {
 
   /** Calls and streams that were let in and have not ended. */
   get inProgress(): number {
-    return this.#calls + this.#streams;
+    return this.#calls.taken + this.#streams.taken + this.#reflections.taken;
   }
 
   /** Puts on record what was refused before it came to `admit`, if it would have changed something. */
@@ -135,17 +135,8 @@ export class Gate {
     }
   }
 
-  #refuseFull({ method, relieves }: Rpc): void {
-    if (method.methodKind !== "unary") {
-      if (this.#streams < this.#streamsMax) return;
-      throw new WireError("OVERLOADED", `${this.#streams} streams are open, and the daemon takes no more.`, {
-        streams: String(this.#streams),
-      });
-    }
-    const callsMax = relieves ? this.#callsMax + CALLS_RESERVED : this.#callsMax;
-    if (this.#calls < callsMax) return;
-    throw new WireError("OVERLOADED", `${this.#calls} calls are in progress, and the daemon takes no more.`, {
-      calls: String(this.#calls),
-    });
+  #poolOf({ name, method }: Rpc): Pool {
+    if (method.methodKind === "unary") return this.#calls;
+    return name.startsWith("grpc.reflection.") ? this.#reflections : this.#streams;
   }
 }

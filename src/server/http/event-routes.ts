@@ -14,7 +14,7 @@ import { REGISTRY } from "../../contract/registry.ts";
 import { decodeMessage } from "../api/rpc.ts";
 import type { ToldEvent } from "../events/event-log.ts";
 import { watchEvents } from "../events/watch-handler.ts";
-import { CONTENT_IDLE_TIMEOUT_MS, EVENT_RETRY_MS } from "../limits.ts";
+import { CONTENT_IDLE_TIMEOUT_MS, EVENT_RETRY_MS, EVENT_TEXT_BYTES_MAX } from "../limits.ts";
 import { type Failure, toFailure, WireError } from "../messages/wire-error.ts";
 import { errorBody } from "./error-reply.ts";
 import { requestReader } from "./request-message.ts";
@@ -94,8 +94,29 @@ async function* textOf(
   }
 }
 
+/** The text of the newest events, which many watchers want at about the same time. */
+const NEWEST = new Map<ToldEvent, string>();
+let newestBytes = 0;
+
+/** An event becomes text once, however many watch. */
+function format(event: ToldEvent): string {
+  const known = NEWEST.get(event);
+  if (known !== undefined) return known;
+  const text = textOfEvent(event);
+  // Those of the present state, without a sequence, are made for one watcher.
+  if (event.sequence === 0 || event.device === "") return text;
+  NEWEST.set(event, text);
+  newestBytes += text.length;
+  for (const [oldest, { length }] of NEWEST) {
+    if (newestBytes <= EVENT_TEXT_BYTES_MAX) break;
+    NEWEST.delete(oldest);
+    newestBytes -= length;
+  }
+  return text;
+}
+
 /** Events of the present state have no id, so that a client that is cut off there begins anew. */
-function format({ sequence, type, bytes }: ToldEvent): string {
+function textOfEvent({ sequence, type, bytes }: ToldEvent): string {
   const json = messageJson(EVENT, Event.decode(bytes));
   const id = sequence === 0 ? "" : `id: ${sequence}\n`;
   return `${id}event: ${TYPE_NAMES.get(type) ?? ""}\ndata: ${json}\n\n`;
