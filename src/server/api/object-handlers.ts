@@ -28,7 +28,12 @@ import { parseObjectFilter } from "./object-filter.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.ts";
 
 export function objectHandlers(devices: DeviceRegistry) {
-  /** The device and the object's id in a request that names an object. */
+  return Object.assign(lifeHandlers(devices), useHandlers(devices));
+}
+
+/** Finds the device of a request that names an object. */
+function locators(devices: DeviceRegistry) {
+  /** The device and the object's id. */
   function locate(request: { readonly name: string }) {
     const { device, id } = parseChildName(request.name, "objects");
     return { device: requireDevice(devices, device), object: id };
@@ -40,6 +45,12 @@ export function objectHandlers(devices: DeviceRegistry) {
     return { device, target: request.etag === "" ? { object } : { object, etag: request.etag } };
   }
 
+  return { locate, locateIf };
+}
+
+/** How objects come, are looked at and go. */
+function lifeHandlers(devices: DeviceRegistry) {
+  const { locate, locateIf } = locators(devices);
   return {
     async createObject(request: CreateObjectRequest, client?: Client): Promise<ObjectMessage> {
       const device = requireDevice(devices, parseDeviceName(request.parent));
@@ -75,7 +86,13 @@ export function objectHandlers(devices: DeviceRegistry) {
       await device.execute({ type: "deleteObject", ...target, ...holdOf(request, client) });
       return {};
     },
+  };
+}
 
+/** Where objects are, and what they hold. */
+function useHandlers(devices: DeviceRegistry) {
+  const { locate, locateIf } = locators(devices);
+  return {
     async pinObject(request: PinObjectRequest, client?: Client): Promise<ObjectMessage> {
       const { device, target } = locateIf(request);
       const { region } = request;

@@ -22,6 +22,10 @@ import { type DeviceRegistry, requireDevice } from "./devices.ts";
 import { decodePageToken, encodePageToken, pageSize } from "./page-token.ts";
 
 export function powerHandlers(devices: DeviceRegistry) {
+  return { ...sleepHandlers(devices), ...transitionHandlers(devices) };
+}
+
+function sleepHandlers(devices: DeviceRegistry) {
   return {
     async planSuspend(request: PlanSuspendRequest): Promise<SuspendPlan> {
       const device = requireDevice(devices, parseDeviceName(request.name));
@@ -58,7 +62,11 @@ export function powerHandlers(devices: DeviceRegistry) {
       });
       return encodeTransition(device.name, transition);
     },
+  };
+}
 
+function transitionHandlers(devices: DeviceRegistry) {
+  return {
     async getTransition(request: GetTransitionRequest): Promise<Transition> {
       const { device: deviceId, id } = parseChildName(request.name, "transitions");
       const device = requireDevice(devices, deviceId);

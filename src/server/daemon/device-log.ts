@@ -12,47 +12,18 @@ export function logDevice(log: Logger, device: string): EventSink {
 function logEvent(log: Logger, event: DeviceEvent): void {
   switch (event.type) {
     case "transitionStarted":
-      log.info(
-        { transition: event.transition.id, target: event.transition.sleepState },
-        `${nameOf(event.transition)} started`,
-      );
-      break;
     case "transitionEnded":
-      logEnd(log, event.transition);
-      break;
     case "phaseEnded":
-      log.debug(
-        { transition: event.transition.id, phase: event.phase.phase, bytes: event.phase.bytes },
-        "phase ended",
-      );
-      break;
     case "recovered":
-      if (event.complete) log.info("recovered: the device is as it was before the transition");
-      else log.error("the device could not be recovered");
-      break;
     case "phaseForgiven":
-      log.warn(
-        { transition: event.transition.id, reason: event.reason },
-        `left to the next step by policy: ${event.message}`,
-      );
+      logProgress(log, event);
       break;
     case "imageSealed":
-      log.info({ image: event.image }, "hibernation image sealed");
-      break;
     case "imageConsumed":
-      log.info({ image: event.image }, "hibernation image consumed");
-      break;
     case "imageClaimed":
-      log.info({ image: event.image }, "hibernation image claimed");
-      break;
     case "imageGivenBack":
-      log.info({ image: event.image }, "hibernation image given back");
-      break;
     case "ownershipInDoubt":
-      log.warn(
-        { image: event.image, write: event.write },
-        "the store of images did not answer; the device holds every byte and asks again",
-      );
+      logImage(log, event);
       break;
     case "wedged":
       if (event.wedged) log.warn({ why: event.why }, "wedged");
@@ -88,6 +59,73 @@ function logEvent(log: Logger, event: DeviceEvent): void {
     case "contextCreated":
     case "contextChanged":
     case "contextDeleted":
+      break;
+    default:
+      event satisfies never;
+  }
+}
+
+type ProgressEvent = Extract<
+  DeviceEvent,
+  { type: "transitionStarted" | "transitionEnded" | "phaseEnded" | "recovered" | "phaseForgiven" }
+>;
+
+function logProgress(log: Logger, event: ProgressEvent): void {
+  switch (event.type) {
+    case "transitionStarted":
+      log.info(
+        { transition: event.transition.id, target: event.transition.sleepState },
+        `${nameOf(event.transition)} started`,
+      );
+      break;
+    case "transitionEnded":
+      logEnd(log, event.transition);
+      break;
+    case "phaseEnded":
+      log.debug(
+        { transition: event.transition.id, phase: event.phase.phase, bytes: event.phase.bytes },
+        "phase ended",
+      );
+      break;
+    case "recovered":
+      if (event.complete) log.info("recovered: the device is as it was before the transition");
+      else log.error("the device could not be recovered");
+      break;
+    case "phaseForgiven":
+      log.warn(
+        { transition: event.transition.id, reason: event.reason },
+        `left to the next step by policy: ${event.message}`,
+      );
+      break;
+    default:
+      event satisfies never;
+  }
+}
+
+type ImageEvent = Extract<
+  DeviceEvent,
+  { type: "imageSealed" | "imageConsumed" | "imageClaimed" | "imageGivenBack" | "ownershipInDoubt" }
+>;
+
+function logImage(log: Logger, event: ImageEvent): void {
+  switch (event.type) {
+    case "imageSealed":
+      log.info({ image: event.image }, "hibernation image sealed");
+      break;
+    case "imageConsumed":
+      log.info({ image: event.image }, "hibernation image consumed");
+      break;
+    case "imageClaimed":
+      log.info({ image: event.image }, "hibernation image claimed");
+      break;
+    case "imageGivenBack":
+      log.info({ image: event.image }, "hibernation image given back");
+      break;
+    case "ownershipInDoubt":
+      log.warn(
+        { image: event.image, write: event.write },
+        "the store of images did not answer; the device holds every byte and asks again",
+      );
       break;
     default:
       event satisfies never;

@@ -62,24 +62,16 @@ export function spanQueue(options: SpanQueueOptions): SpanProcessor {
     log.warn({ why }, "traces do not reach the collector; this is said once, until they do");
   }
 
+  const exportInTime = boundedExporter(exporter, timeoutMs + PATIENCE_MS);
+  const send = (spans: ReadableSpan[], done: (result: ExportResult) => void): void => {
+    queued -= spans.length;
+    exportInTime(spans, (result) => {
+      ended(spans.length, result);
+      done(result);
+    });
+  };
   const batches = new BatchSpanProcessor({
-    exporter: {
-      export(spans, done) {
-        queued -= spans.length;
-        let isOver = false;
-        const end = (result: ExportResult) => {
-          if (isOver) return;
-          isOver = true;
-          clearTimeout(deadline);
-          ended(spans.length, result);
-          done(result);
-        };
-        // The exporter's own begins anew with each byte that comes, so an answer could go on for ever.
-        const deadline = setTimeout(end, timeoutMs + PATIENCE_MS, TOO_LATE);
-        exporter.export(spans, end);
-      },
-      shutdown: () => exporter.shutdown(),
-    },
+    exporter: { export: send, shutdown: () => exporter.shutdown() },
     maxQueueSize: TRACE_QUEUE_SPANS_MAX,
     maxExportBatchSize: TRACE_BATCH_SPANS,
     scheduledDelayMillis: TRACE_DELAY_MS,
@@ -95,5 +87,21 @@ export function spanQueue(options: SpanQueueOptions): SpanProcessor {
     },
     forceFlush: () => batches.forceFlush(),
     shutdown: () => batches.shutdown(),
+  };
+}
+
+/** Exports, and calls back once, at the deadline at the latest. */
+function boundedExporter(exporter: SpanExporter, deadlineMs: number) {
+  return (spans: ReadableSpan[], done: (result: ExportResult) => void): void => {
+    let isOver = false;
+    const end = (result: ExportResult) => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(deadline);
+      done(result);
+    };
+    // The exporter's own begins anew with each byte that comes, so an answer could go on for ever.
+    const deadline = setTimeout(end, deadlineMs, TOO_LATE);
+    exporter.export(spans, end);
   };
 }
