@@ -79,6 +79,16 @@ describe.runIf(platform() === "linux")("on Linux", () => {
     expect(launch({ command: ["tool"] })).toEqual({ status: 0, said: "ours\nv24.1.0" });
   });
 
+  test("takes the machine's Node past the link of the project that it is installed in", () => {
+    const links = join(clone, "node_modules/.bin");
+    cpSync(BIN, join(clone, "node_modules/torpor/bin"), { recursive: true });
+    program(join(machine, "node"), says("v24.1.0"));
+    program(join(clone, PACKAGED), LACKS_LIBATOMIC);
+    program(join(links, "node"), LACKS_LIBATOMIC);
+    const path = join(clone, "node_modules/torpor/bin/with-node");
+    expect(run(path, ["node", "--version"], `${links}:${machine}`)).toEqual({ status: 0, said: "v24.1.0" });
+  });
+
   test("installs libatomic1 for root where there is apt-get, after an update if need be", () => {
     const installed = join(home, "installed");
     const updated = join(home, "updated");
@@ -157,8 +167,9 @@ function launch({ command = ["node", "--version"] }: { readonly command?: readon
 function run(
   path: string,
   words: readonly string[],
+  searched = machine,
 ): { readonly status: number | null; readonly said: string } {
-  const done = spawnSync(path, words, { encoding: "utf8", env: { PATH: machine }, cwd: home });
+  const done = spawnSync(path, words, { encoding: "utf8", env: { PATH: searched }, cwd: home });
   return { status: done.status, said: `${done.stderr}${done.stdout}`.trim() };
 }
 
