@@ -26,7 +26,7 @@ export async function suspendOrRecover(
     preallocated: new Map(),
   };
   try {
-    await runSuspend(parts, transition, target, progress);
+    await runSuspend(parts, { transition, target, progress });
     transition.wedged = parts.gt.wedged;
     return { failure: undefined, checksums: progress.checksums };
   } catch (error) {
@@ -56,7 +56,7 @@ export async function resumeOrKeep(
 ): Promise<ResumeOutcome> {
   const progress = { powerOn: false, compared: false };
   try {
-    await runResume(parts, transition, source, progress);
+    await runResume(parts, { transition, source, progress });
     transition.wedged = parts.gt.wedged;
     return { ...progress, failure: undefined };
   } catch (error) {

@@ -16,13 +16,15 @@ export interface ResumeSource {
   checksums(): Checksums | undefined;
 }
 
+/** A resume on its way: what it is from and how far it has come. */
+export interface ResumeRun {
+  readonly transition: Transition;
+  readonly source: ResumeSource;
+  readonly progress: ResumeProgress;
+}
+
 /** Runs the phases from `image` or `power_on` to `release`. Backups that were not restored stay attached. */
-export async function runResume(
-  parts: Parts,
-  transition: Transition,
-  source: ResumeSource,
-  progress: ResumeProgress,
-): Promise<void> {
+export async function runResume(parts: Parts, { transition, source, progress }: ResumeRun): Promise<void> {
   const { memory, services, gt, hibernation } = parts;
   const { failpoints, clock } = services;
   const restore = (step: RestoreStep, counts: PhaseCounts): Promise<void> =>

@@ -13,25 +13,12 @@ import type { PhaseCounts, Transition } from "./transition.ts";
 import { addChecksums, checksumMoving, takeChecksums } from "./verify.ts";
 
 /** Runs the phases from `prepare` to `power_off`. Throws what stopped it; `progress` says where. */
-export async function runSuspend(
-  parts: Parts,
-  transition: Transition,
-  target: SuspendTarget,
-  progress: SuspendProgress,
-): Promise<void> {
+export async function runSuspend(parts: Parts, run: SuspendRun): Promise<void> {
   const { memory, services, gt, hibernation } = parts;
   const { failpoints, clock } = services;
-  await transition.phase("prepare", (counts) => prepare(parts, { transition, counts, target, progress }));
-  if (target.copies) {
-    await transition.phase("evict", async (counts) => {
-      await failpoints.pass("evict.before");
-      // Where the kernel forbids I/O for memory (pm_restrict_gfp_mask), it does so until the device is
-      // resumed.
-      if (memory.swap !== undefined) memory.swap.allowed = target.swaps;
-      await forgiving(parts, transition, () => stepOne(parts, { transition, counts, target, progress }));
-      await failpoints.pass("evict.after");
-    });
-  }
+  const { transition, target, progress } = run;
+  await transition.phase("prepare", (counts) => prepare(parts, { ...run, counts }));
+  if (target.copies) await transition.phase("evict", (counts) => evict(parts, { ...run, counts }));
   await transition.phase("idle", async () => {
     await idle(parts, transition, target);
     if (progress.checksums !== undefined) {
@@ -124,12 +111,16 @@ export async function timed(clock: Clock, counts: PhaseCounts, work: () => Promi
   }
 }
 
-/** A phase of a suspend: where it counts, what the suspend leads to and how far it has come. */
-interface SuspendPhase {
+/** A suspend on its way: what it leads to and how far it has come. */
+export interface SuspendRun {
   readonly transition: Transition;
-  readonly counts: PhaseCounts;
   readonly target: SuspendTarget;
   readonly progress: SuspendProgress;
+}
+
+/** A phase of it, and where it counts. */
+interface SuspendPhase extends SuspendRun {
+  readonly counts: PhaseCounts;
 }
 
 async function prepare(parts: Parts, phase: SuspendPhase): Promise<void> {
@@ -157,20 +148,28 @@ async function prepare(parts: Parts, phase: SuspendPhase): Promise<void> {
   }
 }
 
+async function evict(parts: Parts, phase: SuspendPhase): Promise<void> {
+  const { memory, services } = parts;
+  await services.failpoints.pass("evict.before");
+  // Where the kernel forbids I/O for memory (pm_restrict_gfp_mask), it does so until the device is resumed.
+  if (memory.swap !== undefined) memory.swap.allowed = phase.target.swaps;
+  await forgiving(parts, phase.transition, () => stepOne(parts, phase));
+  await services.failpoints.pass("evict.after");
+}
+
 async function stepOne(parts: Parts, phase: SuspendPhase): Promise<void> {
   const { services, gt, policy } = parts;
   const { transition, target } = phase;
   const { clock } = services;
-  const evict = (): Promise<boolean> => evictChecked(parts, phase);
   const startNs = clock.monotonicNs();
-  let someActive = await evict();
+  let someActive = await evictChecked(parts, phase);
   // Each leaves as soon as the work that uses it has ended; one that never ends keeps nobody else here.
   while (policy.step1 === "chain" && someActive) {
     const leftMs = target.idleTimeoutMs - elapsedMs(startNs, clock.monotonicNs());
     if (leftMs <= 0) return;
     const retired = new Promise<boolean>((resolve) => gt.scheduler.onNextRetired(() => resolve(true)));
     await settledWithin(clock, Promise.race([retired, cancelled(transition)]), leftMs);
-    someActive = await evict();
+    someActive = await evictChecked(parts, phase);
   }
 }
 

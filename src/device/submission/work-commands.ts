@@ -58,47 +58,30 @@ class Checker {
     this.#index = index;
     switch (command.op) {
       case "fill":
-        this.#range(command.object, "write", {
-          offsetBytes: command.offsetBytes,
-          lengthBytes: command.lengthBytes,
-          align: 4,
-        });
+        this.#write(command, { lengthBytes: command.lengthBytes, align: 4 });
         this.#dword("pattern", command.pattern);
         break;
       case "add":
       case "xor":
-        this.#range(command.object, "write", {
-          offsetBytes: command.offsetBytes,
-          lengthBytes: command.lengthBytes,
-          align: 4,
-          multiple: 4,
-        });
+        this.#write(command, { lengthBytes: command.lengthBytes, align: 4, multiple: 4 });
         this.#dword("value", command.value);
         break;
       case "copy":
         this.#copy(command);
         break;
       case "storeDword":
-        this.#range(command.object, "write", { offsetBytes: command.offsetBytes, lengthBytes: 4, align: 4 });
+        this.#write(command, { lengthBytes: 4, align: 4 });
         this.#dword("value", command.value);
         break;
       case "timestamp":
-        this.#range(command.object, "write", { offsetBytes: command.offsetBytes, lengthBytes: 8, align: 8 });
+        this.#write(command, { lengthBytes: 8, align: 8 });
         break;
       case "waitSemaphore":
         this.#range(command.object, "keep", { offsetBytes: command.offsetBytes, lengthBytes: 4, align: 4 });
         this.#dword("value", command.value);
         break;
       case "checksum":
-        this.#range(command.object, "read", {
-          offsetBytes: command.offsetBytes,
-          lengthBytes: command.lengthBytes,
-        });
-        this.#range(command.destination, "write", {
-          offsetBytes: command.destinationOffsetBytes,
-          lengthBytes: 4,
-          align: 4,
-        });
+        this.#checksum(command);
         break;
       case "loadRegister":
         if (command.value < 0n || command.value > REGISTER_MAX) this.#refuse("its value is not 64 bits");
@@ -106,7 +89,7 @@ class Checker {
         break;
       case "storeRegister":
         this.#register(command.register);
-        this.#range(command.object, "write", { offsetBytes: command.offsetBytes, lengthBytes: 8, align: 8 });
+        this.#write(command, { lengthBytes: 8, align: 8 });
         break;
       case "spin":
         if (!(command.durationMs >= 0 && command.durationMs <= SPIN_MAX_MS)) {
@@ -118,6 +101,19 @@ class Checker {
       default:
         command satisfies never;
     }
+  }
+
+  #write(
+    { object, offsetBytes }: { readonly object: string; readonly offsetBytes: number },
+    range: Omit<CheckedRange, "offsetBytes">,
+  ): void {
+    this.#range(object, "write", { offsetBytes, ...range });
+  }
+
+  #checksum(command: Extract<WorkCommand, { op: "checksum" }>): void {
+    const { object, offsetBytes, lengthBytes, destination, destinationOffsetBytes } = command;
+    this.#range(object, "read", { offsetBytes, lengthBytes });
+    this.#range(destination, "write", { offsetBytes: destinationOffsetBytes, lengthBytes: 4, align: 4 });
   }
 
   #copy(command: Extract<WorkCommand, { op: "copy" }>): void {

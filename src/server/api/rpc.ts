@@ -85,21 +85,25 @@ export interface WaitingClient extends Client {
 /** All unary RPCs by path. @param ledger the daemon's, for both wires */
 export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): ReadonlyMap<string, UnaryRpc> {
   const bind = binder(ledger);
+  const services = [deviceRpcs, memoryRpcs, engineRpcs, faultRpcs, powerRpcs];
+  return new Map(services.flatMap((rpcs) => rpcs(bind, devices)).map((rpc) => [rpc.path, rpc]));
+}
+
+function deviceRpcs(bind: Bind, devices: DeviceRegistry): readonly UnaryRpc[] {
   const device = deviceHandlers(devices);
+  return [
+    bind(DeviceServiceService.listDevices, ListDevicesResponse, device.listDevices),
+    bind(DeviceServiceService.getDevice, Device, device.getDevice),
+    bind(DeviceServiceService.resetDevice, Device, device.resetDevice),
+  ];
+}
+
+function memoryRpcs(bind: Bind, devices: DeviceRegistry): readonly UnaryRpc[] {
   const region = regionHandlers(devices);
   const object = objectHandlers(devices);
   const batch = batchHandlers(devices);
   const usage = usageHandlers(devices);
-  const engine = engineHandlers(devices);
-  const work = workHandlers(devices);
-  const power = powerHandlers(devices);
-  const runtimePm = runtimePmHandlers(devices);
-  const image = imageHandlers(devices);
-  const fault = faultHandlers(devices);
-  const rpcs: readonly UnaryRpc[] = [
-    bind(DeviceServiceService.listDevices, ListDevicesResponse, device.listDevices),
-    bind(DeviceServiceService.getDevice, Device, device.getDevice),
-    bind(DeviceServiceService.resetDevice, Device, device.resetDevice),
+  return [
     bind(MemoryServiceService.listRegions, ListRegionsResponse, region.listRegions),
     bind(MemoryServiceService.getRegion, Region, region.getRegion),
     bind(MemoryServiceService.evictRegion, EvictRegionResponse, region.evictRegion),
@@ -117,6 +121,13 @@ export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): Reado
     bind(MemoryServiceService.batchDeleteObjects, Empty, batch.batchDeleteObjects),
     bind(MemoryServiceService.getUsage, Usage, usage.getUsage),
     bind(MemoryServiceService.checksumObject, ChecksumObjectResponse, object.checksumObject),
+  ];
+}
+
+function engineRpcs(bind: Bind, devices: DeviceRegistry): readonly UnaryRpc[] {
+  const engine = engineHandlers(devices);
+  const work = workHandlers(devices);
+  return [
     bind(EngineServiceService.listEngines, ListEnginesResponse, engine.listEngines),
     bind(EngineServiceService.getEngine, Engine, engine.getEngine),
     bind(EngineServiceService.resetEngine, Engine, engine.resetEngine),
@@ -127,10 +138,24 @@ export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): Reado
     bind(EngineServiceService.submitWork, Fence, work.submitWork),
     bind(EngineServiceService.getFence, Fence, work.getFence),
     bind(EngineServiceService.waitFence, Fence, work.waitFence),
+  ];
+}
+
+function faultRpcs(bind: Bind, devices: DeviceRegistry): readonly UnaryRpc[] {
+  const fault = faultHandlers(devices);
+  return [
     bind(FaultServiceService.listFailpoints, ListFailpointsResponse, fault.listFailpoints),
     bind(FaultServiceService.armFailpoint, Failpoint, fault.armFailpoint),
     bind(FaultServiceService.disarmFailpoint, Failpoint, fault.disarmFailpoint),
     bind(FaultServiceService.resetFailpoints, Empty, fault.resetFailpoints),
+  ];
+}
+
+function powerRpcs(bind: Bind, devices: DeviceRegistry): readonly UnaryRpc[] {
+  const power = powerHandlers(devices);
+  const runtimePm = runtimePmHandlers(devices);
+  const image = imageHandlers(devices);
+  return [
     bind(PowerServiceService.planSuspend, SuspendPlan, power.planSuspend),
     bind(PowerServiceService.suspend, Transition, power.suspend),
     bind(PowerServiceService.resume, Transition, power.resume),
@@ -144,7 +169,6 @@ export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): Reado
     bind(PowerServiceService.getImage, Image, image.getImage),
     bind(PowerServiceService.deleteImage, Empty, image.deleteImage),
   ];
-  return new Map(rpcs.map((rpc) => [rpc.path, rpc]));
 }
 
 /** Decodes a message that came in. @throws WireError INVALID_REQUEST when it is none */

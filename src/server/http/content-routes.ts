@@ -34,69 +34,78 @@ export interface ContentRoutesDeps {
 }
 
 /** Adds the routes. A scope of its own, because bodies are streams here and JSON elsewhere. */
-export function contentRoutes(app: FastifyInstance, { devices, observer }: ContentRoutesDeps): void {
+export function contentRoutes(app: FastifyInstance, deps: ContentRoutesDeps): void {
   leaveBodies(app);
 
   app.head<ContentRequest>(CONTENT_PATH, async (request, reply) => {
-    const size = await contentSize(target(devices, request, reply));
+    const size = await contentSize(target(deps.devices, request, reply));
     return reply.headers(contentHeaders(size)).send();
   });
 
-  app.get<ContentRequest>(CONTENT_PATH, { exposeHeadRoute: false }, async (request, reply) => {
-    const content = target(devices, request, reply);
-    const size = await contentSize(content);
-    // There is no validator for content, so If-Range never holds.
-    const range =
-      request.headers["if-range"] === undefined ? parseRange(request.headers.range, size) : "whole";
-    if (range === "unsatisfiable") throw unsatisfiable(request.headers.range, size, reply);
-    const span = range === "whole" ? { offsetBytes: 0, lengthBytes: size } : range;
-    request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
-    tellOfStream(observer, "read", reply);
-    const rooms = new ChunkRooms(reply.raw);
-    const chunks = readContent(content, span, rooms);
-    // What goes wrong with the first chunk still gets a status of its own.
-    const first = await chunks.next();
-    void reply.headers(contentHeaders(span.lengthBytes));
-    if (range !== "whole") void reply.code(206).header("content-range", contentRange(span, size));
-    // A stream would not tell when its chunks are gone, and their memory is free again.
-    const { raw: response } = reply.hijack();
-    for (const [name, value] of Object.entries(reply.getHeaders())) response.setHeader(name, value ?? "");
-    try {
-      if (first.done !== true) await rooms.sendAll(first.value, chunks);
-      response.end();
-    } catch (error) {
-      request.log.debug({ url: request.url, err: error }, "A download ended before its end.");
-      // Its length was promised.
-      response.destroy();
-    }
-  });
+  app.get<ContentRequest>(CONTENT_PATH, { exposeHeadRoute: false }, (request, reply) =>
+    download(deps, request, reply),
+  );
 
-  app.put<ContentRequest>(CONTENT_PATH, { config: { streamsBody: true } }, async (request, reply) => {
-    refuseEtag(request.headers, "Content");
-    const declared = declaredSpan(request);
-    const upload = new ContentUpload(
-      target(devices, request, reply),
-      declared.offsetBytes,
-      declared.lengthBytes,
-    );
-    request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
-    tellOfStream(observer, "write", reply);
-    try {
-      await upload.begin();
-      sendContinue(reply.raw);
-      // Not destroyed on error: the client is still to be told why.
-      for await (const chunk of request.raw.iterator({ destroyOnReturn: false })) await upload.write(chunk);
-      upload.finish();
-    } catch (error) {
-      const { url } = request;
-      request.log.warn(
-        { url, bytesWritten: upload.bytesWritten, err: error },
-        "An upload ended before its end.",
-      );
-      throw error;
-    }
-    return { bytesWritten: String(upload.bytesWritten) };
-  });
+  app.put<ContentRequest>(CONTENT_PATH, { config: { streamsBody: true } }, (request, reply) =>
+    upload(deps, request, reply),
+  );
+}
+
+async function download(
+  { devices, observer }: ContentRoutesDeps,
+  request: FastifyRequest<ContentRequest>,
+  reply: FastifyReply,
+): Promise<void> {
+  const content = target(devices, request, reply);
+  const size = await contentSize(content);
+  // There is no validator for content, so If-Range never holds.
+  const range = request.headers["if-range"] === undefined ? parseRange(request.headers.range, size) : "whole";
+  if (range === "unsatisfiable") throw unsatisfiable(request.headers.range, size, reply);
+  const span = range === "whole" ? { offsetBytes: 0, lengthBytes: size } : range;
+  request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
+  tellOfStream(observer, "read", reply);
+  const rooms = new ChunkRooms(reply.raw);
+  const chunks = readContent(content, span, rooms);
+  // What goes wrong with the first chunk still gets a status of its own.
+  const first = await chunks.next();
+  void reply.headers(contentHeaders(span.lengthBytes));
+  if (range !== "whole") void reply.code(206).header("content-range", contentRange(span, size));
+  // A stream would not tell when its chunks are gone, and their memory is free again.
+  const { raw: response } = reply.hijack();
+  for (const [name, value] of Object.entries(reply.getHeaders())) response.setHeader(name, value ?? "");
+  try {
+    if (first.done !== true) await rooms.sendAll(first.value, chunks);
+    response.end();
+  } catch (error) {
+    request.log.debug({ url: request.url, err: error }, "A download ended before its end.");
+    // Its length was promised.
+    response.destroy();
+  }
+}
+
+async function upload(
+  { devices, observer }: ContentRoutesDeps,
+  request: FastifyRequest<ContentRequest>,
+  reply: FastifyReply,
+): Promise<{ readonly bytesWritten: string }> {
+  refuseEtag(request.headers, "Content");
+  const { offsetBytes, lengthBytes } = declaredSpan(request);
+  const content = new ContentUpload(target(devices, request, reply), offsetBytes, lengthBytes);
+  request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
+  tellOfStream(observer, "write", reply);
+  try {
+    await content.begin();
+    sendContinue(reply.raw);
+    // Not destroyed on error: the client is still to be told why.
+    for await (const chunk of request.raw.iterator({ destroyOnReturn: false })) await content.write(chunk);
+    content.finish();
+  } catch (error) {
+    const { url } = request;
+    const { bytesWritten } = content;
+    request.log.warn({ url, bytesWritten, err: error }, "An upload ended before its end.");
+    throw error;
+  }
+  return { bytesWritten: String(content.bytesWritten) };
 }
 
 /** The stream ends with its answer or its connection, whichever is first. */

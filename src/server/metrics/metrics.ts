@@ -139,6 +139,43 @@ export class Metrics {
       case "recovered":
         this.#transitions.recovered(device, event.complete);
         break;
+      case "jobEnded":
+        this.#engines.jobEnded(device, event);
+        break;
+      case "engineReset":
+        this.#engines.engineReset(device, event.engine);
+        break;
+      case "allocated":
+        this.#allocations.allocated(device, event.region, event.objects);
+        break;
+      case "allocationFailed":
+        this.#allocations.failed(device, event.region, event.reason);
+        break;
+      case "ownershipInDoubt":
+        this.#images?.inDoubt(device, event.write);
+        break;
+      // Told in the log; images are counted where they are kept.
+      case "phaseForgiven":
+      case "imageSealed":
+      case "imageConsumed":
+      case "imageClaimed":
+      case "imageGivenBack":
+        break;
+      // These are state, which a scrape asks for.
+      case "powerState":
+      case "transitionStarted":
+      case "wedged":
+      case "contextCreated":
+      case "contextChanged":
+      case "contextDeleted":
+        break;
+      default:
+        this.#countBytes(device, event);
+    }
+  }
+
+  #countBytes(device: string, event: BytesEvent): void {
+    switch (event.type) {
       case "evicted":
         this.#copies.evicted(device, event);
         break;
@@ -172,41 +209,30 @@ export class Metrics {
       case "contentLost":
         this.#pressure.contentLost(device);
         break;
-      case "jobEnded":
-        this.#engines.jobEnded(device, event);
-        break;
-      case "engineReset":
-        this.#engines.engineReset(device, event.engine);
-        break;
-      case "allocated":
-        this.#allocations.allocated(device, event.region, event.objects);
-        break;
-      case "allocationFailed":
-        this.#allocations.failed(device, event.region, event.reason);
-        break;
-      // Told in the log; images are counted where they are kept.
-      case "phaseForgiven":
-      case "imageSealed":
-      case "imageConsumed":
-      case "imageClaimed":
-      case "imageGivenBack":
-        break;
-      case "ownershipInDoubt":
-        this.#images?.inDoubt(device, event.write);
-        break;
-      // These are state, which a scrape asks for.
-      case "powerState":
-      case "transitionStarted":
-      case "wedged":
-      case "contextCreated":
-      case "contextChanged":
-      case "contextDeleted":
-        break;
       default:
         event satisfies never;
     }
   }
 }
+
+/** What happens to the bytes of objects: copies, and what pressure on system memory does. */
+type BytesEvent = Extract<
+  DeviceEvent,
+  {
+    readonly type:
+      | "evicted"
+      | "backedUp"
+      | "restored"
+      | "skippedVolatile"
+      | "blitterFallback"
+      | "verifyFailed"
+      | "purged"
+      | "swappedOut"
+      | "swappedIn"
+      | "swapFailed"
+      | "contentLost";
+  }
+>;
 
 function showBuild(registry: Registry<OpenMetricsContentType>, { version, revision }: BuildInfo): void {
   const gauge = new Gauge({

@@ -1,0 +1,84 @@
+/** What a daemon has besides its devices and its wires: opened in order, and closed again. */
+import { randomBytes, randomInt } from "node:crypto";
+import { type Logger, pino } from "pino";
+import type { Device, Failpoints } from "../../device/mod.ts";
+import { openSecurity, type Security } from "../auth/security.ts";
+import type { Config } from "../config/config.ts";
+import { EventHub } from "../events/event-hub.ts";
+import { type LoopWatch, watchEventLoop } from "../gate/loop-probe.ts";
+import { type BuildInfo, readBuildInfo } from "../machine/build-info.ts";
+import type { DataDirectory } from "../machine/data-directory.ts";
+import { systemClock } from "../machine/system-clock.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import type { Tracing } from "../tracing/otlp.ts";
+import { openTracing } from "../tracing/tracing.ts";
+import { closeDevices } from "./close-devices.ts";
+import { makeFailpoints } from "./daemon-failpoints.ts";
+import { closeDirectory, openDirectory } from "./data-files.ts";
+
+export interface PartsOptions {
+  /** @default silent */
+  readonly log?: Logger;
+  /** How many lines of the log its reader did not take. @default none */
+  readonly logLinesLost?: () => number;
+  /** @default that of package.json */
+  readonly build?: BuildInfo;
+  /** @default "threaded" */
+  readonly engineForm?: "in-process" | "threaded";
+}
+
+export interface DaemonParts {
+  readonly log: Logger;
+  readonly build: BuildInfo;
+  readonly engineForm: "in-process" | "threaded";
+  readonly metrics: Metrics;
+  /** Undefined where nobody traces. */
+  readonly tracing: Tracing | undefined;
+  readonly security: Security;
+  /** By name. Empty at first. */
+  readonly devices: Map<string, Device>;
+  /** Of this run of the daemon. */
+  readonly incarnation: string;
+  /** Undefined where faults are not enabled. */
+  readonly failpoints: Failpoints | undefined;
+  readonly events: EventHub;
+  /** Undefined where there is no data directory. */
+  readonly directory: DataDirectory | undefined;
+  readonly loop: LoopWatch;
+  /** Closes the devices too. */
+  close(): Promise<void>;
+}
+
+/** @throws ConfigError when the configuration cannot be used; Error when the data directory cannot be had */
+export async function openParts(config: Config, options: PartsOptions): Promise<DaemonParts> {
+  const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
+  const metrics = new Metrics(build);
+  metrics.showRateLimits(config.rateLimits);
+  metrics.watchLog(options.logLinesLost ?? (() => 0));
+  const tracing = await openTracing(config, () => ({ log, build, observer: metrics.countSpans() }));
+  const security = await openSecurity(config, log);
+  const devices = new Map<string, Device>();
+  const incarnation = randomBytes(8).toString("hex");
+  const failpoints = config.enableFaults
+    ? makeFailpoints(config, { log, metrics, tell: (hit, device) => events.failpointHit(hit, device) })
+    : undefined;
+  // Random, because a clock that goes back would give two runs the same sequences. Leaves room for 2^52
+  // events.
+  const baseSequence = randomInt(2 ** 47) * 2 ** 5;
+  const events = new EventHub({ clock: systemClock, failpoints, observer: metrics.events, baseSequence });
+  const directory = await openDirectory(config.dataDirectory, log).catch((error: unknown) => {
+    security.close();
+    throw error;
+  });
+  const loop = watchEventLoop();
+  const close = async (): Promise<void> => {
+    events.close();
+    security.close();
+    loop.stop();
+    await closeDevices(devices, log);
+    if (directory !== undefined) await closeDirectory(directory, log);
+    await tracing?.close();
+  };
+  const opened = { log, build, engineForm, metrics, tracing, security, devices, incarnation };
+  return { ...opened, failpoints, events, directory, loop, close };
+}
