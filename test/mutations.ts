@@ -65,10 +65,10 @@ export const MUTATIONS: readonly Mutation[] = [
     throw error;
   }
   for (let at = 0; at < moving.length; at++) {
-    moveResource(memory, moving[at], system, handles[at]);
+    moveResource(memory, moving[at], { region: system, handle: handles[at] });
     memory.locks.unlock(moving[at]);
   }`,
-    replacement: `  for (let at = 0; at < moving.length; at++) moveResource(memory, moving[at], system, handles[at]);
+    replacement: `  for (let at = 0; at < moving.length; at++) moveResource(memory, moving[at], { region: system, handle: handles[at] });
   const path: CopyPath = await copyChecked(memory, list);
   for (const slot of moving) memory.locks.unlock(slot);`,
     tests: ["test/device/memory/memory-eviction.test.ts", "test/device/memory/memory-races.test.ts"],

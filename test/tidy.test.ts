@@ -207,19 +207,30 @@ describe("every file", () => {
   });
 });
 
+/**
+ * Where the operands of a copy go into a list, a ring or a descriptor. They stay apart: a record of them would be
+ * made for each block that a suspend moves.
+ */
+const COPIES = [
+  "src/device/hardware/control.ts",
+  "src/device/hardware/ring.ts",
+  "src/device/memory/copier.ts",
+];
+
 /** How much of what should not be there is still there. Who mends some lowers the bound; the aim is 0. */
 describe("src has no more", () => {
   const source = files.filter(({ file }) => /^src\/.*\.ts$/.test(file) && !file.endsWith(".d.ts"));
   const functions = source.flatMap(({ file, text }) =>
-    functionsOf(text).map((each) => ({ ...each, place: `${file}:${each.line}` })),
+    functionsOf(text).map((each) => ({ ...each, file, place: `${file}:${each.line}` })),
   );
 
   test.each([
     ["functions of more than 60 lines", 0, () => placesOf(functions.filter(({ lines }) => lines > 60))],
     [
-      "functions with more than three parameters",
-      61,
-      () => placesOf(functions.filter(({ parameters = 0 }) => parameters > 3)),
+      "functions with more than three parameters, those of COPIES apart",
+      0,
+      () =>
+        placesOf(functions.filter(({ file, parameters = 0 }) => parameters > 3 && !COPIES.includes(file))),
     ],
     ["lines past 110 columns", 0, () => source.flatMap(longLinesOf)],
   ])("%s than %i", (_what, bound, find) => {

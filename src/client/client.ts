@@ -60,7 +60,7 @@ export class TorporClient extends UnaryClient implements Disposable {
    * @throws TorporError, or what the source threw
    */
   upload(object: string, source: AsyncIterable<Uint8Array>, options: UploadOptions = {}): Promise<number> {
-    return upload(this.#channel, object, source, options);
+    return upload(this.#channel, { object, source, options });
   }
 
   /**

@@ -29,17 +29,21 @@ export interface DownloadOptions extends ContentOptions {
   readonly length?: number | undefined;
 }
 
+/** What is written where. */
+export interface Upload {
+  /** Its resource name. */
+  readonly object: string;
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly options: UploadOptions;
+}
+
 /**
  * Writes what `source` gives. Not atomic and never retried: bytes that arrived before an error stay.
  * @returns how many bytes were written
  * @throws TorporError, or what the source threw
  */
-export async function upload(
-  channel: Channel,
-  object: string,
-  source: AsyncIterable<Uint8Array>,
-  options: UploadOptions,
-): Promise<number> {
+export async function upload(channel: Channel, uploading: Upload): Promise<number> {
+  const { options } = uploading;
   const { call, answer } = channel.clientStream(WRITE_OBJECT, options);
   const stop = new AbortController();
   // A refusal ends the upload even while the source has nothing to give.
@@ -47,7 +51,7 @@ export async function upload(
     () => undefined,
     () => stop.abort(),
   );
-  const sending = send(call, object, source, { options, signal: stop.signal }).catch((error: unknown) => {
+  const sending = send(call, uploading, stop.signal).catch((error: unknown) => {
     if (stop.signal.aborted) return;
     call.cancel();
     throw error;
@@ -106,16 +110,10 @@ export async function* download(
   }
 }
 
-interface Sending {
-  readonly options: UploadOptions;
-  readonly signal: AbortSignal;
-}
-
 async function send(
   call: ClientWritableStream<WriteObjectRequest>,
-  object: string,
-  source: AsyncIterable<Uint8Array>,
-  { options, signal }: Sending,
+  { object, source, options }: Upload,
+  signal: AbortSignal,
 ): Promise<void> {
   const { offset = 0, size, holdDuringTransition = false, onProgress } = options;
   const head: WriteObjectRequest = {

@@ -87,16 +87,17 @@ export class DeviceError extends Error {
   /** Plain data for programs: what the sentence says, by key. */
   readonly metadata: Readonly<Record<string, string>>;
 
-  constructor(
-    reason: ErrorReason,
-    message: string,
-    metadata: Readonly<Record<string, string>> = {},
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
+  constructor(reason: ErrorReason, message: string, metadata: Readonly<Record<string, string>> = {}) {
+    super(message);
     this.reason = reason;
     this.kind = REASONS[reason];
     this.metadata = metadata;
+  }
+
+  /** Says what lies behind it, if anything does, for the log. */
+  because(cause: unknown): this {
+    if (cause !== undefined) this.cause = cause;
+    return this;
   }
 }
 
@@ -108,10 +109,5 @@ export function toDeviceError(error: unknown): DeviceError {
   if (error instanceof DeviceError) return error;
   if (error instanceof assert.AssertionError) throw error;
   const text = (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
-  return new DeviceError(
-    "INTERNAL",
-    `The device failed in a way it should not: ${text}.`,
-    {},
-    { cause: error },
-  );
+  return new DeviceError("INTERNAL", `The device failed in a way it should not: ${text}.`).because(error);
 }

@@ -11,29 +11,29 @@ export interface SourceFunction {
 
 /**
  * Every function with a body: declarations, methods, constructors, and those without a name. Who takes a function
- * dictates its parameters. So they are not told of a function that is written where it is handed over (an argument of
- * a call), nor of a constant that is declared with the type of somebody's callback.
+ * dictates its parameters. So they are not told of a function that is an argument of a call, written there or by its
+ * name, nor of a constant that is declared with the type of somebody's callback.
  */
 export function functionsOf(text: string): SourceFunction[] {
   const lineStarts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
   const lineOf = (at: number): number => lineStarts.findLastIndex((start) => start <= at) + 1;
   const found: SourceFunction[] = [];
-  const dictated = new Set<unknown>();
+  const { body } = parseAst(text, { lang: "ts" });
+  const dictated = handedOverIn(body);
   const visit = (value: unknown): void => {
     if (Array.isArray(value)) {
       for (const each of value) visit(each);
       return;
     }
     if (typeof value !== "object" || value === null) return;
-    for (const taken of handedOver(value)) dictated.add(taken);
     if (isFunction(value)) {
       const line = lineOf(value.start);
-      const parameters = dictated.has(value) ? undefined : value.params.length;
+      const parameters = dictated.has(value) || dictated.has(nameOf(value)) ? undefined : value.params.length;
       found.push({ line, lines: lineOf(value.end) - line + 1, parameters });
     }
     for (const each of Object.values(value)) visit(each);
   };
-  visit(parseAst(text, { lang: "ts" }).body);
+  visit(body);
   return found;
 }
 
@@ -49,13 +49,34 @@ function isFunction(node: object): node is FunctionNode {
   return "type" in node && KINDS.includes(node.type) && "params" in node && Array.isArray(node.params);
 }
 
-/** What a node hands to somebody who has a type for it. */
-function handedOver(node: object): readonly unknown[] {
-  if ("arguments" in node && Array.isArray(node.arguments)) return node.arguments;
-  const isTyped = "id" in node && typeof node.id === "object" && node.id !== null && hasType(node.id);
-  return isTyped && "init" in node ? [node.init] : [];
+/** The functions in a tree, or their names, that are handed to somebody who has a type for them. */
+function handedOverIn(tree: unknown): ReadonlySet<unknown> {
+  const found = new Set<unknown>();
+  const visit = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    for (const taken of Array.isArray(value) ? [] : handedOver(value)) {
+      found.add(taken);
+      const name = nameOf(taken);
+      if (name !== undefined) found.add(name);
+    }
+    for (const each of Object.values(value)) visit(each);
+  };
+  visit(tree);
+  return found;
 }
 
-function hasType(id: object): boolean {
-  return "typeAnnotation" in id && id.typeAnnotation !== null && id.typeAnnotation !== undefined;
+function handedOver(node: object): readonly object[] {
+  if ("arguments" in node && Array.isArray(node.arguments)) return node.arguments;
+  if (!("id" in node && isObject(node.id) && "init" in node && isObject(node.init))) return [];
+  return "typeAnnotation" in node.id && isObject(node.id.typeAnnotation) ? [node.init] : [];
+}
+
+/** Of a declaration, or of what an argument names. */
+function nameOf(node: object): string | undefined {
+  const named = "id" in node && isObject(node.id) ? node.id : node;
+  return "name" in named && typeof named.name === "string" ? named.name : undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }

@@ -34,14 +34,14 @@ export function forge(bytes: Uint8Array, change: (view: DataView) => void): Uint
   for (let at = 0; at < Math.min(count, 16); at++) {
     const { offsetBytes, lengthBytes } = placeOf(view, at);
     const section = forged.subarray(offsetBytes, offsetBytes + lengthBytes);
-    putNumber(view, entryBase(at), SECTION.fields.crc32c, crc32c(section));
+    putNumber({ view, at: entryBase(at) }, SECTION.fields.crc32c, crc32c(section));
     hash.update(section);
   }
   const { digest, crc32c: checksum } = HEADER.fields;
   forged.fill(0, digest.offsetBytes, HEADER_BYTES);
   hash.update(forged.subarray(0, HEADER_BYTES));
   forged.set(new TextEncoder().encode(hash.digest("hex")), digest.offsetBytes);
-  putNumber(view, 0, checksum, crc32c(forged.subarray(0, checksum.offsetBytes)));
+  putNumber({ view, at: 0 }, checksum, crc32c(forged.subarray(0, checksum.offsetBytes)));
   return forged;
 }
 
@@ -57,7 +57,7 @@ export function asNewerMinor(bytes: Uint8Array): Uint8Array {
   const newer = new Uint8Array([data, ...sections].reduce((sum, part) => sum + part.length, 0));
   newer.set(data);
   const view = viewOf(newer);
-  const put = (field: Field, value: number): void => putNumber(view, 0, field, value);
+  const put = (field: Field, value: number): void => putNumber({ view, at: 0 }, field, value);
   put(HEADER.fields.minor, 1);
   put(HEADER.fields.fileBytes, newer.length);
   put(HEADER.fields.sectionCount, sections.length);
@@ -67,10 +67,10 @@ export function asNewerMinor(bytes: Uint8Array): Uint8Array {
     const name = SECTION_NAMES[at];
     const recordBytes = name === undefined ? 10 : RECORD_BYTES[name] + (name === "OBJECTS" ? 16 : 0);
     newer.set(section, end);
-    putNumber(view, base, SECTION.fields.kind, at + 1);
-    putNumber(view, base, SECTION.fields.recordBytes, recordBytes);
-    putNumber(view, base, SECTION.fields.offsetBytes, end);
-    putNumber(view, base, SECTION.fields.lengthBytes, section.length);
+    putNumber({ view, at: base }, SECTION.fields.kind, at + 1);
+    putNumber({ view, at: base }, SECTION.fields.recordBytes, recordBytes);
+    putNumber({ view, at: base }, SECTION.fields.offsetBytes, end);
+    putNumber({ view, at: base }, SECTION.fields.lengthBytes, section.length);
     end += section.length;
   });
   return forge(newer, () => {});

@@ -167,5 +167,5 @@ export async function adoptAndRestore(
 }
 
 export function load(gpu: VirtualDevice, tables: FakeTables, slots: Int32Array) {
-  return gpu.clock.run(loadImage(gpu.device.memory, tables, slots, { clock: gpu.clock }));
+  return gpu.clock.run(loadImage(gpu.device.memory, tables, { slots, clock: gpu.clock }));
 }

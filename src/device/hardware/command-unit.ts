@@ -136,15 +136,15 @@ export class CommandUnit {
       case OP_COPY:
         return this.#copyBatch(context, ring, tail);
       case OP_FILL:
-        return this.#range(context, ring, at, FILL_BYTES, (bank, offset, length) =>
+        return this.#range(context, { ring, at, pieceBytes: FILL_BYTES }, (bank, offset, length) =>
           this.#options.microcodes.within(bank).fill(offset, length, ring[at + 6]),
         );
       case OP_ADD:
-        return this.#range(context, ring, at, STEP_BYTES, (bank, offset, length) =>
+        return this.#range(context, { ring, at, pieceBytes: STEP_BYTES }, (bank, offset, length) =>
           this.#options.microcodes.within(bank).addRange(offset, length, ring[at + 6]),
         );
       case OP_XOR:
-        return this.#range(context, ring, at, STEP_BYTES, (bank, offset, length) =>
+        return this.#range(context, { ring, at, pieceBytes: STEP_BYTES }, (bank, offset, length) =>
           this.#options.microcodes.within(bank).xorRange(offset, length, ring[at + 6]),
         );
       case OP_CRC_UPDATE:
@@ -180,14 +180,14 @@ export class CommandUnit {
         context.registers[ring[at + 1] * 2 + 1] = ring[at + 7];
         return true;
       case OP_STORE_REGISTER:
-        this.#store64(ring, at, context.registers[ring[at + 1] * 2], context.registers[ring[at + 1] * 2 + 1]);
+        this.#store64(ring, at, registerPair(context, ring[at + 1]));
         return true;
       case OP_CRC_STORE:
         this.bank(ring[at] >>> 24)[this.#dword(ring, at)] = context.crc;
         return true;
       case OP_TIMESTAMP: {
         const now = this.#options.nowNs();
-        this.#store64(ring, at, Number(now & 0xffff_ffffn), Number(now >> 32n));
+        this.#store64(ring, at, [Number(now & 0xffff_ffffn), Number(now >> 32n)]);
         return true;
       }
       default:
@@ -245,9 +245,11 @@ export class CommandUnit {
   /** A command over a range at B, a piece at a time. */
   #range(
     context: ContextState,
-    ring: Uint32Array,
-    at: number,
-    pieceBytes: number,
+    {
+      ring,
+      at,
+      pieceBytes,
+    }: { readonly ring: Uint32Array; readonly at: number; readonly pieceBytes: number },
     work: (bank: number, offset: number, length: number) => void,
   ): "progress" | Fault {
     const bank = ring[at] >>> 24;
@@ -302,7 +304,7 @@ export class CommandUnit {
     return index;
   }
 
-  #store64(ring: Uint32Array, at: number, low: number, high: number): void {
+  #store64(ring: Uint32Array, at: number, [low, high]: WordPair): void {
     const words = this.bank(ring[at] >>> 24);
     const index = this.#dword(ring, at);
     words[index] = low;
@@ -319,4 +321,11 @@ export class CommandUnit {
     this.#commandDone = 0;
     context.head = (context.head + COMMAND_BYTES) % context.ringBytes;
   }
+}
+
+/** The two words of 64 bits. */
+type WordPair = readonly [low: number, high: number];
+
+function registerPair({ registers }: ContextState, register: number): WordPair {
+  return [registers[register * 2], registers[register * 2 + 1]];
 }

@@ -9,7 +9,7 @@
  *   +64 sixteen registers  +192 CRC-32C over the first 192 bytes
  */
 import assert from "node:assert/strict";
-import type { Microcode } from "./microcode.ts";
+import type { Microcode, MicrocodePlace } from "./microcode.ts";
 import { readAddress, readValue } from "./ring.ts";
 
 const MAGIC = 0x58544354; // "TCTX"
@@ -43,13 +43,8 @@ export interface ContextState {
   readonly registers: Uint32Array;
 }
 
-/** Writes an image with its checksum. `microcode` must work within the image's bank. */
-export function saveContext(
-  words: Uint32Array,
-  offsetBytes: number,
-  state: ContextState,
-  microcode: Microcode,
-): void {
+/** Writes an image with its checksum. */
+export function saveContext({ words, offsetBytes, microcode }: MicrocodePlace, state: ContextState): void {
   assert(offsetBytes % 4096 === 0, "a context image is page aligned");
   const at = offsetBytes / 4;
   words[at] = MAGIC;

@@ -242,7 +242,8 @@ export class EngineCore {
     if (this.#context === undefined) return;
     this.#unit.suspendSpin(this.#context);
     const words = this.#unit.bank(this.#imageBank);
-    saveContext(words, this.#imageOffset, this.#context, this.#microcodes.within(this.#imageBank));
+    const microcode = this.#microcodes.within(this.#imageBank);
+    saveContext({ words, offsetBytes: this.#imageOffset, microcode }, this.#context);
   }
 
   #endBusy(): void {

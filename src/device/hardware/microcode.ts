@@ -25,6 +25,13 @@ export const DESCRIPTOR_BYTES = 24;
 /** What the CRC tables take at the start of control memory: 16 tables of 256 words. */
 export const CRC_TABLES_BYTES = 16 * 256 * 4;
 
+/** Where in a bank something of the hardware is kept, and the microcode that works within that bank. */
+export interface MicrocodePlace {
+  readonly words: Uint32Array;
+  readonly offsetBytes: number;
+  readonly microcode: Microcode;
+}
+
 /**
  * The microcode for one ordered pair of banks, on one thread. Offsets and lengths are bytes in a bank, safe
  * integers; a fraction is cut off. Bytes that another thread writes meanwhile are read torn, as on hardware.

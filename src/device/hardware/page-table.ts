@@ -9,7 +9,7 @@
  */
 import assert from "node:assert/strict";
 import { MIB } from "../limits.ts";
-import type { Microcode } from "./microcode.ts";
+import type { Microcode, MicrocodePlace } from "./microcode.ts";
 import { readAddress } from "./ring.ts";
 
 export const FRAME_BYTES = 2 * MIB;
@@ -26,12 +26,10 @@ export function pageTableBytes(bankSizesBytes: readonly number[]): number {
   return bankSizesBytes.reduce((sum, size) => sum + Math.ceil(size / FRAME_BYTES) * 4, ROOT_BYTES);
 }
 
-/** Writes an identity page table for these banks at `offsetBytes`. `microcode` must work within that bank. */
+/** Writes an identity page table for these banks at `offsetBytes`. */
 export function writePageTable(
-  words: Uint32Array,
-  offsetBytes: number,
+  { words, offsetBytes, microcode }: MicrocodePlace,
   bankSizesBytes: readonly number[],
-  microcode: Microcode,
 ): void {
   assert(bankSizesBytes.length <= BANKS_MAX, "the root has room for every bank");
   const root = offsetBytes / 4;

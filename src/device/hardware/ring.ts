@@ -90,8 +90,8 @@ export class RingWriter {
     this.#emit(header, lengthBytes, source.offsetBytes, destination.offsetBytes, 0, 0);
   }
 
-  fill(bank: number, offset: number, length: number, pattern: number): void {
-    this.#emit(OP_FILL | (bank << 24), length, 0, offset, pattern, 0);
+  fill(at: BankAddress, lengthBytes: number, pattern: number): void {
+    this.#emit(OP_FILL | (at.bank << 24), lengthBytes, 0, at.offsetBytes, pattern, 0);
   }
 
   breadcrumb(seqno: number): void {
@@ -103,20 +103,19 @@ export class RingWriter {
   }
 
   loadRegister(register: number, value: bigint): void {
-    this.#emit64(OP_LOAD_REGISTER, register, 0, value);
+    this.#emit64(OP_LOAD_REGISTER, register, value);
   }
 
   storeRegister(register: number, to: BankAddress): void {
     this.#emit(OP_STORE_REGISTER | (to.bank << 24), register, 0, to.offsetBytes, 0, 0);
   }
 
-  arithmetic(
-    opcode: typeof OP_ADD | typeof OP_XOR,
-    at: BankAddress,
-    lengthBytes: number,
-    value: number,
-  ): void {
-    this.#emit(opcode | (at.bank << 24), lengthBytes, 0, at.offsetBytes, value, 0);
+  add(at: BankAddress, lengthBytes: number, value: number): void {
+    this.#emit(OP_ADD | (at.bank << 24), lengthBytes, 0, at.offsetBytes, value, 0);
+  }
+
+  xor(at: BankAddress, lengthBytes: number, value: number): void {
+    this.#emit(OP_XOR | (at.bank << 24), lengthBytes, 0, at.offsetBytes, value, 0);
   }
 
   crcUpdate(from: BankAddress, lengthBytes: number, first: boolean): void {
@@ -137,15 +136,15 @@ export class RingWriter {
   }
 
   spin(durationNs: bigint): void {
-    this.#emit64(OP_SPIN, 0, 0, durationNs);
+    this.#emit64(OP_SPIN, 0, durationNs);
   }
 
   hang(): void {
     this.#emit(OP_HANG, 0, 0, 0, 0, 0);
   }
 
-  #emit64(header: number, operand: number, b: number, value: bigint): void {
-    this.#emit(header, operand, 0, b, Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
+  #emit64(header: number, operand: number, value: bigint): void {
+    this.#emit(header, operand, 0, 0, Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
   }
 
   #emit(header: number, operand: number, a: number, b: number, low: number, high: number): void {

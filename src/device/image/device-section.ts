@@ -28,14 +28,16 @@ export function encodeDevice(device: ImageDevice): Uint8Array {
   const bytes = new Uint8Array(DEVICE.sizeBytes + device.lmem.length * LMEM.sizeBytes + stringsBytes);
   assert(bytes.length <= IMAGE_DEVICE_BYTES_MAX, "names of a device are short");
   const view = viewOf(bytes);
-  for (const name of NUMBERS) putNumber(view, 0, DEVICE.fields[name], device[name]);
-  putNumber(view, 0, DEVICE.fields.lmemCount, device.lmem.length);
-  putNumber(view, 0, DEVICE.fields.engineCount, device.engines.length);
+  const record = { view, at: 0 };
+  for (const name of NUMBERS) putNumber(record, DEVICE.fields[name], device[name]);
+  putNumber(record, DEVICE.fields.lmemCount, device.lmem.length);
+  putNumber(record, DEVICE.fields.engineCount, device.engines.length);
   let at = DEVICE.sizeBytes;
   for (const { sizeBytes, minPageBytes, visibleBytes } of device.lmem) {
-    putNumber(view, at, LMEM.fields.sizeBytes, sizeBytes);
-    putNumber(view, at, LMEM.fields.minPageBytes, minPageBytes);
-    putNumber(view, at, LMEM.fields.visibleBytes, visibleBytes);
+    const place = { view, at };
+    putNumber(place, LMEM.fields.sizeBytes, sizeBytes);
+    putNumber(place, LMEM.fields.minPageBytes, minPageBytes);
+    putNumber(place, LMEM.fields.visibleBytes, visibleBytes);
     at += LMEM.sizeBytes;
   }
   for (const text of strings) {

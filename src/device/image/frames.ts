@@ -80,14 +80,8 @@ export class ImageFrames {
   async #writeOldest(): Promise<void> {
     const [{ raw, rawCrc32c, compressed }] = this.#compressing;
     const stored = await compressed.catch((error: unknown) => {
-      throw new DeviceError(
-        "COPY_FAILED",
-        "A frame of the hibernation image could not be compressed.",
-        {},
-        {
-          cause: error,
-        },
-      );
+      const sentence = "A frame of the hibernation image could not be compressed.";
+      throw new DeviceError("COPY_FAILED", sentence).because(error);
     });
     this.#compressing.shift();
     if (stored.length > 0 && stored.length < raw.length) {

@@ -66,32 +66,33 @@ export function encodeHeader(
 ): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES);
   const view = viewOf(bytes);
+  const record = { view, at: 0 };
   const { fields } = HEADER;
   assert(isId(header.id), "the id of an image is short and printable");
   bytes.set(IMAGE_MAGIC);
-  putNumber(view, 0, fields.major, FORMAT_MAJOR);
-  putNumber(view, 0, fields.minor, FORMAT_MINOR);
-  putNumber(view, 0, fields.headerBytes, HEADER_BYTES);
-  putNumber(view, 0, fields.flags, flagsOf(header));
-  putNumber(view, 0, fields.codec, header.codec);
-  putNumber(view, 0, fields.frameBytes, IMAGE_FRAME_BYTES);
-  putTime(view, 0, fields.createTimeNs, header.createTimeNs);
-  putNumber(view, 0, fields.fileBytes, header.fileBytes);
-  putNumber(view, 0, fields.dataBytes, header.dataBytes);
-  putNumber(view, 0, fields.contentBytes, header.contentBytes);
-  putNumber(view, 0, fields.sectionCount, header.sections.length);
+  putNumber(record, fields.major, FORMAT_MAJOR);
+  putNumber(record, fields.minor, FORMAT_MINOR);
+  putNumber(record, fields.headerBytes, HEADER_BYTES);
+  putNumber(record, fields.flags, flagsOf(header));
+  putNumber(record, fields.codec, header.codec);
+  putNumber(record, fields.frameBytes, IMAGE_FRAME_BYTES);
+  putTime(record, fields.createTimeNs, header.createTimeNs);
+  putNumber(record, fields.fileBytes, header.fileBytes);
+  putNumber(record, fields.dataBytes, header.dataBytes);
+  putNumber(record, fields.contentBytes, header.contentBytes);
+  putNumber(record, fields.sectionCount, header.sections.length);
   putAscii(fieldBytes(bytes, fields.id), header.id);
-  putNumber(view, 0, fields.generation, header.generation);
+  putNumber(record, fields.generation, header.generation);
   header.sections.forEach((section, at) => {
-    const base = fields.sections.offsetBytes + at * SECTION.sizeBytes;
-    putNumber(view, base, SECTION.fields.kind, at + 1);
-    putNumber(view, base, SECTION.fields.recordBytes, section.recordBytes);
-    putNumber(view, base, SECTION.fields.offsetBytes, section.offsetBytes);
-    putNumber(view, base, SECTION.fields.lengthBytes, section.lengthBytes);
-    putNumber(view, base, SECTION.fields.crc32c, section.crc32c);
+    const entry = { view, at: fields.sections.offsetBytes + at * SECTION.sizeBytes };
+    putNumber(entry, SECTION.fields.kind, at + 1);
+    putNumber(entry, SECTION.fields.recordBytes, section.recordBytes);
+    putNumber(entry, SECTION.fields.offsetBytes, section.offsetBytes);
+    putNumber(entry, SECTION.fields.lengthBytes, section.lengthBytes);
+    putNumber(entry, SECTION.fields.crc32c, section.crc32c);
   });
   putAscii(fieldBytes(bytes, fields.digest), digest(bytes));
-  putNumber(view, 0, fields.crc32c, crc32cOf(bytes.subarray(0, fields.crc32c.offsetBytes)));
+  putNumber(record, fields.crc32c, crc32cOf(bytes.subarray(0, fields.crc32c.offsetBytes)));
   return bytes;
 }
 

@@ -25,6 +25,7 @@ import {
   OBJECT_PLACES,
   OBJECT_REGIONS_MAX,
 } from "./image-format.ts";
+import type { ImageObject, ImagePlace } from "./image-model.ts";
 import { type Field, getNumber } from "./layout.ts";
 import { decodeContext, decodeExtent, type FrameRecord } from "./records.ts";
 import { framesOf } from "./sections.ts";
@@ -142,29 +143,37 @@ function faultOf(table: ImageTable, index: number, taken: Taken): string | undef
     return `is allowed in ${number(fields.regionCount)} regions`;
   if ((place === "LOCAL") !== (number(fields.region) !== NO_REGION))
     return "is in local memory and in no region, or not";
-  if (!ownerFits(table, index, kind === "BACKUP", number(fields.owner)))
+  if (!ownerFits(table, index, { kind, owner: number(fields.owner) }))
     return `has owner ${number(fields.owner)}`;
   if (kind === "CLIENT") {
     const id = number(fields.id);
     if (id <= taken.clientId) return `has id ${id} after ${taken.clientId}`;
     taken.clientId = id;
   }
-  return referencesFault(table, index, place, number(fields.sizeBytes), taken);
+  return referencesFault(table, { index, place, sizeBytes: number(fields.sizeBytes) }, taken);
 }
 
-function ownerFits(table: ImageTable, index: number, isBackup: boolean, owner: number): boolean {
-  if (!isBackup) return owner === NO_OWNER;
+function ownerFits(
+  table: ImageTable,
+  index: number,
+  { kind, owner }: { readonly kind: ImageObject["kind"]; readonly owner: number },
+): boolean {
+  if (kind !== "BACKUP") return owner === NO_OWNER;
   if (owner >= index) return false;
-  const kind = getNumber(table.view("OBJECTS"), table.base("OBJECTS", owner), OBJECT.fields.kind);
-  return OBJECT_KINDS[kind] !== "BACKUP";
+  const itsKind = getNumber(table.view("OBJECTS"), table.base("OBJECTS", owner), OBJECT.fields.kind);
+  return OBJECT_KINDS[itsKind] !== "BACKUP";
+}
+
+interface PlacedObject {
+  readonly index: number;
+  readonly place: ImagePlace;
+  readonly sizeBytes: number;
 }
 
 /** Objects take frames, extents and strings one after the other: none is shared, and none is passed over. */
 function referencesFault(
   table: ImageTable,
-  index: number,
-  place: string,
-  sizeBytes: number,
+  { index, place, sizeBytes }: PlacedObject,
   taken: Taken,
 ): string | undefined {
   const { firstFrame, frameCount, firstExtent, extentCount, label, labelLength } = table.references(index);

@@ -6,7 +6,7 @@ import type { ImageHolder } from "./image-store.ts";
 
 /** @param why end of a sentence, with the values in it: `frame 3 of object 7 has another checksum` */
 export function imageCorrupt(why: string, cause?: unknown): DeviceError {
-  return new DeviceError("IMAGE_CORRUPT", `The hibernation image is corrupt: ${why}.`, {}, optionsOf(cause));
+  return new DeviceError("IMAGE_CORRUPT", `The hibernation image is corrupt: ${why}.`).because(cause);
 }
 
 /**
@@ -63,8 +63,7 @@ export function inDoubt(write: OwnershipWrite, image: string, cause?: unknown): 
     "OWNERSHIP_IN_DOUBT",
     `The store of images did not say whether ${DONE[write].replace("%", what)}.${why}`,
     { write, ...(image === "" ? {} : { image }) },
-    optionsOf(cause),
-  );
+  ).because(cause);
 }
 
 /** What the store was asked to do; % stands for what with. */
@@ -84,8 +83,7 @@ export function ownershipLost(image: string, cause: DeviceError): DeviceError {
     `The device cannot wake: it no longer owns its state. ${cause.message} Reset it with scope ` +
       `FACTORY to use it anew.`,
     { ...cause.metadata, image, lostTo: cause.reason },
-    { cause },
-  );
+  ).because(cause);
 }
 
 function nameOf({ device, incarnation }: ImageHolder): string {
@@ -95,8 +93,4 @@ function nameOf({ device, incarnation }: ImageHolder): string {
 function holderData(image: string, holder: ImageHolder): Record<string, string> {
   const { device, incarnation } = holder;
   return { image, device, incarnation, since: formatTime(holder.timeNs) };
-}
-
-function optionsOf(cause: unknown): ErrorOptions {
-  return cause === undefined ? {} : { cause };
 }

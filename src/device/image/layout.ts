@@ -32,8 +32,14 @@ export function layoutOf<const Name extends string>(types: Readonly<Record<Name,
   return { sizeBytes: offsetBytes, fields: Object.fromEntries(fields) as Readonly<Record<Name, Field>> };
 }
 
-/** Writes a number into a field of the record at `base`. */
-export function putNumber(view: DataView, base: number, field: Field, value: number): void {
+/** Where a record begins. */
+export interface RecordPlace {
+  readonly view: DataView;
+  readonly at: number;
+}
+
+/** Writes a number into a field of a record. */
+export function putNumber({ view, at: base }: RecordPlace, field: Field, value: number): void {
   const at = base + field.offsetBytes;
   assert(Number.isSafeInteger(value) && value >= 0, "fields of an image hold whole numbers");
   assert(field.sizeBytes === 8 || value < 2 ** (8 * field.sizeBytes), "a number fits its field");
@@ -76,8 +82,8 @@ export function getNumber(view: DataView, base: number, field: Field): number {
 }
 
 /** Writes a time into a field of 8 bytes: nanoseconds since the Unix epoch, signed. */
-export function putTime(view: DataView, base: number, field: Field, timeNs: bigint): void {
-  view.setBigInt64(base + field.offsetBytes, timeNs, true);
+export function putTime({ view, at }: RecordPlace, field: Field, timeNs: bigint): void {
+  view.setBigInt64(at + field.offsetBytes, timeNs, true);
 }
 
 export function getTime(view: DataView, base: number, field: Field): bigint {

@@ -21,7 +21,7 @@ import {
   OBJECT_REGIONS_MAX,
 } from "./image-format.ts";
 import type { ImageContext, ImageObject, ImagePlace } from "./image-model.ts";
-import { type Field, getNumber, getTime, putNumber, putTime } from "./layout.ts";
+import { type Field, getNumber, getTime, putNumber, putTime, type RecordPlace } from "./layout.ts";
 
 /** What a record says of an object by reference: where its frames, extents and label are. */
 export interface ObjectReferences {
@@ -47,19 +47,14 @@ export interface FrameRecord {
 
 const PRIORITIES: readonly ContextPriority[] = ["LOW", "NORMAL", "HIGH"];
 
-export function encodeObject(
-  view: DataView,
-  base: number,
-  object: ImageObject,
-  references: ObjectReferences,
-): void {
+export function encodeObject(record: RecordPlace, object: ImageObject, references: ObjectReferences): void {
   const { fields } = OBJECT;
   const { regions, checksum } = object;
   assert(regions.length <= OBJECT_REGIONS_MAX, "an object is allowed in few regions");
-  const put = (field: Field, value: number): void => putNumber(view, base, field, value);
+  const put = (field: Field, value: number): void => putNumber(record, field, value);
   put(fields.id, object.id);
   put(fields.sizeBytes, object.sizeBytes);
-  putTime(view, base, fields.createTimeNs, object.createTimeNs);
+  putTime(record, fields.createTimeNs, object.createTimeNs);
   put(fields.version, object.version);
   put(fields.pinCount, object.pinCount);
   put(fields.lru, object.lru);
@@ -80,7 +75,7 @@ export function encodeObject(
   put(fields.alignment, alignmentCode(object.alignmentBytes));
   put(fields.regionCount, regions.length);
   regions.forEach((region, at) => {
-    view.setUint8(base + fields.regions.offsetBytes + at, region);
+    record.view.setUint8(record.at + fields.regions.offsetBytes + at, region);
   });
 }
 
@@ -138,9 +133,9 @@ export function decodeReferences(view: DataView, base: number): ObjectReferences
   };
 }
 
-export function encodeExtent(view: DataView, base: number, extent: Extent): void {
-  putNumber(view, base, EXTENT.fields.offsetBytes, extent.offsetBytes);
-  putNumber(view, base, EXTENT.fields.lengthBytes, extent.lengthBytes);
+export function encodeExtent(record: RecordPlace, extent: Extent): void {
+  putNumber(record, EXTENT.fields.offsetBytes, extent.offsetBytes);
+  putNumber(record, EXTENT.fields.lengthBytes, extent.lengthBytes);
 }
 
 export function decodeExtent(view: DataView, base: number): Extent {
@@ -150,14 +145,14 @@ export function decodeExtent(view: DataView, base: number): Extent {
   };
 }
 
-export function encodeFrame(view: DataView, base: number, frame: FrameRecord): void {
+export function encodeFrame(record: RecordPlace, frame: FrameRecord): void {
   const { fields } = FRAME;
-  putNumber(view, base, fields.offsetBytes, frame.offsetBytes);
-  putNumber(view, base, fields.storedBytes, frame.storedBytes);
-  putNumber(view, base, fields.rawBytes, frame.rawBytes);
-  putNumber(view, base, fields.rawCrc32c, frame.rawCrc32c);
-  putNumber(view, base, fields.storedCrc32c, frame.storedCrc32c);
-  putNumber(view, base, fields.form, frame.form);
+  putNumber(record, fields.offsetBytes, frame.offsetBytes);
+  putNumber(record, fields.storedBytes, frame.storedBytes);
+  putNumber(record, fields.rawBytes, frame.rawBytes);
+  putNumber(record, fields.rawCrc32c, frame.rawCrc32c);
+  putNumber(record, fields.storedCrc32c, frame.storedCrc32c);
+  putNumber(record, fields.form, frame.form);
 }
 
 export function decodeFrame(view: DataView, base: number): FrameRecord {
@@ -172,14 +167,9 @@ export function decodeFrame(view: DataView, base: number): FrameRecord {
   };
 }
 
-export function encodeContext(
-  view: DataView,
-  base: number,
-  context: ImageContext,
-  engines: readonly string[],
-): void {
+export function encodeContext(record: RecordPlace, context: ImageContext, engines: readonly string[]): void {
   const { fields } = CONTEXT;
-  const put = (field: Field, value: number): void => putNumber(view, base, field, value);
+  const put = (field: Field, value: number): void => putNumber(record, field, value);
   put(fields.id, context.id);
   put(fields.seqno, context.seqno);
   put(fields.imageObject, context.imageObject);

@@ -45,7 +45,7 @@ export class ImageSections {
     new Uint8Array(view.buffer).set(bytes, at);
     for (const context of contexts) {
       const place = this.#sections.CONTEXTS.append(CONTEXT.sizeBytes);
-      encodeContext(place.view, place.at, context, device.engines);
+      encodeContext(place, context, device.engines);
     }
   }
 
@@ -65,11 +65,9 @@ export class ImageSections {
       label: STRINGS.lengthBytes / RECORD_BYTES.STRINGS,
       labelLength: object.label.length,
     };
-    const { view, at } = OBJECTS.append(OBJECT.sizeBytes);
-    encodeObject(view, at, object, references);
+    encodeObject(OBJECTS.append(OBJECT.sizeBytes), object, references);
     for (const extent of object.extents) {
-      const place = EXTENTS.append(EXTENT.sizeBytes);
-      encodeExtent(place.view, place.at, extent);
+      encodeExtent(EXTENTS.append(EXTENT.sizeBytes), extent);
     }
     const text = STRINGS.append(textBytes(object.label));
     putText(text.view, text.at, object.label);
@@ -77,8 +75,7 @@ export class ImageSections {
   }
 
   addFrame(frame: FrameRecord): void {
-    const { view, at } = this.#sections.FRAMES.append(FRAME.sizeBytes);
-    encodeFrame(view, at, frame);
+    encodeFrame(this.#sections.FRAMES.append(FRAME.sizeBytes), frame);
   }
 
   get frameCount(): number {

@@ -72,7 +72,7 @@ export async function writeImage(options: WriteImageOptions): Promise<ImageSumma
     await writeFrames(options, sections, frames);
     const dataBytes = output.positionBytes - HEADER_BYTES;
     const sha256 = options.sha256();
-    const table = await writeSections(options, sections, output, sha256);
+    const table = await writeSections(sections, output, { sha256, slices: new WorkSlices(options.clock) });
     await output.finish();
     const header = encodeHeader(
       {
@@ -170,12 +170,10 @@ async function writeFrames(
 }
 
 async function writeSections(
-  options: WriteImageOptions,
   sections: ImageSections,
   output: ImageOutput,
-  sha256: ReturnType<HashFactory>,
+  { sha256, slices }: { readonly sha256: ReturnType<HashFactory>; readonly slices: WorkSlices },
 ): Promise<ImageSection[]> {
-  const slices = new WorkSlices(options.clock);
   const table: ImageSection[] = [];
   for (const name of SECTION_NAMES) {
     const offsetBytes = output.positionBytes;

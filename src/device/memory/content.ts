@@ -25,7 +25,7 @@ export async function readContent(
   { object, offsetBytes, lengthBytes, into }: Omit<ReadObject, "type">,
 ): Promise<Uint8Array> {
   assert(into === undefined || into.length === lengthBytes, "a chunk is read into memory of its length");
-  return withContent(memory, object, "read", (slot) => {
+  return withContent(memory, { id: object, usage: "read" }, (slot) => {
     checkRange(memory, slot, { offsetBytes, lengthBytes });
     checkChunk(lengthBytes);
     return (): Uint8Array => {
@@ -44,7 +44,7 @@ export async function writeContent(
   memory: Memory,
   { object, offsetBytes, data, declaredBytes = data.length }: Omit<WriteObject, "type">,
 ): Promise<number> {
-  return withContent(memory, object, "write", (slot) => {
+  return withContent(memory, { id: object, usage: "write" }, (slot) => {
     checkRange(memory, slot, { offsetBytes, lengthBytes: declaredBytes });
     checkRange(memory, slot, { offsetBytes, lengthBytes: data.length });
     checkChunk(data.length);
@@ -65,10 +65,11 @@ export interface Checksums {
 
 /** CRC-32C and SHA-256 of the whole content. */
 export async function checksumContent(memory: Memory, id: string): Promise<Checksums> {
-  return withContent(memory, id, "read", (slot) => async () => {
+  return withContent(memory, { id, usage: "read" }, (slot) => async () => {
     const sha256 = memory.services.sha256();
     const slices = new WorkSlices(memory.services.clock);
-    const crc = await crcOfObject(memory, slot, slices, (bytes) => sha256.update(bytes));
+    const visit = (bytes: Uint8Array): void => sha256.update(bytes);
+    const crc = await crcOfObject(memory, slot, { slices, visit });
     return { crc32c: crc, sha256Hex: sha256.digestHex(), sizeBytes: memory.table.sizeBytes[slot] };
   });
 }
@@ -81,8 +82,7 @@ export async function checksumContent(memory: Memory, id: string): Promise<Check
 export async function crcOfObject(
   memory: Memory,
   slot: number,
-  slices: WorkSlices,
-  visit?: (bytes: Uint8Array) => void,
+  { slices, visit }: { readonly slices: WorkSlices; readonly visit?: (bytes: Uint8Array) => void },
 ): Promise<number> {
   const { bank } = memory.region(memory.table.region[slot]);
   const microcode = memory.microcodes.within(bank.index);
@@ -118,8 +118,7 @@ export async function crcOfSwapped(memory: Memory, slot: number): Promise<number
  */
 async function withContent<T>(
   memory: Memory,
-  id: string,
-  usage: Usage,
+  { id, usage }: { readonly id: string; readonly usage: Usage },
   check: (slot: number) => () => T | Promise<T>,
 ): Promise<T> {
   const slot = await memory.lockIdle(id, usage);

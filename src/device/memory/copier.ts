@@ -8,7 +8,7 @@
 import type { CopyPath } from "../events.ts";
 import type { Extent } from "../extent.ts";
 import { PAGE_BYTES } from "../limits.ts";
-import type { Region } from "./region.ts";
+import type { Space } from "./space.ts";
 
 export interface Copier {
   readonly path: CopyPath;
@@ -60,7 +60,9 @@ export class CopyList {
   }
 
   /** Adds the copies that carry `sizeBytes` from one resource to another, extents to extents. */
-  addResource(from: Region, fromHandle: number, to: Region, toHandle: number, sizeBytes: number): void {
+  addResource(source: Space, destination: Space, sizeBytes: number): void {
+    const { region: from, handle: fromHandle } = source;
+    const { region: to, handle: toHandle } = destination;
     // Most resources are one block, and making lists of one extent costs more than all else here.
     if (from.onlyBlockBytes(fromHandle) >= sizeBytes && to.onlyBlockBytes(toHandle) >= sizeBytes) {
       const target = to.startBytes(toHandle);
@@ -75,14 +77,14 @@ export class CopyList {
     let targetDone = 0;
     let left = sizeBytes;
     while (left > 0) {
-      const source = sources[sourceIndex];
+      const piece = sources[sourceIndex];
       const target = targets[targetIndex];
-      if (source === undefined || target === undefined)
+      if (piece === undefined || target === undefined)
         throw new RangeError("a resource is shorter than its object");
-      const length = Math.min(left, source.lengthBytes - sourceDone, target.lengthBytes - targetDone);
+      const length = Math.min(left, piece.lengthBytes - sourceDone, target.lengthBytes - targetDone);
       this.add(
         from.bank.index,
-        source.offsetBytes + sourceDone,
+        piece.offsetBytes + sourceDone,
         to.bank.index,
         target.offsetBytes + targetDone,
         length,
@@ -90,7 +92,7 @@ export class CopyList {
       left -= length;
       sourceDone += length;
       targetDone += length;
-      if (sourceDone === source.lengthBytes) {
+      if (sourceDone === piece.lengthBytes) {
         sourceIndex++;
         sourceDone = 0;
       }

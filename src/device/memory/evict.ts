@@ -40,26 +40,28 @@ export interface Eviction extends Tally {
   readonly purgedBytes: number;
 }
 
+export interface VictimOptions {
+  readonly bytesWanted: number;
+  /** Only what has bytes in the visible window (i915_ttm_buddy_man_intersects). */
+  readonly inWindow?: boolean;
+  /** The object that the room is for. */
+  readonly except?: number;
+  /** Counts as active also what accepted work that has yet to run will use. */
+  readonly sparesAwaited?: boolean;
+}
+
 /**
- * Takes the first evictable objects of a region into the caller's hands: `bytesWanted` of them, a batch at
- * most. With
- * `inWindow` only those that have bytes in the visible window (i915_ttm_buddy_man_intersects); `except` is
- * the object that the room is for. `sparesAwaited` counts as active also what accepted work that has yet to
- * run will use.
+ * Takes the first evictable objects of a region into the caller's hands: as much as is wanted, a batch at
+ * most.
  */
-export function collectVictims(
-  memory: Memory,
-  region: Region,
-  bytesWanted: number,
-  options: { readonly inWindow?: boolean; readonly except?: number; readonly sparesAwaited?: boolean } = {},
-): Victims {
+export function collectVictims(memory: Memory, region: Region, options: VictimOptions): Victims {
   const inWindow = options.inWindow === true && region.hasSmallWindow;
   const { table, locks } = memory;
   const slots: number[] = [];
   let bytes = 0;
   let someBusy = false;
   let someActive = false;
-  const bytesMax = Math.min(bytesWanted, MOVE_BATCH_BYTES);
+  const bytesMax = Math.min(options.bytesWanted, MOVE_BATCH_BYTES);
   for (let priority = 0; priority < PRIORITIES; priority++) {
     let slot = region.lists.head(priority);
     while (slot !== NONE && bytes < bytesMax && slots.length < MOVE_BATCH_OBJECTS) {
@@ -101,7 +103,8 @@ export async function evictVictims(
   if (needed.length === 0) return result;
   const handles: number[] = [];
   // Almost always there is room, and then nothing is awaited: a batch is put together in one go.
-  if (!placeTogether(memory, system, needed, handles)) await placeSingly(memory, needed, handles);
+  if (!placeTogether(memory, { region: system, slots: needed, handles }))
+    await placeSingly(memory, needed, handles);
   const moving = handles.length === needed.length ? needed : needed.slice(0, handles.length);
   if (moving.length < needed.length) {
     result.exhausted = true;
@@ -112,7 +115,8 @@ export async function evictVictims(
   for (let at = 0; at < moving.length; at++) {
     const slot = moving[at];
     const from = memory.region(table.region[slot]);
-    list.addResource(from, table.resource[slot], system, handles[at], table.sizeBytes[slot]);
+    const space = { region: system, handle: handles[at] };
+    list.addResource({ region: from, handle: table.resource[slot] }, space, table.sizeBytes[slot]);
   }
   let path: CopyPath;
   try {
@@ -123,10 +127,10 @@ export async function evictVictims(
     throw error;
   }
   for (let at = 0; at < moving.length; at++) {
-    moveResource(memory, moving[at], system, handles[at]);
+    moveResource(memory, moving[at], { region: system, handle: handles[at] });
     memory.locks.unlock(moving[at]);
   }
-  count(result, path, moving.length, list.totalBytes);
+  count(result, path, { objects: moving.length, bytes: list.totalBytes });
   memory.services.emit({ type: "evicted", cause, path, objects: moving.length, bytes: list.totalBytes });
   return result;
 }

@@ -5,6 +5,7 @@
 import type { Extent } from "../extent.ts";
 import type { Memory } from "./memory.ts";
 import type { Region } from "./region.ts";
+import type { Space } from "./space.ts";
 import { SWAP_PAGE_BYTES, type SwapPage } from "./swap.ts";
 
 /** A run of an object's bytes: where in the bank, how long, and where in the range that was asked for. */
@@ -43,8 +44,7 @@ export function runsOf(region: Region, handle: number, { offsetBytes, lengthByte
 /** The pages of a resource of `sizeBytes`, for swap. */
 export function* swapPagesOf(
   memory: Memory,
-  region: Region,
-  handle: number,
+  { region, handle }: Space,
   sizeBytes: number,
 ): Generator<SwapPage> {
   const { bank } = region;

@@ -199,7 +199,7 @@ export async function evictRegion(
   for (;;) {
     const left = bytes === undefined ? Number.POSITIVE_INFINITY : bytes - total.bytes;
     if (left <= 0) return total;
-    const victims = collectVictims(memory, region, left);
+    const victims = collectVictims(memory, region, { bytesWanted: left });
     if (victims.slots.length === 0) return total;
     const evicted = await evictVictims(memory, victims, "request");
     const gone = evicted.objects + evicted.purgedObjects;

@@ -13,7 +13,7 @@ import { collectVictims, evictVictims } from "./evict.ts";
 import type { Memory } from "./memory.ts";
 import { pipelined } from "./pipeline.ts";
 import { addDirtyRanges } from "./placement.ts";
-import { alikeFrom, placeTogether } from "./places.ts";
+import { alikeFrom, type Placing, placeTogether } from "./places.ts";
 import type { Region } from "./region.ts";
 import { bindResource, moveResource, needsClearing, spaceRequestOf } from "./residency.ts";
 
@@ -54,18 +54,20 @@ async function bring(memory: Memory, slots: readonly number[], region: Region): 
   const { table } = memory;
   const handles: number[] = [];
   try {
-    let placed = placeTogether(memory, region, slots, handles);
+    const placing = { region, slots, handles };
+    let placed = placeTogether(memory, placing);
     while (!placed && (await evictFor(memory, slots.slice(handles.length), region)))
-      placed = placeTogether(memory, region, slots, handles);
-    await fill(memory, slots.slice(0, handles.length), region, handles);
+      placed = placeTogether(memory, placing);
+    await fill(memory, { region, slots: slots.slice(0, handles.length), handles });
   } catch (error) {
     for (const handle of handles) region.release(handle);
     throw error;
   }
   if (handles.length === 0) return;
   for (let at = 0; at < handles.length; at++) {
-    if (table.state[slots[at]] === RESIDENT) moveResource(memory, slots[at], region, handles[at]);
-    else bindResource(memory, slots[at], region, handles[at]);
+    const space = { region, handle: handles[at] };
+    if (table.state[slots[at]] === RESIDENT) moveResource(memory, slots[at], space);
+    else bindResource(memory, slots[at], space);
   }
   memory.services.emit({ type: "allocated", region: region.id, objects: handles.length });
 }
@@ -77,20 +79,15 @@ async function bring(memory: Memory, slots: readonly number[], region: Region): 
 async function evictFor(memory: Memory, slots: readonly number[], region: Region): Promise<boolean> {
   const request = spaceRequestOf(memory, slots[0]);
   if (region === memory.system || !region.couldMakeRoom(request)) return false;
-  const bytes = request.sizeBytes * alikeFrom(memory, region, slots, 0);
-  const victims = collectVictims(memory, region, bytes, { inWindow: request.visibleOnly });
+  const bytes = request.sizeBytes * alikeFrom(memory, { region, slots }, 0);
+  const victims = collectVictims(memory, region, { bytesWanted: bytes, inWindow: request.visibleOnly });
   if (victims.slots.length === 0) return false;
   const evicted = await evictVictims(memory, victims, "pressure");
   return evicted.objects > 0 || evicted.purgedObjects > 0;
 }
 
 /** Puts the bytes of objects, or zeroes, to their new places. */
-async function fill(
-  memory: Memory,
-  slots: readonly number[],
-  region: Region,
-  handles: readonly number[],
-): Promise<void> {
+async function fill(memory: Memory, { region, slots, handles }: Placing): Promise<void> {
   const { table } = memory;
   const dirty: Extent[] = [];
   const list = new CopyList(slots.length);
@@ -98,7 +95,8 @@ async function fill(
     const slot = slots[at];
     if (table.state[slot] === RESIDENT) {
       const from = memory.region(table.region[slot]);
-      list.addResource(from, table.resource[slot], region, handles[at], table.sizeBytes[slot]);
+      const space = { region, handle: handles[at] };
+      list.addResource({ region: from, handle: table.resource[slot] }, space, table.sizeBytes[slot]);
     } else if (needsClearing(memory, slot)) {
       addDirtyRanges(dirty, region, handles[at]);
     }

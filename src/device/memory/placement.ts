@@ -26,6 +26,7 @@ import { swapPagesOf } from "./object-runs.ts";
 import { NONE } from "./object-table.ts";
 import type { Region, SpaceRequest } from "./region.ts";
 import { bindResource, moveResource, needsClearing, relist, spaceRequestOf } from "./residency.ts";
+import type { Space } from "./space.ts";
 
 /**
  * Pauses while every candidate is locked by somebody: bounded, because two such callers could wait for ever.
@@ -48,8 +49,8 @@ export async function populate(memory: Memory, slot: number, user: "cpu" | "engi
   let failure: DeviceError | undefined;
   for (const request of [...inWindow, plain]) {
     for (const region of regions) {
-      const found = await findSpace(memory, slot, region, request);
-      if (typeof found === "number") return fillAndBind(memory, slot, region, found);
+      const found = await findSpace(memory, slot, { region, request });
+      if (!(found instanceof DeviceError)) return fillAndBind(memory, slot, found);
       failure ??= found;
     }
   }
@@ -66,10 +67,10 @@ export async function populate(memory: Memory, slot: number, user: "cpu" | "engi
 export async function makeResident(memory: Memory, slot: number, region: Region): Promise<void> {
   if (memory.table.region[slot] === region.index) return;
   requireMovable(memory, slot);
-  const found = await findSpace(memory, slot, region, spaceRequestOf(memory, slot));
-  if (typeof found !== "number") throw found;
-  if (memory.table.resource[slot] === NONE) await fillAndBind(memory, slot, region, found);
-  else await moveTo(memory, slot, region, found);
+  const found = await findSpace(memory, slot, { region, request: spaceRequestOf(memory, slot) });
+  if (found instanceof DeviceError) throw found;
+  if (memory.table.resource[slot] === NONE) await fillAndBind(memory, slot, found);
+  else await moveTo(memory, slot, found);
 }
 
 /**
@@ -84,9 +85,8 @@ export async function makeVisible(memory: Memory, slot: number): Promise<void> {
   if (table.pinCount[slot] === 0) {
     const request = { ...spaceRequestOf(memory, slot), visibleOnly: true, topDown: false };
     for (const index of memory.placementOf(slot)) {
-      const region = memory.region(index);
-      const found = await findSpace(memory, slot, region, request);
-      if (typeof found === "number") return moveTo(memory, slot, region, found);
+      const found = await findSpace(memory, slot, { region: memory.region(index), request });
+      if (!(found instanceof DeviceError)) return moveTo(memory, slot, found);
     }
   }
   throw new DeviceError(
@@ -111,7 +111,7 @@ export async function bringForUse(memory: Memory, slot: number): Promise<void> {
     const handle = preferred.allocate(spaceRequestOf(memory, slot));
     if (handle !== NONE) {
       memory.services.emit({ type: "allocated", region: preferred.id, objects: 1 });
-      return moveTo(memory, slot, preferred, handle);
+      return moveTo(memory, slot, { region: preferred, handle });
     }
     if (!allowed.includes(table.region[slot])) return makeResident(memory, slot, preferred);
   }
@@ -128,36 +128,41 @@ function requireMovable(memory: Memory, slot: number): void {
 }
 
 /** Carries an object to space that was found for it. */
-async function moveTo(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
+async function moveTo(memory: Memory, slot: number, space: Space): Promise<void> {
   const { table } = memory;
   const list = new CopyList();
   const from = memory.region(table.region[slot]);
-  list.addResource(from, table.resource[slot], region, handle, table.sizeBytes[slot]);
+  list.addResource({ region: from, handle: table.resource[slot] }, space, table.sizeBytes[slot]);
   try {
     await copyChecked(memory, list);
   } catch (error) {
-    region.release(handle);
+    space.region.release(space.handle);
     throw error;
   }
-  moveResource(memory, slot, region, handle);
+  moveResource(memory, slot, space);
+}
+
+/** What space is looked for, and where. */
+interface Wanted {
+  readonly region: Region;
+  readonly request: SpaceRequest;
 }
 
 /** Space for an object in one region, evicting others from it if need be; or why there is none. */
 async function findSpace(
   memory: Memory,
   slot: number,
-  region: Region,
-  request: SpaceRequest,
-): Promise<number | DeviceError> {
+  { region, request }: Wanted,
+): Promise<Space | DeviceError> {
   let busyRetries = 0;
   for (;;) {
     const handle =
       region === memory.system ? await allocateSystem(memory, request.sizeBytes) : region.allocate(request);
     if (handle !== NONE) {
       memory.services.emit({ type: "allocated", region: region.id, objects: 1 });
-      return handle;
+      return { region, handle };
     }
-    const error = await makeRoom(memory, slot, region, request);
+    const error = await makeRoom(memory, slot, { region, request });
     if (error === undefined) continue;
     // What is in a mover's hands leaves in a time of its own, however long the copy takes.
     if (error === "leaving") {
@@ -179,13 +184,12 @@ async function findSpace(
 async function makeRoom(
   memory: Memory,
   slot: number,
-  region: Region,
-  request: SpaceRequest,
+  { region, request }: Wanted,
 ): Promise<DeviceError | "leaving" | "active" | "busy" | "full" | undefined> {
   if (region === memory.system) return systemMemoryExhausted(memory, "the object");
   if (!region.couldMakeRoom(request)) return "full";
-  const options = { inWindow: request.visibleOnly, except: slot };
-  const victims = collectVictims(memory, region, request.sizeBytes, options);
+  const { sizeBytes: bytesWanted, visibleOnly: inWindow } = request;
+  const victims = collectVictims(memory, region, { bytesWanted, inWindow, except: slot });
   if (victims.slots.length === 0) {
     if (region.inHands > 0) return "leaving";
     if (victims.someActive) return "active";
@@ -206,39 +210,35 @@ async function makeRoom(
 }
 
 /** Puts an object's bytes, or zeroes, into space that was found for it, and ties it to the object. */
-async function fillAndBind(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
+async function fillAndBind(memory: Memory, slot: number, space: Space): Promise<void> {
+  const { region, handle } = space;
   if (memory.table.state[slot] === SWAPPED && !region.isVisible(handle)) {
-    return swapInBeyondWindow(memory, slot, region, handle);
+    return swapInBeyondWindow(memory, slot, space);
   }
   try {
-    if (memory.table.state[slot] === SWAPPED) await swapIn(memory, slot, region, handle);
+    if (memory.table.state[slot] === SWAPPED) await swapIn(memory, slot, space);
     else if (needsClearing(memory, slot)) await clear(memory, region, handle);
   } catch (error) {
     region.release(handle);
     throw error;
   }
-  bindResource(memory, slot, region, handle);
+  bindResource(memory, slot, space);
   memory.swap?.discard(slot);
 }
 
 /** The CPU reads swap and cannot reach beyond the window: the bytes go by way of system memory. */
-async function swapInBeyondWindow(
-  memory: Memory,
-  slot: number,
-  region: Region,
-  handle: number,
-): Promise<void> {
+async function swapInBeyondWindow(memory: Memory, slot: number, space: Space): Promise<void> {
   const { system } = memory;
   try {
     const bounce = await allocateSystem(memory, memory.table.sizeBytes[slot]);
     if (bounce === NONE)
       throw systemMemoryExhausted(memory, `object ${memory.idOf(slot)} on its way from swap`);
-    await fillAndBind(memory, slot, system, bounce);
+    await fillAndBind(memory, slot, { region: system, handle: bounce });
   } catch (error) {
-    region.release(handle);
+    space.region.release(space.handle);
     throw error;
   }
-  await moveTo(memory, slot, region, handle);
+  await moveTo(memory, slot, space);
 }
 
 /** Zeroes what is not known to be zero. */
@@ -268,12 +268,12 @@ export function addDirtyRanges(dirty: Extent[], region: Region, handle: number):
  * Brings a swapped object's bytes back.
  * @throws DeviceError CONTENT_UNKNOWN when they are not what went out.
  */
-async function swapIn(memory: Memory, slot: number, region: Region, handle: number): Promise<void> {
-  assert(region.isVisible(handle), "the CPU brings bytes from swap to where it reaches");
+async function swapIn(memory: Memory, slot: number, space: Space): Promise<void> {
+  assert(space.region.isVisible(space.handle), "the CPU brings bytes from swap to where it reaches");
   const sizeBytes = memory.table.sizeBytes[slot];
   try {
     await memory.services.failpoints.pass("swap.read");
-    await memory.swap?.read(slot, swapPagesOf(memory, region, handle, sizeBytes));
+    await memory.swap?.read(slot, swapPagesOf(memory, space, sizeBytes));
   } catch (error) {
     const cause = toDeviceError(error);
     if (cause.reason !== "CHECKSUM_MISMATCH") {

@@ -7,21 +7,23 @@ import { NONE } from "./object-table.ts";
 import type { Region } from "./region.ts";
 import { plainSpace, spaceRequestOf } from "./residency.ts";
 
+/** Objects that are to be in a region. */
+export interface Placing {
+  readonly region: Region;
+  readonly slots: readonly number[];
+  /** Of the first of them, so many as have a place. */
+  readonly handles: number[];
+}
+
 /**
- * Finds places in a region for the objects that have none yet, in their order, and appends the handles to
- * `handles`, which has those of the first. False when it came to one for which there is no room as things
+ * Finds places in a region for the objects that have none yet, in their order, and appends their handles. False when it came to one for which there is no room as things
  * are.
  */
-export function placeTogether(
-  memory: Memory,
-  region: Region,
-  slots: readonly number[],
-  handles: number[],
-): boolean {
+export function placeTogether(memory: Memory, { region, slots, handles }: Placing): boolean {
   const { table, system } = memory;
   while (handles.length < slots.length) {
     const first = slots[handles.length];
-    const count = alikeFrom(memory, region, slots, handles.length);
+    const count = alikeFrom(memory, { region, slots }, handles.length);
     const end = handles.length + count;
     const request = region === system ? plainSpace(table.sizeBytes[first]) : spaceRequestOf(memory, first);
     region.allocateMany(request, count, handles);
@@ -35,7 +37,11 @@ export function placeTogether(
 }
 
 /** How many objects, one behind the other from `from` on, ask the same of a region; 1 at the least. */
-export function alikeFrom(memory: Memory, region: Region, slots: readonly number[], from: number): number {
+export function alikeFrom(
+  memory: Memory,
+  { region, slots }: Pick<Placing, "region" | "slots">,
+  from: number,
+): number {
   const { table, system } = memory;
   const first = slots[from];
   let end = from + 1;

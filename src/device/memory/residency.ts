@@ -8,7 +8,8 @@ import { changeState } from "./lifecycle.ts";
 import { LIST_PINNED, PRIORITY_CPU_ACCESS, PRIORITY_HAS_PAGES, PRIORITY_PURGE } from "./lists.ts";
 import type { Memory } from "./memory.ts";
 import { FLAG, FLAG_BACKUP, NONE } from "./object-table.ts";
-import type { Region, SpaceRequest } from "./region.ts";
+import type { SpaceRequest } from "./region.ts";
+import type { Space } from "./space.ts";
 
 /** What an object asks of a region. */
 export function spaceRequestOf(memory: Memory, slot: number): SpaceRequest {
@@ -43,7 +44,7 @@ export function needsClearing(memory: Memory, slot: number): boolean {
 }
 
 /** Ties `handle` in `region` to an object that has no resource. */
-export function bindResource(memory: Memory, slot: number, region: Region, handle: number): void {
+export function bindResource(memory: Memory, slot: number, { region, handle }: Space): void {
   const { table } = memory;
   assert(table.resource[slot] === NONE, "an object has one resource at a time");
   table.resource[slot] = handle;
@@ -88,7 +89,7 @@ export function purge(memory: Memory, slot: number): void {
  * frees the space that they were in: a drop and a bind in one, because a suspend does it with everything
  * there is.
  */
-export function moveResource(memory: Memory, slot: number, to: Region, handle: number): void {
+export function moveResource(memory: Memory, slot: number, { region: to, handle }: Space): void {
   const { table } = memory;
   const from = memory.region(table.region[slot]);
   const left = table.resource[slot];

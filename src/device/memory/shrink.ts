@@ -79,7 +79,7 @@ async function shrink(memory: Memory, slot: number): Promise<boolean> {
   const sizeBytes = table.sizeBytes[slot];
   try {
     await memory.services.failpoints.pass("swap.write");
-    const pages = swapPagesOf(memory, system, table.resource[slot], sizeBytes);
+    const pages = swapPagesOf(memory, { region: system, handle: table.resource[slot] }, sizeBytes);
     if (!(await swap.write(slot, sizeBytes, pages))) return false;
   } catch (error) {
     memory.services.emit({ type: "swapFailed", reason: toDeviceError(error).message });

@@ -12,7 +12,12 @@ export function emptyTally(): Tally {
   return { objects: 0, bytes: 0, blitterBytes: 0, memcpyBytes: 0 };
 }
 
-export function count(tally: Tally, path: CopyPath, objects: number, bytes: number): void {
+/** Counts what went by one path. */
+export function count(
+  tally: Tally,
+  path: CopyPath,
+  { objects, bytes }: { readonly objects: number; readonly bytes: number },
+): void {
   tally.objects += objects;
   tally.bytes += bytes;
   if (path === "blitter") tally.blitterBytes += bytes;

@@ -100,7 +100,7 @@ function* victimBatches(
 ): Generator<Victims> {
   for (;;) {
     transition.check();
-    const victims = collectVictims(memory, region, MOVE_BATCH_BYTES, options);
+    const victims = collectVictims(memory, region, { ...options, bytesWanted: MOVE_BATCH_BYTES });
     if (victims.someActive) options.noteActive();
     if (victims.slots.length === 0) return;
     yield victims;
@@ -147,7 +147,7 @@ export async function backUpRegions(
       const owners = batch.slice(0, passed);
       if (owners.length > 0) {
         const { path, bytes } = await backUp(walk, owners, { step, preallocated });
-        count(counts.backedUp, path, owners.length, bytes);
+        count(counts.backedUp, path, { objects: owners.length, bytes });
       }
       if (failure !== undefined) throw failure;
     });
@@ -212,7 +212,11 @@ async function backUp(
       if (backup === NONE) throw systemMemoryExhausted(memory, `a backup of object ${memory.idOf(owner)}`);
       backups.push(backup);
       const from = memory.region(table.region[owner]);
-      list.addResource(from, table.resource[owner], system, table.resource[backup], table.sizeBytes[owner]);
+      list.addResource(
+        { region: from, handle: table.resource[owner] },
+        { region: system, handle: table.resource[backup] },
+        table.sizeBytes[owner],
+      );
     }
     const path = await (step === "remaining" ? copyByCpu : copyChecked)(memory, list);
     owners.forEach((owner, at) => {
@@ -288,7 +292,7 @@ async function createBackup({ memory, services }: WorkingMemory, owner: number):
     memory.removeObject(backup);
     return NONE;
   }
-  bindResource(memory, backup, system, handle);
+  bindResource(memory, backup, { region: system, handle });
   return backup;
 }
 

@@ -231,8 +231,7 @@ export class Hibernation {
       const holding = this.#holding;
       const slots = holding.kind === "adopted" ? holding.slots : await matchSlots(memory, tables, clock);
       const check = (): void => transition.check();
-      const { objects, bytes } = await loadImage(memory, tables, slots, { clock, check });
-      count(counts.imaged, "memcpy", objects, bytes);
+      count(counts.imaged, "memcpy", await loadImage(memory, tables, { slots, clock, check }));
     });
     const holding = this.#holding;
     if (holding.kind === "own" || holding.kind === "adopted") this.#holding = { ...holding, loaded: true };
@@ -314,7 +313,7 @@ export class Hibernation {
       }
       this.#holding = { kind: "sealInDoubt", draft };
       // Undoing the suspend settles it, or ends with the doubt that is left.
-      throw new DeviceError("COPY_FAILED", failure.message, failure.metadata, { cause: failure });
+      throw new DeviceError("COPY_FAILED", failure.message, failure.metadata).because(failure);
     }
   }
 

@@ -127,5 +127,5 @@ async function withRemaining(parts: Parts, failure: DeviceError): Promise<Device
   const message =
     `${failure.message} ${count === 1 ? "1 object has" : `${count} objects have`} not ` +
     `been restored yet: ${ids.join(", ")}${count > ids.length ? ", …" : ""}.`;
-  return new DeviceError(failure.reason, message, metadata, { cause: failure });
+  return new DeviceError(failure.reason, message, metadata).because(failure);
 }

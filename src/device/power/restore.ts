@@ -48,10 +48,8 @@ export async function restoreRegions(
         const { table, system } = memory;
         const backup = table.backup[owner];
         list.addResource(
-          system,
-          table.resource[backup],
-          region,
-          table.resource[owner],
+          { region: system, handle: table.resource[backup] },
+          { region, handle: table.resource[owner] },
           table.sizeBytes[owner],
         );
       }
@@ -60,7 +58,7 @@ export async function restoreRegions(
         await services.failpoints.pass("backup.free");
         dropBackup(memory, owner);
       }
-      count(tally, path, owners.length, list.totalBytes);
+      count(tally, path, { objects: owners.length, bytes: list.totalBytes });
       if (failure !== undefined) throw failure;
     });
   }

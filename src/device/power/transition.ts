@@ -175,7 +175,7 @@ export class Transition {
     assert(this.#state === "RUNNING", "a transition ends once");
     if (error !== undefined) {
       const metadata = { ...error.metadata, transition: this.id };
-      this.#error = new DeviceError(error.reason, error.message, metadata, { cause: error });
+      this.#error = new DeviceError(error.reason, error.message, metadata).because(error);
       this.trace.happened(state.toLowerCase(), { reason: error.reason, message: error.message });
     }
     this.trace.detach();

@@ -43,7 +43,7 @@ export async function checksumMoving(
   const slices = new WorkSlices(services.clock);
   for (const slot of slots) {
     if (memory.table.has(slot, FLAG.KERNEL)) continue;
-    if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot, slices));
+    if (!checksums.has(slot)) checksums.set(slot, await crcOfObject(memory, slot, { slices }));
   }
 }
 
@@ -68,7 +68,7 @@ async function sumContent(
     // Work that was accepted before still makes room for its objects, and would move this one away half read.
     await locks.lock(slot);
     try {
-      if (table.resource[slot] !== NONE) checksums.set(slot, await crcOfObject(memory, slot, slices));
+      if (table.resource[slot] !== NONE) checksums.set(slot, await crcOfObject(memory, slot, { slices }));
     } finally {
       locks.unlock(slot);
     }
@@ -119,7 +119,7 @@ async function crcNow(
   slices: WorkSlices,
 ): Promise<number | "gone" | "damaged"> {
   const { table } = memory;
-  if (table.resource[slot] !== NONE) return crcOfObject(memory, slot, slices);
+  if (table.resource[slot] !== NONE) return crcOfObject(memory, slot, { slices });
   if (table.state[slot] !== SWAPPED) return "gone";
   try {
     // What was swapped out in the suspend was checked against what came there, which may have been wrong

@@ -140,7 +140,7 @@ class ClearWork implements RingWork {
     for (; emitted < commandsMax && this.#index < this.#ranges.length; emitted++) {
       const range = this.#ranges[this.#index];
       const length = Math.min(range.lengthBytes - this.#doneBytes, COMMAND_LENGTH_MAX);
-      ring.fill(this.#bank, range.offsetBytes + this.#doneBytes, length, 0);
+      ring.fill({ bank: this.#bank, offsetBytes: range.offsetBytes + this.#doneBytes }, length, 0);
       this.#doneBytes += length;
       if (this.#doneBytes < range.lengthBytes) continue;
       this.#index++;

@@ -71,7 +71,8 @@ export function writeKernelObjects(memory: Memory, objects: KernelObjects): void
   const { bank, firmwareOffsetBytes, pageTableOffsetBytes } = objects;
   const microcode = memory.microcodes.within(bank.index);
   writeFirmware(bank.words, firmwareOffsetBytes, microcode);
-  writePageTable(bank.words, pageTableOffsetBytes, bankSizes(memory), microcode);
+  const place = { words: bank.words, offsetBytes: pageTableOffsetBytes, microcode };
+  writePageTable(place, bankSizes(memory));
 }
 
 /** Local memory below twice this cannot hold the device's own objects and anything else. */
@@ -109,7 +110,7 @@ function placePinned(
   const handle = region.allocate(spaceRequestOf(memory, slot));
   assert(handle !== NONE, "the region holds the device's own objects");
   memory.table.pinCount[slot] = 1;
-  bindResource(memory, slot, region, handle);
+  bindResource(memory, slot, { region, handle });
   const microcode = memory.microcodes.within(region.bank.index);
   // What is zero already is let be: the first touch of memory is what it costs.
   region.forEachBlock(handle, (offsetBytes, lengthBytes, cleared) => {

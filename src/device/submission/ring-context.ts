@@ -253,7 +253,8 @@ export class RingContext {
   #save(state: ContextState): void {
     const place = this.#place;
     assert(place !== undefined, "an image is saved where it is");
-    saveContext(place.words, place.imageOffsetBytes, state, place.microcode);
+    const { words, imageOffsetBytes: offsetBytes, microcode } = place;
+    saveContext({ words, offsetBytes, microcode }, state);
   }
 
   #register(): void {

@@ -5,7 +5,7 @@
 
 import { DeviceError } from "../errors.ts";
 import type { Extent } from "../extent.ts";
-import { COMMAND_LENGTH_MAX, OP_ADD, OP_XOR, type RingWriter } from "../hardware/ring.ts";
+import { COMMAND_LENGTH_MAX, type RingWriter } from "../hardware/ring.ts";
 import { SPIN_MAX_MS, WORK_COMMANDS_MAX } from "../limits.ts";
 import { requireUsable } from "../memory/lifecycle.ts";
 import { type Memory, objectNotFound } from "../memory/memory.ts";
@@ -199,18 +199,16 @@ function* piecesOf(
 function* ringCommands(places: Places, command: WorkCommand): Generator<(ring: RingWriter) => void> {
   switch (command.op) {
     case "fill":
-      for (const { bank, offsetBytes, lengthBytes } of places.runs(command.object, command)) {
-        yield (ring) => ring.fill(bank, offsetBytes, lengthBytes, command.pattern);
+      for (const run of places.runs(command.object, command)) {
+        yield (ring) => ring.fill(run, run.lengthBytes, command.pattern);
       }
       return;
     case "add":
-    case "xor": {
-      const opcode = command.op === "add" ? OP_ADD : OP_XOR;
+    case "xor":
       for (const run of places.runs(command.object, command)) {
-        yield (ring) => ring.arithmetic(opcode, run, run.lengthBytes, command.value);
+        yield (ring) => ring[command.op](run, run.lengthBytes, command.value);
       }
       return;
-    }
     case "copy":
       for (const { source, destination, lengthBytes } of places.pairs(command)) {
         yield (ring) => ring.copy(source, destination, lengthBytes);

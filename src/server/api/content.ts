@@ -146,7 +146,7 @@ export class ContentUpload {
     } catch (error) {
       // The caller must learn how much of the upload is in the object.
       const { reason, message, metadata } = toFailure(error);
-      throw new WireError(reason, message, { ...metadata, ...this.#progress() }, { cause: error });
+      throw new WireError(reason, message, { ...metadata, ...this.#progress() }).because(error);
     }
   }
 

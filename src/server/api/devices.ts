@@ -48,5 +48,5 @@ function withNames(device: DeviceHandle): DeviceHandle {
 function throwWithNames(device: string, error: unknown): never {
   if (!(error instanceof DeviceError) || error.metadata.transition === undefined) throw error;
   const transition = childName(device, "transitions", error.metadata.transition);
-  throw new WireError(error.reason, error.message, { ...error.metadata, transition }, { cause: error });
+  throw new WireError(error.reason, error.message, { ...error.metadata, transition }).because(error);
 }

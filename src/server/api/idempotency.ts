@@ -77,14 +77,14 @@ export class RequestLedger {
     const key = keyOf(call);
     const digest = createHash("sha256").update(call.body).digest("base64");
     const ended = this.#ended.find(key);
-    if (ended !== undefined) return replay(call, digest, ended.digest, ended.outcome);
+    if (ended !== undefined) return replay(call, digest, ended);
     const running = this.#running.get(key) ?? this.#begin({ caller: call.caller, key, digest }, work);
     const stopWaiting = this.#wait(running, signal);
     const outcome = await running.outcome;
     stopWaiting();
     // Given up because those who waited before went away: nothing was done, and this caller is still there.
     if (wasGivenUp(outcome) && signal?.aborted !== true) return this.run(call, work, signal);
-    return replay(call, digest, running.digest, outcome);
+    return replay(call, digest, { digest: running.digest, outcome });
   }
 
   #begin(call: CallKey, work: Work): Running {
@@ -132,8 +132,15 @@ function wasGivenUp(outcome: Outcome): boolean {
   return "error" in outcome && toFailure(outcome.error).reason === "CALL_CANCELLED";
 }
 
-function replay({ requestId }: IdentifiedCall, digest: string, known: string, outcome: Outcome): Uint8Array {
-  if (digest !== known) {
+/** How a call ended, and the digest of its request. */
+interface Ended {
+  readonly digest: string;
+  readonly outcome: Outcome;
+}
+
+function replay({ requestId }: IdentifiedCall, digest: string, ended: Ended): Uint8Array {
+  const { outcome } = ended;
+  if (digest !== ended.digest) {
     const sentence = `Request id ${requestId} was used for another request of this method.`;
     throw new WireError("REQUEST_ID_REUSED", sentence, { requestId });
   }

@@ -144,5 +144,5 @@ function writeRefusal(error: unknown): Uint8Array {
 
 function readRefusal(bytes: Uint8Array): WireError {
   const { reason, message, metadata, httpStatus }: Refusal = JSON.parse(new TextDecoder().decode(bytes));
-  return new WireError(reason, message, metadata, httpStatus === undefined ? {} : { httpStatus });
+  return new WireError(reason, message, metadata).withHttpStatus(httpStatus);
 }

@@ -176,11 +176,8 @@ export function decodeMessage<T>(decode: (bytes: Buffer) => T, bytes: Uint8Array
   try {
     return decode(asBuffer(bytes));
   } catch (error) {
-    throw new WireError(
-      "INVALID_REQUEST",
-      "The request is not a protobuf message of its type.",
-      {},
-      { cause: error },
+    throw new WireError("INVALID_REQUEST", "The request is not a protobuf message of its type.").because(
+      error,
     );
   }
 }

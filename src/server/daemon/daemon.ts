@@ -86,7 +86,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   }
 }
 
-/** Boots every device of the configuration, and answers those that are to be woken before the daemon is ready. */
+/** Boots every device of the configuration, and answers those to be woken before the daemon is ready. */
 async function bootDevices(
   config: Config,
   parts: DaemonParts,

@@ -54,7 +54,7 @@ export async function boot(name: string, config: Config, deps: BootDeps): Promis
   const own = config.restore === "never" ? undefined : await images?.findOwn(name);
   if (own === undefined && config.restore !== "never")
     await images?.own({ device: name, uid, generation: 1 });
-  const device = await bootWith(name, config, deps, { uid, own });
+  const device = await bootWith({ name, uid, own }, config, deps);
   if (own === undefined) return { device, wakes: false };
   const wakes = config.restore === "wake" || (config.restore === "auto" && own.cause !== "client");
   if (!wakes) log.info({ device: name, image: own.image }, "left asleep until it is resumed");
@@ -63,15 +63,15 @@ export async function boot(name: string, config: Config, deps: BootDeps): Promis
 
 /** What a device begins as. */
 interface Beginning {
+  readonly name: string;
   readonly uid: string;
   readonly own: OwnImage | undefined;
 }
 
 async function bootWith(
-  name: string,
+  { name, uid, own: resumeFrom }: Beginning,
   config: Config,
   deps: BootDeps,
-  { uid, own: resumeFrom }: Beginning,
 ): Promise<Device> {
   const { log, metrics, engineForm, swap, failpoints, images, trace, tell } = deps;
   const { minPageBytes, visibleBytes = Number.POSITIVE_INFINITY } = config;

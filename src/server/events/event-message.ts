@@ -36,8 +36,15 @@ export const CAUSES = {
   request: Evicted_Cause.REQUEST,
 } as const satisfies Record<EvictionCause, Evicted_Cause>;
 
-/** Writes an event. @param device its name, empty in a bookmark; @param sequence 0 for the present state */
-export function makeEvent(sequence: number, wallNs: bigint, device: string, payload: Payload): ToldEvent {
+/** Which event it is, and when it happened. */
+export interface EventStamp {
+  /** 0 for the present state. */
+  readonly sequence: number;
+  readonly wallNs: bigint;
+}
+
+/** Writes an event. @param device its name, empty in a bookmark */
+export function makeEvent({ sequence, wallNs }: EventStamp, device: string, payload: Payload): ToldEvent {
   const type = TYPES[payload.$case];
   const event: Event = {
     sequence: BigInt(sequence),

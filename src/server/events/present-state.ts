@@ -19,7 +19,10 @@ export async function* presentState(
   const { name } = device;
   if (isWanted(Event_Type.DEVICE_CHANGED)) {
     const value = encodeDevice(await device.execute({ type: "getDevice" }));
-    yield makeEvent(0, clock.wallNs(), name, { $case: "deviceChanged", value: { device: value } });
+    yield makeEvent({ sequence: 0, wallNs: clock.wallNs() }, name, {
+      $case: "deviceChanged",
+      value: { device: value },
+    });
   }
   if (isWanted(Event_Type.OBJECTS_CREATED)) {
     let afterId = "";
@@ -28,7 +31,10 @@ export async function* presentState(
       const page = await device.execute({ type: "listObjects", afterId, limit, showDeviceOwned: false });
       for (const group of eventGroups(page.objects)) {
         const objects = group.map((object) => encodeObject(name, object));
-        yield makeEvent(0, clock.wallNs(), name, { $case: "objectsCreated", value: { objects } });
+        yield makeEvent({ sequence: 0, wallNs: clock.wallNs() }, name, {
+          $case: "objectsCreated",
+          value: { objects },
+        });
       }
       afterId = page.nextAfterId;
     } while (afterId !== "");
@@ -39,7 +45,7 @@ export async function* presentState(
       const page = await device.execute({ type: "listContexts", afterId, limit: PAGE_SIZE_MAX });
       for (const context of page.contexts) {
         const value = { context: encodeContext(name, context) };
-        yield makeEvent(0, clock.wallNs(), name, { $case: "contextCreated", value });
+        yield makeEvent({ sequence: 0, wallNs: clock.wallNs() }, name, { $case: "contextCreated", value });
       }
       afterId = page.nextAfterId;
     } while (afterId !== "");

@@ -171,7 +171,7 @@ export class Recorder {
 
   #write(device: string, payload: Payload): void {
     const { clock, log, onWritten } = this.#options;
-    log.append((sequence) => makeEvent(sequence, clock.wallNs(), device, payload));
+    log.append((sequence) => makeEvent({ sequence, wallNs: clock.wallNs() }, device, payload));
     onWritten();
   }
 

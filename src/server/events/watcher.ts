@@ -107,7 +107,7 @@ export class Watcher {
     const { afterSequence } = this.#options;
     if (afterSequence !== undefined) {
       const value = { afterSequence: BigInt(afterSequence) };
-      yield makeEvent(0, clock.wallNs(), "", { $case: "streamRestarted", value });
+      yield makeEvent({ sequence: 0, wallNs: clock.wallNs() }, "", { $case: "streamRestarted", value });
     }
     for (const device of this.#options.devices) {
       for await (const event of presentState(device, clock, (type) => this.#wants(type))) {
@@ -166,7 +166,10 @@ export class Watcher {
 
   #bookmark(): ToldEvent {
     const { clock } = this.#deps;
-    return makeEvent(this.#position, clock.wallNs(), "", { $case: "bookmark", value: {} });
+    return makeEvent({ sequence: this.#position, wallNs: clock.wallNs() }, "", {
+      $case: "bookmark",
+      value: {},
+    });
   }
 
   #passFailpoint({ device }: ToldEvent): void {

@@ -80,7 +80,7 @@ export function serverStream<Request extends object>(
   handler: (request: Request, gone: AbortSignal, admission: Admission | undefined) => AsyncIterable<Buffer>,
 ): handleServerStreamingCall<Buffer, Buffer> {
   return (call) =>
-    send(context, path, call, () => {
+    send(begin(context, path, call), call, () => {
       const admission = admissionOf(call);
       const request = decodeMessage(requestDeserialize, call.request);
       admission?.examine(request);
@@ -93,7 +93,8 @@ export function duplexStream<Request extends object>(
   { path, requestDeserialize }: StreamingMethod<Request>,
   handler: (requests: AsyncIterable<Request>) => AsyncIterable<Buffer>,
 ): handleBidiStreamingCall<Buffer, Buffer> {
-  return (call) => send(context, path, call, () => handler(messagesOf(call, requestDeserialize)));
+  return (call) =>
+    send(begin(context, path, call), call, () => handler(messagesOf(call, requestDeserialize)));
 }
 
 /** A client that waits for its answer, and may go away before it has it or let its deadline pass. */
@@ -157,13 +158,7 @@ async function* messagesOf<Request extends object>(
 }
 
 /** Writes all that `open` brings, asking for the next only when the client has room for it. */
-function send(
-  context: CallContext,
-  path: string,
-  call: WritableCall,
-  open: () => AsyncIterable<Buffer>,
-): void {
-  const end = begin(context, path, call);
+function send(end: EndOfCall, call: WritableCall, open: () => AsyncIterable<Buffer>): void {
   writeAll(call, open).then(
     () => {
       end();
@@ -186,12 +181,15 @@ async function writeAll(call: WritableCall, open: () => AsyncIterable<Buffer>): 
   }
 }
 
+/** To be called once, at the end of a call, with the error if there is one. */
+type EndOfCall = (error?: unknown) => ReturnType<typeof toStatus> | null;
+
 /** Begins a call. The function that it returns is to be called once, at the end, with the error if any. */
 function begin(
   { logger }: CallContext,
   path: string,
   call: { readonly cancelled: boolean; readonly metadata: Metadata },
-): (error?: unknown) => ReturnType<typeof toStatus> | null {
+): EndOfCall {
   const admission = admissionOf(call);
   return (...errors) => {
     const failure = errors.length === 0 ? undefined : toFailure(errors[0]);

@@ -40,7 +40,7 @@ export function traceCall(
     start: (next) =>
       next({
         onReceiveMetadata(metadata, proceed) {
-          const begun = begin(tracer, path.slice(1), call, metadata);
+          const begun = tracer.beginRpc(describe(path.slice(1), call, metadata));
           span = begun;
           begun.run(() => proceed(metadata));
         },
@@ -58,22 +58,22 @@ export function traceCall(
   });
 }
 
-function begin(
-  tracer: CallTracer,
+/** What a trace tells of a call when it begins. */
+function describe(
   rpc: string,
   call: ServerInterceptingCallInterface,
   metadata: Metadata,
-): CallSpan {
+): Parameters<CallTracer["beginRpc"]>[0] {
   const requestId = requestIdOf(metadata.get(REQUEST_ID_HEADER)[0]);
   // A call without an id gets it here, so that the log and the answer have the same.
   metadata.set(REQUEST_ID_HEADER, requestId);
-  return tracer.beginRpc({
+  return {
     rpc,
     requestId,
     host: call.getHost(),
     peer: peerAddress(call.getConnectionInfo().remoteAddress),
     header: (name) => metadata.get(name).map(String),
-  });
+  };
 }
 
 /** What the client reads of why it failed. */

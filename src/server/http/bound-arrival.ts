@@ -28,7 +28,7 @@ export function boundArrival(app: FastifyInstance, arrivalMs: number): void {
 }
 
 function boundBody(arrivalMs: number): preParsingHookHandler {
-  return ({ raw }, _reply, payload, done) => {
+  const bound: preParsingHookHandler = ({ raw }, _reply, payload, done) => {
     const timer = setTimeout(() => {
       // Fastify listens as long as it reads the body, and answers with the error that it hears.
       if (raw.listenerCount("error") > 0) raw.emit("error", tooSlow(arrivalMs));
@@ -36,9 +36,10 @@ function boundBody(arrivalMs: number): preParsingHookHandler {
     raw.once("end", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
     done(null, payload);
   };
+  return bound;
 }
 
 function tooSlow(arrivalMs: number): WireError {
   const sentence = `The body of the request did not arrive whole within ${arrivalMs / 1000} s.`;
-  return new WireError("DEADLINE_EXCEEDED", sentence, { arrivalMs: String(arrivalMs) }, { httpStatus: 408 });
+  return new WireError("DEADLINE_EXCEEDED", sentence, { arrivalMs: String(arrivalMs) }).withHttpStatus(408);
 }

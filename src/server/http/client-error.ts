@@ -53,11 +53,8 @@ export function clientErrorHandler(
 
 function answerClientError(error: ClientError, socket: Socket): number {
   const { httpStatus, text } = REFUSALS[error.code ?? ""] ?? BAD_REQUEST;
-  const wireError = new WireError(
-    "INVALID_REQUEST",
-    `The request cannot be read: ${text}.`,
-    {},
-    { httpStatus },
+  const wireError = new WireError("INVALID_REQUEST", `The request cannot be read: ${text}.`).withHttpStatus(
+    httpStatus,
   );
   const body = JSON.stringify(errorBody(toFailure(wireError)));
   const head = [
@@ -80,7 +77,7 @@ function answerClientError(error: ClientError, socket: Socket): number {
 export function answerExpectation({ headers }: IncomingMessage, response: ServerResponse): void {
   const { expect = "" } = headers;
   const sentence = `Expectation "${expect}" cannot be met: only 100-continue can.`;
-  const failure = toFailure(new WireError("INVALID_REQUEST", sentence, { expect }, { httpStatus: 417 }));
+  const failure = toFailure(new WireError("INVALID_REQUEST", sentence, { expect }).withHttpStatus(417));
   const body = JSON.stringify(errorBody(failure));
   response.writeHead(417, {
     "content-type": "application/json; charset=utf-8",

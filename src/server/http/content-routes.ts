@@ -183,6 +183,5 @@ function unsatisfiable(range: string | undefined, sizeBytes: number, reply: Fast
     "INVALID_RANGE",
     `No byte of the object, which has ${sizeBytes} bytes, is in the range "${range}".`,
     { range: range ?? "", size: String(sizeBytes) },
-    { httpStatus: 416 },
-  );
+  ).withHttpStatus(416);
 }

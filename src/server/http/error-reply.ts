@@ -82,7 +82,7 @@ function fromFastify(error: FastifyError): Error {
   const httpStatus = error.statusCode;
   if (error instanceof WireError || httpStatus === undefined || httpStatus >= 500) return error;
   if (!error.code?.startsWith("FST_")) return error;
-  const options = { httpStatus, cause: error };
   if (httpStatus === 413) return bodyTooLarge(HTTP_BODY_BYTES_MAX);
-  return new WireError("INVALID_REQUEST", `The request cannot be read: ${error.message}.`, {}, options);
+  const sentence = `The request cannot be read: ${error.message}.`;
+  return new WireError("INVALID_REQUEST", sentence).withHttpStatus(httpStatus).because(error);
 }

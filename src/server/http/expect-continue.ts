@@ -44,6 +44,5 @@ export function bodyTooLarge(limitBytes: number): WireError {
     "LIMIT_EXCEEDED",
     `The body of the request is larger than ${formatBytes(limitBytes)}.`,
     { limit: String(limitBytes) },
-    { httpStatus: 413 },
-  );
+  ).withHttpStatus(413);
 }

@@ -37,7 +37,6 @@ export function answerUnknownRoutes(app: FastifyInstance): RequestCheck {
       "INVALID_REQUEST",
       `Method ${request.method} is not known at ${path}, which takes ${allowed.join(", ")}.`,
       metadata,
-      { httpStatus: 405 },
-    );
+    ).withHttpStatus(405);
   }
 }

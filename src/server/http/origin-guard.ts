@@ -55,8 +55,7 @@ export function guardOrigin({ allowedHosts, corsOrigins, scheme }: OriginRules):
       "PERMISSION_DENIED",
       `Host "${host}" is not a name of this daemon; --allowed-hosts adds names.`,
       { host },
-      { httpStatus: 421 },
-    );
+    ).withHttpStatus(421);
   }
 
   /** A page of a name that is not ours is foreign, even where the request is answered to any Host. */

@@ -11,6 +11,6 @@ export function requireReadableQuery({ url }: FastifyRequest): undefined {
     decodeURIComponent(query);
   } catch (error) {
     const sentence = `The query (${query}) cannot be read: a % stands before two digits of a byte of UTF-8.`;
-    throw new WireError("INVALID_REQUEST", sentence, { query }, { cause: error });
+    throw new WireError("INVALID_REQUEST", sentence, { query }).because(error);
   }
 }

@@ -36,8 +36,7 @@ export function requirePlain({ "content-encoding": encoding = "" }: IncomingHttp
     "INVALID_REQUEST",
     `Content encoding "${encoding}" is not known: send the bytes as they are.`,
     { contentEncoding: encoding },
-    { httpStatus: 415 },
-  );
+  ).withHttpStatus(415);
 }
 
 /** Fastify would refuse a type that is none, such as "json". Must be called before the routes are added. */
@@ -72,6 +71,6 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new WireError("INVALID_REQUEST", `The body is not JSON: ${why}.`, {}, { cause: error });
+    throw new WireError("INVALID_REQUEST", `The body is not JSON: ${why}.`).because(error);
   }
 }

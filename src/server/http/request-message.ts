@@ -61,24 +61,25 @@ function encodeFields(binding: Binding, parts: RequestParts): Uint8Array {
   addHeaders(desc, fields, parts.headers ?? {});
   const { variable } = binding;
   if (variable !== undefined) {
-    putName(desc, fields, variable.fieldPath, expand(variable.segments, parts.parameters));
+    putName({ desc, fields }, variable.fieldPath, expand(variable.segments, parts.parameters));
   }
   checkJson(desc, fields);
   return toBinary(desc, parse(desc, fields));
 }
 
+/** A message, and what is known of it so far. */
+interface Filling {
+  readonly desc: DescMessage;
+  readonly fields: Record<string, unknown>;
+}
+
 /** Puts what the path names into its field, which is in `fields` or in a message in it. */
-function putName(
-  desc: DescMessage,
-  fields: Record<string, unknown>,
-  [first = "", ...inner]: readonly string[],
-  name: string,
-): void {
+function putName({ desc, fields }: Filling, [first = "", ...inner]: readonly string[], name: string): void {
   const field = fieldOf(desc, first);
   const given = fields[field.jsonName];
   if (field.message !== undefined) {
     const message = isJsonObject(given) ? { ...given } : {};
-    putName(field.message, message, inner, name);
+    putName({ desc: field.message, fields: message }, inner, name);
     fields[field.jsonName] = message;
     return;
   }
@@ -133,7 +134,7 @@ function parse(desc: DescMessage, fields: JsonObject) {
     return fromJson(desc, fields as ProtoJson, { registry: REGISTRY });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new WireError("INVALID_REQUEST", `The request cannot be read: ${why}.`, {}, { cause: error });
+    throw new WireError("INVALID_REQUEST", `The request cannot be read: ${why}.`).because(error);
   }
 }
 

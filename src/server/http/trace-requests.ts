@@ -21,21 +21,20 @@ export function traceRequests(app: FastifyInstance, tracer: CallTracer): Request
     else request.callSpan.run(done);
   });
   return (request, reply) => {
-    const [path = ""] = request.url.split("?", 1);
-    if (path.startsWith("/v1/")) begin(tracer, path, request, reply);
+    if (pathOf(request).startsWith("/v1/")) begin(tracer, request, reply);
   };
 }
 
-function begin(
-  tracer: CallTracer,
-  path: string,
-  request: FastifyRequest,
-  { raw: response }: FastifyReply,
-): void {
+function pathOf({ url }: FastifyRequest): string {
+  const [path = ""] = url.split("?", 1);
+  return path;
+}
+
+function begin(tracer: CallTracer, request: FastifyRequest, { raw: response }: FastifyReply): void {
   const { url: route } = request.routeOptions;
   const span = tracer.beginRequest({
     method: request.method,
-    path,
+    path: pathOf(request),
     route: route === undefined ? undefined : routeLabel(route),
     scheme: request.protocol,
     requestId: request.id,

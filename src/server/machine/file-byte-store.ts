@@ -12,6 +12,11 @@ import { type ByteStore, DeviceError, formatBytes } from "../../device/mod.ts";
 import { type PositionedFile, readFully, writeFully } from "./positioned-file.ts";
 import { StartError } from "./start-error.ts";
 
+interface FileRange {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
 export class FileByteStore implements ByteStore {
   readonly path: string;
   readonly sizeBytes: number;
@@ -27,17 +32,18 @@ export class FileByteStore implements ByteStore {
   /** @throws DeviceError COPY_FAILED, naming file and bytes. */
   async write(offsetBytes: number, bytes: Uint8Array): Promise<void> {
     await writeFully(this.#file, offsetBytes, bytes).catch((error: unknown) =>
-      this.#fail("written", offsetBytes, bytes.length, error),
+      this.#fail("written", { offsetBytes, lengthBytes: bytes.length }, error),
     );
   }
 
   /** @throws DeviceError COPY_FAILED, naming file and bytes. */
   async read(offsetBytes: number, bytes: Uint8Array): Promise<void> {
     const doneBytes = await readFully(this.#file, offsetBytes, bytes).catch((error: unknown) =>
-      this.#fail("read", offsetBytes, bytes.length, error),
+      this.#fail("read", { offsetBytes, lengthBytes: bytes.length }, error),
     );
-    if (doneBytes < bytes.length)
-      this.#fail("read", offsetBytes, bytes.length, `it ends at offset ${offsetBytes + doneBytes}`);
+    if (doneBytes === bytes.length) return;
+    const why = `it ends at offset ${offsetBytes + doneBytes}`;
+    this.#fail("read", { offsetBytes, lengthBytes: bytes.length }, why);
   }
 
   /** Lets what is under way end, closes the file and removes it. */
@@ -46,14 +52,12 @@ export class FileByteStore implements ByteStore {
     await rm(this.path, { force: true });
   }
 
-  #fail(done: "read" | "written", offsetBytes: number, lengthBytes: number, why: unknown): never {
+  #fail(done: "read" | "written", { offsetBytes, lengthBytes }: FileRange, why: unknown): never {
     throw new DeviceError(
       "COPY_FAILED",
       `Swap file ${this.path} could not be ${done} (${lengthBytes} bytes at offset ${offsetBytes}): ` +
         `${messageOf(why)}.`,
-      {},
-      { cause: why },
-    );
+    ).because(why);
   }
 }
 

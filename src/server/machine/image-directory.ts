@@ -124,8 +124,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
       const path = this.#files.pathOf(id, "PARTIAL");
       const file = await errors.guard(path, "made", () => files.create(path));
       this.#identities.begin(id, { uid, generation, nextTransitionId, cause: undefined });
-      const deps = { path, errors, observer: this.#options.observer ?? {} };
-      const draft = new DirectoryDraft(id, file, deps, {
+      const options = { id, file, path, errors, observer: this.#options.observer ?? {} };
+      const draft = new DirectoryDraft(options, {
         seal: () => this.#alone(() => this.#seal(id, state)),
         abandon: () => this.#alone(() => this.#abandon(id)),
       });

@@ -19,6 +19,12 @@ export interface DraftDirectory {
   abandon(): Promise<void>;
 }
 
+export interface DraftOptions extends ImageFileDeps {
+  readonly id: string;
+  /** Open. */
+  readonly file: DurableFile;
+}
+
 export class DirectoryDraft implements ImageDraft {
   readonly id: string;
   readonly #file: DurableFile;
@@ -31,7 +37,7 @@ export class DirectoryDraft implements ImageDraft {
   #durableWrites = -1;
   #closed: Promise<void> | undefined;
 
-  constructor(id: string, file: DurableFile, deps: ImageFileDeps, directory: DraftDirectory) {
+  constructor({ id, file, ...deps }: DraftOptions, directory: DraftDirectory) {
     this.id = id;
     this.#file = file;
     this.#deps = deps;
@@ -53,7 +59,7 @@ export class DirectoryDraft implements ImageDraft {
   }
 
   read(offsetBytes: number, into: Uint8Array): Promise<void> {
-    return readWhole(this.#file, this.#deps, offsetBytes, into);
+    return readWhole({ ...this.#deps, file: this.#file }, offsetBytes, into);
   }
 
   /**
@@ -98,7 +104,7 @@ export class DirectoryImage implements ImageFile {
   }
 
   read(offsetBytes: number, into: Uint8Array): Promise<void> {
-    return readWhole(this.#file, this.#deps, offsetBytes, into);
+    return readWhole({ ...this.#deps, file: this.#file }, offsetBytes, into);
   }
 
   close(): Promise<void> {
@@ -107,8 +113,7 @@ export class DirectoryImage implements ImageFile {
 }
 
 async function readWhole(
-  file: PositionedFile,
-  { path, errors, observer }: ImageFileDeps,
+  { file, path, errors, observer }: ImageFileDeps & { readonly file: PositionedFile },
   offsetBytes: number,
   into: Uint8Array,
 ): Promise<void> {

@@ -54,7 +54,7 @@ export class ImageErrors {
     const reason = FULL.includes(codeOf(why)) ? "IMAGE_STORE_FULL" : "COPY_FAILED";
     const text = why instanceof Error ? why.message : String(why);
     const message = `${path} could not be ${done}: ${text.replace(/\.$/, "")}.`;
-    return this.told(new DeviceError(reason, message, { path }, { cause: why }));
+    return this.told(new DeviceError(reason, message, { path }).because(why));
   }
 
   /**

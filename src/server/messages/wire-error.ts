@@ -54,18 +54,24 @@ export class WireError extends Error {
   readonly reason: WireReason;
   readonly metadata: Readonly<Record<string, string>>;
   /** Where HTTP is finer than AIP-193: 405, 413, 416, 421. */
-  readonly httpStatus: number | undefined;
+  httpStatus: number | undefined;
 
-  constructor(
-    reason: WireReason,
-    message: string,
-    metadata: Readonly<Record<string, string>> = {},
-    options: ErrorOptions & { readonly httpStatus?: number } = {},
-  ) {
-    super(message, options);
+  constructor(reason: WireReason, message: string, metadata: Readonly<Record<string, string>> = {}) {
+    super(message);
     this.reason = reason;
     this.metadata = metadata;
-    this.httpStatus = options.httpStatus;
+  }
+
+  /** Says what lies behind it, for the log. */
+  because(cause: unknown): this {
+    this.cause = cause;
+    return this;
+  }
+
+  /** Has HTTP answer with this status, and not with that of its kind. */
+  withHttpStatus(status: number | undefined): this {
+    this.httpStatus = status;
+    return this;
   }
 }
 

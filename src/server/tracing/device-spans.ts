@@ -18,6 +18,12 @@ interface RunningTransition {
   readonly context: Context;
 }
 
+/** What a phase is a part of. */
+interface PhaseParent {
+  readonly device: string;
+  readonly context: Context;
+}
+
 type PhaseEnd = Extract<DeviceEvent, { type: "phaseEnded" }>;
 
 /** Makes the sink that traces what `device` tells. */
@@ -29,7 +35,7 @@ export function traceDevice(tracer: Tracer, device: string): EventSink {
         running = begin(tracer, device, event.transition);
         break;
       case "phaseEnded":
-        if (running !== undefined) addPhase(tracer, device, running.context, event);
+        if (running !== undefined) addPhase(tracer, { device, context: running.context }, event);
         break;
       case "transitionEnded":
         if (running !== undefined) end(running.span, event.transition);
@@ -54,7 +60,8 @@ function begin(tracer: Tracer, device: string, transition: TransitionResource): 
   return { span, context: trace.setSpan(parent, span) };
 }
 
-function addPhase(tracer: Tracer, device: string, context: Context, event: PhaseEnd): void {
+function addPhase(tracer: Tracer, within: PhaseParent, event: PhaseEnd): void {
+  const { device, context } = within;
   const { transition, phase, error } = event;
   const attributes = {
     ...identify(device, transition),

@@ -158,8 +158,8 @@ describe("an image of another version", () => {
     ["a feature of later", incompatible, 0x8000_0000],
   ])("with %s is refused as incompatible", async (_, field, value) => {
     const forged = forge(raw, (view) => {
-      putNumber(view, 0, minor, 1);
-      putNumber(view, 0, field, value);
+      putNumber({ view, at: 0 }, minor, 1);
+      putNumber({ view, at: 0 }, field, value);
     });
     expect(await outcome(forged)).toBe("IMAGE_INCOMPATIBLE");
     await expect(describeImage(fileOf(forged))).rejects.toMatchObject({ reason: "IMAGE_INCOMPATIBLE" });
@@ -169,7 +169,7 @@ describe("an image of another version", () => {
     const newer = asNewerMinor(raw);
     expect(await readAll(newer)).toEqual(SOUND);
     expect(await describeImage(fileOf(newer))).toMatchObject({ formatVersion: "1.1", objects: 5 });
-    expect(await outcome(forge(newer, (view) => putNumber(view, 0, minor, 0)))).toBe("IMAGE_CORRUPT");
+    expect(await outcome(forge(newer, (view) => putNumber({ view, at: 0 }, minor, 0)))).toBe("IMAGE_CORRUPT");
   });
 
   test("whose frames need a codec that was not given is refused as incompatible", async () => {
@@ -239,7 +239,7 @@ describe("an image that was made on purpose", () => {
     ["an unknown priority", "CONTEXTS", 0, CONTEXT.fields.priority, 3],
   ])("with %s is refused", async (_, name, at, field, value) => {
     const base = name === undefined ? at : sectionAt(raw, name).offsetBytes + at * RECORD_BYTES[name];
-    const forged = forge(raw, (view) => putNumber(view, base, field, value));
+    const forged = forge(raw, (view) => putNumber({ view, at: base }, field, value));
     expect(await outcome(forged)).toBe("IMAGE_CORRUPT");
   });
 

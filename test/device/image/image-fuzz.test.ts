@@ -279,7 +279,7 @@ describe(`an image that was forged, with all checksums right (seed ${SEED}),`, {
         const stored = new Uint8Array(view.buffer, start, getNumber(view, base, FRAME.fields.storedBytes));
         const before = stored.slice();
         while (Buffer.compare(stored, before) === 0) stored[below(stored.length)] = below(256);
-        putNumber(view, base, FRAME.fields.storedCrc32c, crc32c(stored));
+        putNumber({ view, at: base }, FRAME.fields.storedCrc32c, crc32c(stored));
         if (plainHash(stored) === plainHash(before)) isKept = true;
       });
       // Some bits of Zstandard say nothing: what comes out is what went in, and the checksum of that is right.
@@ -342,8 +342,7 @@ function putAnyNumber(bytes: Uint8Array, view: DataView): void {
 function putOne(view: DataView, base: number, field: Field): void {
   const fits = NUMBERS.filter((value) => field.sizeBytes === 8 || value < 2 ** (8 * field.sizeBytes));
   putNumber(
-    view,
-    base,
+    { view, at: base },
     field,
     random() < 0.7 ? pick(fits) : below(Math.min(2 ** 32, 2 ** (8 * field.sizeBytes))),
   );

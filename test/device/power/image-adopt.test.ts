@@ -75,7 +75,9 @@ describe("the device that was suspended", () => {
     };
     const { memory } = gpu.device;
     const options = { clock: gpu.clock, check };
-    expect(await reasonOf(gpu.clock.run(loadImage(memory, tables, slots, options)))).toBe("COPY_FAILED");
+    expect(await reasonOf(gpu.clock.run(loadImage(memory, tables, { ...options, slots })))).toBe(
+      "COPY_FAILED",
+    );
     await load(gpu, tables, slots);
     await gpu.execute({ type: "resume" });
     expect(await allContents(gpu)).toEqual(before);

@@ -187,12 +187,12 @@ describe("the ledger", () => {
     const text = "\u00e9".repeat(20_000);
     const metadata = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`field${index}`, text]));
     const refuse = () =>
-      Promise.reject(new WireError("INVALID_REQUEST", text, metadata, { cause: text, httpStatus: 413 }));
+      Promise.reject(new WireError("INVALID_REQUEST", text, metadata).withHttpStatus(413).because(text));
     const calls = Array.from({ length: 300 }, call);
     for (const each of calls) await expect(ledger.run(each, refuse)).rejects.toThrow();
     const again: unknown = await ledger.run(calls[0], fail).catch((error: unknown) => error);
     expect(toFailure(again)).toEqual(
-      toFailure(new WireError("INVALID_REQUEST", text, metadata, { httpStatus: 413 })),
+      toFailure(new WireError("INVALID_REQUEST", text, metadata).withHttpStatus(413)),
     );
     expect(again).not.toHaveProperty("cause");
     // The texts are cut to 1 KiB and 16 times 256 bytes; the rest is names, the key and the overhead.

@@ -38,6 +38,12 @@ export interface Range {
   readonly end: number;
 }
 
+/** A block from anywhere. */
+export interface BlockWish {
+  readonly order: number;
+  readonly preferCleared: boolean;
+}
+
 export class BuddyBlocks {
   readonly chunkCount: number;
   readonly orderMax: number;
@@ -96,7 +102,7 @@ export class BuddyBlocks {
    * block that one was cut from is the best fit for the next, so a large block is handed out from its start
    * on.
    */
-  takeMany(order: number, preferCleared: boolean, handles: number[], endAt: number): void {
+  takeMany({ order, preferCleared }: BlockWish, handles: number[], endAt: number): void {
     const last = (this.chunkCount & -(1 << order)) - (1 << order);
     while (handles.length < endAt) {
       const preferred = preferCleared ? this.cleared : this.dirty;

@@ -106,7 +106,7 @@ export class BuddyAllocator {
     const order = highestBit(size);
     const anywhere = start === 0 && end === this.#blocks.chunkCount && end !== size;
     if (size !== 1 << order || order < minOrder || topDown || !anywhere) return;
-    this.#blocks.takeMany(order, preferCleared, handles, handles.length + count);
+    this.#blocks.takeMany({ order, preferCleared }, handles, handles.length + count);
   }
 
   /**

@@ -19,6 +19,7 @@ import { NONE } from "../../memory/object-table.ts";
 import { destroy } from "../../memory/objects.ts";
 import type { Region } from "../../memory/region.ts";
 import { bindResource, plainSpace, relist } from "../../memory/residency.ts";
+import type { Space } from "../../memory/space.ts";
 import type { SavedContext } from "../../submission/client-context.ts";
 import type { Gt } from "../../submission/gt.ts";
 import { recoverRegions } from "../restore.ts";
@@ -216,7 +217,7 @@ class Adoption {
     } else {
       const handle = system.allocate(plainSpace(entry.sizeBytes));
       if (handle === NONE) throw systemMemoryExhausted(memory, `the ${entry.sizeBytes} bytes of an object`);
-      this.#bind(slot, entry, system, handle);
+      this.#bind(slot, entry, { region: system, handle });
       // Swap here is smaller: what it had no room for is what was least recently used.
       changed ||= entry.place === "SWAP";
     }
@@ -228,14 +229,14 @@ class Adoption {
     const handle = region.allocateExtents(entry.extents);
     // That nobody else has the place has been seen to: who has it now is another object of the image.
     if (handle === NONE) throw contradicts(`object ${entry.id} lies where another one does`);
-    this.#bind(slot, entry, region, handle);
+    this.#bind(slot, entry, { region, handle });
   }
 
-  #bind(slot: number, entry: ImageObject, region: Region, handle: number): void {
+  #bind(slot: number, entry: ImageObject, space: Space): void {
     const { table } = this.#memory;
     table.pinCount[slot] = entry.pinCount;
-    bindResource(this.#memory, slot, region, handle);
-    if (entry.place !== "SWAP") this.#noteOrder(slot, entry, region);
+    bindResource(this.#memory, slot, space);
+    if (entry.place !== "SWAP") this.#noteOrder(slot, entry, space.region);
   }
 
   #noteOrder(slot: number, entry: ImageObject, region: Region): void {

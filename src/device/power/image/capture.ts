@@ -89,7 +89,12 @@ export async function captureImage(
     ...marks,
     contexts,
     objectCount: slots.length,
-    object: (index) => describeEntry(memory, slots[index], index, order[slots[index]], checksums),
+    object: (index) =>
+      describeEntry(memory, slots[index], {
+        index,
+        lru: order[slots[index]],
+        checksum: checksums?.get(slots[index]),
+      }),
     frames: (index) => frames.of(slots[index]),
   };
 }
@@ -126,13 +131,16 @@ async function positionsInLists({ memory, services }: WorkingMemory): Promise<In
   return positions;
 }
 
-function describeEntry(
-  memory: Memory,
-  slot: number,
-  index: number,
-  lru: number,
-  checksums: Checksums | undefined,
-): ImageObject {
+/** What an image says of an object besides what its slot does. */
+interface EntryNotes {
+  /** Position in the image. */
+  readonly index: number;
+  /** Position on the list of its region. */
+  readonly lru: number;
+  readonly checksum: number | undefined;
+}
+
+function describeEntry(memory: Memory, slot: number, { index, lru, checksum }: EntryNotes): ImageObject {
   const { table } = memory;
   const place = placeOf(memory, slot);
   const isBackup = table.has(slot, FLAG_BACKUP);
@@ -157,7 +165,7 @@ function describeEntry(
     // Backups follow their owners.
     owner: isBackup ? index - 1 : -1,
     lru,
-    checksum: checksums?.get(slot),
+    checksum,
   };
 }
 
@@ -204,5 +212,5 @@ class ObjectFrames {
 function notReadFromSwap(object: string, cause: DeviceError): DeviceError {
   const reason = cause.reason === "CHECKSUM_MISMATCH" ? cause.reason : "COPY_FAILED";
   const message = `Object ${object} could not be read from swap for the image: ${cause.message}`;
-  return new DeviceError(reason, message, { object }, { cause });
+  return new DeviceError(reason, message, { object }).because(cause);
 }

@@ -218,45 +218,56 @@ function compareLocal(then: ImageDevice, now: ImageDevice, demand: Demand): Diff
     const houses = !demand.stranding.has(region);
     const end = demand.endBytes[region] ?? 0;
     const reached = demand.reachedBytes[region] ?? 0;
-    const check = (rule: DifferenceRule, what: string, sizes: [number, number], safe: boolean): void => {
-      if (sizes[0] !== sizes[1]) differences.push(sizeDifference(rule, `${name} has ${what}`, sizes, safe));
-    };
-    const sizes: [number, number] = [before.sizeBytes, here.sizeBytes];
-    const pages: [number, number] = [before.minPageBytes, here.minPageBytes];
-    const windows: [number, number] = [before.visibleBytes, here.visibleBytes];
-    check("LMEM_SIZE", "a size of", sizes, sizes[1] > sizes[0] || (houses && end <= sizes[1]));
-    check("LMEM_PAGE", "pages of", pages, pages[1] < pages[0] || !demand.misfit.has(region));
-    check(
-      "LMEM_VISIBLE",
-      "a visible part of",
-      windows,
-      windows[1] > windows[0] || (houses && reached <= windows[1]),
+    const sizes: Sizes = [before.sizeBytes, here.sizeBytes];
+    const pages: Sizes = [before.minPageBytes, here.minPageBytes];
+    const windows: Sizes = [before.visibleBytes, here.visibleBytes];
+    const [, pageBytes] = pages;
+    differences.push(
+      ...sizeDifference("LMEM_SIZE", sizes, {
+        what: `${name} has a size of`,
+        safe: grows(sizes) || (houses && end <= here.sizeBytes),
+      }),
+      ...sizeDifference("LMEM_PAGE", pages, {
+        what: `${name} has pages of`,
+        safe: pageBytes < before.minPageBytes || !demand.misfit.has(region),
+      }),
+      ...sizeDifference("LMEM_VISIBLE", windows, {
+        what: `${name} has a visible part of`,
+        safe: grows(windows) || (houses && reached <= here.visibleBytes),
+      }),
     );
   }
   return differences;
 }
 
+/** A size in the image, and the same here. */
+type Sizes = readonly [then: number, now: number];
+
+function grows([then, now]: Sizes): boolean {
+  return now > then;
+}
+
+/** None where both are the same. @param what is said before the sizes */
 function sizeDifference(
   rule: DifferenceRule,
-  what: string,
-  [then, now]: readonly [number, number],
-  safe: boolean,
-): Difference {
-  return { rule, message: `${what} ${formatBytes(then)} in the image and ${formatBytes(now)} here`, safe };
+  [then, now]: Sizes,
+  { what, safe }: { readonly what: string; readonly safe: boolean },
+): Difference[] {
+  if (then === now) return [];
+  return [{ rule, message: `${what} ${formatBytes(then)} in the image and ${formatBytes(now)} here`, safe }];
 }
 
 function compareSystem(then: ImageDevice, now: ImageDevice, demand: Demand): Difference[] {
-  const differences: Difference[] = [];
   // Swap and system memory stand in for each other: what swap cannot take goes to system memory.
   const holds = demand.systemBytes <= now.smemBytes && !demand.stranding.has(0);
-  const check = (rule: DifferenceRule, what: string, sizes: [number, number], safe: boolean): void => {
-    if (sizes[0] !== sizes[1]) differences.push(sizeDifference(rule, `${what} has`, sizes, safe));
-  };
-  const { smemBytes, swapBytes, stolenBytes } = now;
-  check("SMEM_SIZE", "system memory", [then.smemBytes, smemBytes], smemBytes > then.smemBytes || holds);
-  check("SWAP_SIZE", "swap", [then.swapBytes, swapBytes], swapBytes > then.swapBytes || holds);
-  check("STOLEN_SIZE", "stolen memory", [then.stolenBytes, stolenBytes], true);
-  return differences;
+  const smem: Sizes = [then.smemBytes, now.smemBytes];
+  const swap: Sizes = [then.swapBytes, now.swapBytes];
+  const stolen: Sizes = [then.stolenBytes, now.stolenBytes];
+  return [
+    ...sizeDifference("SMEM_SIZE", smem, { what: "system memory has", safe: grows(smem) || holds }),
+    ...sizeDifference("SWAP_SIZE", swap, { what: "swap has", safe: grows(swap) || holds }),
+    ...sizeDifference("STOLEN_SIZE", stolen, { what: "stolen memory has", safe: true }),
+  ];
 }
 
 function compareEngines({ device: then, contexts }: ImageTables, now: ImageDevice): Difference[] {

@@ -31,10 +31,10 @@ export async function fillDraft(
   const check = (): void => transition.check();
   const common = { clock, sha256, check, ...(compresses && codec !== undefined ? { codec } : {}) };
   const createTimeNs = clock.wallNs();
-  const onBytes = (bytes: number): void => count(counts.imaged, "memcpy", 0, bytes);
+  const onBytes = (bytes: number): void => count(counts.imaged, "memcpy", { objects: 0, bytes });
   const written = await writeImage({ ...common, source, draft, createTimeNs, failpoints, onBytes });
   await verifyImage({ ...common, file: draft, storedBytes: written.storedBytes });
-  count(counts.imaged, "memcpy", written.objects, 0);
+  count(counts.imaged, "memcpy", { objects: written.objects, bytes: 0 });
 }
 
 /**

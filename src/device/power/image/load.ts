@@ -12,6 +12,8 @@ import { FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
 import { type BankFrame, frameLengths, framesInBank, scratchFrameOf } from "./object-frames.ts";
 
 export interface LoadOptions {
+  /** Position in the image to slot; NONE for what this device has not taken over. */
+  readonly slots: Int32Array;
   readonly clock: Clock;
   /** Called before each object whose bytes are to come; what it throws ends the load. */
   readonly check?: () => void | Promise<void>;
@@ -20,14 +22,12 @@ export interface LoadOptions {
 /**
  * Brings the bytes of an image to its objects. Legal while no command runs and the backups that the image
  * holds are attached; idempotent, so that it can be run again after it failed.
- * @param slots position in the image to slot; NONE for what this device has not taken over
  * @throws DeviceError IMAGE_CORRUPT; COPY_FAILED when swap does not take its part; what `check` throws
  */
 export async function loadImage(
   memory: Memory,
   tables: ImageTables,
-  slots: Int32Array,
-  options: LoadOptions,
+  { slots, clock, check }: LoadOptions,
 ): Promise<{ objects: number; bytes: number }> {
   assert.equal(slots.length, tables.objectCount, "every entry of the image has its slot, or NONE");
   const { table } = memory;
@@ -38,11 +38,11 @@ export async function loadImage(
     // What is inside of one object is cut into slices by the image.
     if ((index + 1) % WORK_SLICE_ITEMS === 0 || loaded.bytes - bytesAtYield >= CPU_SLICE_BYTES) {
       bytesAtYield = loaded.bytes;
-      await options.clock.yield();
+      await clock.yield();
     }
     const slot = slots[index];
     if (slot === NONE || !hasBytes(tables.place(index))) continue;
-    await options.check?.();
+    await check?.();
     const { frames, finish } = targets.of(slot);
     await tables.load(index, frames);
     await finish();
@@ -170,6 +170,5 @@ function notWrittenToSwap(object: string, cause: DeviceError): DeviceError {
     "COPY_FAILED",
     `Object ${object} could not be written to swap from the image: ${cause.message}`,
     { object },
-    { cause },
-  );
+  ).because(cause);
 }
