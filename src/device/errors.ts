@@ -109,5 +109,5 @@ export function toDeviceError(error: unknown): DeviceError {
   if (error instanceof DeviceError) return error;
   if (error instanceof assert.AssertionError) throw error;
   const text = (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
-  return new DeviceError("INTERNAL", `The device failed in a way it should not: ${text}.`).because(error);
+  return new DeviceError("INTERNAL", `The device failed in a way it should not: ${text}.`, {}).because(error);
 }

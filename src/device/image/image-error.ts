@@ -6,7 +6,7 @@ import type { ImageHolder } from "./image-store.ts";
 
 /** @param why end of a sentence, with the values in it: `frame 3 of object 7 has another checksum` */
 export function imageCorrupt(why: string, cause?: unknown): DeviceError {
-  return new DeviceError("IMAGE_CORRUPT", `The hibernation image is corrupt: ${why}.`).because(cause);
+  return new DeviceError("IMAGE_CORRUPT", `The hibernation image is corrupt: ${why}.`, {}).because(cause);
 }
 
 /**

@@ -53,9 +53,11 @@ export function clientErrorHandler(
 
 function answerClientError(error: ClientError, socket: Socket): number {
   const { httpStatus, text } = REFUSALS[error.code ?? ""] ?? BAD_REQUEST;
-  const wireError = new WireError("INVALID_REQUEST", `The request cannot be read: ${text}.`).withHttpStatus(
-    httpStatus,
-  );
+  const wireError = new WireError(
+    "INVALID_REQUEST",
+    `The request cannot be read: ${text}.`,
+    {},
+  ).withHttpStatus(httpStatus);
   const body = JSON.stringify(errorBody(toFailure(wireError)));
   const head = [
     `HTTP/1.1 ${httpStatus} ${text}`,

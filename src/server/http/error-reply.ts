@@ -84,5 +84,5 @@ function fromFastify(error: FastifyError): Error {
   if (!error.code?.startsWith("FST_")) return error;
   if (httpStatus === 413) return bodyTooLarge(HTTP_BODY_BYTES_MAX);
   const sentence = `The request cannot be read: ${error.message}.`;
-  return new WireError("INVALID_REQUEST", sentence).withHttpStatus(httpStatus).because(error);
+  return new WireError("INVALID_REQUEST", sentence, {}).withHttpStatus(httpStatus).because(error);
 }

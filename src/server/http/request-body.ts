@@ -71,6 +71,6 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new WireError("INVALID_REQUEST", `The body is not JSON: ${why}.`).because(error);
+    throw new WireError("INVALID_REQUEST", `The body is not JSON: ${why}.`, {}).because(error);
   }
 }

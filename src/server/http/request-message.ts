@@ -134,7 +134,7 @@ function parse(desc: DescMessage, fields: JsonObject) {
     return fromJson(desc, fields as ProtoJson, { registry: REGISTRY });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new WireError("INVALID_REQUEST", `The request cannot be read: ${why}.`).because(error);
+    throw new WireError("INVALID_REQUEST", `The request cannot be read: ${why}.`, {}).because(error);
   }
 }
 
