@@ -16,8 +16,8 @@ export interface Placing {
 }
 
 /**
- * Finds places in a region for the objects that have none yet, in their order, and appends their handles. False
- * when it came to one for which there is no room as things are.
+ * Finds places in a region for the objects that have none yet, in their order, and appends their handles.
+ * False when it came to one for which there is no room as things are.
  */
 export function placeTogether(memory: Memory, { region, slots, handles }: Placing): boolean {
   const { table, system } = memory;
