@@ -24,7 +24,7 @@ const files = globSync(
 /** Layers of the device from the bottom up: a file imports from its own layer and from those before it. */
 const LAYERS = ["leaf", "hardware", "image", "memory", "submission", "power", "device"];
 /** Files beside the folders that put the layers together; every other file there is a leaf. */
-const COMPOSITION = ["src/device/device.ts", "src/device/mod.ts", "src/device/options.ts"];
+const COMPOSITION = ["device", "make-hardware", "mod", "options"].map((name) => `src/device/${name}.ts`);
 
 function layerOf(file: string): number {
   const folder = /^src\/device\/([a-z]+)\//.exec(file)?.[1];

@@ -196,9 +196,19 @@ function writeNumber(value: unknown): string {
 function writeTimestamp(value: unknown): string {
   const { seconds, nanos } = secondsOf(value);
   assert(nanos >= 0, "a timestamp counts its nanoseconds forward");
-  const date = new Date(Number(seconds) * 1000).toISOString();
-  assert(date.length === 24, `${seconds} seconds are in the years 1 to 9999`);
-  return `"${date.slice(0, 19)}${fractionOf(nanos)}Z"`;
+  return `"${dateOf(seconds)}${fractionOf(nanos)}Z"`;
+}
+
+/** The second that was written last: the times of a list are close to each other. */
+let lastSecond = { seconds: 0n, text: "1970-01-01T00:00:00" };
+
+function dateOf(seconds: bigint): string {
+  if (seconds !== lastSecond.seconds) {
+    const date = new Date(Number(seconds) * 1000).toISOString();
+    assert(date.length === 24, `${seconds} seconds are in the years 1 to 9999`);
+    lastSecond = { seconds, text: date.slice(0, 19) };
+  }
+  return lastSecond.text;
 }
 
 function writeDuration(value: unknown): string {

@@ -4,7 +4,6 @@
  * Boot: banks; memory with the CPU copier; the device's own objects placed and filled by CPU;
  * microcontroller; engines and migrate contexts; only then is the blitter handed to memory.
  */
-import assert from "node:assert/strict";
 import { settledWithin } from "./clock.ts";
 import {
   COMMANDS,
@@ -14,27 +13,21 @@ import {
   type Results,
   type SubmitWork,
 } from "./command.ts";
+import { Description, type DeviceFacts } from "./description.ts";
 import { DeviceError } from "./errors.ts";
 import type { DeviceEvent, EventSink } from "./events.ts";
 import { NO_FAILPOINTS } from "./failpoints.ts";
-import { MemoryBank, WASM_PAGE_BYTES } from "./hardware/bank.ts";
-import { ControlMemory } from "./hardware/control.ts";
-import type { Engine } from "./hardware/engine.ts";
-import { InProcessEngine } from "./hardware/in-process-engine.ts";
-import { MicrocodeSet } from "./hardware/microcode-set.ts";
 import { PowerRail } from "./hardware/rail.ts";
-import { DEFAULT_RATES, type Rates } from "./hardware/rates.ts";
-import { ThreadedEngine } from "./hardware/threaded-engine.ts";
-import { CPU_SLICE_BYTES, PAGE_BYTES } from "./limits.ts";
+import { DEFAULT_RATES } from "./hardware/rates.ts";
+import { CPU_SLICE_BYTES } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
+import { makeHardware, makeMemory } from "./make-hardware.ts";
 import { batchCreate, batchDelete, batchPin, batchUnpin } from "./memory/batch.ts";
 import type { ChangeSource } from "./memory/changes.ts";
 import { checksumContent, readContent, writeContent } from "./memory/content.ts";
-import { CpuCopier } from "./memory/cpu-copier.ts";
 import { changeSource, describeObject, getObject, listObjects } from "./memory/describe.ts";
 import { checkMemoryInvariants } from "./memory/invariants.ts";
-import { Memory } from "./memory/memory.ts";
-import { ObjectTable } from "./memory/object-table.ts";
+import type { Memory } from "./memory/memory.ts";
 import {
   adviseObject,
   createObject,
@@ -45,8 +38,7 @@ import {
   pinObject,
   unpinObject,
 } from "./memory/objects.ts";
-import { Region } from "./memory/region.ts";
-import { Swap } from "./memory/swap.ts";
+import type { Region } from "./memory/region.ts";
 import { summarizeUsage } from "./memory/usage.ts";
 import { checkOptions, type DeviceOptions } from "./options.ts";
 import { DEFAULT_POLICY, type PowerPolicy } from "./policy.ts";
@@ -57,7 +49,6 @@ import { Ownership } from "./power/ownership.ts";
 import { Power } from "./power/power.ts";
 import type { DeviceResource, FenceResource, RegionResource } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
-import { MIN_PAGE_BYTES_DEFAULT } from "./sizes.ts";
 import { Gt } from "./submission/gt.ts";
 
 export interface Device {
@@ -102,6 +93,9 @@ export class AssembledDevice implements Device {
   readonly #ownership: Ownership;
   readonly #gate: CommandGate;
   readonly #handlers: Handlers;
+  readonly #description = new Description();
+  /** `smem` last. */
+  readonly #regionIds: readonly string[];
 
   constructor(options: DeviceOptions) {
     const { clock, sha256, random, failpoints = NO_FAILPOINTS } = options;
@@ -114,20 +108,8 @@ export class AssembledDevice implements Device {
     this.services = services;
     this.#policy = options.policy ?? DEFAULT_POLICY;
     const hardware = makeHardware(options);
-    const { banks, control, microcodes, rates } = hardware;
-    const bytesPerSecondMax = options.rateLimits?.memcpy;
-    const table = new ObjectTable();
-    this.memory = new Memory({
-      table,
-      regions: banks.map((bank) => makeRegion(options, bank, table)),
-      cpuCopier: new CpuCopier({ control, microcodes, clock, rates, bytesPerSecondMax }),
-      microcodes,
-      services,
-      swap: options.swap === undefined ? undefined : new Swap(options.swap, clock),
-      commitsAhead: rates === undefined,
-      deviceUid: options.uid,
-      changesPendingMax: options.changesPendingMax,
-    });
+    const { banks, microcodes } = hardware;
+    this.memory = makeMemory(options, hardware, services);
     this.changes = changeSource(this.memory);
     this.memory.reservations.idle.on((slot) => {
       this.memory.changes.noteChanged(slot);
@@ -161,6 +143,7 @@ export class AssembledDevice implements Device {
       },
       options.runtimePm,
     );
+    this.#regionIds = this.#inOrder().map((region) => region.id);
     this.#handlers = this.#makeHandlers();
   }
 
@@ -282,6 +265,10 @@ export class AssembledDevice implements Device {
   }
 
   #describe(): DeviceResource {
+    return this.#description.of(this.#facts(), () => this.#etag());
+  }
+
+  #facts(): DeviceFacts {
     const power = this.#power;
     const { swap } = this.memory;
     return {
@@ -297,11 +284,10 @@ export class AssembledDevice implements Device {
       wedged: this.gt.wedged,
       suspendCount: power.suspendCount,
       transition: power.transitionId,
-      regions: this.#inOrder().map((region) => region.id),
+      regions: this.#regionIds,
       swap: swap && { sizeBytes: swap.sizeBytes, usedBytes: swap.usedBytes },
       engines: this.#options.engines,
       image: this.#hibernation.image,
-      etag: this.#etag(),
     };
   }
 
@@ -343,52 +329,4 @@ export class AssembledDevice implements Device {
     if (region !== undefined) return region.describe();
     throw new DeviceError("REGION_NOT_FOUND", `Region ${id} does not exist.`, { region: id });
   }
-}
-
-interface Hardware {
-  /** System memory first, then local memory, then what is stolen. */
-  readonly banks: readonly MemoryBank[];
-  readonly control: ControlMemory;
-  readonly microcodes: MicrocodeSet;
-  /** What copying costs; undefined where it takes the time that it takes. */
-  readonly rates: Rates | undefined;
-  readonly engines: readonly Engine[];
-}
-
-function makeHardware(options: DeviceOptions): Hardware {
-  const { clock, clockModule } = options;
-  const stolen = options.stolenBytes ?? 0;
-  const local = options.lmem.map((region) => region.sizeBytes);
-  const sizes = [options.smem.sizeBytes, ...local, ...(stolen > 0 ? [stolen] : [])];
-  const banks = sizes.map((sizeBytes, index) => new MemoryBank(index, sizeBytes));
-  const bankMemories = banks.map((bank) => bank.memory);
-  const control = new ControlMemory({ engineCount: options.engines.length });
-  const microcodes = new MicrocodeSet(bankMemories, control.memory);
-  const rates = options.engineForm === "in-process" ? (options.rates ?? DEFAULT_RATES) : undefined;
-  const engines = options.engines.map((name, index): Engine => {
-    const common = { name, index, banks: bankMemories, control, clock };
-    if (rates !== undefined) return new InProcessEngine({ ...common, rates });
-    assert(clockModule !== undefined, "checkOptions has seen to the clock of engine threads");
-    const bytesPerSecondMax = options.rateLimits?.blitter;
-    return new ThreadedEngine({ ...common, clockModule, bytesPerSecondMax });
-  });
-  return { banks, control, microcodes, rates, engines };
-}
-
-function makeRegion(options: DeviceOptions, bank: MemoryBank, table: ObjectTable): Region {
-  const { index } = bank;
-  const whole = { index, bank, table, visibleBytes: bank.sizeBytes, reserved: [] };
-  if (index === 0) return new Region({ ...whole, id: "smem", kind: "SYSTEM", minPageBytes: PAGE_BYTES });
-  if (index > options.lmem.length) {
-    return new Region({ ...whole, id: "stolen", kind: "STOLEN", minPageBytes: WASM_PAGE_BYTES });
-  }
-  const spec = options.lmem[index - 1];
-  return new Region({
-    ...whole,
-    id: `lmem${index - 1}`,
-    kind: "LOCAL",
-    minPageBytes: spec.minPageBytes ?? MIN_PAGE_BYTES_DEFAULT,
-    visibleBytes: spec.visibleBytes ?? bank.sizeBytes,
-    reserved: spec.reserved ?? [],
-  });
 }

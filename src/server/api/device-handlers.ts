@@ -8,8 +8,8 @@ import type {
 } from "../../contract/gen/torpor/v1/device.ts";
 import type { Device } from "../../contract/gen/torpor/v1/gpu.ts";
 import { resetScopeOf } from "../messages/decode-enums.ts";
-import { encodeDevice } from "../messages/encode.ts";
 import { parseDeviceName } from "../messages/resource-names.ts";
+import { deviceMessage } from "./device-messages.ts";
 import { type DeviceRegistry, requireDevice } from "./devices.ts";
 import { disarmDevice } from "./fault-handlers.ts";
 
@@ -18,12 +18,12 @@ export function deviceHandlers(devices: DeviceRegistry) {
     async listDevices(_request: ListDevicesRequest): Promise<ListDevicesResponse> {
       const handles = [...devices.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
       const resources = await Promise.all(handles.map((device) => device.execute({ type: "getDevice" })));
-      return { devices: resources.map(encodeDevice) };
+      return { devices: resources.map(deviceMessage) };
     },
 
     async getDevice(request: GetDeviceRequest): Promise<Device> {
       const device = requireDevice(devices, parseDeviceName(request.name));
-      return encodeDevice(await device.execute({ type: "getDevice" }));
+      return deviceMessage(await device.execute({ type: "getDevice" }));
     },
 
     async resetDevice(request: ResetDeviceRequest): Promise<Device> {
@@ -32,7 +32,7 @@ export function deviceHandlers(devices: DeviceRegistry) {
       // First, as the reset would wait for what hangs there.
       if (scope === "FACTORY" && devices.failpoints !== undefined)
         disarmDevice(devices.failpoints, device.name);
-      return encodeDevice(await device.execute({ type: "resetDevice", scope }));
+      return deviceMessage(await device.execute({ type: "resetDevice", scope }));
     },
   };
 }

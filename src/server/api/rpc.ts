@@ -44,6 +44,7 @@ import {
 import { Region } from "../../contract/gen/torpor/v1/region.ts";
 import { RuntimePm } from "../../contract/gen/torpor/v1/runtime_pm.ts";
 import type { Client } from "../messages/hold.ts";
+import { WrittenOnce } from "../messages/lasting.ts";
 import { type MessageType, writeMessage } from "../messages/message-writer.ts";
 import { WireError } from "../messages/wire-error.ts";
 import { batchHandlers } from "./batch-handlers.ts";
@@ -199,29 +200,36 @@ type Bind = <Request extends object, Answer extends object>(
 ) => UnaryRpc<Request, Answer>;
 
 function binder(ledger: RequestLedger): Bind {
-  return (definition, type, handler) => ({
-    path: definition.path,
-    readRequest: (bytes) => decodeMessage(definition.requestDeserialize, bytes),
-    writeAnswer: (answer) => writeMessage(type, answer),
-    async call(request, { client, caller } = {}) {
-      if (client?.hasGone === true)
-        throw new WireError("CALL_CANCELLED", "The client has gone away already.");
-      const requestId = requestIdOf(request);
-      if (requestId === "") return handler(request, client);
-      // The bytes of a message are the same, whichever wire it came over.
-      const body = definition.requestSerialize({ ...request, requestId: "" });
-      let answer: ReturnType<typeof definition.responseDeserialize> | undefined;
-      const bytes = await ledger.run(
-        { caller, method: definition.path, requestId, body },
-        async (signal) => {
-          answer = await handler(request, { signal });
-          return writeMessage(type, answer);
-        },
-        client?.signal,
-      );
-      return answer ?? definition.responseDeserialize(asBuffer(bytes));
-    },
-  });
+  return <Request extends object, Answer extends object>(
+    definition: UnaryDefinition<Request, Answer>,
+    type: MessageType<Answer>,
+    handler: (request: Request, client?: Client) => Promise<Answer>,
+  ): UnaryRpc<Request, Answer> => {
+    const written = new WrittenOnce((answer: Answer) => writeMessage(type, answer));
+    return {
+      path: definition.path,
+      readRequest: (bytes) => decodeMessage(definition.requestDeserialize, bytes),
+      writeAnswer: (answer) => written.of(answer),
+      async call(request, { client, caller } = {}) {
+        if (client?.hasGone === true)
+          throw new WireError("CALL_CANCELLED", "The client has gone away already.");
+        const requestId = requestIdOf(request);
+        if (requestId === "") return handler(request, client);
+        // The bytes of a message are the same, whichever wire it came over.
+        const body = definition.requestSerialize({ ...request, requestId: "" });
+        let answer: Answer | undefined;
+        const bytes = await ledger.run(
+          { caller, method: definition.path, requestId, body },
+          async (signal) => {
+            answer = await handler(request, { signal });
+            return writeMessage(type, answer);
+          },
+          client?.signal,
+        );
+        return answer ?? definition.responseDeserialize(asBuffer(bytes));
+      },
+    };
+  };
 }
 
 function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {

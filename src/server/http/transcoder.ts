@@ -11,6 +11,7 @@ import { messageJson } from "../../contract/message-json.ts";
 import { REGISTRY } from "../../contract/registry.ts";
 import { fastifyPath } from "../../contract/route-path.ts";
 import type { UnaryRpc } from "../api/rpc.ts";
+import { WrittenOnce } from "../messages/lasting.ts";
 import { etagOf, refuseEtag } from "./preconditions.ts";
 import { readBodiesAsJson } from "./request-body.ts";
 import { requestReader } from "./request-message.ts";
@@ -37,6 +38,7 @@ export function transcodedRoutes(app: FastifyInstance, rpcs: ReadonlyMap<string,
 function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
   const { input, output } = binding.method;
   const ignoresEtag = binding.httpMethod !== "GET" && input.fields.every(({ name }) => name !== "etag");
+  const texts = new WrittenOnce((answer: object) => messageJson(output, answer));
   const readRequest = requestReader(binding, rpc.readRequest);
   app.route<TranscodedRequest>({
     method: binding.httpMethod,
@@ -60,7 +62,7 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
       if (location !== undefined) void reply.code(202).header("location", location);
       // Not the reply: it is a promise of its end, for which fastify would wait first.
       void reply.type(JSON_TYPE);
-      return messageJson(output, answer);
+      return texts.of(answer);
     },
   });
 }

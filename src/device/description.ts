@@ -1,0 +1,61 @@
+/** What a device says of itself: the same object as before for as long as it says the same. */
+import type { DeviceResource, OwnershipResource } from "./resource.ts";
+
+/** All of a description but the etag, which follows from it. */
+export type DeviceFacts = Omit<DeviceResource, "etag">;
+
+/** Compared by what is in them; all others are plain values, or lists that are made once. */
+type Nested = "ownership" | "swap";
+
+/** A record, so that a fact that is new must be named here. */
+const PLAIN: Readonly<Record<Exclude<keyof DeviceFacts, Nested>, true>> = {
+  name: true,
+  uid: true,
+  generation: true,
+  resumedFrom: true,
+  model: true,
+  powerState: true,
+  sleepState: true,
+  dState: true,
+  stateSinceNs: true,
+  wedged: true,
+  suspendCount: true,
+  transition: true,
+  regions: true,
+  engines: true,
+  image: true,
+};
+
+/** Many ask again and again, so that what is made of a description can be kept with it. */
+export class Description {
+  #last: DeviceResource | undefined;
+
+  /** @param makeEtag called when something has changed */
+  of(facts: DeviceFacts, makeEtag: () => string): DeviceResource {
+    const last = this.#last;
+    if (last !== undefined && isSame(last, facts)) return last;
+    const resource = Object.freeze({ ...facts, etag: makeEtag() });
+    this.#last = resource;
+    return resource;
+  }
+}
+
+function isSame(before: DeviceFacts, now: DeviceFacts): boolean {
+  let name: keyof typeof PLAIN;
+  for (name in PLAIN) if (before[name] !== now[name]) return false;
+  return (
+    isSameOwnership(before.ownership, now.ownership) &&
+    before.swap?.sizeBytes === now.swap?.sizeBytes &&
+    before.swap?.usedBytes === now.swap?.usedBytes
+  );
+}
+
+function isSameOwnership(before: OwnershipResource, now: OwnershipResource): boolean {
+  const [one, other] = [before.owner, now.owner];
+  return (
+    before.state === now.state &&
+    one?.incarnation === other?.incarnation &&
+    one?.device === other?.device &&
+    one?.sinceNs === other?.sinceNs
+  );
+}
