@@ -60,7 +60,7 @@ export const MUTATIONS: readonly Mutation[] = [
   try {
     path = await copyChecked(memory, list);
   } catch (error) {
-    for (const handle of handles) system.release(handle);
+    for (const handle of handles) system.giveUp(handle);
     for (const slot of moving.toReversed()) giveBack(memory, slot);
     throw error;
   }
@@ -375,5 +375,19 @@ export const MUTATIONS: readonly Mutation[] = [
     text: "if (isOwn) return;",
     replacement: "void isOwn;",
     tests: ["test/device/power/hibernation.test.ts"],
+  },
+  {
+    defect: "count space that is being filled as full",
+    file: `${MEMORY}/placement.ts`,
+    text: `if (region.inHands > 0 || region.arriving > 0) return "moving";`,
+    replacement: `if (region.inHands > 0) return "moving";`,
+    tests: ["test/device/memory/arrivals.test.ts"],
+  },
+  {
+    defect: "count system memory that is being filled as full",
+    file: `${MEMORY}/evict.ts`,
+    text: "system.inHands > 0 || (forArrivals && system.arriving > 0)",
+    replacement: "system.inHands > 0",
+    tests: ["test/device/memory/arrivals.test.ts"],
   },
 ];

@@ -13,14 +13,12 @@ import { CopyList } from "./copier.ts";
 import { PRIORITIES } from "./lists.ts";
 import type { Memory } from "./memory.ts";
 import { NONE } from "./object-table.ts";
+import { BUSY_RETRY_MS, Patience } from "./patience.ts";
 import { placeTogether } from "./places.ts";
 import type { Region } from "./region.ts";
 import { moveResource, plainSpace, purge, putBackOnList, takeOffList } from "./residency.ts";
-import { shrinkSystemMemory } from "./shrink.ts";
+import { shrinkSystemMemory, useOfSystem } from "./shrink.ts";
 import { count, emptyTally, type Tally } from "./tally.ts";
-
-/** Pause before looking again for room that somebody else is about to make. */
-export const BUSY_RETRY_MS = 5;
 
 /** Objects that a batch holds: locked, on no list, still resident. */
 export interface Victims {
@@ -104,7 +102,7 @@ export async function evictVictims(
   const handles: number[] = [];
   // Almost always there is room, and then nothing is awaited: a batch is put together in one go.
   if (!placeTogether(memory, { region: system, slots: needed, handles }))
-    await placeSingly(memory, needed, handles);
+    await placeSingly(memory, { slots: needed, handles }, cause);
   const moving = handles.length === needed.length ? needed : needed.slice(0, handles.length);
   if (moving.length < needed.length) {
     result.exhausted = true;
@@ -122,7 +120,7 @@ export async function evictVictims(
   try {
     path = await copyChecked(memory, list);
   } catch (error) {
-    for (const handle of handles) system.release(handle);
+    for (const handle of handles) system.giveUp(handle);
     for (const slot of moving.toReversed()) giveBack(memory, slot);
     throw error;
   }
@@ -155,24 +153,46 @@ function purgeUnneeded(
 }
 
 /** Places for the rest, one by one, making room; it ends at the first for which there is none. */
-async function placeSingly(memory: Memory, slots: readonly number[], handles: number[]): Promise<void> {
+async function placeSingly(
+  memory: Memory,
+  { slots, handles }: { readonly slots: readonly number[]; readonly handles: number[] },
+  cause: EvictionCause,
+): Promise<void> {
   while (handles.length < slots.length) {
-    const handle = await allocateSystem(memory, memory.table.sizeBytes[slots[handles.length]]);
+    // Who holds space and waits for the space of others would wait for those who wait for it.
+    const isFirst = handles.length === 0;
+    const wait = { forArrivals: isFirst, forUse: isFirst && cause !== "suspend" };
+    const handle = await allocateSystem(memory, memory.table.sizeBytes[slots[handles.length]], wait);
     if (handle === NONE) return;
     handles.push(handle);
   }
 }
 
+/** What to wait for, when nothing that is there can leave at once. */
+export interface SystemWait {
+  /** Space that others are filling: as soon as it is an object's, that can be swapped out. */
+  readonly forArrivals: boolean;
+  /** Objects that commands hold and that work uses, for a bounded time. */
+  readonly forUse: boolean;
+}
+
 /** Plain space in system memory, shrinking it if need be. NONE when it is full. */
-export async function allocateSystem(memory: Memory, sizeBytes: number): Promise<number> {
+export async function allocateSystem(
+  memory: Memory,
+  sizeBytes: number,
+  { forArrivals, forUse }: SystemWait,
+): Promise<number> {
   const { system } = memory;
   const request = plainSpace(sizeBytes);
+  const patience = new Patience(system);
   for (;;) {
     const handle = system.allocate(request);
     if (handle !== NONE) return handle;
     if ((await shrinkSystemMemory(memory, sizeBytes)) > 0) continue;
-    if (system.inHands === 0) return NONE;
-    // Others are swapping objects out: that ends, and only then is memory known to be full.
+    // Others are swapping objects out, or bring some in: that ends, and only then is memory known to be full.
+    const isMoving = system.inHands > 0 || (forArrivals && system.arriving > 0);
+    const isInUse = !isMoving && forUse ? useOfSystem(memory) : undefined;
+    if (!isMoving && (isInUse === undefined || !patience.allows(isInUse))) return NONE;
     await sleep(memory.services.clock, BUSY_RETRY_MS);
   }
 }

@@ -54,6 +54,7 @@ function filled(room: Int32Array<ArrayBuffer>, length: number, value: number): I
 function checkLists(region: Region, table: ObjectTable, listed: Int32Array): void {
   region.checkInvariants();
   if (region.inHands !== 0) assert.fail(`region ${region.id}: somebody holds an object that is to leave`);
+  if (region.arriving !== 0) assert.fail(`region ${region.id}: space was taken that no object has`);
   for (let list = 0; list <= LIST_PINNED; list++) {
     for (let slot = region.lists.head(list); slot !== NONE; slot = table.listNext[slot]) {
       if (listed[slot] !== NONE) assert.fail(`slot ${slot} is on two lists`);

@@ -60,7 +60,7 @@ async function bring(memory: Memory, slots: readonly number[], region: Region): 
       placed = placeTogether(memory, placing);
     await fill(memory, { region, slots: slots.slice(0, handles.length), handles });
   } catch (error) {
-    for (const handle of handles) region.release(handle);
+    for (const handle of handles) region.giveUp(handle);
     throw error;
   }
   if (handles.length === 0) return;

@@ -9,31 +9,35 @@ import { sleep } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { Extent } from "../extent.ts";
 import { formatBytes } from "../format.ts";
-import { OBJECT_WAIT_TIMEOUT_MS } from "../limits.ts";
 import { clearChecked, copyChecked } from "./checked-copy.ts";
 import { CopyList } from "./copier.ts";
 import {
   allocateSystem,
-  BUSY_RETRY_MS,
   collectVictims,
   type Eviction,
   evictVictims,
+  type SystemWait,
   systemMemoryExhausted,
 } from "./evict.ts";
 import { changeState } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
 import { swapPagesOf } from "./object-runs.ts";
 import { NONE } from "./object-table.ts";
+import { BUSY_RETRY_MS, type InUse, Patience } from "./patience.ts";
 import type { Region, SpaceRequest } from "./region.ts";
-import { bindResource, moveResource, needsClearing, relist, spaceRequestOf } from "./residency.ts";
+import {
+  bindResource,
+  moveResource,
+  needsClearing,
+  putBackOnList,
+  relist,
+  spaceRequestOf,
+  takeOffList,
+} from "./residency.ts";
 import type { Space } from "./space.ts";
 
-/**
- * Pauses while every candidate is locked by somebody: bounded, because two such callers could wait for ever.
- */
-const BUSY_RETRIES_MAX = 100;
-/** Pauses while requests use every candidate: they end, or are found to hang. */
-const ACTIVE_RETRIES_MAX = OBJECT_WAIT_TIMEOUT_MS / BUSY_RETRY_MS;
+/** A client's command waits for whatever may leave. */
+const WAIT: SystemWait = { forArrivals: true, forUse: true };
 
 /**
  * Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. When it
@@ -133,10 +137,13 @@ async function moveTo(memory: Memory, slot: number, space: Space): Promise<void>
   const list = new CopyList();
   const from = memory.region(table.region[slot]);
   list.addResource({ region: from, handle: table.resource[slot] }, space, table.sizeBytes[slot]);
+  // Its place is about to be free, and others may wait for that.
+  takeOffList(memory, slot);
   try {
     await copyChecked(memory, list);
   } catch (error) {
-    space.region.release(space.handle);
+    space.region.giveUp(space.handle);
+    putBackOnList(memory, slot);
     throw error;
   }
   moveResource(memory, slot, space);
@@ -154,23 +161,21 @@ async function findSpace(
   slot: number,
   { region, request }: Wanted,
 ): Promise<Space | DeviceError> {
-  let busyRetries = 0;
+  const patience = new Patience(region);
   for (;;) {
     const handle =
-      region === memory.system ? await allocateSystem(memory, request.sizeBytes) : region.allocate(request);
+      region === memory.system
+        ? await allocateSystem(memory, request.sizeBytes, WAIT)
+        : region.allocate(request);
     if (handle !== NONE) {
       memory.services.emit({ type: "allocated", region: region.id, objects: 1 });
       return { region, handle };
     }
     const error = await makeRoom(memory, slot, { region, request });
     if (error === undefined) continue;
-    // What is in a mover's hands leaves in a time of its own, however long the copy takes.
-    if (error === "leaving") {
-      await sleep(memory.services.clock, BUSY_RETRY_MS);
-      continue;
-    }
-    const retriesMax = error === "active" ? ACTIVE_RETRIES_MAX : BUSY_RETRIES_MAX;
-    if ((error === "busy" || error === "active") && busyRetries++ < retriesMax) {
+    // What is on its way arrives or leaves in a time of its own, however long the copy takes.
+    const isMoving = error === "moving";
+    if (isMoving || ((error === "busy" || error === "active") && patience.allows(error))) {
       await sleep(memory.services.clock, BUSY_RETRY_MS);
       continue;
     }
@@ -185,13 +190,13 @@ async function makeRoom(
   memory: Memory,
   slot: number,
   { region, request }: Wanted,
-): Promise<DeviceError | "leaving" | "active" | "busy" | "full" | undefined> {
+): Promise<DeviceError | "moving" | InUse | "full" | undefined> {
   if (region === memory.system) return systemMemoryExhausted(memory, "the object");
   if (!region.couldMakeRoom(request)) return "full";
   const { sizeBytes: bytesWanted, visibleOnly: inWindow } = request;
   const victims = collectVictims(memory, region, { bytesWanted, inWindow, except: slot });
   if (victims.slots.length === 0) {
-    if (region.inHands > 0) return "leaving";
+    if (region.inHands > 0 || region.arriving > 0) return "moving";
     if (victims.someActive) return "active";
     return victims.someBusy ? "busy" : "full";
   }
@@ -219,7 +224,7 @@ async function fillAndBind(memory: Memory, slot: number, space: Space): Promise<
     if (memory.table.state[slot] === SWAPPED) await swapIn(memory, slot, space);
     else if (needsClearing(memory, slot)) await clear(memory, region, handle);
   } catch (error) {
-    region.release(handle);
+    region.giveUp(handle);
     throw error;
   }
   bindResource(memory, slot, space);
@@ -230,12 +235,12 @@ async function fillAndBind(memory: Memory, slot: number, space: Space): Promise<
 async function swapInBeyondWindow(memory: Memory, slot: number, space: Space): Promise<void> {
   const { system } = memory;
   try {
-    const bounce = await allocateSystem(memory, memory.table.sizeBytes[slot]);
+    const bounce = await allocateSystem(memory, memory.table.sizeBytes[slot], WAIT);
     if (bounce === NONE)
       throw systemMemoryExhausted(memory, `object ${memory.idOf(slot)} on its way from swap`);
     await fillAndBind(memory, slot, { region: system, handle: bounce });
   } catch (error) {
-    space.region.release(space.handle);
+    space.region.giveUp(space.handle);
     throw error;
   }
   await moveTo(memory, slot, space);

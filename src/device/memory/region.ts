@@ -59,6 +59,13 @@ export class Region {
    * Objects that a mover has taken off their list and that still have their bytes here: room that is coming.
    */
   inHands = 0;
+  /**
+   * Spaces that were taken and are no object's yet: their bytes are being cleared, copied or read from swap.
+   * What arrives can leave again, so a region with arrivals is not full.
+   */
+  arriving = 0;
+  /** How many objects have left so far: who waits for room sees that others come and go. */
+  departures = 0;
   readonly reservedBytes: number;
   #visibleUsedBytes = 0;
   readonly #buddy: BuddyAllocator;
@@ -97,7 +104,10 @@ export class Region {
     return this.visibleBytes < this.sizeBytes;
   }
 
-  /** Takes space. Returns its handle, or NONE when there is no room; nothing has changed then. */
+  /**
+   * Takes space, which arrives until it is tied to an object or given up. Returns its handle, or NONE when
+   * there is no room; nothing has changed then.
+   */
   allocate(request: SpaceRequest): number {
     const terms = this.#termsOf(request);
     return terms === undefined ? NONE : this.#noteTaken(this.#buddy.allocate(terms));
@@ -113,6 +123,7 @@ export class Region {
     if (terms === undefined) return;
     const first = handles.length;
     this.#buddy.allocateMany(terms, count, handles);
+    this.arriving += handles.length - first;
     for (let at = first; at < handles.length; ) {
       const startBytes = this.#buddy.startBytes(handles[at]);
       let endBytes = startBytes;
@@ -147,7 +158,15 @@ export class Region {
     return sizeBytes <= this.sizeBytes - this.reservedBytes - this.pinnedBytes;
   }
 
+  /** Gives up space that never became an object's. */
+  giveUp(handle: number): void {
+    this.arriving--;
+    this.release(handle);
+  }
+
+  /** Frees the space of an object. */
   release(handle: number): void {
+    this.departures++;
     const usedBytes = this.hasSmallWindow ? this.visibleBytesOf(handle) : undefined;
     const freeBytes = this.#buddy.freeBytes;
     this.#buddy.free(handle);
@@ -248,6 +267,7 @@ export class Region {
 
   #noteTaken(handle: number): number {
     if (handle === NO_BLOCKS) return NONE;
+    this.arriving++;
     const onlyBytes = this.#buddy.onlyBlockBytes(handle);
     if (onlyBytes > 0) this.#noteBlock(this.#buddy.startBytes(handle), onlyBytes);
     else

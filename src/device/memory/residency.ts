@@ -47,6 +47,7 @@ export function needsClearing(memory: Memory, slot: number): boolean {
 export function bindResource(memory: Memory, slot: number, { region, handle }: Space): void {
   const { table } = memory;
   assert(table.resource[slot] === NONE, "an object has one resource at a time");
+  region.arriving--;
   table.resource[slot] = handle;
   table.region[slot] = region.index;
   if (table.state[slot] !== RESIDENT) changeState(memory, slot, RESIDENT);
@@ -99,6 +100,7 @@ export function moveResource(memory: Memory, slot: number, { region: to, handle 
   else from.inHands--;
   from.objectCount--;
   from.release(left);
+  to.arriving--;
   table.resource[slot] = handle;
   table.region[slot] = to.index;
   to.objectCount++;

@@ -11,6 +11,7 @@ import { PRIORITIES, PRIORITY_PURGE } from "./lists.ts";
 import type { Memory } from "./memory.ts";
 import { swapPagesOf } from "./object-runs.ts";
 import { FLAG, NONE } from "./object-table.ts";
+import type { InUse } from "./patience.ts";
 import { roundUp } from "./region.ts";
 import { dropResource, purge, putBackOnList, takeOffList } from "./residency.ts";
 import { SWAP_PAGE_BYTES } from "./swap.ts";
@@ -42,6 +43,24 @@ function swapHasRoom({ swap }: Memory): boolean {
   return swap?.allowed === true && swap.freeBytes >= SWAP_PAGE_BYTES;
 }
 
+/**
+ * Why objects of system memory that could leave do not: commands hold them, or running work uses them.
+ * Undefined when none could.
+ */
+export function useOfSystem(memory: Memory): InUse | undefined {
+  const { table, system } = memory;
+  let use: InUse | undefined;
+  for (let priority = 0; priority < PRIORITIES; priority++) {
+    if (priority > PRIORITY_PURGE && !swapHasRoom(memory)) break;
+    for (let slot = system.lists.head(priority); slot !== NONE; slot = table.listNext[slot]) {
+      if (!isExpendable(memory, slot)) continue;
+      if (table.active[slot] > 0) return "active";
+      if (table.locked[slot] !== 0) use = "busy";
+    }
+  }
+  return use;
+}
+
 /** The least recently used object of a priority that can go and that nobody holds, locked. */
 function nextVictim(memory: Memory, priority: number): number {
   const { table, locks, system } = memory;
@@ -55,8 +74,13 @@ function nextVictim(memory: Memory, priority: number): number {
  * soon, and by those who make room.
  */
 function canGo(memory: Memory, slot: number): boolean {
+  return memory.table.active[slot] === 0 && isExpendable(memory, slot);
+}
+
+/** The same, once no work uses it any more. */
+function isExpendable(memory: Memory, slot: number): boolean {
   const { table, swap } = memory;
-  if (table.active[slot] > 0 || table.has(slot, FLAG.KERNEL)) return false;
+  if (table.has(slot, FLAG.KERNEL)) return false;
   if (table.dontNeed[slot] === 1 || table.has(slot, FLAG.VOLATILE)) return true;
   return swap?.allowed === true && roundUp(table.sizeBytes[slot], SWAP_PAGE_BYTES) <= swap.freeBytes;
 }

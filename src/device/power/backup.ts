@@ -287,7 +287,7 @@ async function createBackup({ memory, services }: WorkingMemory, owner: number):
     memory.removeObject(backup);
     throw error;
   }
-  const handle = await allocateSystem(memory, sizeBytes);
+  const handle = await allocateSystem(memory, sizeBytes, { forArrivals: true, forUse: false });
   if (handle === NONE) {
     memory.removeObject(backup);
     return NONE;

@@ -17,7 +17,7 @@ describe("an adoption that fails", () => {
       const sizeBytes = system.sizeBytes - leftBytes;
       const taken = system.allocate({ ...request, sizeBytes, preferCleared: false });
       expect(await reasonOf(adopt(gpu, tables))).toBe("SYSTEM_MEMORY_EXHAUSTED");
-      system.release(taken);
+      system.giveUp(taken);
       expect(isEmpty(gpu)).toBe(true);
       gpu.device.checkInvariants();
     }

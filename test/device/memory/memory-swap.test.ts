@@ -121,7 +121,7 @@ describe("swap", () => {
     const heads = vi.spyOn(system.lists, "head");
     const write = { type: "writeObject", object: more, offsetBytes: 0, data: new Uint8Array(1) } as const;
     expect(await reasonOf(gpu.execute(write))).toBe("SYSTEM_MEMORY_EXHAUSTED");
-    expect(heads.mock.calls.map(([priority]) => priority)).toEqual([PRIORITY_PURGE]);
+    expect(new Set(heads.mock.calls.map(([priority]) => priority))).toEqual(new Set([PRIORITY_PURGE]));
   });
 
   test("serves many writers at once: as long as something can still go out, nobody is refused", async () => {

@@ -1,10 +1,17 @@
 /** Which device a seed gets: its policy, what it has, and whether it suspends itself. */
-import { DEFAULT_POLICY, type DeviceOptions, type PowerPolicy } from "../../../src/device/mod.ts";
+import {
+  DEFAULT_POLICY,
+  DEFAULT_RATES,
+  type DeviceOptions,
+  type PowerPolicy,
+} from "../../../src/device/mod.ts";
 import { KIB, MIB, seededRandom } from "../test-device.ts";
 
 export interface DevicePlan {
   readonly policy: PowerPolicy;
   readonly swapBytes: number;
+  /** Copies, clears and swap take so long that other commands come in between. */
+  readonly slow: boolean;
   readonly options: Partial<DeviceOptions>;
   /**
    * Whether the blitter may get bytes wrong and say nothing. Nobody works on such a device: what an engine would make of
@@ -20,6 +27,12 @@ const SMALL_WINDOW = [
   { sizeBytes: 4 * MIB, visibleBytes: 2 * MIB, minPageBytes: 16 * KIB },
   { sizeBytes: MIB, visibleBytes: 384 * KIB, minPageBytes: 4 * KIB },
 ];
+const SLOW = {
+  ...DEFAULT_RATES,
+  blitterBytesPerSecond: 50e6,
+  cpuReadLocalBytesPerSecond: 20e6,
+  cpuWriteLocalBytesPerSecond: 50e6,
+};
 const WHOLE_WINDOW = SMALL_WINDOW.map(({ visibleBytes: _, ...region }) => region);
 
 /** The device of a seed. Half of them have a small window, most have swap, a third runtime PM. */
@@ -40,9 +53,11 @@ export function deviceOf(seed: number): DevicePlan {
   const runtimePm = chance(0.35)
     ? { enabled: true, autosuspendDelayMs: 20, d3coldThresholdBytes: chance(0.5) ? 4 * MIB : 0 }
     : undefined;
+  const slow = seededRandom(seed ^ 0x510e)() < 0.5;
   return {
     policy,
     swapBytes,
+    slow,
     blitsWrong: chance(0.25),
     options: {
       engines: ["rcs0", "ccs0", "bcs0", "bcs1"],
@@ -50,6 +65,7 @@ export function deviceOf(seed: number): DevicePlan {
       smem: { sizeBytes: chance(0.3) ? 2 * MIB : 5 * MIB },
       policy,
       random: seededRandom(seed),
+      ...(slow ? { rates: SLOW } : {}),
       ...(chance(0.2) ? { stolenBytes: 256 * KIB } : {}),
       ...(runtimePm === undefined ? {} : { runtimePm }),
     },

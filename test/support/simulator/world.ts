@@ -114,7 +114,7 @@ export class World {
   async boot(): Promise<void> {
     this.#life++;
     const resumeFrom = this.images.findSealed("card0");
-    const { options, swapBytes } = this.plan;
+    const { options, swapBytes, slow } = this.plan;
     const { images, wrongs } = this;
     this.swap = swapBytes > 0 ? new MemoryStore(swapBytes) : undefined;
     wrongs.hits = 0;
@@ -135,6 +135,7 @@ export class World {
         images.dead = true;
       },
     );
+    if (slow && this.swap !== undefined) this.swap.clock = this.#device.gpu.clock;
   }
 
   /** The process dies now, if it has not died already, and another one takes its place. */
