@@ -390,4 +390,11 @@ export const MUTATIONS: readonly Mutation[] = [
     replacement: "system.inHands > 0",
     tests: ["test/device/memory/arrivals.test.ts"],
   },
+  {
+    defect: "make contexts anew whose work only waited",
+    file: "src/device/submission/ring-context.ts",
+    text: "const kept = wasRunning ? undefined : this.#savedState(this.#place);",
+    replacement: "const kept = undefined as ContextState | undefined;",
+    tests: ["test/device/submission/innocent-contexts.test.ts"],
+  },
 ];

@@ -129,7 +129,7 @@ export class Gt {
       // wait for.
       unit.heartbeat.park();
       unit.queue.takeAll();
-      for (const ring of unit.ownContexts) ring.failAll(engineHung("the engines were started"));
+      for (const ring of unit.ownContexts) ring.failAll(engineHung("the engines were started"), true);
       unit.sanitize();
     }
     this.contexts.registerAll();
@@ -292,7 +292,7 @@ export class Gt {
     // CPU.
     if (ownWork) {
       for (const ring of unit.ownContexts)
-        ring.failAll(engineHung(`engine ${engine.name} was reset because ${why}`));
+        ring.failAll(engineHung(`engine ${engine.name} was reset because ${why}`), true);
     }
     if (client !== undefined) this.#blame(client, why);
     // Rings that went on meanwhile have put that into the queue: it is submitted again behind what was before
@@ -317,7 +317,7 @@ export class Gt {
         context: context.id,
       },
     );
-    context.ring.failAll(banned);
+    context.ring.failAll(banned, true);
     this.scheduler.failWaiting([context], banned);
   }
 
@@ -346,8 +346,8 @@ export class Gt {
   }
 
   #failAll(error: DeviceError): void {
-    for (const unit of this.units) unit.queue.takeAll();
-    for (const ring of this.#rings()) ring.failAll(error);
+    const running = new Set(this.units.map((unit) => unit.queue.takeAll().running?.contextId));
+    for (const ring of this.#rings()) ring.failAll(error, running.has(ring.contextId));
   }
 
   #rings(): RingContext[] {

@@ -149,16 +149,22 @@ export class RingContext {
     this.#pump();
   }
 
-  /** Fails everything in flight. Legal when the engine has acknowledged that it no longer touches memory. */
-  failAll(error: DeviceError): void {
+  /**
+   * Fails everything in flight. Legal when the engine has acknowledged that it no longer touches memory.
+   * @param wasRunning whether its engine was at work on it: then nobody knows what is in its registers, and
+   * it begins anew. All others keep theirs (drm/i915 fails their requests and leaves the contexts alone).
+   */
+  failAll(error: DeviceError, wasRunning: boolean): void {
     const failed = new Set([...this.#jobs.map((job) => job.waiting), ...this.#waiting]);
     const tail = this.#jobs.at(-1)?.ringTail;
     this.#jobs = [];
     this.#waiting = [];
     this.#commandsInRing = 0;
     this.pendingBytes = 0;
-    if (tail !== undefined && this.#place !== undefined)
-      this.#save({ ...this.#freshState(this.#place), head: tail });
+    if (tail !== undefined && this.#place !== undefined) {
+      const kept = wasRunning ? undefined : this.#savedState(this.#place);
+      this.#save({ ...(kept ?? this.#freshState(this.#place)), head: tail });
+    }
     for (const { fence } of failed) fence.fail(error);
     this.#settle();
   }
@@ -232,6 +238,12 @@ export class RingContext {
     this.#place = place;
     this.#ring = new RingWriter(place.words, place.ringOffsetBytes, this.#options.ringBytes);
     this.#commandsInRing = 0;
+  }
+
+  /** What its image says, without the rest of a spin. Undefined when the image is not one any more. */
+  #savedState({ words, imageOffsetBytes, microcode }: ContextPlace): ContextState | undefined {
+    const state = loadContext(words, imageOffsetBytes, microcode);
+    return state && { ...state, spinRemainingNs: 0n };
   }
 
   #freshState(place: ContextPlace): ContextState {
