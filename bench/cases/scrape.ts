@@ -54,6 +54,7 @@ function addDevice(metrics: Metrics, name: string): void {
       swap: undefined,
       engines: ENGINES,
       image: "",
+      error: undefined,
       etag: "",
     },
     regions: MEMORIES.map(region),

@@ -5,7 +5,7 @@ import type { DeviceResource, OwnershipResource } from "./resource.ts";
 export type DeviceFacts = Omit<DeviceResource, "etag">;
 
 /** Compared by what is in them; all others are plain values, or lists that are made once. */
-type Nested = "ownership" | "swap";
+type Nested = "ownership" | "swap" | "error";
 
 /** A record, so that a fact that is new must be named here. */
 const PLAIN: Readonly<Record<Exclude<keyof DeviceFacts, Nested>, true>> = {
@@ -45,6 +45,8 @@ function isSame(before: DeviceFacts, now: DeviceFacts): boolean {
   for (name in PLAIN) if (before[name] !== now[name]) return false;
   return (
     isSameOwnership(before.ownership, now.ownership) &&
+    before.error?.reason === now.error?.reason &&
+    before.error?.message === now.error?.message &&
     before.swap?.sizeBytes === now.swap?.sizeBytes &&
     before.swap?.usedBytes === now.swap?.usedBytes
   );

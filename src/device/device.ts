@@ -154,13 +154,13 @@ export class AssembledDevice implements Device {
         for (const _slice of bank.commit(CPU_SLICE_BYTES)) await clock.yield();
       }
     }
-    if (resumeFrom !== undefined) {
-      this.#power.beginSuspended(resumeFrom);
-      return;
+    if (resumeFrom !== undefined) this.#power.beginSuspended(resumeFrom);
+    else {
+      await this.gt.startFirmware();
+      await this.gt.startEngines();
+      this.#power.runtime.noteIdle();
     }
-    await this.gt.startFirmware();
-    await this.gt.startEngines();
-    this.#power.runtime.noteIdle();
+    this.gt.noteBooted();
   }
 
   async execute<T extends CommandType>(command: CommandOf<T>): Promise<Results[T]> {
@@ -288,6 +288,7 @@ export class AssembledDevice implements Device {
       swap: swap && { sizeBytes: swap.sizeBytes, usedBytes: swap.usedBytes },
       engines: this.#options.engines,
       image: this.#hibernation.image,
+      error: power.error,
     };
   }
 
@@ -297,7 +298,7 @@ export class AssembledDevice implements Device {
     const { uid, generation } = this.#ownership.state;
     const power = [stateSinceNs.toString(16), dState, this.gt.wedged ? 1 : 0, suspendCount, transitionId];
     const owned = [this.#hibernation.image, uid, generation, this.#hibernation.describeOwnership().state];
-    const parts = [...power, ...owned];
+    const parts = [...power, ...owned, this.#power.error?.reason ?? ""];
     return `"${parts.join("-")}"`;
   }
 

@@ -51,6 +51,7 @@ export const REASONS = {
   NOT_CPU_VISIBLE: "wrong-state",
   DEVICE_SUSPENDED: "wrong-state",
   DEVICE_FAILED: "wrong-state",
+  DEVICE_LOST: "wrong-state",
   DEVICE_NOT_EMPTY: "wrong-state",
   IMAGE_INCOMPATIBLE: "wrong-state",
   IMAGE_IN_USE: "wrong-state",

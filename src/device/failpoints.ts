@@ -42,12 +42,15 @@ export const FAILPOINTS = {
   "image.giveBack.answer": "after the rename that ends a claim, before its answer: ERROR loses the answer",
   "image.read": "before each object is read from a hibernation image",
   "powerOn.before": "before the power is applied; ERROR leaves the device SUSPENDED",
+  "link.down":
+    "ERROR: the card is off the bus when it is powered, its firmware is loaded or an engine is started; it " +
+    "stays lost until a FACTORY reset finds this disarmed",
   "restoreEarly.object": "before each object that is restored by CPU",
   "restore.populate": "before the pages of each backup are made ready for its restore",
   "backup.free":
     "before each backup is freed that was restored or dropped; cannot fail, only be delayed or crash",
-  "firmware.load": "ERROR: the firmware image does not load",
-  "engine.start": "ERROR: the engines do not start",
+  "firmware.load": "ERROR: the firmware image does not load, whoever starts it: a resume, recover or a reset",
+  "engine.start": "ERROR: the engines do not start, whoever starts them: a resume, recover or a reset",
   "restoreLate.object": "before each object that is restored after the GT runs",
   "verify.mismatch": "ERROR: the first object that is compared counts as changed",
   "image.consume": "before the rename that consumes a hibernation image",
@@ -124,6 +127,7 @@ const ERROR_ONLY: readonly FailpointName[] = [
   "copy.short",
   "copy.corrupt",
   "image.short",
+  "link.down",
   "firmware.load",
   "verify.mismatch",
   "ecc.error",

@@ -217,8 +217,10 @@ export const HELD_COMMANDS_MAX = 1024;
 /** Longest time a call is held before it is refused. Unit: milliseconds. */
 export const HOLD_TIMEOUT_MS = 60_000;
 
-/** Transitions kept in history, newest first. */
+/** Transitions that somebody asked for that are kept in history. */
 export const TRANSITIONS_KEPT_MAX = 256;
+/** Transitions of runtime PM that are kept in history. */
+export const RUNTIME_TRANSITIONS_KEPT_MAX = 128;
 
 /** Copies and moments of one trace; later ones are only counted. About 3 MiB of memory, and of JSON. */
 export const TRACE_EVENTS_MAX = 20_000;

@@ -55,6 +55,8 @@ export interface DeviceResource {
    * Id of the sealed hibernation image that holds its state, from the seal until it is consumed; else empty.
    */
   readonly image: string;
+  /** Why nothing can be done with it, though no transition says so: its card is lost, or did not wake. */
+  readonly error: { readonly reason: ErrorReason; readonly message: string } | undefined;
   readonly etag: string;
 }
 
@@ -299,7 +301,8 @@ export interface RuntimePmResource {
   readonly autosuspendDelayMs: number;
   /** D3cold is entered when less local memory than this is used, else D3hot; 0 = never D3cold. */
   readonly d3coldThresholdBytes: number;
-  readonly status: "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING";
+  /** ERROR: it sleeps, and the last attempt to wake it failed (runtime_status "error" of Linux). */
+  readonly status: "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING" | "ERROR";
   /** What keeps the device awake now: calls in progress, and 1 for work on the engines. */
   readonly usageCount: number;
   /** Time spent runtime-suspended since boot. */

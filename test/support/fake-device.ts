@@ -135,6 +135,7 @@ export class FakeDevice implements DeviceHandle {
       swap: undefined,
       engines: ["bcs0"],
       image: "",
+      error: undefined,
       etag: "e1",
       ...this.shows,
     };

@@ -21,6 +21,8 @@ export const ASKED_AGAIN: readonly FailpointName[] = [
   "image.commit.answer",
   "image.own.answer",
 ];
+/** The card is gone after them, and with it what it holds: only a FACTORY reset ends that. */
+export const LOSES_CARD: readonly FailpointName[] = ["link.down"];
 /** They make the device find what stops a suspend, or a resume. */
 const FOUND: readonly FailpointName[] = ["image.short", "firmware.load", "verify.mismatch"];
 

@@ -3682,6 +3682,10 @@ export const OPENAPI = {
           "ownership": {
             "description": "Who owns its state.",
             "$ref": "#/components/schemas/Ownership"
+          },
+          "error": {
+            "description": "Why nothing can be done with the device, though no transition says so: its card is lost (DEVICE_LOST), or could not\nbe woken by runtime PM. Unset otherwise.",
+            "$ref": "#/components/schemas/DeviceError"
           }
         },
         "additionalProperties": false
@@ -3693,6 +3697,44 @@ export const OPENAPI = {
           "device": {
             "description": "The device as it is now.",
             "$ref": "#/components/schemas/Device"
+          }
+        },
+        "additionalProperties": false
+      },
+      "DeviceError": {
+        "type": "object",
+        "description": "Why nothing can be done with it.",
+        "properties": {
+          "code": {
+            "description": "The status code that belongs to the reason.",
+            "type": "string",
+            "enum": [
+              "OK",
+              "CANCELLED",
+              "UNKNOWN",
+              "INVALID_ARGUMENT",
+              "DEADLINE_EXCEEDED",
+              "NOT_FOUND",
+              "ALREADY_EXISTS",
+              "PERMISSION_DENIED",
+              "UNAUTHENTICATED",
+              "RESOURCE_EXHAUSTED",
+              "FAILED_PRECONDITION",
+              "ABORTED",
+              "OUT_OF_RANGE",
+              "UNIMPLEMENTED",
+              "INTERNAL",
+              "UNAVAILABLE",
+              "DATA_LOSS"
+            ]
+          },
+          "reason": {
+            "description": "The reason, one of docs/errors.md.",
+            "type": "string"
+          },
+          "message": {
+            "description": "A whole sentence.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -4911,7 +4953,8 @@ export const OPENAPI = {
               "ACTIVE",
               "SUSPENDING",
               "SUSPENDED",
-              "RESUMING"
+              "RESUMING",
+              "ERROR"
             ]
           },
           "usageCount": {

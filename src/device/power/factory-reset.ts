@@ -8,10 +8,15 @@ import { recoverRegions } from "./restore.ts";
 import { allowSwap } from "./suspend-sequence.ts";
 
 /**
- * Drops everything that clients made and starts the GT as at boot. Nothing of before can be read any more.
+ * Drops everything that clients made and starts the GT as at boot, on a new card where the old one was lost.
+ * Nothing of before can be read any more.
+ * @throws DeviceError DEVICE_LOST while the link is down: nothing is dropped; FIRMWARE_LOAD_FAILED,
+ * ENGINE_HUNG when the GT does not start: all is dropped, the GT is wedged, and it can be tried again
  */
 export async function runFactoryReset(parts: Parts): Promise<void> {
   const { memory, gt, gate, hibernation } = parts;
+  // First of all: without a card nothing is dropped.
+  gt.link.replug();
   await gt.haltEngines();
   gt.scheduler.failWaiting(
     gt.contexts.all(),

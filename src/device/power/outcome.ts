@@ -86,6 +86,7 @@ async function recover(
   progress: SuspendProgress,
 ): Promise<DeviceError | undefined> {
   const { services, gt, hibernation } = parts;
+  const wasWedged = gt.wedged;
   let stuck: DeviceError | undefined;
   try {
     await runRecover(parts, transition, progress);
@@ -97,7 +98,7 @@ async function recover(
     else {
       // The bytes are safe: backups go whatever happens. What may not have come back is the GT.
       await recoverRegions(parts, true);
-      transition.recovered = await isGtBack(parts, progress);
+      transition.recovered = wasWedged || (await isGtBack(parts, progress));
       if (!transition.recovered) await gt.setWedged("it did not start again after an aborted suspend");
     }
   }
@@ -113,7 +114,8 @@ function isOwnershipError(error: DeviceError | undefined): boolean {
 async function isGtBack(parts: Parts, progress: SuspendProgress): Promise<boolean> {
   try {
     await restartGt(parts, progress);
-    return true;
+    // It may have been given up in the attempt before this one, which then starts nothing.
+    return !parts.gt.wedged;
   } catch (error) {
     toDeviceError(error);
     return false;

@@ -10,7 +10,7 @@
  *   FAILED      power is on and backups that were not restored are kept; Resume continues
  */
 import { DeviceError } from "../errors.ts";
-import type { PowerState } from "../resource.ts";
+import type { DState, PowerState } from "../resource.ts";
 
 export type PowerEvent =
   | "reset"
@@ -65,4 +65,18 @@ export function stateError(state: PowerState, what: string, transition = ""): De
         metadata,
       );
   }
+}
+
+/** The error of an attempt to do `what` with a device that runtime PM could not wake. */
+export function notWoken(
+  { state, dState }: { readonly state: PowerState; readonly dState: DState },
+  what: string,
+  cause: DeviceError | undefined,
+): DeviceError {
+  const why = cause === undefined ? "" : ` (${cause.message.replace(/\.$/, "")})`;
+  return new DeviceError(
+    "DEVICE_FAILED",
+    `The device could not be woken${why}, which forbids ${what}; resume it to try again.`,
+    { powerState: state, dState, ...(cause === undefined ? {} : { cause: cause.reason }) },
+  ).because(cause);
 }

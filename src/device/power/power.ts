@@ -3,17 +3,26 @@
  * suspend-sequence.ts and resume-sequence.ts.
  */
 import type { CancelTransition, ListTransitions, Resume, Suspend } from "../command.ts";
-import { DeviceError } from "../errors.ts";
+import type { DeviceError } from "../errors.ts";
+import { deviceLost } from "../hardware/link.ts";
 import type { ImageDevice } from "../image/image-model.ts";
 import { TRANSITION_END_WAIT_MS } from "../limits.ts";
-import type { DState, PowerState, SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
+import type {
+  DeviceResource,
+  DState,
+  PowerState,
+  SleepState,
+  SuspendPlan,
+  TransitionResource,
+} from "../resource.ts";
+import { answer, rethrow } from "./answer.ts";
 import { runFactoryReset } from "./factory-reset.ts";
 import type { SealedImage } from "./holding.ts";
 import { requireRules } from "./image/compatibility.ts";
 import { resumeOrKeep, suspendOrRecover } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
 import { planSuspend } from "./plan.ts";
-import { nextState, type PowerEvent, stateError } from "./power-state.ts";
+import { nextState, notWoken, type PowerEvent, stateError } from "./power-state.ts";
 import { rehearseResume, rehearseSuspend } from "./rehearsal.ts";
 import { ResetTurn } from "./reset-turn.ts";
 import { claimImage, requireChecksums, type Wanted } from "./resume-claim.ts";
@@ -127,7 +136,7 @@ export class Power {
     const transition = this.#log.begin({ ...target, kind: "SUSPEND" });
     this.sleepState = target.sleepState;
     this.#enter("suspend", this.dState);
-    return this.#answer(transition, this.#suspend(transition, target), command.waitMs);
+    return answer(transition, this.#suspend(transition, target), command.waitMs);
   }
 
   /** Starts a resume and answers when it has ended or `waitMs` has passed. */
@@ -138,7 +147,7 @@ export class Power {
     const given = image === hibernation.image ? "" : image;
     if (given !== "") await hibernation.requireClaimable(given);
     this.#refuseSecond();
-    if (image === "" && this.state === "ACTIVE") return this.#log.latest.describe(true);
+    if (image === "" && this.state === "ACTIVE") return this.#tryAgain();
     await this.#wake();
     if (given !== "") hibernation.requireEmptyDevice(given, this.state);
     requireChecksums(this.#parts, command, this.#checksums !== undefined || this.state === "ACTIVE");
@@ -147,7 +156,18 @@ export class Power {
       return rehearseResume(this.#parts, this.sleepState ?? "S4", wanted);
     }
     const begun = await this.#claims.run(() => this.#beginResume(wanted));
-    return this.#answer(begun.transition, begun.run, command.waitMs);
+    return answer(begun.transition, begun.run, command.waitMs);
+  }
+
+  /**
+   * An ACTIVE device has nothing to resume from, but may be one that did not wake: then it is tried again.
+   * @throws DeviceError why it still cannot
+   */
+  async #tryAgain(): Promise<TransitionResource> {
+    if (this.runtime.wakeError === undefined) return this.#log.latest.describe(true);
+    await this.#wake();
+    if (this.runtime.wakeError !== undefined) throw this.runtime.wakeError;
+    return this.#log.latest.describe();
   }
 
   /** Claims the image, and begins the resume that the claim is for. */
@@ -172,20 +192,8 @@ export class Power {
   }
 
   /** Stops a suspend and answers when it has been undone. @throws DeviceError TRANSITION_NOT_CANCELLABLE. */
-  async cancel(command: CancelTransition): Promise<TransitionResource> {
-    const transition = this.#log.find(command.transition);
-    if (!transition.cancellable) {
-      throw new DeviceError(
-        "TRANSITION_NOT_CANCELLABLE",
-        transition.state === "RUNNING"
-          ? `Transition ${transition.id} can no longer be cancelled: it is a resume, or power_off has begun.`
-          : `Transition ${transition.id} has ended (${transition.state}).`,
-        { transition: transition.id },
-      );
-    }
-    transition.requestCancel();
-    await transition.ended(TRANSITION_END_WAIT_MS);
-    return transition.describe();
+  cancel(command: CancelTransition): Promise<TransitionResource> {
+    return this.#log.cancel(command);
   }
 
   /**
@@ -197,7 +205,7 @@ export class Power {
     await this.#wake();
     if (this.state === "FAILED") this.#refuseSecond();
     else this.#requireFree("a reset of the GT");
-    await this.#reset.run(() => this.#parts.gt.reset());
+    await this.#reset.run(() => this.#parts.gt.reset().finally(() => this.#noteLost()));
     // Nothing suspends itself while it is wedged or being reset, and nobody tells when that has ended.
     this.runtime.noteIdle();
   }
@@ -244,9 +252,8 @@ export class Power {
 
   /** The transition as Chrome trace events, JSON in UTF-8. @throws DeviceError TRANSITION_NOT_FOUND. */
   async trace(id: string, device: string): Promise<Uint8Array> {
-    const transition = this.#log.find(id);
     const { clock } = this.#parts.services;
-    return renderTrace({ device, transition: transition.describe(), trace: transition.trace, clock });
+    return renderTrace({ device, transition: this.get(id), trace: this.#log.find(id).trace, clock });
   }
 
   /** Sees a suspend to its end: SUSPENDED, or ACTIVE with everything undone. */
@@ -266,8 +273,16 @@ export class Power {
       // did.
       this.#enter("failed", "D0");
     }
+    this.#noteLost();
     this.#log.finish(transition, outcome.failure);
     if (this.state === "ACTIVE") gate.open();
+  }
+
+  /** A card that is lost serves nobody: the device is FAILED. */
+  #noteLost(): void {
+    if (!this.#parts.gt.link.lost || this.state !== "ACTIVE") return;
+    this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
+    this.#enter("failed", this.dState);
   }
 
   async #resume(transition: Transition, source: ResumeSource, fromActive: boolean): Promise<void> {
@@ -316,7 +331,7 @@ export class Power {
     );
   }
 
-  async #runtimeResume(): Promise<boolean> {
+  async #runtimeResume(): Promise<DeviceError | undefined> {
     const { gate } = this.#parts;
     const transition = this.#log.begin({ kind: "RUNTIME_RESUME", sleepState: undefined, dState: "D0" });
     const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => undefined };
@@ -325,15 +340,15 @@ export class Power {
       this.#setDState("D0");
       this.#log.finish(transition, undefined);
       gate.open();
-      return true;
+      return undefined;
     }
     if (powerOn) {
       gate.close(() => this.#stateError(this.state, "this call"));
       this.#enter("failed", "D0");
-    }
+    } else this.#setDState(this.dState);
     this.#log.finish(transition, failure);
     gate.refuseHeld(failure);
-    return powerOn;
+    return powerOn ? undefined : failure;
   }
 
   /** Waits until a device that suspended itself is awake, or has failed to wake. */
@@ -350,15 +365,17 @@ export class Power {
     this.#refuseSecond();
     if (this.state !== "ACTIVE") throw this.#stateError(this.state, what);
     if (this.dState === "D0") return;
-    throw new DeviceError(
-      "DEVICE_FAILED",
-      `The device could not be woken, which forbids ${what}; try again.`,
-      { powerState: this.state, dState: this.dState },
-    );
+    throw notWoken(this, what, this.runtime.wakeError);
   }
 
   #stateError(state: PowerState, what: string): DeviceError {
-    return stateError(state, what, this.#log.running?.id);
+    return this.#parts.gt.link.lost ? deviceLost(what) : stateError(state, what, this.#log.running?.id);
+  }
+
+  /** Why nothing can be done with the device, though no transition says so. */
+  get error(): DeviceResource["error"] {
+    const error = this.#parts.gt.link.lost ? deviceLost() : this.runtime.wakeError;
+    return error && { reason: error.reason, message: error.message };
   }
 
   #enter(event: PowerEvent, dState: DState): void {
@@ -372,29 +389,10 @@ export class Power {
     this.#parts.services.emit({ type: "powerState", state: this.state, dState });
   }
 
-  async #answer(
-    transition: Transition,
-    run: Promise<void>,
-    waitMs: number | undefined,
-  ): Promise<TransitionResource> {
-    // The run never rejects: whatever stops it is the transition's error. A bug of ours must still be seen.
-    run.catch(rethrow);
-    await transition.ended(waitMs);
-    if (transition.error !== undefined) throw transition.error;
-    return transition.describe();
-  }
-
   #refuseSecond(): void {
     this.#reset.requireNone();
     // A device that suspends itself does not stand in anybody's way: it is woken.
     if (this.#log.running === undefined || this.runtime.status !== "ACTIVE") return;
     throw inProgress(this.#log.running);
   }
-}
-
-/** Brings an error that nobody waits for to the process, as what it is: a bug. */
-function rethrow(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

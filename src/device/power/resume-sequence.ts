@@ -40,22 +40,19 @@ export async function runResume(parts: Parts, { transition, source, progress }: 
   }
   await transition.phase("power_on", async () => {
     await failpoints.pass("powerOn.before");
+    gt.link.require();
     progress.powerOn = true;
   });
   if (!source.kept) {
     await transition.phase("restore_early", (counts) => restore("early", counts));
     await transition.phase("firmware_start", async () => {
-      const defect = failpoints.fires("firmware.load") ? "failpoint firmware.load says so" : undefined;
-      firmwareRuns = await orByCpu(parts, () => gt.startFirmware(defect));
+      firmwareRuns = await orByCpu(parts, () => gt.startFirmware());
     });
   }
   await transition.phase("engine_start", async () => {
     // Without firmware there is nothing that could schedule on them.
     if (!firmwareRuns) return;
-    await orByCpu(parts, async () => {
-      await failpoints.pass("engine.start");
-      await gt.startEngines();
-    });
+    await orByCpu(parts, () => gt.startEngines());
   });
   if (!source.kept) {
     await transition.phase("restore_late", (counts) => restore("late", counts));
@@ -85,7 +82,8 @@ async function orByCpu(parts: Parts, start: () => Promise<void>): Promise<boolea
     await start();
     return true;
   } catch (error) {
-    if (parts.policy.gtResumeFailure !== "memcpy_restore") throw error;
+    // Without a card there is no memory to copy to.
+    if (parts.policy.gtResumeFailure !== "memcpy_restore" || parts.gt.link.lost) throw error;
     await parts.gt.setWedged(toDeviceError(error).message.replace(/\.$/, ""));
     return false;
   }

@@ -44,8 +44,8 @@ export interface RuntimePmOptions {
   readonly cancelSuspend: () => void;
   /** Resolves when no reset is in progress. */
   readonly resetEnded: () => Promise<void>;
-  /** Runs the transition back to D0; answers whether the device can be used. Never rejects. */
-  readonly resume: () => Promise<boolean>;
+  /** Runs the transition back to D0; answers why the device has no power, if it has none. Never rejects. */
+  readonly resume: () => Promise<DeviceError | undefined>;
 }
 
 export class RuntimePm {
@@ -57,6 +57,7 @@ export class RuntimePm {
   #suspendedSinceNs = 0n;
   #suspendedNs = 0n;
   #suspends = 0;
+  #wakeError: DeviceError | undefined;
   #suspending: Promise<void> | undefined;
   #waking: Promise<void> | undefined;
   #closed = false;
@@ -79,12 +80,17 @@ export class RuntimePm {
     return this.#status;
   }
 
+  /** Why the last attempt to wake the device failed, until one succeeds. */
+  get wakeError(): DeviceError | undefined {
+    return this.#wakeError;
+  }
+
   describe(): RuntimePmResource {
     const { gate, gt, clock } = this.#options;
     const suspended = this.#status === "SUSPENDED" || this.#status === "RESUMING";
     return {
       ...this.#settings,
-      status: this.#status,
+      status: this.#status === "SUSPENDED" && this.#wakeError !== undefined ? "ERROR" : this.#status,
       usageCount: gate.inside + (gt.idle ? 0 : 1),
       suspendedNs: this.#suspendedNs + (suspended ? clock.monotonicNs() - this.#suspendedSinceNs : 0n),
       suspends: this.#suspends,
@@ -133,6 +139,7 @@ export class RuntimePm {
   noteReset(): void {
     this.#leaveSuspended();
     this.#status = "ACTIVE";
+    this.#wakeError = undefined;
   }
 
   /** Never suspends again. */
@@ -190,8 +197,8 @@ export class RuntimePm {
     await this.#options.resetEnded();
     if (this.#status !== "SUSPENDED") return;
     this.#status = "RESUMING";
-    const isAwake = await this.#options.resume();
-    if (!isAwake) {
+    this.#wakeError = await this.#options.resume();
+    if (this.#wakeError !== undefined) {
       this.#status = "SUSPENDED";
       return;
     }

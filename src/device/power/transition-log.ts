@@ -2,10 +2,16 @@
  * The transitions of a device: the one that runs, the one that led to the present state, and those that are
  * kept.
  */
-import type { ListTransitions } from "../command.ts";
+import type { CancelTransition, ListTransitions } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { DeviceEvent } from "../events.ts";
-import { PAGE_SIZE_MAX, TRACES_KEPT_MAX, TRANSITIONS_KEPT_MAX } from "../limits.ts";
+import {
+  PAGE_SIZE_MAX,
+  RUNTIME_TRANSITIONS_KEPT_MAX,
+  TRACES_KEPT_MAX,
+  TRANSITION_END_WAIT_MS,
+  TRANSITIONS_KEPT_MAX,
+} from "../limits.ts";
 import type { Listeners } from "../listeners.ts";
 import type { Memory } from "../memory/memory.ts";
 import type { DState, SleepState, TransitionKind, TransitionResource } from "../resource.ts";
@@ -44,6 +50,23 @@ export class TransitionLog {
     this.#latest = this.#atBoot(BOOTED_ACTIVE);
   }
 
+  /** Stops a suspend and answers when it has been undone. @throws DeviceError TRANSITION_NOT_CANCELLABLE. */
+  async cancel(command: CancelTransition): Promise<TransitionResource> {
+    const transition = this.find(command.transition);
+    if (!transition.cancellable) {
+      throw new DeviceError(
+        "TRANSITION_NOT_CANCELLABLE",
+        transition.state === "RUNNING"
+          ? `Transition ${transition.id} can no longer be cancelled: it is a resume, or power_off has begun.`
+          : `Transition ${transition.id} has ended (${transition.state}).`,
+        { transition: transition.id },
+      );
+    }
+    transition.requestCancel();
+    await transition.ended(TRANSITION_END_WAIT_MS);
+    return transition.describe();
+  }
+
   get running(): Transition | undefined {
     return this.#running;
   }
@@ -74,12 +97,19 @@ export class TransitionLog {
     const { clock, emit } = services;
     const transition = new Transition({ ...start, id: String(this.nextId++), clock, emit });
     this.#transitions.push(transition);
-    if (this.#transitions.length > TRANSITIONS_KEPT_MAX) this.#transitions.shift();
+    this.#forgetOldest(isOfRuntimePm(start.kind));
     this.#transitions.at(-1 - TRACES_KEPT_MAX)?.trace.forgetCopies();
     transition.trace.attach(memory.copies, events);
     this.#running = transition;
     emit({ type: "transitionStarted", transition: transition.describe() });
     return transition;
+  }
+
+  /** Those of runtime PM are many, and push out none that a client asked for. */
+  #forgetOldest(ofRuntimePm: boolean): void {
+    const alike = this.#transitions.filter(({ kind }) => isOfRuntimePm(kind) === ofRuntimePm);
+    const max = ofRuntimePm ? RUNTIME_TRANSITIONS_KEPT_MAX : TRANSITIONS_KEPT_MAX;
+    if (alike.length > max) this.#transitions.splice(this.#transitions.indexOf(alike[0]), 1);
   }
 
   /** Ends the running transition; without a failure it succeeded. */
@@ -150,4 +180,8 @@ export function inProgress(running: Transition): DeviceError {
     `Transition ${running.id} (${running.kind}) is running; wait for its end or cancel it.`,
     { transition: running.id },
   );
+}
+
+function isOfRuntimePm(kind: TransitionKind): boolean {
+  return kind === "RUNTIME_SUSPEND" || kind === "RUNTIME_RESUME";
 }

@@ -6,6 +6,7 @@ import { settledWithin } from "../clock.ts";
 import type { SubmitWork } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { Engine } from "../hardware/engine.ts";
+import { Link } from "../hardware/link.ts";
 import { Microcontroller } from "../hardware/microcontroller.ts";
 import { damagePageTable } from "../hardware/page-table.ts";
 import { HANGS_BEFORE_BAN } from "../limits.ts";
@@ -16,6 +17,7 @@ import { Blitter } from "./blitter.ts";
 import type { ClientContext } from "./client-context.ts";
 import { Contexts } from "./contexts.ts";
 import { EngineUnit } from "./engine-unit.ts";
+import { deviceWedged, engineHung } from "./gt-errors.ts";
 import { createKernelObjects, type KernelObjects, writeKernelObjects } from "./kernel-objects.ts";
 import type { Request } from "./request.ts";
 import type { RingContext } from "./ring-context.ts";
@@ -35,6 +37,8 @@ export class Gt {
   wedged = false;
   /** Whether the engines take work. */
   powered = false;
+  readonly link: Link;
+  #booted = false;
   readonly #options: GtOptions;
   readonly #memory: Memory;
   readonly #kernelObjects: KernelObjects;
@@ -50,6 +54,7 @@ export class Gt {
     const { clock } = services;
     this.#options = options;
     this.#memory = memory;
+    this.link = new Link(services.failpoints);
     const kernel = createKernelObjects(
       memory,
       engines.map((engine) => engine.name),
@@ -101,11 +106,14 @@ export class Gt {
   }
 
   /**
-   * Loads the firmware from LMEM, unless `refusal` says why it shall not. @throws DeviceError
-   * FIRMWARE_LOAD_FAILED; the GT is wedged then.
+   * Loads the firmware from LMEM.
+   * @throws DeviceError FIRMWARE_LOAD_FAILED, DEVICE_LOST; the GT is wedged then.
    */
-  async startFirmware(refusal?: string): Promise<void> {
-    const defect = refusal ?? this.#microcontroller.load();
+  async startFirmware(): Promise<void> {
+    await this.#requireLink();
+    const { failpoints } = this.#options.services;
+    const refused = this.#booted && failpoints.fires("firmware.load");
+    const defect = refused ? "failpoint firmware.load says so" : this.#microcontroller.load();
     if (defect === undefined) return;
     await this.setWedged("the firmware did not load");
     throw new DeviceError("FIRMWARE_LOAD_FAILED", `The firmware image could not be loaded: ${defect}.`, {});
@@ -114,11 +122,13 @@ export class Gt {
   /**
    * Powers the engines, makes the kernel's contexts anew (sanitize), clears `wedged` and hands the blitter to
    * memory.
-   * @throws DeviceError ENGINE_HUNG when an engine does not start; the GT is wedged then.
+   * @throws DeviceError ENGINE_HUNG when an engine does not start, DEVICE_LOST; the GT is wedged then.
    */
   async startEngines(): Promise<void> {
     await this.haltEngines();
+    await this.#requireLink();
     try {
+      if (this.#booted) await this.#options.services.failpoints.pass("engine.start");
       await Promise.all(this.units.map((unit) => unit.engine.powerOn()));
     } catch (error) {
       await this.setWedged("an engine did not start");
@@ -141,6 +151,20 @@ export class Gt {
       this.#options.services.emit({ type: "wedged", wedged: false, why: "the GT was started" });
     this.wedged = false;
     this.giveBlitter();
+  }
+
+  /** From now on what goes wrong on purpose does. */
+  noteBooted(): void {
+    this.#booted = true;
+  }
+
+  async #requireLink(): Promise<void> {
+    try {
+      if (this.#booted) this.link.require();
+    } catch (error) {
+      await this.setWedged("the card has fallen off the bus");
+      throw error;
+    }
   }
 
   /** Hands the blitter to memory, unless the GT is wedged or has no copy engine. */
@@ -283,6 +307,8 @@ export class Gt {
       return `engine ${engine.name} was reset (${why}) under the kernel's own work`;
     }
     try {
+      this.link.require();
+      await this.#options.services.failpoints.pass("engine.start");
       await engine.powerOn();
     } catch {
       return `engine ${engine.name} did not come back from a reset`;
@@ -371,15 +397,4 @@ export class Gt {
     if (fault !== "NONE") void this.resetEngine(unit, `it stopped with ${fault}`);
     else if (unit.queue.depth > 0) unit.heartbeat.wake();
   }
-}
-
-function engineHung(why: string): DeviceError {
-  return new DeviceError("ENGINE_HUNG", `Work on the engines was given up: ${why}.`, {});
-}
-
-function deviceWedged(): DeviceError {
-  return new DeviceError(
-    "DEVICE_WEDGED",
-    "The GT is wedged and takes no work; reset the device, or suspend and resume it.",
-  );
 }

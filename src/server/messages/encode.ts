@@ -12,6 +12,7 @@ import {
 import { type Region, Region_Kind } from "../../contract/gen/torpor/v1/region.ts";
 import type { DeviceResource, ObjectResource, RegionResource, UsageResource } from "../../device/resource.ts";
 import { toInt64, toTimestamp } from "./convert.ts";
+import { encodeError } from "./encode-error.ts";
 import { encodeOwnership } from "./encode-image.ts";
 import { childName, deviceName, imageName, singletonName } from "./resource-names.ts";
 
@@ -34,6 +35,7 @@ export function encodeDevice(device: DeviceResource): Device {
     generation: toInt64(device.generation),
     resumedFrom: imageName(device.resumedFrom),
     ownership: encodeOwnership(device.ownership),
+    error: encodeError(device.error),
   };
 }
 

@@ -25,7 +25,8 @@ const OUTCOMES: Readonly<Record<string, readonly [string, string]>> = {
   "The blitter hangs": ["none", "none"],
   "The firmware does not load": ["none", "FIRMWARE_LOAD_FAILED"],
   "The link does not train at power on": ["none", "INTERNAL"],
-  "The GPU falls off the bus": ["none", "ENGINE_HUNG"],
+  "The GPU falls off the bus": ["none", "DEVICE_LOST"],
+  "No engine starts and no blit works": ["none", "ENGINE_HUNG"],
   "Memory of the device is broken": ["none", "none"],
   "The memory of the host runs out half way": ["SYSTEM_MEMORY_EXHAUSTED", "none"],
   "The host is slow": ["none", "none"],
@@ -46,6 +47,12 @@ describe("a fault to try", () => {
     for (const object of hashes.keys()) await reasonOf(gpu.execute({ type: "checksumObject", object }));
     for (const { name } of armings) expect([name, failpoints.get(name).hits]).not.toEqual([name, 0]);
     failpoints.reset();
+    if (fault === "The GPU falls off the bus") {
+      expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("DEVICE_LOST");
+      await gpu.execute({ type: "resetDevice", scope: "FACTORY" });
+      expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ powerState: "ACTIVE", wedged: false });
+      return;
+    }
     await gpu.execute({ type: "resume" });
     let lost = 0;
     for (const [object, hash] of hashes) {

@@ -29,7 +29,8 @@ const STATES: readonly SleepState[] = ["S2IDLE", "S3", "S4"];
 const PLACEMENTS = [["lmem0", "smem"], ["lmem0"], ["lmem1", "smem"], ["smem"], ["smem", "lmem1"]];
 const FLAGS: readonly ObjectFlag[][] = [[], [], ["PM_EARLY"], ["CONTIGUOUS"], ["CPU_ACCESS"]];
 /** They cost content, and are meant to; or they break what only a reset mends, and a FAILED device takes none yet. */
-const COSTS_BYTES = /^(copy\.short|copy\.corrupt|verify\.mismatch|image\.short|migrate\.pageTable|swap\.)/;
+const COSTS_BYTES =
+  /^(link\.down|copy\.short|copy\.corrupt|verify\.mismatch|image\.short|migrate\.pageTable|swap\.)/;
 /** What may be refused for want of room, because of pins, or because a fault has wedged the GT. */
 const REFUSALS = [
   "none",

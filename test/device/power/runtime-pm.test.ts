@@ -1,6 +1,7 @@
 /** Runtime PM: a device that nobody uses suspends itself, and wakes for whoever needs it. */
 import { describe, expect, test } from "vitest";
 import { sleep } from "../../../src/device/clock.ts";
+import { RUNTIME_TRANSITIONS_KEPT_MAX } from "../../../src/device/limits.ts";
 import { DeviceError } from "../../../src/device/mod.ts";
 import { bootFaulty, ERROR_ONCE } from "../../support/faulty-device.ts";
 import { MemoryImageStore } from "../../support/image-store.ts";
@@ -214,6 +215,28 @@ describe("a wake-up that fails", () => {
     await expectBytes(gpu, hashes);
   });
 
+  test("is seen: in the state, in what is refused with its cause, and Resume tries again", async () => {
+    const { gpu, failpoints } = await bootFaulty({ runtimePm: COLD });
+    const { hashes } = await populate(gpu);
+    await gpu.clock.advance(3000);
+    const { etag } = await gpu.execute({ type: "getDevice" });
+    failpoints.arm("powerOn.before", { ...ERROR_ONCE, count: 2 });
+    const suspend = gpu.execute({ type: "suspend", state: "S3" });
+    await expect(suspend).rejects.toMatchObject({
+      reason: "DEVICE_FAILED",
+      metadata: { cause: "COPY_FAILED" },
+    });
+    const seen = await gpu.execute({ type: "getDevice" });
+    expect(seen).toMatchObject({ dState: "D3COLD", error: { reason: "COPY_FAILED" } });
+    expect(seen.etag).not.toBe(etag);
+    expect((await gpu.execute({ type: "getRuntimePm" })).status).toBe("ERROR");
+    expect(await reasonOf(gpu.execute({ type: "resume" }))).toBe("COPY_FAILED");
+    expect(await gpu.execute({ type: "resume" })).toMatchObject({ alreadyInState: false });
+    expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ dState: "D0", error: undefined });
+    expect((await gpu.execute({ type: "getRuntimePm" })).status).toBe("ACTIVE");
+    await expectBytes(gpu, hashes);
+  });
+
   test("later leaves it FAILED with its backups, and a resume completes it", async () => {
     const { gpu, failpoints } = await bootFaulty({ runtimePm: COLD });
     const { hashes, pinned } = await populate(gpu);
@@ -228,6 +251,22 @@ describe("a wake-up that fails", () => {
     await gpu.clock.advance(3000);
     expect((await gpu.execute({ type: "getDevice" })).dState).toBe("D3COLD");
   });
+});
+
+test("its transitions are many and push out none that a client asked for", async () => {
+  const gpu = await bootVirtual({ runtimePm: COLD });
+  const asked = await gpu.execute({ type: "suspend", state: "S2IDLE" });
+  await gpu.execute({ type: "resume" });
+  const object = await gpu.upload(patternOf(1, 64 * KIB));
+  for (let round = 0; round < RUNTIME_TRANSITIONS_KEPT_MAX; round++) {
+    await gpu.clock.advance(DELAY_MS + 500);
+    await gpu.execute({ type: "readObject", object, offsetBytes: 0, lengthBytes: 1 });
+  }
+  expect((await gpu.execute({ type: "getTransition", transition: asked.id })).kind).toBe("SUSPEND");
+  const page = await gpu.execute({ type: "listTransitions", beforeId: "", limit: 1000 });
+  expect(page.transitions.filter(({ kind }) => kind.startsWith("RUNTIME"))).toHaveLength(
+    RUNTIME_TRANSITIONS_KEPT_MAX,
+  );
 });
 
 describe("its settings", () => {

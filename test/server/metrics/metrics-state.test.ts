@@ -34,6 +34,7 @@ describe("gauges of state", () => {
     swap: undefined,
     engines: [],
     image: "",
+    error: undefined,
     etag: "1",
   };
   const lmem: RegionResource = {

@@ -5,11 +5,12 @@ import {
   type FailpointName,
   failpointNames,
 } from "../../../src/device/mod.ts";
+import { LOSES_CARD } from "../fault-passes.ts";
 import type { Step } from "./steps.ts";
 import { UNSEEN } from "./unseen.ts";
 import type { World } from "./world.ts";
 
-const NAMES = failpointNames().filter((name) => !UNSEEN.includes(name));
+const NAMES = failpointNames().filter((name) => !UNSEEN.includes(name) && !LOSES_CARD.includes(name));
 /** Where death can leave an image behind. */
 const AROUND_IMAGES = NAMES.filter((name) => /^(image|power|restore|engine|backup|recover)/.test(name));
 /** What goes wrong around images is as likely as all the rest: only few suspends come so far. */

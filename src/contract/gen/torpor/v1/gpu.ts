@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Code } from "../../google/rpc/code.ts";
 import { DState, Owner, SleepState } from "./common.ts";
 
 export const protobufPackage = "torpor.v1";
@@ -55,7 +56,14 @@ export interface Device {
   /** Resource name of the image that it was last resumed from: images/{image}. Empty when its content began here. */
   resumedFrom: string;
   /** Who owns its state. */
-  ownership: Ownership | undefined;
+  ownership:
+    | Ownership
+    | undefined;
+  /**
+   * Why nothing can be done with the device, though no transition says so: its card is lost (DEVICE_LOST), or could not
+   * be woken by runtime PM. Unset otherwise.
+   */
+  error: Device_Error | undefined;
 }
 
 /** What the device as a whole is doing. */
@@ -85,6 +93,16 @@ export namespace Device_PowerState {
   export type RESUMING = typeof Device_PowerState.RESUMING;
   export type FAILED = typeof Device_PowerState.FAILED;
   export type UNRECOGNIZED = typeof Device_PowerState.UNRECOGNIZED;
+}
+
+/** Why nothing can be done with it. */
+export interface Device_Error {
+  /** The status code that belongs to the reason. */
+  code: Code;
+  /** The reason, one of docs/errors.md. */
+  reason: string;
+  /** A whole sentence. */
+  message: string;
 }
 
 /** Who owns the state of a device. There is one owner at a time, wherever images go. */
@@ -146,6 +164,7 @@ function createBaseDevice(): Device {
     generation: 0n,
     resumedFrom: "",
     ownership: undefined,
+    error: undefined,
   };
 }
 
@@ -204,6 +223,9 @@ export const Device: MessageFns<Device> = {
     }
     if (message.ownership !== undefined) {
       Ownership.encode(message.ownership, writer.uint32(138).fork()).join();
+    }
+    if (message.error !== undefined) {
+      Device_Error.encode(message.error, writer.uint32(146).fork()).join();
     }
     return writer;
   },
@@ -357,6 +379,14 @@ export const Device: MessageFns<Device> = {
             message.ownership = Ownership.decode(reader, reader.uint32());
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.error = Device_Error.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -397,6 +427,88 @@ export const Device: MessageFns<Device> = {
     message.ownership = (object.ownership !== undefined && object.ownership !== null)
       ? Ownership.fromPartial(object.ownership)
       : undefined;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? Device_Error.fromPartial(object.error)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDevice_Error(): Device_Error {
+  return { code: 0, reason: "", message: "" };
+}
+
+export const Device_Error: MessageFns<Device_Error> = {
+  encode(message: Device_Error, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== 0) {
+      writer.uint32(8).int32(message.code);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Device_Error {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDevice_Error();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.code = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Device_Error>): Device_Error {
+    return Device_Error.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Device_Error>): Device_Error {
+    const message = createBaseDevice_Error();
+    message.code = object.code ?? 0;
+    message.reason = object.reason ?? "";
+    message.message = object.message ?? "";
     return message;
   },
 };

@@ -57,6 +57,8 @@ export const RuntimePm_Status = {
   SUSPENDED: 3,
   /** RESUMING - It is waking up. */
   RESUMING: 4,
+  /** ERROR - It sleeps, and the last attempt to wake it failed, with Device.error; Resume tries again, and so does its next use. */
+  ERROR: 5,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -68,6 +70,7 @@ export namespace RuntimePm_Status {
   export type SUSPENDING = typeof RuntimePm_Status.SUSPENDING;
   export type SUSPENDED = typeof RuntimePm_Status.SUSPENDED;
   export type RESUMING = typeof RuntimePm_Status.RESUMING;
+  export type ERROR = typeof RuntimePm_Status.ERROR;
   export type UNRECOGNIZED = typeof RuntimePm_Status.UNRECOGNIZED;
 }
 

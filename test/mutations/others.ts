@@ -1,0 +1,33 @@
+/** Defects of everything else: the hardware, submission, the image format, the server. */
+import type { Mutation } from "./mutation.ts";
+
+export const OTHERS_MUTATIONS: readonly Mutation[] = [
+  {
+    defect: "keep local memory through D3cold",
+    file: "src/device/hardware/rail.ts",
+    text: `if (bank.index === SYSTEM_BANK && what === "local") continue;`,
+    replacement: `if (what === "local") continue;`,
+    tests: ["test/device/power/suspend.test.ts"],
+  },
+  {
+    defect: "forget the work of engines that are halted",
+    file: "src/device/submission/gt.ts",
+    text: `this.#failAll(engineHung("the engines were halted"));`,
+    replacement: "",
+    tests: ["test/device/submission/hangs.test.ts", "test/device/submission/requests-hangs.test.ts"],
+  },
+  {
+    defect: "make contexts anew whose work only waited",
+    file: "src/device/submission/ring-context.ts",
+    text: "const kept = wasRunning ? undefined : this.#savedState(this.#place);",
+    replacement: "const kept = undefined as ContextState | undefined;",
+    tests: ["test/device/submission/innocent-contexts.test.ts"],
+  },
+  {
+    defect: "bring a lost card back by itself",
+    file: "src/device/hardware/link.ts",
+    text: 'if (this.#failpoints.fires("link.down")) this.#lost = true;',
+    replacement: 'this.#lost = this.#failpoints.fires("link.down");',
+    tests: ["test/device/power/lost-card.test.ts"],
+  },
+];
