@@ -80,11 +80,12 @@ export const UNKNOWN_CALLS_PER_SECOND = 50;
 export const UNKNOWN_CALLS_OF_ALL_PER_SECOND = 500;
 export const UNKNOWN_CALLS_FREE = 4;
 
-/** How long a connection with too many calls gets no answer before it is closed. Unit: milliseconds. */
-export const FLOOD_PAUSE_MS = 1_000;
-
-/** Calls on it, those that got an answer included, after which it is closed at once. */
-export const FLOOD_CALLS_MAX = 200;
+/**
+ * How long a connection of somebody unknown that made too many calls, or broke the protocol, is held unread
+ * before it is closed: who is cut off at once is back at once, and a handshake takes a millisecond or two.
+ * Unit: milliseconds.
+ */
+export const FLOOD_PAUSE_MS = 5_000;
 
 /**
  * How long a gRPC connection may be silent before it is asked whether it is still there, and how long the

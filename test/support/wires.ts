@@ -74,6 +74,8 @@ export interface Wires extends AsyncDisposable {
   readonly requests: HttpEnd[];
   /** Watches of health that are open. */
   readonly watches: number;
+  /** Connections that were ended, as `grpc flood`. */
+  readonly connectionEnds: string[];
   /** Lines of the log, parsed. */
   readonly log: Record<string, unknown>[];
 }
@@ -112,9 +114,11 @@ export async function startWires(
   const calls: CallEnd[] = [];
   const requests: HttpEnd[] = [];
   let watches = 0;
+  const connectionEnds: string[] = [];
   const observer = {
     onCallEnd: (call: CallEnd) => void calls.push(call),
     onHttpEnd: (request: HttpEnd) => void requests.push(request),
+    onConnectionEnd: (wire: string, why: string) => void connectionEnds.push(`${wire} ${why}`),
     onHealthWatches: (count: number) => {
       watches = count;
     },
@@ -164,6 +168,7 @@ export async function startWires(
     get watches() {
       return watches;
     },
+    connectionEnds,
     log,
     async [Symbol.asyncDispose]() {
       for (const client of Object.values(clients)) client.close();

@@ -2,11 +2,13 @@
  * The connections of one wire. As long as no call was let in on one, nobody knows who is there: such
  * connections have a bound of their own, in which the oldest makes way, and may call only so often. So no
  * crowd of strangers shuts anybody out.
+ *
+ * One that goes too far is not read any more and closed later: whoever is cut off at once is back at once,
+ * and a handshake costs more than a call. Nothing is held against an address, because others may share it.
  */
 import type { Server, Socket } from "node:net";
 import {
   CONNECTIONS_MAX,
-  FLOOD_CALLS_MAX,
   FLOOD_PAUSE_MS,
   UNKNOWN_CALLS_FREE,
   UNKNOWN_CALLS_OF_ALL_PER_SECOND,
@@ -14,6 +16,7 @@ import {
   UNKNOWN_CONNECTIONS_MAX,
 } from "../limits.ts";
 import type { ConnectionEnd, StrangerObserver, Wire } from "./observer.ts";
+import { stopReading } from "./stop-reading.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** The other end of a connection, as Node's sockets say it. Both are undefined on a unix socket. */
@@ -33,7 +36,7 @@ export interface ConnectionsOptions {
   readonly now?: () => number;
 }
 
-/** Ended is one that gets no answer any more, and is about to be closed. */
+/** Ended is one that gets no answer any more and is not read; it is closed soon. */
 type State = "unknown" | "known" | "ended";
 
 interface Connection {
@@ -55,6 +58,8 @@ export class Connections {
   readonly #all = new Map<string, Connection>();
   /** Those of them on which nobody is known, the oldest first. */
   readonly #unknown = new Set<Connection>();
+  /** Those of the unknown that have ended and still take a place. They make way first. */
+  readonly #ended = new Set<Connection>();
   #count = 0;
 
   constructor({ wire, observer, ...options }: ConnectionsOptions) {
@@ -91,19 +96,30 @@ export class Connections {
   take(end: RemoteEnd): boolean {
     const connection = this.#all.get(keyOf(end));
     if (connection === undefined || connection.state === "known") return true;
-    if (connection.state === "ended") {
-      // What only reads on costs little, and calls that are reset at once have no other bound.
-      if (++connection.callsMade > FLOOD_CALLS_MAX) connection.socket.destroy();
+    if (connection.state === "ended" || !this.#mayCall(connection)) {
+      this.#observer?.onCallUnanswered?.(this.#wire);
+      this.#end(connection, "flood");
       return false;
     }
+    return true;
+  }
+
+  /**
+   * Says that what came cannot be read, so that the connection has to end. False when nobody is known on it:
+   * then it is held for a while and closed here.
+   */
+  broke(end: RemoteEnd): boolean {
+    const connection = this.#all.get(keyOf(end));
+    if (connection === undefined || connection.state === "known") return true;
+    this.#end(connection, "broken");
+    return false;
+  }
+
+  #mayCall(connection: Connection): boolean {
     const isFree = ++connection.callsMade <= UNKNOWN_CALLS_FREE;
     // Taken from both, so that free calls count as well.
     const isWithinAll = this.#callsOfAll.take();
-    if (connection.calls.take() && (isWithinAll || isFree)) return true;
-    this.#end(connection, "flood");
-    // Closed at once it would come back at once, and a handshake costs more than the calls.
-    setTimeout(() => connection.socket.destroy(), FLOOD_PAUSE_MS).unref();
-    return false;
+    return connection.calls.take() && (isWithinAll || isFree);
   }
 
   #add(socket: Socket): void {
@@ -116,11 +132,7 @@ export class Connections {
       if (connection !== undefined) this.#forget(connection);
       this.#tell();
     });
-    const [oldest] = this.#unknown;
-    if (this.#unknown.size > this.#unknownMax && oldest !== undefined) {
-      this.#end(oldest, "crowd");
-      oldest.socket.destroy();
-    }
+    if (this.#unknown.size > this.#unknownMax) this.#makeWay();
     this.#tell();
   }
 
@@ -132,17 +144,31 @@ export class Connections {
     return connection;
   }
 
+  #makeWay(): void {
+    const [oldest] = this.#ended.size > 0 ? this.#ended : this.#unknown;
+    if (oldest === undefined) return;
+    this.#unknown.delete(oldest);
+    this.#ended.delete(oldest);
+    if (oldest.state !== "ended") this.#observer?.onConnectionEnd?.(this.#wire, "crowd");
+    oldest.state = "ended";
+    oldest.socket.destroy();
+  }
+
   #forget(connection: Connection): void {
     this.#unknown.delete(connection);
+    this.#ended.delete(connection);
     if (this.#all.get(connection.key) === connection) this.#all.delete(connection.key);
   }
 
   /** It goes on to be one of the unknown, so that it is among those that make way. */
   #end(connection: Connection, why: ConnectionEnd): void {
-    if (why === "crowd") this.#unknown.delete(connection);
+    // Again each time: once what was being written is out, Node reads on.
+    if (!stopReading(connection.socket)) connection.socket.destroy();
     if (connection.state === "ended") return;
     connection.state = "ended";
+    this.#ended.add(connection);
     this.#observer?.onConnectionEnd?.(this.#wire, why);
+    setTimeout(() => connection.socket.destroy(), FLOOD_PAUSE_MS).unref();
   }
 
   #tell(): void {

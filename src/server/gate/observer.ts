@@ -25,10 +25,10 @@ export type ContentDirection = "read" | "write";
 export type Wire = "rest" | "grpc";
 
 /**
- * Why a connection was ended: others had no room beside it, or it made too many calls before anybody was
- * known on it.
+ * Why a connection was ended: others had no room beside it, or it made too many calls or broke HTTP/2 before
+ * anybody was known on it.
  */
-export type ConnectionEnd = "crowd" | "flood" | "full";
+export type ConnectionEnd = "broken" | "crowd" | "flood" | "full";
 
 /** Why a call of somebody unknown was refused before it was looked at. */
 export type TurnedAway = "compressed" | "metadata" | "path" | "size" | "room";
@@ -38,6 +38,8 @@ export interface StrangerObserver {
   /** @param unknown those on which no call was let in yet */
   onConnections?(wire: Wire, all: number, unknown: number): void;
   onConnectionEnd?(wire: Wire, why: ConnectionEnd): void;
+  /** A call on a connection that made too many: nothing looked at it. */
+  onCallUnanswered?(wire: Wire): void;
   onOpenCalls?(count: number): void;
   onHealthWatches?(count: number): void;
   onTurnedAway?(why: TurnedAway): void;

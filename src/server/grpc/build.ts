@@ -85,7 +85,11 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
     "grpc.enable_channelz": 0,
     interceptors: [intercept(health, { door, gate, connections, strangerLog, arrivalMs }, deps.tracer)],
   });
-  guardHttp2(server, { onServer: (http2) => connections.guard(http2), onStream: door.take });
+  guardHttp2(server, {
+    onServer: (http2) => connections.guard(http2),
+    onStream: door.take,
+    onBroken: (socket) => connections.broke(socket),
+  });
   const handlers = handlersByPath(deps, context);
   const names = [""];
   for (const service of REGISTRY) {

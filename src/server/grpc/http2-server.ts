@@ -4,7 +4,7 @@
  * start.
  */
 import assert from "node:assert/strict";
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { Server as NetServer } from "node:net";
 import type { Server } from "@grpc/grpc-js";
 import { GRPC_METADATA_BYTES_TOLD, GRPC_STREAMS_UNKNOWN_MAX } from "../limits.ts";
@@ -20,6 +20,11 @@ export interface Http2Guards {
   /** Called with each server before it listens. */
   readonly onServer: (server: NetServer) => void;
   readonly onStream: StreamGuard;
+  /**
+   * What came cannot be read as HTTP/2, or is too much of something. Answers whether the connection is to end
+   * now, as the library would have it; else whoever is told ends it.
+   */
+  readonly onBroken: (socket: ServerHttp2Session["socket"]) => boolean;
 }
 
 /**
@@ -40,7 +45,7 @@ const SESSION_OPTIONS = {
 } as const;
 
 /** Must be called before the server is bound. */
-export function guardHttp2(server: Server, { onServer, onStream }: Http2Guards): void {
+export function guardHttp2(server: Server, { onServer, onStream, onBroken }: Http2Guards): void {
   const options: unknown = Reflect.get(server, "commonServerOptions");
   assert(typeof options === "object" && options !== null, "grpc-js keeps its HTTP/2 options elsewhere");
   const settings = {
@@ -60,9 +65,19 @@ export function guardHttp2(server: Server, { onServer, onStream }: Http2Guards):
     http2Server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
       onStream(stream, headers, pass),
     );
+    http2Server.on("session", (session: ServerHttp2Session) => deferBreak(session, onBroken));
     onServer(http2Server);
     return http2Server;
   });
+}
+
+/** The library destroys a session with an error of its own when it cannot or will not read on. */
+function deferBreak(session: ServerHttp2Session, onBroken: Http2Guards["onBroken"]): void {
+  const destroy = session.destroy.bind(session);
+  session.destroy = (error, code) => {
+    const isBreak = error instanceof Error && "code" in error && String(error.code).startsWith("ERR_HTTP2");
+    if (!isBreak || session.destroyed || onBroken(session.socket)) destroy(error, code);
+  };
 }
 
 /** Those with TLS are of another class, with the same events. */

@@ -24,6 +24,7 @@ import { WireError } from "../messages/wire-error.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
 import { AnswersUnderWay } from "./answers-under-way.ts";
 import { boundArrival } from "./bound-arrival.ts";
+import { boundStrangers } from "./bound-strangers.ts";
 import { checkRequests, type RequestCheck } from "./check-requests.ts";
 import { answerExpectation, clientErrorHandler } from "./client-error.ts";
 import { contentRoutes } from "./content-routes.ts";
@@ -31,7 +32,7 @@ import { docsPage } from "./docs-page.ts";
 import { replyWithError } from "./error-reply.ts";
 import { eventRoutes } from "./event-routes.ts";
 import { deferContinue } from "./expect-continue.ts";
-import { auditRefusals, boundStrangers, guardCalls } from "./guard-calls.ts";
+import { auditRefusals, guardCalls } from "./guard-calls.ts";
 import { type MetricsSource, monitoringRoutes } from "./monitoring-routes.ts";
 import { answerUnknownRoutes } from "./not-found.ts";
 import { observeRequests } from "./observe-requests.ts";
@@ -114,7 +115,6 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   const refuseUnknown = answerUnknownRoutes(app);
   observeRequests(app, observer);
   checkRequests(app, [
-    boundStrangers(connections),
     ...(deps.tracer === undefined ? [] : [traceRequests(app, deps.tracer)]),
     auditRefusals(gate, refuseWhileClosing(isClosing)),
     auditRefusals(gate, refuseRepeatedHeaders),
@@ -139,6 +139,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   scope(app, "content", (routes) => contentRoutes(routes, deps));
   eventRoutes(app, deps);
   docsPage(app, document);
+  boundStrangers(app.server, connections);
   return app;
 }
 

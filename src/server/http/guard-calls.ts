@@ -74,15 +74,6 @@ export function auditRefusals(gate: Gate, check: RequestCheck): RequestCheck {
   };
 }
 
-/** Does not answer somebody unknown who makes too many requests, and reads no more of them. */
-export function boundStrangers(connections: Connections): RequestCheck {
-  return ({ raw: { socket } }) => {
-    if (connections.take(socket)) return undefined;
-    socket.pause();
-    return "answered";
-  };
-}
-
 const RPCS = rpcsByRoute();
 
 /** Every route of an RPC by method, then by path as fastify knows it. */

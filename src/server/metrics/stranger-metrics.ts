@@ -3,13 +3,14 @@ import { Counter, Gauge, type OpenMetricsContentType, type Registry } from "prom
 import type { ConnectionEnd, StrangerObserver, TurnedAway, Wire } from "../gate/observer.ts";
 
 const WIRES: readonly Wire[] = ["rest", "grpc"];
-const ENDS: readonly ConnectionEnd[] = ["crowd", "flood", "full"];
+const ENDS: readonly ConnectionEnd[] = ["broken", "crowd", "flood", "full"];
 const REFUSALS: readonly TurnedAway[] = ["compressed", "metadata", "path", "size", "room"];
 
 export class StrangerMetrics implements Required<StrangerObserver> {
   readonly #connections;
   readonly #unknown;
   readonly #ended;
+  readonly #unanswered;
   readonly #openCalls;
   readonly #watches;
   readonly #turnedAway;
@@ -36,6 +37,12 @@ export class StrangerMetrics implements Required<StrangerObserver> {
       labelNames: ["wire", "why"],
       registers,
     });
+    this.#unanswered = new Counter({
+      name: "torpor_calls_unanswered_total",
+      help: "Calls that got no answer, on connections that made too many before anybody was known on them.",
+      labelNames: ["wire"],
+      registers,
+    });
     this.#openCalls = gauge(
       "torpor_open_calls",
       "Calls in progress that need no credentials, watches excepted.",
@@ -54,6 +61,7 @@ export class StrangerMetrics implements Required<StrangerObserver> {
       registers,
     });
     for (const wire of WIRES) for (const why of ENDS) this.#ended.inc({ wire, why }, 0);
+    for (const wire of WIRES) this.#unanswered.inc({ wire }, 0);
     for (const why of REFUSALS) this.#turnedAway.inc({ why }, 0);
     for (const why of ["throttled", "reader"]) this.#dropped.inc({ why }, 0);
   }
@@ -65,6 +73,10 @@ export class StrangerMetrics implements Required<StrangerObserver> {
 
   onConnectionEnd(wire: Wire, why: ConnectionEnd): void {
     this.#ended.inc({ wire, why });
+  }
+
+  onCallUnanswered(wire: Wire): void {
+    this.#unanswered.inc({ wire });
   }
 
   onOpenCalls(count: number): void {
