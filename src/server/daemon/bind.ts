@@ -1,11 +1,13 @@
 /** Puts a built server on its address, and says which address that became. */
+import { lookup } from "node:dns/promises";
 import { chmod, lstat, unlink } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, isIP } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import { type Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import type { FastifyInstance } from "fastify";
 import { formatListenAddress, type ListenAddress } from "../config/listen.ts";
 import { StartError } from "../machine/start-error.ts";
+import { openSideDoor } from "./side-doors.ts";
 
 /** Whoever runs the daemon may connect to its sockets, and nobody else. */
 const SOCKET_MODE = 0o600;
@@ -13,8 +15,19 @@ const SOCKET_MODE = 0o600;
 /** Which setting says where a wire listens. */
 const FLAGS = { REST: "--http", gRPC: "--grpc" } as const;
 
-/** @throws Error with a whole sentence when the address cannot be had. */
-export async function bindHttp(app: FastifyInstance, address: ListenAddress): Promise<ListenAddress> {
+/** All addresses of a name. */
+export type AddressesOf = (host: string) => Promise<readonly string[]>;
+
+/**
+ * Listens on every address of the name that this machine has, as gRPC does: localhost may be 127.0.0.1 and
+ * ::1.
+ * @throws Error with a whole sentence when the address cannot be had.
+ */
+export async function bindHttp(
+  app: FastifyInstance,
+  address: ListenAddress,
+  addressesOf: AddressesOf = lookUp,
+): Promise<ListenAddress> {
   return named("REST", address, async () => {
     if (address.kind === "unix") {
       await removeStaleSocket(address.path);
@@ -22,11 +35,41 @@ export async function bindHttp(app: FastifyInstance, address: ListenAddress): Pr
       await chmod(address.path, SOCKET_MODE);
       return address;
     }
-    const listenTextResolver = (url: string) => `Server listening at ${withScheme(app, url)}`;
-    await app.listen({ host: address.host, port: address.port, listenTextResolver });
-    const bound = app.server.address();
-    return { ...address, port: bound === null || typeof bound === "string" ? address.port : bound.port };
+    const hosts = await addressesOf(address.host);
+    let port: number | undefined;
+    for (const host of hosts) {
+      try {
+        if (port === undefined) port = await listenFirst(app, host, address.port);
+        else await openSideDoor(app.server, host, port);
+      } catch (error) {
+        if (!isNotHere(error) || (port === undefined && host === hosts.at(-1))) throw error;
+      }
+    }
+    return { ...address, port: port ?? address.port };
   });
+}
+
+/**
+ * Not by its name: for localhost fastify would open further servers by itself, which nobody guards. Answers
+ * the port.
+ */
+async function listenFirst(app: FastifyInstance, host: string, port: number): Promise<number> {
+  const listenTextResolver = (url: string) => `Server listening at ${withScheme(app, url)}`;
+  await app.listen({ host, port, listenTextResolver });
+  const bound = app.server.address();
+  return bound === null || typeof bound === "string" ? port : bound.port;
+}
+
+async function lookUp(host: string): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
+  const found = await lookup(host, { all: true });
+  return [...new Set(found.map(({ address }) => address))];
+}
+
+/** Whether a name has an address that this machine has not, such as ::1 where there is no IPv6. */
+function isNotHere(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT";
 }
 
 /** @throws Error with a whole sentence when the address cannot be had. */

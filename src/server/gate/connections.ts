@@ -72,7 +72,10 @@ export class Connections {
     this.#tell();
   }
 
-  /** Counts and bounds the connections of a server from now on. It must not listen yet. */
+  /**
+   * Counts and bounds the connections of a server from now on. It must not listen yet. Where there are
+   * several, one for each address of a name, the bounds are those of all together.
+   */
   guard(server: Server): void {
     server.maxConnections = this.#max;
     server.on("drop", () => this.#observer?.onConnectionEnd?.(this.#wire, "full"));
@@ -132,7 +135,10 @@ export class Connections {
       if (connection !== undefined) this.#forget(connection);
       this.#tell();
     });
-    if (this.#unknown.size > this.#unknownMax) this.#makeWay();
+    if (this.#count > this.#max) {
+      this.#observer?.onConnectionEnd?.(this.#wire, "full");
+      socket.destroy();
+    } else if (this.#unknown.size > this.#unknownMax) this.#makeWay();
     this.#tell();
   }
 
