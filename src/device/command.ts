@@ -40,9 +40,11 @@ export type * from "./power-command.ts";
  */
 export type Hold = "refuse" | "transition" | "until-active";
 
-interface Holdable {
+export interface Holdable {
   /** @default "refuse" */
   readonly hold?: Hold;
+  /** Who asks, where callers are told apart: each gets a share of the places of those that are held. */
+  readonly caller?: string | undefined;
   /**
    * Aborted when nobody waits for the answer any more: what has not begun by then never does
    * (CALL_CANCELLED).

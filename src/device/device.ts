@@ -9,7 +9,7 @@ import {
   COMMANDS,
   type CommandOf,
   type CommandType,
-  type Hold,
+  type Holdable,
   type Results,
   type SubmitWork,
 } from "./command.ts";
@@ -168,18 +168,13 @@ export class AssembledDevice implements Device {
     const handler = this.#handlers[type];
     // submitWork goes through the gate by itself, and is out again before it waits for the work to end.
     if (COMMANDS[type].access !== "access" || type === "submitWork") return handler(command);
-    const hold = "hold" in command ? command.hold : undefined;
-    const signal = "signal" in command ? command.signal : undefined;
-    return this.#throughGate(hold, signal, () => handler(command));
+    const isHoldable = "hold" in command || "signal" in command || "caller" in command;
+    return this.#throughGate(isHoldable ? command : {}, () => handler(command));
   }
 
-  async #throughGate<T>(
-    hold: Hold | undefined,
-    signal: AbortSignal | undefined,
-    work: () => T | Promise<T>,
-  ): Promise<T> {
+  async #throughGate<T>({ hold, signal, caller }: Holdable, work: () => T | Promise<T>): Promise<T> {
     const unsaid = this.#policy.producers === "blocked" ? "transition" : "refuse";
-    await this.#gate.enter(hold ?? unsaid, this.#power.transitionRunning, signal);
+    await this.#gate.enter({ hold: hold ?? unsaid, signal, caller }, this.#power.transitionRunning);
     try {
       return await work();
     } finally {
@@ -188,8 +183,7 @@ export class AssembledDevice implements Device {
   }
 
   async #submitWork(command: SubmitWork): Promise<FenceResource> {
-    const { hold, signal } = command;
-    const request = await this.#throughGate(hold, signal, () => this.gt.submit(command));
+    const request = await this.#throughGate(command, () => this.gt.submit(command));
     if (command.waitMs !== undefined && command.waitMs > 0) {
       const settled = new Promise<void>((resolve) => request.fence.onSettled(resolve));
       await settledWithin(this.#options.clock, settled, command.waitMs);

@@ -214,6 +214,8 @@ export const FAILPOINT_HANG_MS = 60_000;
 
 /** Calls held while a transition runs (holdDuringTransition, open content streams). */
 export const HELD_COMMANDS_MAX = 1024;
+/** Those of one caller, where callers are told apart: one alone never holds the places of all. */
+export const HELD_COMMANDS_OF_ONE_MAX = HELD_COMMANDS_MAX / 8;
 /** Longest time a call is held before it is refused. Unit: milliseconds. */
 export const HOLD_TIMEOUT_MS = 60_000;
 

@@ -5,12 +5,13 @@
  * the device.
  */
 import type { Clock } from "../clock.ts";
-import type { Hold } from "../command.ts";
+import type { Holdable } from "../command.ts";
 import { DeviceError } from "../errors.ts";
-import { HELD_COMMANDS_MAX, HOLD_TIMEOUT_MS } from "../limits.ts";
+import { HELD_COMMANDS_MAX, HELD_COMMANDS_OF_ONE_MAX, HOLD_TIMEOUT_MS } from "../limits.ts";
 import { Listeners } from "../listeners.ts";
 
 interface Held {
+  readonly caller: string | undefined;
   admit(): void;
   refuse(error: DeviceError): void;
 }
@@ -38,12 +39,13 @@ export class CommandGate {
    * Resolves when the command may run; `leave` must follow. Rejects when it is refused, was held too long, or
    * nobody waits for it any more, which `signal` says.
    */
-  async enter(hold: Hold, transitionRunning: boolean, signal?: AbortSignal): Promise<void> {
+  async enter(wish: Holdable, transitionRunning: boolean): Promise<void> {
+    const { hold, signal } = wish;
     if (signal?.aborted === true) throw cancelled();
     if (this.#closedBecause !== undefined) {
       const mayWait = hold === "until-active" || (hold === "transition" && transitionRunning);
       if (!mayWait && this.#wake === undefined) throw this.#closedBecause();
-      const admitted = this.#wait(signal);
+      const admitted = this.#wait(wish);
       this.#wake?.();
       return admitted;
     }
@@ -87,17 +89,12 @@ export class CommandGate {
     if (this.#inside === 0) this.idle.tell();
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#held.size >= HELD_COMMANDS_MAX) {
-      throw new DeviceError(
-        "LIMIT_EXCEEDED",
-        `${this.#held.size} commands are already held until the device is active, the most that can be.`,
-        { limit: String(HELD_COMMANDS_MAX) },
-      );
-    }
+  #wait({ signal, caller }: Holdable): Promise<void> {
+    this.#requireRoom(caller);
     return new Promise((resolve, reject) => {
       const onAbort = () => held.refuse(cancelled());
       const held: Held = {
+        caller,
         admit: () => {
           timer.cancel();
           signal?.removeEventListener("abort", onAbort);
@@ -117,6 +114,23 @@ export class CommandGate {
       this.#held.add(held);
       signal?.addEventListener("abort", onAbort);
     });
+  }
+
+  /** There are at most as many as there are places: few enough to be counted. */
+  #requireRoom(caller: string | undefined): void {
+    const { size } = this.#held;
+    if (size >= HELD_COMMANDS_MAX) {
+      const sentence = `${size} commands are already held until the device is active, the most that can be.`;
+      throw new DeviceError("LIMIT_EXCEEDED", sentence, { limit: String(HELD_COMMANDS_MAX) });
+    }
+    if (caller === undefined || size < HELD_COMMANDS_OF_ONE_MAX) return;
+    let own = 0;
+    for (const held of this.#held) if (held.caller === caller) own++;
+    if (own < HELD_COMMANDS_OF_ONE_MAX) return;
+    const sentence =
+      `${own} commands of this caller are already held until the device is active, its share of ` +
+      `${HELD_COMMANDS_MAX}.`;
+    throw new DeviceError("LIMIT_EXCEEDED", sentence, { limit: String(HELD_COMMANDS_OF_ONE_MAX) });
   }
 }
 

@@ -120,7 +120,8 @@ export class ContentUpload {
       throw this.#lengthError(`carries more than the declared ${this.#declaredBytes} bytes`);
     }
     for (let at = 0; at < data.byteLength; at += CONTENT_CHUNK_BYTES_MAX) {
-      await this.#writeChunk(data.subarray(at, at + CONTENT_CHUNK_BYTES_MAX), PAUSE);
+      const wish = { ...PAUSE, caller: this.#target.caller };
+      await this.#writeChunk(data.subarray(at, at + CONTENT_CHUNK_BYTES_MAX), wish);
     }
   }
 

@@ -67,15 +67,8 @@ export interface UnaryRpc<Request extends object = object, Answer extends object
   readonly path: string;
   /** @throws WireError INVALID_REQUEST when `bytes` are not a message of the request's type */
   readRequest(bytes: Uint8Array): Request;
-  call(request: Request, origin?: CallOrigin): Promise<Answer>;
+  call(request: Request, client?: WaitingClient): Promise<Answer>;
   writeAnswer(answer: Answer): Buffer;
-}
-
-/** Where a call comes from. */
-export interface CallOrigin {
-  readonly client?: WaitingClient;
-  /** Who the gate found it to be; undefined where callers are not told apart. */
-  readonly caller?: string | undefined;
 }
 
 export interface WaitingClient extends Client {
@@ -210,18 +203,19 @@ function binder(ledger: RequestLedger): Bind {
       path: definition.path,
       readRequest: (bytes) => decodeMessage(definition.requestDeserialize, bytes),
       writeAnswer: (answer) => written.of(answer),
-      async call(request, { client, caller } = {}) {
+      async call(request, client) {
         if (client?.hasGone === true)
           throw new WireError("CALL_CANCELLED", "The client has gone away already.");
         const requestId = requestIdOf(request);
         if (requestId === "") return handler(request, client);
         // The bytes of a message are the same, whichever wire it came over.
         const body = definition.requestSerialize({ ...request, requestId: "" });
+        const caller = client?.caller;
         let answer: Answer | undefined;
         const bytes = await ledger.run(
           { caller, method: definition.path, requestId, body },
           async (signal) => {
-            answer = await handler(request, { signal });
+            answer = await handler(request, { signal, caller });
             return writeMessage(type, answer);
           },
           client?.signal,

@@ -87,14 +87,15 @@ export const RPC_ACCESS: Readonly<Record<string, RpcAccess>> = {
 };
 
 /**
- * RPCs that end what others wait for. They get through when the daemon is full or slow, because they are the
- * way out.
+ * RPCs that end what others wait for: a transition, hung work, a device that sleeps. They get through when
+ * the daemon is full or slow, because they are the way out.
  */
 const RELIEF: ReadonlySet<string> = new Set([
   "torpor.v1.DeviceService/ResetDevice",
   "torpor.v1.EngineService/ResetEngine",
   "torpor.v1.FaultService/ResetFailpoints",
   "torpor.v1.PowerService/CancelTransition",
+  "torpor.v1.PowerService/Resume",
 ]);
 
 /** All that the gate knows of an RPC. */

@@ -2,6 +2,7 @@
 import type { Clock, Timer } from "../../device/clock.ts";
 import type { EventSink } from "../../device/events.ts";
 import type { Failpoints } from "../../device/failpoints.ts";
+import { Pool } from "../api/pool.ts";
 import {
   EVENT_LOG_BYTES_MAX,
   EVENT_LOG_EVENTS_MAX,
@@ -57,6 +58,8 @@ const LIMITS: EventLimits = {
   watchersMax: WATCHERS_MAX,
 };
 
+const WATCHERS = { things: "watchers", are: "open", reason: "LIMIT_EXCEEDED" } as const;
+
 export class EventHub {
   readonly #clock: Clock;
   readonly #failpoints: Failpoints | undefined;
@@ -64,7 +67,9 @@ export class EventHub {
   readonly #limits: EventLimits;
   readonly #log: EventLog;
   readonly #recorder: Recorder;
-  readonly #watchers = new Set<Watcher>();
+  readonly #places: Pool;
+  /** Each with what gives its place back. */
+  readonly #watchers = new Map<Watcher, () => void>();
   /** Runs while nobody watches and the log is still kept. */
   #forgetting: Timer | undefined;
   #isClosed = false;
@@ -74,6 +79,7 @@ export class EventHub {
     this.#observer = observer;
     this.#failpoints = failpoints;
     this.#limits = { ...LIMITS, ...limits };
+    this.#places = new Pool(WATCHERS, this.#limits.watchersMax);
     const { logEventsMax, logBytesMax, pendingMax } = this.#limits;
     this.#log = new EventLog({ eventsMax: logEventsMax, bytesMax: logBytesMax }, baseSequence);
     const onWritten = () => this.#onWritten();
@@ -100,11 +106,8 @@ export class EventHub {
    */
   async *watch(options: WatchOptions): AsyncGenerator<ToldEvent, void, undefined> {
     if (this.#isClosed) throw shuttingDown();
-    const { watchersMax, backlogEventsMax, backlogBytesMax } = this.#limits;
-    if (this.#watchers.size >= watchersMax) {
-      const sentence = `${watchersMax} watchers have their streams of events open, the most that can.`;
-      throw new WireError("LIMIT_EXCEEDED", sentence, { limit: String(watchersMax) });
-    }
+    const { backlogEventsMax, backlogBytesMax } = this.#limits;
+    this.#places.requireRoom(options.caller);
     const position = this.#positionFor(options);
     const watcher = new Watcher(
       {
@@ -116,7 +119,7 @@ export class EventHub {
       options,
       position,
     );
-    this.#watchers.add(watcher);
+    this.#watchers.set(watcher, this.#places.take(options.caller));
     this.#observer?.onWatchers(this.#watchers.size);
     this.#forgetting?.cancel();
     try {
@@ -133,7 +136,7 @@ export class EventHub {
   /** Ends every stream with SHUTTING_DOWN, and tells nothing more. */
   close(): void {
     this.#isClosed = true;
-    for (const watcher of this.#watchers) watcher.end(shuttingDown());
+    for (const watcher of this.#watchers.keys()) watcher.end(shuttingDown());
     this.#forget();
   }
 
@@ -155,7 +158,7 @@ export class EventHub {
   }
 
   #onWritten(): void {
-    for (const watcher of this.#watchers) if (!watcher.onWritten()) this.#drop(watcher);
+    for (const watcher of this.#watchers.keys()) if (!watcher.onWritten()) this.#drop(watcher);
   }
 
   /** It hears of its end only when it reads again, if ever, so it is counted as soon as it is known. */
@@ -164,9 +167,12 @@ export class EventHub {
   }
 
   #leave(watcher: Watcher): boolean {
-    const wasThere = this.#watchers.delete(watcher);
-    if (wasThere) this.#observer?.onWatchers(this.#watchers.size);
-    return wasThere;
+    const leave = this.#watchers.get(watcher);
+    if (leave === undefined) return false;
+    this.#watchers.delete(watcher);
+    leave();
+    this.#observer?.onWatchers(this.#watchers.size);
+    return true;
   }
 
   #forgetLater(): void {

@@ -14,7 +14,7 @@ import type { WatchOptions } from "./watcher.ts";
 export async function* watchEvents(
   { devices, events }: { readonly devices: DeviceRegistry; readonly events: EventHub },
   request: WatchEventsRequest,
-  who: Pick<WatchOptions, "signal" | "recheck" | "restarts">,
+  who: Pick<WatchOptions, "signal" | "caller" | "recheck" | "restarts">,
 ): AsyncGenerator<ToldEvent, void, undefined> {
   yield* events.watch({
     devices: [...devicesOf(devices, request.device)],

@@ -26,6 +26,8 @@ export interface WatchOptions {
   readonly restarts?: boolean;
   /** Ends the stream: the client has gone away. */
   readonly signal: AbortSignal;
+  /** Who watches; undefined where callers are not told apart. */
+  readonly caller?: string | undefined;
   /** Throws when the caller would not be let in any more, which ends the stream. @default never */
   readonly recheck?: (() => void) | undefined;
 }

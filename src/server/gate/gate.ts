@@ -3,6 +3,7 @@
  * Admission, which holds its place until the call has ended.
  */
 import type { FastifyBaseLogger } from "fastify";
+import { Pool } from "../api/pool.ts";
 import { type Authenticator, type Caller, type Credentials, identityOf } from "../auth/authenticator.ts";
 import { requireRole } from "../auth/authorize.ts";
 import { type Rpc, requireRpc } from "../auth/rpc-access.ts";
@@ -11,7 +12,6 @@ import { toFailure, WireError } from "../messages/wire-error.ts";
 import { Admission } from "./admission.ts";
 import { AuditLog } from "./audit.ts";
 import type { CallRate } from "./call-rate.ts";
-import { Pool } from "./pool.ts";
 
 export interface GateOptions {
   readonly authenticator: Authenticator;
@@ -125,7 +125,9 @@ export class Gate {
   }
 
   #refuseTooMany({ relieves }: Rpc, peer: string): void {
-    if (this.#rate?.take(peer) === false) {
+    const isTooOften = this.#rate?.take(peer) === false;
+    // Behind one address there may be others who call too often.
+    if (isTooOften && !relieves) {
       throw new WireError("OVERLOADED", `Client ${peer} makes more calls a second than --call-rate allows.`, {
         peer,
       });

@@ -161,21 +161,21 @@ function handlersByPath(
   const { readObject: read, writeObject: write } = MemoryServiceService;
   handlers.set(
     read.path,
-    serverStream(context, read, (request, gone) => readObject(request, { devices, gone, observer })),
+    serverStream(context, read, (request, client) => readObject(request, { devices, client, observer })),
   );
   const { watchEvents: watch } = DeviceServiceService;
   handlers.set(
     watch.path,
-    serverStream(context, watch, (request, signal, admission) =>
-      bytesOf(watchEvents({ devices, events }, request, { signal, recheck: admission?.recheck })),
+    serverStream(context, watch, (request, { signal, caller }, admission) =>
+      bytesOf(watchEvents({ devices, events }, request, { signal, caller, recheck: admission?.recheck })),
     ),
   );
   const onBroken = (bytesWritten: number, error: unknown) =>
     context.logger.warn({ path: write.path, bytesWritten, err: error }, "An upload ended before its end.");
   handlers.set(
     write.path,
-    clientStream(context, write, (requests, gone) =>
-      writeObject(requests, { devices, gone, observer, onBroken }),
+    clientStream(context, write, (requests, client) =>
+      writeObject(requests, { devices, client, observer, onBroken }),
     ),
   );
   for (const path of REFLECTION_PATHS) {

@@ -18,6 +18,7 @@ import type { FastifyBaseLogger } from "fastify";
 import { decodeMessage, type UnaryRpc, type WaitingClient } from "../api/rpc.ts";
 import type { Admission } from "../gate/admission.ts";
 import type { WireObserver } from "../gate/observer.ts";
+import type { Client } from "../messages/hold.ts";
 import { toFailure } from "../messages/wire-error.ts";
 import { admissionOf } from "./call-admission.ts";
 import { toStatus } from "./status.ts";
@@ -37,13 +38,14 @@ export function unary(context: CallContext, rpc: UnaryRpc): handleUnaryCall<Buff
   const { path } = rpc;
   async function answerTo(bytes: Buffer, client: GrpcClient, admission: Admission | undefined) {
     const request = rpc.readRequest(bytes);
-    const call = () => rpc.call(request, { client, caller: admission?.identity });
+    const call = () => rpc.call(request, client);
     return rpc.writeAnswer(await (admission?.run(request, call) ?? call()));
   }
   return (call, callback) => {
     const end = begin(context, path, call);
-    const client = new GrpcClient(call);
-    answerTo(call.request, client, admissionOf(call)).then(
+    const admission = admissionOf(call);
+    const client = new GrpcClient(call, admission?.identity);
+    answerTo(call.request, client, admission).then(
       (response) => {
         client.answered();
         end();
@@ -60,11 +62,12 @@ export function unary(context: CallContext, rpc: UnaryRpc): handleUnaryCall<Buff
 export function clientStream<Request extends object>(
   context: CallContext,
   { path, requestDeserialize }: StreamingMethod<Request>,
-  handler: (requests: AsyncIterable<Request>, gone: AbortSignal) => Promise<Buffer>,
+  handler: (requests: AsyncIterable<Request>, client: Client) => Promise<Buffer>,
 ): handleClientStreamingCall<Buffer, Buffer> {
   return (call, callback) => {
     const end = begin(context, path, call);
-    handler(messagesOf(call, requestDeserialize), new GrpcClient(call).signal).then(
+    const client = new GrpcClient(call, admissionOf(call)?.identity);
+    handler(messagesOf(call, requestDeserialize), client).then(
       (response) => {
         end();
         callback(null, response);
@@ -77,14 +80,14 @@ export function clientStream<Request extends object>(
 export function serverStream<Request extends object>(
   context: CallContext,
   { path, requestDeserialize }: StreamingMethod<Request>,
-  handler: (request: Request, gone: AbortSignal, admission: Admission | undefined) => AsyncIterable<Buffer>,
+  handler: (request: Request, client: Client, admission: Admission | undefined) => AsyncIterable<Buffer>,
 ): handleServerStreamingCall<Buffer, Buffer> {
   return (call) =>
     send(begin(context, path, call), call, () => {
       const admission = admissionOf(call);
       const request = decodeMessage(requestDeserialize, call.request);
       admission?.examine(request);
-      return handler(request, new GrpcClient(call).signal, admission);
+      return handler(request, new GrpcClient(call, admission?.identity), admission);
     });
 }
 
@@ -99,12 +102,15 @@ export function duplexStream<Request extends object>(
 
 /** A client that waits for its answer, and may go away before it has it or let its deadline pass. */
 class GrpcClient implements WaitingClient {
+  readonly caller: string | undefined;
   readonly #call: EventEmitter & { readonly cancelled: boolean };
   #gone: AbortController | undefined;
   #onCancelled: (() => void) | undefined;
 
-  constructor(call: EventEmitter & { readonly cancelled: boolean }) {
+  /** @param caller who the gate found it to be; undefined where callers are not told apart */
+  constructor(call: EventEmitter & { readonly cancelled: boolean }, caller: string | undefined) {
     this.#call = call;
+    this.caller = caller;
   }
 
   get hasGone(): boolean {

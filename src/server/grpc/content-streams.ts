@@ -11,7 +11,7 @@ import { type DeviceRegistry, requireDevice } from "../api/devices.ts";
 import type { WireObserver } from "../gate/observer.ts";
 import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";
 import { toInt64, toNumber } from "../messages/convert.ts";
-import { holdOf } from "../messages/hold.ts";
+import { type Client, holdOf } from "../messages/hold.ts";
 import { parseChildName } from "../messages/resource-names.ts";
 import { WireError } from "../messages/wire-error.ts";
 
@@ -20,16 +20,15 @@ const DATA_TAG = 0x0a;
 
 export interface ContentDeps {
   readonly devices: DeviceRegistry;
-  /** Aborted when the client has gone away. */
-  readonly gone: AbortSignal;
+  readonly client: Client;
   readonly observer: WireObserver | undefined;
 }
 
 export async function* readObject(
   request: ReadObjectRequest,
-  { devices, gone, observer }: ContentDeps,
+  { devices, client, observer }: ContentDeps,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const target = targetOf(devices, request, gone);
+  const target = targetOf(devices, request, client);
   const length = request.length === undefined ? undefined : toNumber(request.length, "length");
   const chunkBytes = request.chunkSize === 0 ? CONTENT_CHUNK_BYTES_DEFAULT : request.chunkSize;
   if (chunkBytes < 1 || chunkBytes > CONTENT_CHUNK_BYTES_MAX) {
@@ -87,12 +86,12 @@ export async function writeObject(
 }
 
 async function beginUpload(
-  { devices, gone }: UploadDeps,
+  { devices, client }: UploadDeps,
   request: WriteObjectRequest,
 ): Promise<ContentUpload> {
   const declaredBytes = request.size === undefined ? undefined : toNumber(request.size, "size");
   const upload = new ContentUpload(
-    targetOf(devices, request, gone),
+    targetOf(devices, request, client),
     toNumber(request.offset, "offset"),
     declaredBytes,
   );
@@ -119,10 +118,10 @@ function refuseSecondHeader({ name, offset, size }: WriteObjectRequest): void {
 function targetOf(
   devices: DeviceRegistry,
   request: { readonly name: string; readonly holdDuringTransition: boolean },
-  signal: AbortSignal,
+  client: Client,
 ): ContentTarget {
   const { device, id } = parseChildName(request.name, "objects");
-  return { device: requireDevice(devices, device), object: id, ...holdOf(request, { signal }) };
+  return { device: requireDevice(devices, device), object: id, ...holdOf(request, client) };
 }
 
 /**

@@ -125,7 +125,8 @@ function target(
   reply: FastifyReply,
 ): ContentTarget {
   const { device, object } = request.params;
-  const wish = holdOf({ holdDuringTransition: readHold(request.query) }, new HttpClient(reply.raw));
+  const client = new HttpClient(reply.raw, request.admission?.identity);
+  const wish = holdOf({ holdDuringTransition: readHold(request.query) }, client);
   return { device: requireDevice(devices, device), object, ...wish };
 }
 

@@ -43,8 +43,10 @@ export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchE
       query.afterSequence = lastEventId;
     }
     const watch = readRequest({ parameters: {}, query, body: undefined });
+    const { signal, caller } = new HttpClient(reply.raw, request.admission?.identity);
     const events = watchEvents(deps, watch, {
-      signal: new HttpClient(reply.raw).signal,
+      signal,
+      caller,
       recheck: request.admission?.recheck,
       // A browser says by itself where it was, and after a 400 it never connects again.
       restarts: lastEventId !== undefined,

@@ -52,8 +52,8 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
       if (ignoresEtag) refuseEtag(request.headers, binding.method.name);
       const message = readRequest({ parameters, query, body, headers });
       const { admission } = request;
-      const origin = { client: new HttpClient(reply.raw), caller: admission?.identity };
-      const call = () => rpc.call(message, origin);
+      const client = new HttpClient(reply.raw, admission?.identity);
+      const call = () => rpc.call(message, client);
       const answer = await (admission?.run(message, call) ?? call());
       if (isHttpBody(answer)) return reply.type(answer.contentType).send(answer.data);
       const etag = etagIn(answer);

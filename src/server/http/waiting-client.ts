@@ -3,11 +3,14 @@ import type { ServerResponse } from "node:http";
 import type { WaitingClient } from "../api/rpc.ts";
 
 export class HttpClient implements WaitingClient {
+  readonly caller: string | undefined;
   readonly #response: ServerResponse;
   #signal: AbortSignal | undefined;
 
-  constructor(response: ServerResponse) {
+  /** @param caller who the gate found it to be; undefined where callers are not told apart */
+  constructor(response: ServerResponse, caller: string | undefined) {
     this.#response = response;
+    this.caller = caller;
   }
 
   get hasGone(): boolean {

@@ -9,6 +9,8 @@ export interface HoldWish {
   readonly hold?: Hold;
   /** The caller has gone away: a call that is held must not run later then. */
   readonly signal?: AbortSignal;
+  /** Who asks; undefined where callers are not told apart. */
+  readonly caller?: string | undefined;
 }
 
 /** Who waits for the answer of a call. */
@@ -18,6 +20,8 @@ export interface Client {
    * asked for.
    */
   readonly signal: AbortSignal;
+  /** Who the gate found it to be; undefined where callers are not told apart. */
+  readonly caller?: string | undefined;
 }
 
 export function holdOf(
@@ -26,6 +30,6 @@ export function holdOf(
 ): HoldWish {
   return {
     ...(request.holdDuringTransition ? { hold: "transition" } : {}),
-    ...(client === undefined ? {} : { signal: client.signal }),
+    ...(client === undefined ? {} : { signal: client.signal, caller: client.caller }),
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { settledWithin } from "../../../src/device/clock.ts";
+import { HELD_COMMANDS_MAX, HELD_COMMANDS_OF_ONE_MAX } from "../../../src/device/limits.ts";
 import { bootFaulty, ERROR_ONCE } from "../../support/faulty-device.ts";
 import {
   bootVirtual,
@@ -221,6 +222,26 @@ describe("commands during a transition", () => {
     const list = { type: "listObjects", afterId: "", limit: 100, showDeviceOwned: false } as const;
     const { objects } = await gpu.execute({ ...list, filter: { label: "held" } });
     expect(objects).toHaveLength(1);
+  });
+
+  test("of one caller are no more than its share", async () => {
+    const gpu = await bootVirtual();
+    const object = await create(gpu, { sizeBytes: MIB });
+    await gpu.execute({ type: "suspend", state: "S3" });
+    const sum = (caller: string | undefined) =>
+      gpu.device.execute({ type: "checksumObject", object, hold: "until-active", caller });
+    const greedy = Array.from({ length: HELD_COMMANDS_OF_ONE_MAX }, () => sum("token greedy"));
+    await expect(sum("token greedy")).rejects.toMatchObject({
+      reason: "LIMIT_EXCEEDED",
+      message:
+        `${HELD_COMMANDS_OF_ONE_MAX} commands of this caller are already held until the device is active, ` +
+        `its share of ${HELD_COMMANDS_MAX}.`,
+    });
+    // Callers who are not told apart share all places.
+    const others = [sum("token modest"), ...greedy.map(() => sum(undefined)), sum(undefined)];
+    await gpu.execute({ type: "resume" });
+    expect(await gpu.clock.run(Promise.all([...greedy, ...others]))).toHaveLength(2 * greedy.length + 2);
+    expect((await gpu.execute({ type: "checksumObject", object })).crc32c).toBeDefined();
   });
 
   test("are held no longer than the limit", async () => {

@@ -127,6 +127,11 @@ describe("the rate of a client", () => {
     expect(await overGrpc(wires, LIST)).toMatchObject({ code: "UNAVAILABLE", reason: "OVERLOADED" });
     const refusal = await refusalOf(wires.overRest("GetDevice", { name: "devices/card0" }));
     expect(refusal.message).toBe("Client 127.0.0.1 makes more calls a second than --call-rate allows.");
+    // What ends other calls gets through: who calls too often may be somebody else at the same address.
+    for (const call of [wires.overRest, wires.overGrpc]) {
+      const way = await refusalOf(call("CancelTransition", { name: "devices/card0/transitions/9" }));
+      expect(way.reason).toBe("TRANSITION_NOT_FOUND");
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 /** Shares of a pool: one caller never takes the places of all others. */
 import { describe, expect, it } from "vitest";
-import { Pool } from "../../../src/server/gate/pool.ts";
+import { Pool } from "../../../src/server/api/pool.ts";
 
 const pool = (max: number) => new Pool({ things: "streams", are: "open" }, max);
 const OVERLOADED = expect.objectContaining({ reason: "OVERLOADED" });

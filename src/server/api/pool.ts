@@ -8,6 +8,8 @@ export interface PoolWords {
   readonly things: string;
   /** "open" */
   readonly are: string;
+  /** Of the error when there is no place. @default OVERLOADED: it may be tried again soon */
+  readonly reason?: "OVERLOADED" | "LIMIT_EXCEEDED";
 }
 
 export class Pool {
@@ -34,17 +36,17 @@ export class Pool {
    * @throws WireError OVERLOADED
    */
   requireRoom(caller: string | undefined, reserve = 0): void {
-    const { things, are } = this.#what;
+    const { things, are, reason = "OVERLOADED" } = this.#what;
     const count = String(this.#taken);
     if (this.#taken >= this.#max + reserve) {
       const sentence = `${count} ${things} are ${are}, and the daemon takes no more.`;
-      throw new WireError("OVERLOADED", sentence, { [things]: count });
+      throw new WireError(reason, sentence, { [things]: count, limit: String(this.#max) });
     }
     if (caller === undefined || reserve > 0) return;
     const own = this.#ofCallers.get(caller) ?? 0;
     if (own < this.#shareMax) return;
     throw new WireError(
-      "OVERLOADED",
+      reason,
       `This caller has ${own} ${things} ${are}, its share of ${this.#max}: end some of them.`,
       { [things]: String(own), share: String(this.#shareMax) },
     );

@@ -1,0 +1,43 @@
+/** A real daemon that is stopped by SIGSTOP and goes on: its event loop was late, and nobody was to blame. */
+import { setTimeout as pause } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { LOOP_DELAY_MAX_MS, LOOP_SLOW_SAMPLES } from "../../../src/server/limits.ts";
+import { DaemonProcess } from "../../support/daemon-process.ts";
+
+it("is open to resumes, cancels and resets as soon as it goes on", async () => {
+  await using daemon = new DaemonProcess([
+    "--http",
+    "127.0.0.1:0",
+    "--grpc",
+    "127.0.0.1:0",
+    "--smem",
+    "64MiB",
+  ]);
+  const { http } = await daemon.ready();
+  const post = async (path: string, body: object = {}) => {
+    const response = await fetch(`http://${http}/v1/devices/card0${path}`, {
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+    const answer: Record<string, unknown> = Object(await response.json());
+    return { status: response.status, ...answer };
+  };
+  expect(await post(":suspend", { state: "S3" })).toMatchObject({ state: "SUCCEEDED" });
+  // So often that the daemon takes itself for too busy.
+  for (let count = 0; count < 3 * LOOP_SLOW_SAMPLES; count++) {
+    daemon.kill("SIGSTOP");
+    await pause(LOOP_DELAY_MAX_MS + 100);
+    daemon.kill("SIGCONT");
+    await pause(20);
+  }
+  const [resumed, cancelled] = await Promise.all([post(":resume"), post("/transitions/99:cancel")]);
+  expect(resumed).toMatchObject({ status: 200, state: "SUCCEEDED" });
+  expect(cancelled).toMatchObject({
+    status: 404,
+    error: { details: [{ reason: "TRANSITION_NOT_FOUND" }] },
+  });
+  daemon.kill("SIGSTOP");
+  await pause(LOOP_DELAY_MAX_MS + 100);
+  daemon.kill("SIGCONT");
+  expect(await post(":reset", { scope: "GT" })).toMatchObject({ status: 200, powerState: "ACTIVE" });
+});
