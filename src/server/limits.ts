@@ -50,7 +50,13 @@ export const GRPC_DEADLINE_SLACK_MS = 25;
 /** Largest request of a method that is open to everybody (health): the name of a service. Unit: bytes. */
 export const OPEN_REQUEST_BYTES_MAX = 4 * KIB;
 
-/** How long such a request may take to arrive. Unit: milliseconds. */
+/**
+ * Largest request of a method that a viewer may call: names, a filter, a page token. A share of all calls may
+ * arrive at once, each in memory until it is whole. Unit: bytes.
+ */
+export const READ_REQUEST_BYTES_MAX = 64 * KIB;
+
+/** How long a request that is open to everybody may take to arrive. Unit: milliseconds. */
 export const OPEN_ARRIVAL_MS = 5_000;
 
 /**

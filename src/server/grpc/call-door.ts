@@ -6,7 +6,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import { peerAddress } from "../auth/peer.ts";
-import { requireRpc } from "../auth/rpc-access.ts";
+import { type Rpc, requireRpc } from "../auth/rpc-access.ts";
 import type { Connections } from "../gate/connections.ts";
 import { Crowd } from "../gate/crowd.ts";
 import type { TurnedAway, WireObserver } from "../gate/observer.ts";
@@ -18,6 +18,7 @@ import {
   OPEN_ARRIVAL_MS,
   OPEN_CALLS_MAX,
   OPEN_REQUEST_BYTES_MAX,
+  READ_REQUEST_BYTES_MAX,
 } from "../limits.ts";
 import { type Failure, toFailure, WireError } from "../messages/wire-error.ts";
 import { ArrivedCall } from "./arrived-call.ts";
@@ -31,9 +32,23 @@ export interface CallDoorOptions {
 }
 
 /** What the metrics call a method that there is not: its name is a stranger's. */
-const UNKNOWN = { service: "unknown", method: "unknown", isOpen: false, isWatch: false };
+const UNKNOWN: KnownMethod = {
+  service: "unknown",
+  method: "unknown",
+  isOpen: false,
+  isWatch: false,
+  requestBytesMax: undefined,
+};
 
-type KnownMethod = typeof UNKNOWN;
+interface KnownMethod {
+  readonly service: string;
+  readonly method: string;
+  /** Whether anybody may call it. */
+  readonly isOpen: boolean;
+  readonly isWatch: boolean;
+  /** Where it is less than what the library takes. Unit: bytes. */
+  readonly requestBytesMax: number | undefined;
+}
 
 export class CallDoor {
   /** The call that the library is being given; for interceptors, which it makes at once. */
@@ -56,8 +71,10 @@ export class CallDoor {
   /** Says that there is this method. @param path `/torpor.v1.PowerService/Suspend` */
   addMethod(path: string): void {
     const [, service = "", method = ""] = path.split("/");
-    const isOpen = requireRpc(path.slice(1)).role === undefined;
-    this.#methods.set(path, { service, method, isOpen, isWatch: isOpen && method === "Watch" });
+    const rpc = requireRpc(path.slice(1));
+    const isOpen = rpc.role === undefined;
+    const isWatch = isOpen && method === "Watch";
+    this.#methods.set(path, { service, method, isOpen, isWatch, requestBytesMax: requestBytesMax(rpc) });
   }
 
   /**
@@ -89,6 +106,7 @@ export class CallDoor {
     } finally {
       this.arriving = undefined;
     }
+    this.#boundSize(call, method, stream);
     if (method.isOpen) this.#bound(call, method, stream);
   };
 
@@ -96,20 +114,26 @@ export class CallDoor {
     this.#observer?.onCallEnd?.({ service, method, code: call.seen.code, seconds: call.seconds });
   }
 
-  /**
-   * A call that anybody may make: with a bound on its bytes, its time to arrive, and the number of its kind.
-   */
+  #boundSize(call: ArrivedCall, { requestBytesMax: max }: KnownMethod, stream: ServerHttp2Stream): void {
+    if (max === undefined) return;
+    let bytes = 0;
+    stream.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= max || stream.closed) return;
+      this.#observer?.onTurnedAway?.("size");
+      call.refuse?.(toFailure(tooLarge(max)));
+      // The library would gather what still comes.
+      stream.removeAllListeners("data").resume();
+    });
+  }
+
+  /** A call that anybody may make: with a bound on its time to arrive, and on the number of its kind. */
   #bound(call: ArrivedCall, { isWatch }: KnownMethod, stream: ServerHttp2Stream): void {
     const end = (why: TurnedAway, error: WireError) => {
       if (stream.closed) return;
       this.#observer?.onTurnedAway?.(why);
       call.refuse?.(toFailure(error));
     };
-    let bytes = 0;
-    stream.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > OPEN_REQUEST_BYTES_MAX) end("size", tooLarge());
-    });
     const arrival = setTimeout(() => {
       if (!stream.readableEnded) end("size", tooSlow());
     }, OPEN_ARRIVAL_MS).unref();
@@ -193,9 +217,16 @@ function answer(stream: ServerHttp2Stream, failure: Failure, requestId: string):
   stream.resume();
 }
 
-function tooLarge(): WireError {
-  const sentence = `The request has more than ${OPEN_REQUEST_BYTES_MAX} bytes: no name of a service has.`;
-  return new WireError("LIMIT_EXCEEDED", sentence, { limit: String(OPEN_REQUEST_BYTES_MAX) });
+/** A stream of requests is bounded by its messages. */
+function requestBytesMax({ role, method: { methodKind } }: Rpc): number | undefined {
+  if (role === undefined) return OPEN_REQUEST_BYTES_MAX;
+  const isOne = methodKind === "unary" || methodKind === "server_streaming";
+  return role === "viewer" && isOne ? READ_REQUEST_BYTES_MAX : undefined;
+}
+
+function tooLarge(bytesMax: number): WireError {
+  const sentence = `The request has more than ${bytesMax} bytes, and this method takes no more.`;
+  return new WireError("LIMIT_EXCEEDED", sentence, { limit: String(bytesMax) });
 }
 
 function tooSlow(): WireError {

@@ -35,7 +35,7 @@ export async function replyWithError(
   reply: FastifyReply,
 ): Promise<unknown> {
   const failure = toFailure(
-    isOfClient(error, request) ? new WireError("CALL_CANCELLED", CUT_OFF) : fromFastify(error),
+    isOfClient(error, request) ? new WireError("CALL_CANCELLED", CUT_OFF) : fromFastify(error, request),
   );
   if (failure.kind === "internal" || failure.kind === "data-loss")
     request.log.error({ err: error }, failure.message);
@@ -78,11 +78,12 @@ function isOfClient(error: FastifyError, { raw }: FastifyRequest): boolean {
 }
 
 /** What fastify itself refuses gets a reason of ours; anything else stays what it is. */
-function fromFastify(error: FastifyError): Error {
+function fromFastify(error: FastifyError, { routeOptions }: FastifyRequest): Error {
+  const { bodyLimit = HTTP_BODY_BYTES_MAX } = routeOptions;
   const httpStatus = error.statusCode;
   if (error instanceof WireError || httpStatus === undefined || httpStatus >= 500) return error;
   if (!error.code?.startsWith("FST_")) return error;
-  if (httpStatus === 413) return bodyTooLarge(HTTP_BODY_BYTES_MAX);
+  if (httpStatus === 413) return bodyTooLarge(bodyLimit);
   const sentence = `The request cannot be read: ${error.message}.`;
   return new WireError("INVALID_REQUEST", sentence, {}).withHttpStatus(httpStatus).because(error);
 }

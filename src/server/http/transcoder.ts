@@ -11,6 +11,8 @@ import { messageJson } from "../../contract/message-json.ts";
 import { REGISTRY } from "../../contract/registry.ts";
 import { fastifyPath } from "../../contract/route-path.ts";
 import type { UnaryRpc } from "../api/rpc.ts";
+import { requireRpc } from "../auth/rpc-access.ts";
+import { READ_REQUEST_BYTES_MAX } from "../limits.ts";
 import { WrittenOnce } from "../messages/lasting.ts";
 import { etagOf, refuseEtag } from "./preconditions.ts";
 import { readBodiesAsJson } from "./request-body.ts";
@@ -43,6 +45,7 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
   app.route<TranscodedRequest>({
     method: binding.httpMethod,
     url: fastifyPath(binding),
+    ...(requireRpc(binding.rpc).role === "viewer" ? { bodyLimit: READ_REQUEST_BYTES_MAX } : {}),
     async handler(request, reply) {
       const { params: parameters, query, body } = request;
       const headers = {

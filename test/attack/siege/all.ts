@@ -1,9 +1,18 @@
 /** Every attack, in the order of the report. One that is written is added here. */
 import { compressedMessages } from "../compressed-messages.ts";
 import { pings, resets, settings, strayFrames } from "../frame-floods.ts";
+import {
+  endlessLists,
+  foreignOrigins,
+  greedyWatchers,
+  halfOpenCalls,
+  largeReads,
+  standingStreams,
+} from "../greedy-callers.ts";
 import { healthCalls } from "../health-calls.ts";
 import { healthNames, healthWatches, smallHealthWatches } from "../health-names.ts";
 import { endlessMetadata, illegalMetadata, largeMetadata } from "../illegal-metadata.ts";
+import { forbiddenRefusals, heldCommands, largeRefusals } from "../remembered-calls.ts";
 import {
   halfHandshakes,
   halfRequests,
@@ -34,4 +43,13 @@ export const ATTACKS: readonly Attack[] = [
   settings,
   pings,
   strayFrames,
+  greedyWatchers,
+  standingStreams,
+  halfOpenCalls,
+  largeReads,
+  endlessLists,
+  foreignOrigins,
+  forbiddenRefusals,
+  largeRefusals,
+  heldCommands,
 ];

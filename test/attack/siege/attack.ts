@@ -34,8 +34,8 @@ export interface Done {
 
 export interface Attack {
   readonly name: string;
-  /** Who can do it: somebody without credentials, or the holder of a viewer's token. */
-  readonly by: "stranger" | "viewer";
+  /** Who can do it: somebody without credentials, or the holder of such a token. */
+  readonly by: "stranger" | "viewer" | "operator";
   /**
    * Does it until it has done all or its time is over. Never rejects because the daemon ends its connections.
    */

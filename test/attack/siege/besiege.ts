@@ -1,7 +1,11 @@
 /** One attack against one daemon, and what it cost. */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Attack, Bounds, Done } from "./attack.ts";
 import { probeHealth } from "./health-probe.ts";
 import type { Victim } from "./victim.ts";
+
+/** Between two looks at whether others are served. Unit: milliseconds. */
+const OTHERS_MS = 400;
 
 export interface SiegeOptions {
   /** How long health is looked at before. */
@@ -37,6 +41,8 @@ export interface Report extends Done {
   readonly healthUnanswered: number;
   /** What the log grew by. Unit: bytes. */
   readonly logBytes: number;
+  /** What somebody else with credentials was refused meanwhile. */
+  readonly refused: readonly string[];
   /** Whether every byte of the device is as before. */
   readonly intact: boolean;
 }
@@ -57,12 +63,14 @@ export async function besiege(
   const bounds: Bounds = { signal: over.signal, connections, acts };
   const watched = new AbortController();
   const probes = probeHealth(victim, watched.signal);
+  const refusals = watchRefusals(victim, over.signal);
   const done = await attack.run(victim, bounds);
   const seconds = (performance.now() - begun) / 1000;
   watched.abort();
   const { latenciesMs, unanswered } = await probes;
   clearTimeout(timer);
   over.abort();
+  const refused = await refusals;
   return {
     ...done,
     attack: attack.name,
@@ -76,8 +84,19 @@ export async function besiege(
     healthAnswers: latenciesMs.length,
     healthUnanswered: unanswered,
     logBytes: victim.logBytes - logBefore,
+    refused,
     intact: victim.isAlive && (await victim.isIntact().catch(() => false)),
   };
+}
+
+/** Asks for what somebody else needs, now and then. */
+async function watchRefusals(victim: Victim, signal: AbortSignal): Promise<readonly string[]> {
+  const refused: string[] = [];
+  while (!signal.aborted && victim.isAlive) {
+    await pause(OTHERS_MS, undefined, { signal }).catch(() => undefined);
+    if (victim.isAlive) refused.push(...(await victim.refusals().catch(() => [])));
+  }
+  return refused;
 }
 
 /** Infinite for none, so that no answer is never taken for a fast one. */

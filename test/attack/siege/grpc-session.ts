@@ -22,6 +22,11 @@ export async function openSession({ host, port }: Endpoint, { signal }: Bounds):
   return session;
 }
 
+/** The metadata, or the header, that says who calls. */
+export function bearer(token: string): { readonly authorization: string } {
+  return { authorization: `Bearer ${token}` };
+}
+
 /** Begins a call; its errors are of no interest. */
 export function call(
   session: ClientHttp2Session,

@@ -34,6 +34,8 @@ export class Victim implements Target, AsyncDisposable {
   readonly tokens;
   #http: Endpoint | undefined;
   #grpc: Endpoint | undefined;
+  /** Who is to be served whatever the others do. */
+  readonly #keeper: string;
   readonly #child: ChildProcess;
   readonly #exit: Promise<unknown>;
   readonly #directory: string;
@@ -42,13 +44,15 @@ export class Victim implements Target, AsyncDisposable {
   private constructor({ memoryLimitBytes, words = [] }: VictimOptions) {
     this.#directory = mkdtempSync(join(tmpdir(), "torpor-attack-"));
     const [viewer, operator] = [newToken("viewer", "viewer"), newToken("operator", "operator")];
+    const keeper = newToken("keeper", "operator");
+    this.#keeper = keeper.token;
     this.tokens = { viewer: viewer.token, operator: operator.token };
     const file = (name: string, text: string) => {
       writeFileSync(this.#path(name), text, { mode: 0o600 });
       return this.#path(name);
     };
     const secrets = [
-      ...["--tokens", file("tokens.yaml", `tokens:\n${viewer.line}\n${operator.line}\n`)],
+      ...["--tokens", file("tokens.yaml", `tokens:\n${viewer.line}\n${operator.line}\n${keeper.line}\n`)],
       ...["--tls-cert", file("cert.pem", TORPORD_CERTIFICATE), "--tls-key", file("key.pem", TORPORD_KEY)],
     ];
     const none: MemoryLimit = { told: "No limit.", processFiles: [], remove: () => undefined };
@@ -122,10 +126,33 @@ export class Victim implements Target, AsyncDisposable {
     return (user + system) / 100;
   }
 
-  /** Whether every byte of the device is as it was written. */
+  /** Whether every byte of the device is as it was written; a device that sleeps is woken. */
   async isIntact(): Promise<boolean> {
+    await this.#rest("POST", "/v1/devices/card0:resume", Buffer.from("{}"));
     const { status, body } = await this.#rest("GET", `/v1/${this.#object}/content`);
     return status === 200 && hash(body) === hash(patternOf(1, OBJECT_BYTES));
+  }
+
+  /**
+   * What the keeper of the device was refused for want of room. That the daemon is too busy is no such thing,
+   * but for what ends other calls.
+   */
+  async refusals(): Promise<readonly string[]> {
+    const asked = Object.entries({
+      "/v1/devices": "GET",
+      "/v1/devices/card0/objects": "GET",
+      "/v1/devices/card0/transitions/9999:cancel": "POST",
+      "/v1/devices/card0:resume": "POST",
+    });
+    const refused: string[] = [];
+    for (const [path, method] of asked) {
+      const body = method === "POST" ? Buffer.from("{}") : undefined;
+      const answer = await this.#rest(method, path, body);
+      const text = String(answer.body);
+      const isBusy = method === "GET" && text.includes("too busy");
+      if (!isBusy && /"(OVERLOADED|LIMIT_EXCEEDED)"/.test(text)) refused.push(`${path}: ${text}`);
+    }
+    return refused;
   }
 
   /** All metrics, as text. */
@@ -174,7 +201,7 @@ export class Victim implements Target, AsyncDisposable {
   }
 
   #rest(method: string, path: string, body?: Uint8Array): Promise<{ status: number; body: Buffer }> {
-    const headers = { authorization: `Bearer ${this.tokens.operator}` };
+    const headers = { authorization: `Bearer ${this.#keeper}` };
     return new Promise((resolve, reject) => {
       const call = request(
         { ...this.http, method, path, headers, agent: false, rejectUnauthorized: false },

@@ -8,10 +8,12 @@ import {
   CALLS_RESERVED,
   LOOP_DELAY_MAX_MS,
   LOOP_SLOW_SAMPLES,
+  READ_REQUEST_BYTES_MAX,
 } from "../../../src/server/limits.ts";
 import { callAny } from "../../support/any-call.ts";
 import { FakeDevice } from "../../support/fake-device.ts";
 import { failureOf, statusOf } from "../../support/grpc-errors.ts";
+import { envelope, openSession, rawCall } from "../../support/grpc-frames.ts";
 import { refusalOf, startWires, type Wires } from "../../support/wires.ts";
 
 const LIST = "torpor.v1.DeviceService/ListDevices";
@@ -132,6 +134,28 @@ describe("the rate of a client", () => {
       const way = await refusalOf(call("CancelTransition", { name: "devices/card0/transitions/9" }));
       expect(way.reason).toBe("TRANSITION_NOT_FOUND");
     }
+  });
+});
+
+describe("a request to read", () => {
+  it("is refused over both wires when it is larger than any can be, before it is whole", async () => {
+    await using wires = await startWires([new FakeDevice()]);
+    const large = Buffer.alloc(READ_REQUEST_BYTES_MAX + 1, " ");
+    const overRest = await fetch(`${wires.baseUrl}/v1/devices/card0:planSuspend`, {
+      method: "POST",
+      body: large,
+    });
+    expect(await overRest.json()).toMatchObject({
+      error: { code: 413, message: "The body of the request is larger than 64 KiB." },
+    });
+    await using session = await openSession(wires.grpcAddress);
+    const announced = envelope(Buffer.alloc(4_000_000));
+    const half = { body: announced.subarray(0, READ_REQUEST_BYTES_MAX + 1), staysOpen: true };
+    for (const path of [`/${LIST}`, "/torpor.v1.DeviceService/WatchEvents"]) {
+      const end = await rawCall(session, { path, ...half });
+      expect(end).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "LIMIT_EXCEEDED" });
+    }
+    expect(await overGrpc(wires, LIST)).toMatchObject({ code: "OK" });
   });
 });
 
