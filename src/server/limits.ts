@@ -318,6 +318,9 @@ export const AUDIT_TEXT_LENGTH_MAX = 256;
 export const AUDIT_REFUSALS_AT_ONCE = 10;
 export const AUDIT_REFUSALS_PER_SECOND = 1;
 
+/** Calls of one known caller that its role or the limits refuse, which the audit log shows in a second. */
+export const AUDIT_REFUSALS_OF_CALLER_PER_SECOND = 10;
+
 /** The same of other lines that somebody without credentials can cause: some 30 MB a day at most. */
 export const STRANGER_LINES_AT_ONCE = 10;
 export const STRANGER_LINES_PER_SECOND = 1;

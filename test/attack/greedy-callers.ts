@@ -4,7 +4,8 @@
  */
 import type { Socket } from "node:net";
 import { DeviceServiceService } from "../../src/contract/gen/torpor/v1/device.ts";
-import type { Attack, Bounds, Target } from "./siege/attack.ts";
+import { PowerServiceService } from "../../src/contract/gen/torpor/v1/power.ts";
+import type { Attack, Bounds, Done, Target } from "./siege/attack.ts";
 import { callHeaders, envelope, FLAG, FRAME, frame, PREFACE } from "./siege/frames.ts";
 import { bearer, call, ended, openSession } from "./siege/grpc-session.ts";
 import { closed, openTls, send, swarm } from "./siege/swarm.ts";
@@ -92,23 +93,32 @@ export const largeReads: Attack = {
 export const endlessLists: Attack = {
   name: "lists without pause",
   by: "viewer",
-  run({ grpc, tokens }, bounds) {
-    const message = envelope(new Uint8Array());
-    return swarm(bounds, async (tally) => {
-      const session = await openSession(grpc, bounds);
-      while (!session.destroyed && !tally.isOver) {
-        const calls = [];
-        for (let count = 0; count < CALLS_AT_ONCE && tally.take(message.length); count++) {
-          const stream = call(session, LIST_DEVICES, bearer(tokens.viewer));
-          stream.end(message);
-          calls.push(ended(stream));
-        }
-        await Promise.all(calls);
-      }
-      session.destroy();
-    });
-  },
+  run: (target, bounds) => callWithoutPause(target, LIST_DEVICES, bounds),
 };
+
+/** Each would be a line of the audit log. */
+export const forbiddenCalls: Attack = {
+  name: "forbidden calls without pause",
+  by: "viewer",
+  run: (target, bounds) => callWithoutPause(target, PowerServiceService.suspend.path, bounds),
+};
+
+function callWithoutPause({ grpc, tokens }: Target, path: string, bounds: Bounds): Promise<Done> {
+  const message = envelope(new Uint8Array());
+  return swarm(bounds, async (tally) => {
+    const session = await openSession(grpc, bounds);
+    while (!session.destroyed && !tally.isOver) {
+      const calls = [];
+      for (let count = 0; count < CALLS_AT_ONCE && tally.take(message.length); count++) {
+        const stream = call(session, path, bearer(tokens.viewer));
+        stream.end(message);
+        calls.push(ended(stream));
+      }
+      await Promise.all(calls);
+    }
+    session.destroy();
+  });
+}
 
 /** With a token that would be good, from pages and to names that are not ours. */
 export const foreignOrigins: Attack = {

@@ -29,6 +29,13 @@ export const largeRefusals: Attack = {
   run: (target, bounds) => fillLedger(target, target.tokens.operator, bounds),
 };
 
+/** The same of somebody whose token is not known. */
+export const unknownRefusals: Attack = {
+  name: "large requests without credentials",
+  by: "stranger",
+  run: (target, bounds) => fillLedger(target, "unknown", bounds),
+};
+
 /** Nothing of them is to be read: a viewer may not make them. */
 export const forbiddenRefusals: Attack = {
   name: "large forbidden requests with request ids",

@@ -1,7 +1,13 @@
 /** The audit log: a line for each call that changes something, whoever made it and however it ended. */
 import type { FastifyBaseLogger } from "fastify";
 import type { Caller } from "../auth/authenticator.ts";
-import { AUDIT_REFUSALS_AT_ONCE, AUDIT_REFUSALS_PER_SECOND, AUDIT_TEXT_LENGTH_MAX } from "../limits.ts";
+import {
+  AUDIT_REFUSALS_AT_ONCE,
+  AUDIT_REFUSALS_OF_CALLER_PER_SECOND,
+  AUDIT_REFUSALS_PER_SECOND,
+  AUDIT_TEXT_LENGTH_MAX,
+} from "../limits.ts";
+import { CallRate } from "./call-rate.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface AuditedCall {
@@ -24,20 +30,25 @@ export interface AuditedCall {
 export class AuditLog {
   readonly #log: FastifyBaseLogger;
   readonly #refusals: TokenBucket;
+  readonly #refusalsOfCallers: CallRate;
   #unshown = 0;
 
   /** @param now milliseconds of a clock that never goes back. */
   constructor(log: FastifyBaseLogger, now: () => number) {
     this.#log = log;
     this.#refusals = new TokenBucket(AUDIT_REFUSALS_PER_SECOND, now, AUDIT_REFUSALS_AT_ONCE);
+    this.#refusalsOfCallers = new CallRate(AUDIT_REFUSALS_OF_CALLER_PER_SECOND, now);
+  }
+
+  /** Of a call that did not come in: few of them, or anybody could fill the disk. */
+  writeRefusal(call: AuditedCall): void {
+    const { caller } = call;
+    const isShown = caller === undefined ? this.#refusals.take() : this.#refusalsOfCallers.take(caller.name);
+    if (isShown) this.write(call);
+    else this.#unshown++;
   }
 
   write({ caller, resource, durationMs, ...call }: AuditedCall): void {
-    // Otherwise anybody could fill the disk without ever getting in.
-    if (caller === undefined && !this.#refusals.take()) {
-      this.#unshown++;
-      return;
-    }
     const unshown = this.#unshown === 0 ? {} : { refusalsNotShown: this.#unshown };
     this.#unshown = 0;
     this.#log.info(

@@ -121,7 +121,7 @@ export class Gate {
     const { status: code, reason } = toFailure(error);
     const durationMs = this.#now() - startMs;
     const unknown = { resource: undefined, transition: undefined, done: undefined };
-    this.#audit.write({ rpc, ...call, ...unknown, code, reason, durationMs });
+    this.#audit.writeRefusal({ rpc, ...call, ...unknown, code, reason, durationMs });
   }
 
   #refuseTooMany({ relieves }: Rpc, peer: string): void {

@@ -154,6 +154,7 @@ class AdmittedCall extends ServerInterceptingCall {
     this.#admission?.failed(failure);
     strangerLog.write("debug", { path: arrived.path, reason, requestId: this.#requestId }, message);
     this.sendStatus(toStatus(failure));
+    arrived.discard();
   }
 
   override sendMetadata(metadata: Metadata): void {

@@ -22,6 +22,8 @@ export class ArrivedCall {
   refuse: ((failure: Failure) => void) | undefined;
   /** What the library ended it for. */
   ended: Failure | undefined;
+  /** Whether nobody is to read what still comes of it. */
+  isUnwanted = false;
   readonly #stream: ServerHttp2Stream;
   readonly #timeoutMs: number;
 
@@ -52,6 +54,15 @@ export class ArrivedCall {
     const { session } = this.#stream;
     if (session !== undefined && !session.destroyed)
       session.settings({ maxConcurrentStreams: GRPC_STREAMS_MAX });
+  }
+
+  /**
+   * Throws away what still comes of a call that is refused: the library would gather it. To be said again once
+   * the library has begun to listen.
+   */
+  discard(): void {
+    this.isUnwanted = true;
+    this.#stream.removeAllListeners("data").resume();
   }
 
   get seconds(): number {

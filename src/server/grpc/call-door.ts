@@ -106,7 +106,8 @@ export class CallDoor {
     } finally {
       this.arriving = undefined;
     }
-    this.#boundSize(call, method, stream);
+    if (call.isUnwanted) call.discard();
+    else this.#boundSize(call, method, stream);
     if (method.isOpen) this.#bound(call, method, stream);
   };
 
@@ -122,8 +123,7 @@ export class CallDoor {
       if (bytes <= max || stream.closed) return;
       this.#observer?.onTurnedAway?.("size");
       call.refuse?.(toFailure(tooLarge(max)));
-      // The library would gather what still comes.
-      stream.removeAllListeners("data").resume();
+      call.discard();
     });
   }
 

@@ -3,6 +3,7 @@ import { compressedMessages } from "../compressed-messages.ts";
 import { pings, resets, settings, strayFrames } from "../frame-floods.ts";
 import {
   endlessLists,
+  forbiddenCalls,
   foreignOrigins,
   greedyWatchers,
   halfOpenCalls,
@@ -12,7 +13,7 @@ import {
 import { healthCalls } from "../health-calls.ts";
 import { healthNames, healthWatches, smallHealthWatches } from "../health-names.ts";
 import { endlessMetadata, illegalMetadata, largeMetadata } from "../illegal-metadata.ts";
-import { forbiddenRefusals, heldCommands, largeRefusals } from "../remembered-calls.ts";
+import { forbiddenRefusals, heldCommands, largeRefusals, unknownRefusals } from "../remembered-calls.ts";
 import {
   halfHandshakes,
   halfRequests,
@@ -43,11 +44,13 @@ export const ATTACKS: readonly Attack[] = [
   settings,
   pings,
   strayFrames,
+  unknownRefusals,
   greedyWatchers,
   standingStreams,
   halfOpenCalls,
   largeReads,
   endlessLists,
+  forbiddenCalls,
   foreignOrigins,
   forbiddenRefusals,
   largeRefusals,

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { ResumeRequest } from "../../../src/contract/gen/torpor/v1/power.ts";
 import { DeviceError } from "../../../src/device/errors.ts";
 import { Authenticator } from "../../../src/server/auth/authenticator.ts";
-import { AUDIT_REFUSALS_AT_ONCE } from "../../../src/server/limits.ts";
+import { AUDIT_REFUSALS_AT_ONCE, AUDIT_REFUSALS_OF_CALLER_PER_SECOND } from "../../../src/server/limits.ts";
 import { callAny } from "../../support/any-call.ts";
 import { FakeDevice } from "../../support/fake-device.ts";
 import { sendRaw } from "../../support/raw-http.ts";
@@ -137,6 +137,19 @@ describe("the audit log", () => {
     expect(found[1]).not.toHaveProperty("caller");
     expect(found.at(-1)).toMatchObject({ refusalsNotShown: 3 });
     expect(JSON.stringify(wires.log)).not.toContain("Bearer");
+  });
+
+  it("has what a known caller may not, ten a second", async () => {
+    let nowMs = 0;
+    const gate = { authenticator: authenticator(), now: () => nowMs };
+    await using wires = await startWires([new FakeDevice()], { gate });
+    const shown = AUDIT_REFUSALS_OF_CALLER_PER_SECOND;
+    for (let call = 0; call < shown + 5; call++) await post(wires, "/v1/devices/card0:resume", "viewer");
+    expect(await lines(wires, shown)).toHaveLength(shown);
+    nowMs += 1_000;
+    await post(wires, "/v1/devices/card0:resume", "viewer");
+    const found = await lines(wires, shown + 1);
+    expect(found.at(-1)).toMatchObject({ code: "PERMISSION_DENIED", refusalsNotShown: 5 });
   });
 
   it("has a line for a call whose client went away, with what it saw and what was done", async () => {
