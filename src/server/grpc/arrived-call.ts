@@ -57,8 +57,8 @@ export class ArrivedCall {
   }
 
   /**
-   * Throws away what still comes of a call that is refused: the library would gather it. To be said again once
-   * the library has begun to listen.
+   * Throws away what still comes of a call that is refused: the library would gather it. To be said again
+   * once the library has begun to listen.
    */
   discard(): void {
     this.isUnwanted = true;
