@@ -7,7 +7,8 @@ const PARENT = "devices/card0";
 
 /** The calls, each with all the objects; they are of 4 KiB. */
 export interface BatchWire {
-  create(): Promise<readonly string[]>;
+  /** @param count @default BATCH_OBJECTS_MAX */
+  create(count?: number): Promise<readonly string[]>;
   pin(names: readonly string[]): Promise<unknown>;
   unpin(names: readonly string[]): Promise<unknown>;
   delete(names: readonly string[]): Promise<unknown>;
@@ -22,8 +23,8 @@ export type BatchCall = (typeof BATCH_CALLS)[number];
 export function grpcWire(client: ReturnType<typeof connect>): BatchWire {
   const template = { size: 4096n, regions: ["lmem0"] };
   return {
-    create: async () =>
-      (await client.batchCreateObjects({ parent: PARENT, template, count: BATCH_OBJECTS_MAX })).names,
+    create: async (count = BATCH_OBJECTS_MAX) =>
+      (await client.batchCreateObjects({ parent: PARENT, template, count })).names,
     pin: (names) => client.batchPinObjects({ parent: PARENT, names: [...names] }),
     unpin: (names) => client.batchUnpinObjects({ parent: PARENT, names: [...names] }),
     delete: (names) => client.batchDeleteObjects({ parent: PARENT, names: [...names] }),
@@ -44,9 +45,9 @@ export function restWire(url: string): BatchWire {
     return answer;
   };
   return {
-    async create() {
+    async create(count = BATCH_OBJECTS_MAX) {
       const template = { size: "4096", regions: ["lmem0"] };
-      const answer = await post("batchCreate", { template, count: BATCH_OBJECTS_MAX });
+      const answer = await post("batchCreate", { template, count });
       return NAMES.parse(answer).names;
     },
     pin: (names) => post("batchPin", { names }),

@@ -173,8 +173,8 @@ export const ERROR_METADATA_ENTRIES_MAX = 16;
 export const ERROR_METADATA_BYTES_MAX = 256;
 
 /**
- * Objects of one event, fewer than the 1,000 of the contract: over REST it is made JSON for each watcher,
- * which takes some 4 ms at this number.
+ * Objects of one event, fewer than the 1,000 of the contract: over REST it becomes JSON in one turn of the
+ * event loop.
  */
 export const EVENT_OBJECTS_MAX = 250;
 /** Extents at which an event takes no further object. */
@@ -208,8 +208,11 @@ export const EVENT_GATHER_MS = 10;
 /** What devices told and is not in the log yet; beyond it watchers must begin anew. */
 export const EVENTS_PENDING_MAX = 65_536;
 
-/** Bytes of events that a watcher is given before other work gets its turn: some 4 ms of making JSON. */
-export const WATCH_SLICE_BYTES = 32 * KIB;
+/**
+ * Bytes of events that all watchers together are given before other work gets its turn: some tenths of a
+ * millisecond of writing to sockets.
+ */
+export const WATCH_SLICE_BYTES = 128 * KIB;
 
 /** When a browser should open a stream of events again that was cut off. Unit: milliseconds. */
 export const EVENT_RETRY_MS = 1_000;
@@ -267,8 +270,7 @@ export const CALLS_RESERVED = 64;
 export const STREAMS_MAX = 1024;
 
 /**
- * Text of the newest events that is kept for other watchers: what some thousand objects change. Unit:
- * characters.
+ * Text of the newest events that is kept for other watchers: what some thousand objects change. Unit: bytes.
  */
 export const EVENT_TEXT_BYTES_MAX = MIB;
 

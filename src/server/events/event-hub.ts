@@ -10,9 +10,11 @@ import {
   EVENTS_PENDING_MAX,
   WATCH_BACKLOG_BYTES_MAX,
   WATCH_BACKLOG_EVENTS_MAX,
+  WATCH_SLICE_BYTES,
   WATCHERS_MAX,
 } from "../limits.ts";
 import { WireError } from "../messages/wire-error.ts";
+import { Deliveries } from "./deliveries.ts";
 import { EventLog, type ToldEvent } from "./event-log.ts";
 import { Recorder, type WatchedDevice } from "./recorder.ts";
 import { expired, Watcher, type WatchOptions } from "./watcher.ts";
@@ -68,6 +70,7 @@ export class EventHub {
   readonly #log: EventLog;
   readonly #recorder: Recorder;
   readonly #places: Pool;
+  readonly #deliveries: Deliveries;
   /** Each with what gives its place back. */
   readonly #watchers = new Map<Watcher, () => void>();
   /** Runs while nobody watches and the log is still kept. */
@@ -79,6 +82,7 @@ export class EventHub {
     this.#observer = observer;
     this.#failpoints = failpoints;
     this.#limits = { ...LIMITS, ...limits };
+    this.#deliveries = new Deliveries(clock, WATCH_SLICE_BYTES);
     this.#places = new Pool(WATCHERS, this.#limits.watchersMax);
     const { logEventsMax, logBytesMax, pendingMax } = this.#limits;
     this.#log = new EventLog({ eventsMax: logEventsMax, bytesMax: logBytesMax }, baseSequence);
@@ -114,6 +118,7 @@ export class EventHub {
         clock: this.#clock,
         log: this.#log,
         failpoints: this.#failpoints,
+        deliveries: this.#deliveries,
         backlogMax: { events: backlogEventsMax, bytes: backlogBytesMax },
       },
       options,

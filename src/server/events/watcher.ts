@@ -5,8 +5,9 @@ import { type Clock, elapsedMs } from "../../device/clock.ts";
 import type { Failpoints } from "../../device/failpoints.ts";
 import { formatBytes } from "../../device/format.ts";
 import type { DeviceHandle } from "../api/devices.ts";
-import { BOOKMARK_INTERVAL_MS, WATCH_RECHECK_MS, WATCH_SLICE_BYTES } from "../limits.ts";
+import { BOOKMARK_INTERVAL_MS, WATCH_RECHECK_MS } from "../limits.ts";
 import { WireError } from "../messages/wire-error.ts";
+import type { Deliveries } from "./deliveries.ts";
 import type { EventLog, ToldEvent } from "./event-log.ts";
 import { makeEvent } from "./event-message.ts";
 import { presentState } from "./present-state.ts";
@@ -36,9 +37,14 @@ export interface WatcherDeps {
   readonly clock: Clock;
   readonly log: EventLog;
   readonly failpoints: Failpoints | undefined;
+  /** Of all watchers. */
+  readonly deliveries: Deliveries;
   /** What may wait for it. */
   readonly backlogMax: { readonly events: number; readonly bytes: number };
 }
+
+/** What an event that is passed over counts for, so that thousands of them are not one turn. Unit: bytes. */
+const SKIPPED_BYTES = 64;
 
 export class Watcher {
   readonly #deps: WatcherDeps;
@@ -50,7 +56,6 @@ export class Watcher {
   #position: number;
   #ended: WireError | undefined;
   #wake: (() => void) | undefined;
-  #givenBytes = 0;
   #checkedNs: bigint;
 
   /** @param position where in the log it begins; undefined with the present state */
@@ -114,8 +119,8 @@ export class Watcher {
     for (const device of this.#options.devices) {
       for await (const event of presentState(device, clock, (type) => this.#wants(type))) {
         if (this.#isOver()) return;
+        await this.#deps.deliveries.turn(event.bytes.byteLength);
         yield event;
-        await this.#rest(event);
       }
     }
   }
@@ -136,13 +141,14 @@ export class Watcher {
         continue;
       }
       const wanted = this.#devices.has(event.device) && this.#wants(event.type);
+      await this.#deps.deliveries.turn(wanted ? event.bytes.byteLength : SKIPPED_BYTES);
+      if (this.#isOver()) return;
       if (wanted) this.#passFailpoint(event);
       this.#position = event.sequence;
       if (wanted) {
         yield event;
         quietSinceNs = clock.monotonicNs();
       }
-      await this.#rest(event);
     }
   }
 
@@ -197,14 +203,6 @@ export class Watcher {
       };
     });
     this.#wake = undefined;
-  }
-
-  /** Gives other work its turn now and then. */
-  async #rest({ bytes }: ToldEvent): Promise<void> {
-    this.#givenBytes += bytes.byteLength;
-    if (this.#givenBytes < WATCH_SLICE_BYTES) return;
-    this.#givenBytes = 0;
-    await this.#deps.clock.yield();
   }
 }
 

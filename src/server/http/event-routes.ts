@@ -83,9 +83,10 @@ async function* textOf(
   first: ToldEvent,
   rest: AsyncGenerator<ToldEvent, void, undefined>,
   onFailure: (failure: Failure) => void,
-): AsyncGenerator<string, void, undefined> {
+): AsyncGenerator<string | Buffer, void, undefined> {
   try {
-    yield `retry: ${EVENT_RETRY_MS}\n\n${format(first)}`;
+    yield `retry: ${EVENT_RETRY_MS}\n\n`;
+    yield format(first);
     for await (const event of rest) yield format(event);
   } catch (error) {
     const failure = toFailure(error);
@@ -97,14 +98,14 @@ async function* textOf(
 }
 
 /** The text of the newest events, which many watchers want at about the same time. */
-const NEWEST = new Map<ToldEvent, string>();
+const NEWEST = new Map<ToldEvent, Buffer>();
 let newestBytes = 0;
 
 /** An event becomes text once, however many watch. */
-function format(event: ToldEvent): string {
+function format(event: ToldEvent): Buffer {
   const known = NEWEST.get(event);
   if (known !== undefined) return known;
-  const text = textOfEvent(event);
+  const text = Buffer.from(textOfEvent(event));
   // Those of the present state, without a sequence, are made for one watcher.
   if (event.sequence === 0 || event.device === "") return text;
   NEWEST.set(event, text);
