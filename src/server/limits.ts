@@ -269,9 +269,7 @@ export const CALLS_RESERVED = 64;
  */
 export const STREAMS_MAX = 1024;
 
-/**
- * Text of the newest events that is kept for other watchers: what some thousand objects change. Unit: bytes.
- */
+/** Text of the newest events that is kept for other watchers: some thousand objects. Unit: bytes. */
 export const EVENT_TEXT_BYTES_MAX = MIB;
 
 /**
@@ -285,6 +283,9 @@ export const REFLECTION_STREAMS_MAX = 64;
  * of it, where callers are told apart.
  */
 export const CALLER_SHARE_DIVISOR = 8;
+
+/** Beginning calls in one turn of the event loop, of one wire; then others have theirs. Unit: milliseconds. */
+export const CALLS_TURN_MS = 5;
 
 /** How often the delay of the event loop is looked at. Unit: milliseconds. */
 export const LOOP_SAMPLE_MS = 250;
@@ -336,16 +337,10 @@ export const TOKENS_MAX = 1024;
 /** Client certificates that a tokens file gives a role. */
 export const CLIENTS_MAX = 4096;
 
-/**
- * Longest name of a token or of a certificate's subject: it stands in each line of the audit log. Unit:
- * characters.
- */
+/** Longest name of a token or a certificate: it stands in each audit line. Unit: characters. */
 export const NAME_LENGTH_MAX = 128;
 
-/**
- * Longest token that is looked at: ours have 50 characters, and those of others are hashes too. Unit:
- * characters.
- */
+/** Longest token that is looked at: ours have 50 characters. Unit: characters. */
 export const TOKEN_LENGTH_MAX = 512;
 
 /** Random bytes of a token that we make: nobody guesses 256 bits. Unit: bytes. */

@@ -9,10 +9,12 @@ import { peerAddress } from "../auth/peer.ts";
 import { type Rpc, requireRpc } from "../auth/rpc-access.ts";
 import type { Connections } from "../gate/connections.ts";
 import { Crowd } from "../gate/crowd.ts";
+import { FairTurns } from "../gate/fair-turns.ts";
 import type { TurnedAway, WireObserver } from "../gate/observer.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
 import type { StrangerLog } from "../gate/stranger-log.ts";
 import {
+  CALLS_TURN_MS,
   GRPC_METADATA_BYTES_MAX,
   HEALTH_WATCHES_MAX,
   OPEN_ARRIVAL_MS,
@@ -57,6 +59,7 @@ export class CallDoor {
   readonly #strangerLog: StrangerLog;
   readonly #observer: WireObserver | undefined;
   readonly #methods = new Map<string, KnownMethod>();
+  readonly #turns = new FairTurns({ turnMs: CALLS_TURN_MS });
   readonly #openCalls: Crowd;
   readonly #watches: Crowd;
 
@@ -100,15 +103,18 @@ export class CallDoor {
       return;
     }
     dropIllegalMetadata(headers);
-    this.arriving = call;
-    try {
-      pass(stream, headers);
-    } finally {
-      this.arriving = undefined;
-    }
-    if (call.isUnwanted) call.discard();
-    else this.#boundSize(call, method, stream);
-    if (method.isOpen) this.#bound(call, method, stream);
+    this.#turns.run(stream.session ?? stream, () => {
+      if (stream.closed || stream.destroyed) return;
+      this.arriving = call;
+      try {
+        pass(stream, headers);
+      } finally {
+        this.arriving = undefined;
+      }
+      if (call.isUnwanted) call.discard();
+      else this.#boundSize(call, method, stream);
+      if (method.isOpen) this.#bound(call, method, stream);
+    });
   };
 
   #count(call: ArrivedCall, { service, method }: KnownMethod): void {

@@ -105,7 +105,6 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     return503OnClosing: false,
   });
   app.server.on("checkExpectation", answerExpectation);
-  answers.follow(app.server);
   const connections = new Connections({ wire: "rest", observer });
   connections.guard(app.server);
   const onDropped = () => observer?.onLineThrottled?.();
@@ -140,6 +139,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   eventRoutes(app, deps);
   docsPage(app, document);
   boundStrangers(app.server, connections);
+  answers.follow(app.server);
   return app;
 }
 
