@@ -284,7 +284,7 @@ export const REFLECTION_STREAMS_MAX = 64;
  */
 export const CALLER_SHARE_DIVISOR = 8;
 
-/** Beginning calls in one turn of the event loop, of one wire; then others have theirs. Unit: milliseconds. */
+/** Beginning calls of one wire in one turn of the event loop. Unit: milliseconds. */
 export const CALLS_TURN_MS = 5;
 
 /** How often the delay of the event loop is looked at. Unit: milliseconds. */
