@@ -50,7 +50,7 @@ export class AnswersUnderWay {
     const exchanges = this.#bySocket.get(socket) ?? [];
     exchanges.push(exchange);
     this.#bySocket.set(socket, exchanges);
-    exchange.response.once("close", () => {
+    exchange.response.on("close", () => {
       exchanges.splice(exchanges.indexOf(exchange), 1);
     });
   }

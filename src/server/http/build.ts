@@ -112,8 +112,8 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   app.setErrorHandler(replyWithError);
   const isClosing = watchClosing(app);
   const refuseUnknown = answerUnknownRoutes(app);
-  observeRequests(app, observer);
   checkRequests(app, [
+    observeRequests(observer),
     ...(deps.tracer === undefined ? [] : [traceRequests(app, deps.tracer)]),
     auditRefusals(gate, refuseWhileClosing(isClosing)),
     auditRefusals(gate, refuseRepeatedHeaders),

@@ -46,7 +46,7 @@ export function guardCalls(app: FastifyInstance, gate: Gate, connections: Connec
     if (admission.isAudited) {
       admission.concerns(request.url.replace(/^\/v1\/|(?:\/content|:\w+)?(?:\?.*)?$/g, ""));
     }
-    response.once("close", () => {
+    response.on("close", () => {
       if (response.writableFinished) {
         admission.succeeded();
         admission.close();

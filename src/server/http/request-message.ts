@@ -39,13 +39,15 @@ export function requestReader<Request extends object>(
 ): (parts: RequestParts) => Request {
   const { method, variable } = binding;
   const [first = "", inner] = variable?.fieldPath ?? [];
+  const nothing = read(NO_BYTES);
+  const named = inner === undefined && variable !== undefined ? variable.segments : undefined;
+  const nameField = named === undefined ? "" : fieldOf(method.input, first).localName;
   return (parts) => {
     const { parameters, query, body, headers } = parts;
     const saysMore = body !== undefined || !isEmpty(query) || (headers !== undefined && !isEmpty(headers));
-    if (variable === undefined || inner !== undefined || saysMore) return read(encodeFields(binding, parts));
-    // Most requests say a name in their path and nothing else: they need no detour through JSON and bytes.
-    const name = expand(variable.segments, parameters);
-    return Object.assign(read(NO_BYTES), { [fieldOf(method.input, first).localName]: name });
+    if (named === undefined || saysMore) return read(encodeFields(binding, parts));
+    // Most requests have a name in their path and nothing else: these skip JSON and bytes.
+    return { ...nothing, [nameField]: expand(named, parameters) };
   };
 }
 
