@@ -3,12 +3,13 @@ import { Client, credentials } from "@grpc/grpc-js";
 import { GetDeviceRequest } from "../../src/contract/gen/torpor/v1/device.ts";
 import { startBareServer } from "../harness/bare-server.ts";
 import type { Benchmark } from "../harness/benchmark.ts";
+import { compareRates, type Measured } from "../harness/call-rate.ts";
 import { startBenchDaemon } from "../harness/daemon.ts";
-import { median, medianRatio } from "../harness/statistics.ts";
 
 const METHOD = "/torpor.v1.DeviceService/GetDevice";
 const IN_FLIGHT = 64;
-const CALLS = 20_000;
+/** A round ends by the clock: a fixed number of calls takes too long on a loaded machine. */
+const ROUND_MS = 1_500;
 const ROUNDS = 5;
 
 export const benchmark: Benchmark = {
@@ -18,24 +19,16 @@ export const benchmark: Benchmark = {
     await using daemon = await startBenchDaemon();
     const answer = await callOnce(daemon.grpc, request);
     await using bare = await startBareServer("bare-grpc", [METHOD, answer.toString("base64")]);
-    const ours: number[] = [];
-    const theirs: number[] = [];
-    for (let round = 0; round <= ROUNDS; round++) {
-      const limit = await callsPerSecond(`127.0.0.1:${bare.port}`, request);
-      const figure = await callsPerSecond(daemon.grpc, request);
-      // The first round warms both, and is not counted.
-      if (round === 0) continue;
-      theirs.push(limit);
-      ours.push(figure);
-    }
-    report({
+    const rows = await compareRates({
       name: "GetDevice",
-      figure: median(ours),
       unit: "calls/s",
-      limit: { name: "bare grpc-js", figure: median(theirs) },
-      ratio: medianRatio(ours, theirs),
+      limit: "bare grpc-js",
+      ours: { pid: daemon.pid, measure: () => measure(daemon.grpc, request) },
+      bare: { pid: bare.pid, measure: () => measure(`127.0.0.1:${bare.port}`, request) },
+      rounds: ROUNDS,
       aim: { of: "ratio", atLeast: 0.9 },
     });
+    rows.forEach(report);
   },
 };
 
@@ -46,17 +39,17 @@ async function callOnce(address: string, request: Buffer): Promise<Buffer> {
   return answer;
 }
 
-async function callsPerSecond(address: string, request: Buffer): Promise<number> {
+async function measure(address: string, request: Buffer): Promise<Measured> {
   const client = new Client(address, credentials.createInsecure());
-  let left = CALLS;
-  const caller = async (): Promise<void> => {
-    while (left-- > 0) await call(client, request);
-  };
   const start = performance.now();
+  let calls = 0;
+  const caller = async (): Promise<void> => {
+    for (; performance.now() - start < ROUND_MS; calls++) await call(client, request);
+  };
   await Promise.all(Array.from({ length: IN_FLIGHT }, caller));
   const seconds = (performance.now() - start) / 1000;
   client.close();
-  return CALLS / seconds;
+  return { calls, seconds };
 }
 
 function call(client: Client, request: Buffer): Promise<Buffer> {

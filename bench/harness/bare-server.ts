@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 
 export interface BareServer extends AsyncDisposable {
   readonly port: number;
+  readonly pid: number;
 }
 
 /** Starts `bench/limits/NAME.ts`, which prints its port. */
@@ -15,8 +16,10 @@ export async function startBareServer(name: string, args: readonly string[]): Pr
   const [line]: unknown[] = await once(createInterface(child.stdout), "line");
   const port = Number(line);
   assert(Number.isInteger(port), `${name} prints its port, not ${String(line)}`);
+  assert(child.pid !== undefined, `${name} has started`);
   return {
     port,
+    pid: child.pid,
     async [Symbol.asyncDispose]() {
       child.kill();
       await once(child, "close");

@@ -6,6 +6,7 @@ export interface BenchDaemon extends AsyncDisposable {
   readonly url: string;
   /** `127.0.0.1:PORT` */
   readonly grpc: string;
+  readonly pid: number;
 }
 
 /** Starts it on free ports and waits until it is ready. */
@@ -18,6 +19,7 @@ export async function startBenchDaemon(words: readonly string[] = []): Promise<B
   return {
     url: http.startsWith("http") ? http : `http://${http}`,
     grpc,
+    pid: daemon.pid,
     async [Symbol.asyncDispose]() {
       daemon.kill("SIGTERM");
       await daemon.exit();
