@@ -1,4 +1,4 @@
-/** One connection to a daemon: calls of any method, their deadlines, and their errors as TorporErrors. */
+/** One connection to a daemon: it calls any method, sets deadlines, and turns errors into TorporErrors. */
 import { randomUUID } from "node:crypto";
 import {
   Client,
@@ -28,38 +28,35 @@ export interface ConnectOptions {
   readonly token?: string | undefined;
   /** @default none: the connection is not encrypted */
   readonly tls?: TlsOptions | undefined;
-  /** How long a call may take, its retries included. Unit: milliseconds. @default CALL_TIMEOUT_MS */
+  /** Time limit of a call with its retries. Unit: milliseconds. @default CALL_TIMEOUT_MS */
   readonly timeoutMs?: number | undefined;
-  /** How often a call is made again when the daemon says that it may be. @default RETRIES_MAX */
+  /** How often a call is retried when the daemon allows it. @default RETRIES_MAX */
   readonly retriesMax?: number | undefined;
   /**
-   * Whether every call that changes something gets a request id of its own, if it has none: the daemon does
-   * it once, however often it arrives. @default false
+   * Whether to give a request id to every call that changes something and has none. The daemon then does the
+   * work only once, however often the call arrives. @default false
    */
   readonly requestIds?: boolean | undefined;
 }
 
 export interface CallOptions {
-  /** How long this call may take, its retries included. Unit: milliseconds. */
+  /** Time limit of this call with its retries. Unit: milliseconds. */
   readonly timeoutMs?: number | undefined;
-  /** How often this call is made again. */
+  /** How often this call is retried. */
   readonly retriesMax?: number | undefined;
-  /** Ends the call with CANCELLED; what it asked for may still happen. */
+  /** Ends the call with CANCELLED. The daemon may still do what the call asked for. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export class Channel {
   readonly #client: Client;
   readonly #options: ConnectOptions;
-  /**
-   * Calls under way: the library lets them go on when the connection is closed, and they keep the process
-   * alive.
-   */
+  /** Calls in progress. Closing the connection does not end them, and they keep the process alive. */
   readonly #calls = new Set<Call>();
 
   /**
-   * Connects at the first call, and again whenever the connection was lost.
-   * @throws TorporError INVALID_ARGUMENT when address or token make no sense
+   * Connects on the first call, and again after every loss of the connection.
+   * @throws TorporError INVALID_ARGUMENT if the address or token is malformed
    */
   constructor(options: ConnectOptions) {
     checkAddress(options.address);
@@ -71,16 +68,17 @@ export class Channel {
       "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
       "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
       "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
-      // A proxy of the environment is meant for the web, and would hide a daemon on loopback.
+      // A proxy from the environment is meant for the web, and would hide a daemon on loopback.
       "grpc.enable_http_proxy": 0,
-      // The library's own are a second and two minutes, in which a daemon that is back is not even tried.
+      // The library's defaults are one second and two minutes. It would not try a daemon that is back in that
+      // time.
       "grpc.initial_reconnect_backoff_ms": RECONNECT_DELAY_MS,
       "grpc.max_reconnect_backoff_ms": RETRY_DELAY_MS_MAX,
       ...security.options,
     });
   }
 
-  /** The request with an id, where the options want one and the method takes one. Retries send the same. */
+  /** Adds an id if the options ask for one and the method takes one. Retries send the same id. */
   identify(request: unknown): unknown {
     const { requestIds = false } = this.#options;
     const isWithout =
@@ -99,7 +97,7 @@ export class Channel {
   }
 
   /**
-   * A stream to the daemon and its answer. `answer` rejects with a TorporError; somebody must wait for it.
+   * A stream to the daemon and its answer. `answer` rejects with a TorporError, so the caller must await it.
    */
   clientStream<Request, Response>(
     codec: MethodCodec<Request, Response>,
@@ -122,7 +120,7 @@ export class Channel {
     return { call, answer };
   }
 
-  /** A stream from the daemon. Its errors are for `toError`. */
+  /** A stream from the daemon. Pass its errors to `toError`. */
   serverStream<Request, Response>(
     codec: MethodCodec<Request, Response>,
     request: Request,
@@ -141,12 +139,12 @@ export class Channel {
     return call;
   }
 
-  /** What a stream failed with; what did not come from the wire stays as it is. */
+  /** The error that ended a stream. An error that did not come from the wire is returned unchanged. */
   toError(error: unknown): unknown {
     return isServiceError(error) ? this.#explain(error) : error;
   }
 
-  /** When a call with these options gives up, counted from now. */
+  /** The time at which a call with these options gives up, counted from now. */
   retryLimits({ timeoutMs, retriesMax, signal }: CallOptions): RetryLimits {
     const { timeoutMs: usualMs = CALL_TIMEOUT_MS, retriesMax: usually = RETRIES_MAX } = this.#options;
     return {
@@ -156,17 +154,17 @@ export class Channel {
     };
   }
 
-  /** Ends calls under way, and the connection. */
+  /** Ends all calls in progress and the connection. */
   close(): void {
     for (const call of this.#calls) {
-      // An error event that nobody hears would end the process.
+      // Without a listener, an error event would end the process.
       call.on("error", () => {});
       call.cancel();
     }
     this.#client.close();
   }
 
-  /** Knows the call until it has ended. */
+  /** Keeps track of the call until it ends. */
   #keep(call: Call, signal: AbortSignal | undefined): void {
     this.#calls.add(call);
     call.on("status", () => this.#calls.delete(call));
@@ -212,13 +210,13 @@ function deadlineOf(timeoutMs: number | undefined): { deadline?: number } {
   return timeoutMs === undefined ? {} : { deadline: Date.now() + Math.max(timeoutMs, 0) };
 }
 
-/** What the three kinds of calls have in common. */
+/** The part that all three kinds of calls share. */
 interface Call {
   cancel(): void;
   on(event: "status" | "error", listener: () => void): unknown;
 }
 
-/** Cancels the call when the signal says so, and forgets the signal when the call has ended. */
+/** Cancels the call when the signal aborts. Stops listening when the call has ended. */
 function cancelOn(signal: AbortSignal | undefined, call: Call): void {
   if (signal === undefined) return;
   const cancel = () => call.cancel();

@@ -1,4 +1,4 @@
-/** The client: every method of the contract, content streams, events, and transitions as they run. */
+/** The client: every method of the contract, content streams, events, and running transitions. */
 import type { Event } from "../contract/gen/torpor/v1/event.ts";
 import type { Transition } from "../contract/gen/torpor/v1/power.ts";
 import { type CallOptions, Channel, type ConnectOptions } from "./channel.ts";
@@ -14,9 +14,8 @@ import {
 import { type WatchOptions, watchEvents } from "./watch-events.ts";
 
 /**
- * One method for each unary RPC, by its name. Fields of the request that are left out have their default.
- * Rejects with a TorporError. What the method needs, what success does and what failure leaves is said in the
- * proto and in /docs.
+ * One method for each unary RPC, by its name. Omitted fields have their defaults. Rejects with a TorporError.
+ * The proto and /docs say what each method requires, does, and leaves behind on failure.
  */
 export type UnaryCalls = {
   readonly [M in keyof Methods as Extract<M, UnaryMethod>]: UnaryCall<Extract<M, UnaryMethod>>;
@@ -27,7 +26,7 @@ type UnaryCall<M extends UnaryMethod> = (
   options?: CallOptions,
 ) => Promise<ResponseOf<M>>;
 
-/** Makes the methods: they are the same few lines for each, and the proto is their only list. */
+/** Makes all methods with the same few lines. Only the proto lists them. */
 const UnaryClient = class {
   constructor(channel: Channel) {
     for (const [name, codec] of UNARY_METHODS) {
@@ -41,7 +40,7 @@ const UnaryClient = class {
   channel: Channel,
 ) => UnaryCalls;
 
-/** A connection to a daemon. Made by `connect`; close it, or declare it with `using`. */
+/** A connection to a daemon, made by `connect`. Close it, or declare it with `using`. */
 export class TorporClient extends UnaryClient implements Disposable {
   readonly #channel: Channel;
 
@@ -52,12 +51,12 @@ export class TorporClient extends UnaryClient implements Disposable {
   }
 
   /**
-   * Writes what `source` gives into an object. Not atomic and never retried: bytes that arrived before an
-   * error stay. A refusal does not wait for a source that has nothing to give, which stays with its owner
-   * then.
+   * Writes the data from `source` into an object. This is not atomic and never retried: bytes that arrived
+   * before an error stay. If the daemon refuses, this does not wait for a source that has no data. The caller
+   * still owns that source.
    * @param object its resource name, such as devices/card0/objects/1
    * @returns how many bytes were written
-   * @throws TorporError, or what the source threw
+   * @throws TorporError, or the error of the source
    */
   upload(object: string, source: AsyncIterable<Uint8Array>, options: UploadOptions = {}): Promise<number> {
     return upload(this.#channel, { object, source, options });
@@ -66,16 +65,16 @@ export class TorporClient extends UnaryClient implements Disposable {
   /**
    * Reads the content of an object, or a part of it. A reader that stops early ends the stream.
    * @param object its resource name, such as devices/card0/objects/1
-   * @throws TorporError, by the iteration
+   * @throws TorporError while iterating
    */
   download(object: string, options: DownloadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     return download(this.#channel, object, options);
   }
 
   /**
-   * Gives a transition as it is, and again whenever there may be news, until it has ended.
+   * Yields a transition as it is, and again whenever it may have changed, until it has ended.
    * @param name its resource name, such as devices/card0/transitions/1
-   * @throws TorporError, by the iteration
+   * @throws TorporError while iterating
    */
   followTransition(name: string, options: FollowOptions = {}): AsyncGenerator<Transition, void, undefined> {
     const watch = (watched: WatchOptions) => watchEvents(this.#channel, watched);
@@ -83,17 +82,16 @@ export class TorporClient extends UnaryClient implements Disposable {
   }
 
   /**
-   * Gives what happens to devices, as it happens, until `signal` is aborted. Begins with the present state,
-   * which the first bookmark ends, or after `afterSequence`. Connections that are lost are made again without
-   * a gap or a repetition.
-   * @throws TorporError, by the iteration: EVENTS_EXPIRED when events are gone, as after a restart of the
+   * Yields the events of devices until `signal` aborts. It starts with the present state, which ends with the
+   * first bookmark, or after `afterSequence`. It reconnects without gaps or repetitions.
+   * @throws TorporError while iterating: EVENTS_EXPIRED if events are gone, such as after a restart of the
    * daemon
    */
   watchEvents(options: WatchOptions = {}): AsyncGenerator<Event, void, undefined> {
     return watchEvents(this.#channel, options);
   }
 
-  /** Ends calls under way, and the connection. */
+  /** Ends all calls in progress and the connection. */
   close(): void {
     this.#channel.close();
   }
@@ -104,8 +102,8 @@ export class TorporClient extends UnaryClient implements Disposable {
 }
 
 /**
- * A client of the daemon at `options.address`. Connects at the first call, which fails when nobody answers.
- * @throws TorporError INVALID_ARGUMENT when address or token make no sense
+ * A client of the daemon at `options.address`. It connects on the first call, which fails if nobody answers.
+ * @throws TorporError INVALID_ARGUMENT if the address or token is malformed
  */
 export function connect(options: ConnectOptions): TorporClient {
   return new TorporClient(options);

@@ -1,12 +1,12 @@
-/** What a connection can be made with, checked before the gRPC library stumbles over it. */
+/** Checks the options of a connection, before the gRPC library fails on them in its own words. */
 import { TorporError } from "./errors.ts";
 
 const ADDRESS = /^(?:unix:.+|(?:\[[0-9a-fA-F:.%]+\]|[\w.-]+):(?<port>\d{1,5}))$/;
 const PORT_MAX = 65_535;
-/** What a header can carry, without spaces. */
+/** Characters that a header can carry, without spaces. */
 const TOKEN = /^[\x21-\x7e]+$/;
 
-/** @throws TorporError INVALID_ARGUMENT when it is neither of the three forms */
+/** @throws TorporError INVALID_ARGUMENT if it has none of the three forms */
 export function checkAddress(address: string): void {
   const match = ADDRESS.exec(address);
   if (match === null) {
@@ -18,7 +18,7 @@ export function checkAddress(address: string): void {
   }
 }
 
-/** @throws TorporError INVALID_ARGUMENT, without the token in its message */
+/** @throws TorporError INVALID_ARGUMENT; its message does not contain the token */
 export function checkToken(token: string | undefined): void {
   if (token !== undefined && !TOKEN.test(token)) {
     throw refused("The token is empty or has characters that no token has, such as a line break.");

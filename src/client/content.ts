@@ -1,4 +1,4 @@
-/** The content of objects: up and down as streams, a chunk at a time, at the pace of the slower side. */
+/** The content of objects as streams, up and down, one chunk at a time, at the pace of the slower side. */
 import { once } from "node:events";
 import type { ClientWritableStream } from "@grpc/grpc-js";
 import type { WriteObjectRequest } from "../contract/gen/torpor/v1/memory.ts";
@@ -9,27 +9,28 @@ import { READ_OBJECT, WRITE_OBJECT } from "./methods.ts";
 import { withRetries } from "./retry.ts";
 
 interface ContentOptions extends CallOptions {
-  /** Where in the object to begin. Unit: bytes. @default 0 */
+  /** Offset in the object. Unit: bytes. @default 0 */
   readonly offset?: number | undefined;
-  /** Wait for a transition to end instead of being refused. @default false */
+  /** Whether to wait for the end of a running transition instead of failing. @default false */
   readonly holdDuringTransition?: boolean | undefined;
-  /** Called after each chunk with how many bytes went over so far. */
+  /** Called after each chunk with the number of bytes transferred so far. */
   readonly onProgress?: ((doneBytes: number) => void) | undefined;
 }
 
 export interface UploadOptions extends ContentOptions {
   /**
-   * How many bytes will come. Said before, what does not fit is refused before the first byte. Unit: bytes.
+   * How many bytes will come. With it, the daemon can refuse what does not fit before the first byte. Unit:
+   * bytes.
    */
   readonly size?: number | undefined;
 }
 
 export interface DownloadOptions extends ContentOptions {
-  /** How many bytes. Unit: bytes. @default all up to the end of the object */
+  /** How many bytes to read. Unit: bytes. @default all up to the end of the object */
   readonly length?: number | undefined;
 }
 
-/** What is written where. */
+/** The data and the object to write it to. */
 export interface Upload {
   /** Its resource name. */
   readonly object: string;
@@ -38,15 +39,16 @@ export interface Upload {
 }
 
 /**
- * Writes what `source` gives. Not atomic and never retried: bytes that arrived before an error stay.
+ * Writes the data from `source`. This is not atomic and never retried: bytes that arrived before an error
+ * stay.
  * @returns how many bytes were written
- * @throws TorporError, or what the source threw
+ * @throws TorporError, or the error of the source
  */
 export async function upload(channel: Channel, uploading: Upload): Promise<number> {
   const { options } = uploading;
   const { call, answer } = channel.clientStream(WRITE_OBJECT, options);
   const stop = new AbortController();
-  // A refusal ends the upload even while the source has nothing to give.
+  // A refusal ends the upload even if the source has no data yet.
   const refused = answer.then(
     () => undefined,
     () => stop.abort(),
@@ -62,7 +64,7 @@ export async function upload(channel: Channel, uploading: Upload): Promise<numbe
     return Number(bytesWritten);
   } finally {
     stop.abort();
-    // Its error, if the source had one, was thrown above; what comes later is of no use to anybody.
+    // If the source failed, its error was thrown above. Nobody needs a later one.
     sending.catch(() => {});
     answer.catch(() => {});
   }
@@ -85,7 +87,7 @@ export async function* download(
     chunkSize: 0,
     holdDuringTransition,
   };
-  // Only until the first chunk: then a reader has some of it.
+  // Only until the first chunk: from then on the reader has some of the content.
   const { call, next, first } = await withRetries(async () => {
     const stream = channel.serverStream(READ_OBJECT, request, options);
     const chunks = stream[Symbol.asyncIterator]();
@@ -104,7 +106,7 @@ export async function* download(
       yield data;
     }
   } finally {
-    // An error event that nobody hears would end the process.
+    // Without a listener, an error event would end the process.
     call.on("error", () => {});
     call.cancel();
   }
@@ -138,7 +140,7 @@ async function send(
   call.end();
 }
 
-/** Waits for the daemon, but not for ever. @param giveUp ends the call */
+/** Waits for the daemon for a limited time. @param giveUp ends the call */
 async function withinIdleTime<T>(waiting: Promise<T>, giveUp: () => void): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {

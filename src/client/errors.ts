@@ -1,4 +1,4 @@
-/** The error of every call, whatever failed: the daemon's own words, or why there are none. */
+/** The error of every call: the daemon's own words, or the reason why there are none. */
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { Code } from "../contract/gen/google/rpc/code.ts";
 import { ErrorInfo, RetryInfo } from "../contract/gen/google/rpc/error_details.ts";
@@ -16,19 +16,19 @@ interface ErrorFacts {
   readonly retryDelayMs?: number | undefined;
 }
 
-/** What a call failed with. */
+/** The details of a failed call. */
 export class TorporError extends Error {
   override readonly name = "TorporError";
   readonly code: StatusCode;
   /**
-   * One of docs/errors.md. UNREACHABLE where no daemon answered or the connection broke, else the code, where
-   * the daemon gave no reason.
+   * One of docs/errors.md. UNREACHABLE if no daemon answered or the connection broke; the code if the daemon
+   * gave no reason.
    */
   readonly reason: string;
-  /** What the message says, by key. */
+  /** The values in the message, by key. */
   readonly metadata: Readonly<Record<string, string>>;
   /**
-   * After which time the same call may be made again; undefined when it may not be, blindly. Unit:
+   * How long to wait before the same call may be repeated; undefined if a blind retry is unsafe. Unit:
    * milliseconds.
    */
   readonly retryDelayMs: number | undefined;
@@ -42,15 +42,15 @@ export class TorporError extends Error {
   }
 }
 
-/** The reason of errors of the connection: nothing of docs/errors.md was said, because nobody answered. */
+/** The reason of connection errors. It is not in docs/errors.md, because no daemon answered. */
 export const UNREACHABLE = "UNREACHABLE";
 
-/** The name of a code as it is in messages and statuses; UNKNOWN for 0 and for numbers that no code has. */
+/** The name of a code as in messages and statuses; UNKNOWN for 0 and for numbers without a code. */
 export function codeName(code: number): StatusCode {
   return CODE_NAMES.get(code) ?? "UNKNOWN";
 }
 
-/** @param address what the call was made to, for the message when nobody answers. */
+/** @param address the address of the call, for the message if nobody answers */
 export function fromServiceError(error: ServiceError, address: string): TorporError {
   const code = codeName(error.code);
   const told = readDetails(error);
@@ -64,15 +64,15 @@ export function fromServiceError(error: ServiceError, address: string): TorporEr
 }
 
 /**
- * Whether a call ended without the daemon's word on it: the connection broke, or somebody on the way cut the
- * stream off.
+ * Whether a call ended without an answer from the daemon: the connection broke, or something in between cut
+ * the stream.
  */
 export function isCutOff({ code, cause }: TorporError): boolean {
   if (!CUT_OFF_CODES.has(code) || !(cause instanceof Error && "metadata" in cause)) return false;
   return cause.metadata instanceof Metadata && cause.metadata.get(DETAILS_KEY).length === 0;
 }
 
-/** What grpc-js and proxies call it. */
+/** The name that grpc-js and proxies use. */
 const CUT_OFF_CODES: ReadonlySet<StatusCode> = new Set(["UNAVAILABLE", "CANCELLED", "INTERNAL", "UNKNOWN"]);
 
 const DETAILS_KEY = "grpc-status-details-bin";
@@ -87,7 +87,7 @@ function isStatusCode(name: string): name is StatusCode {
   return name in Code && name !== "OK" && name !== "UNRECOGNIZED";
 }
 
-/** What `grpc-status-details-bin` says; undefined when there is none, or none that can be read. */
+/** The content of `grpc-status-details-bin`; undefined if it is missing or unreadable. */
 function readDetails(error: ServiceError): Omit<ErrorFacts, "code"> | undefined {
   const [bytes] = error.metadata.get(DETAILS_KEY);
   if (!(bytes instanceof Uint8Array)) return undefined;
@@ -102,12 +102,12 @@ function readDetails(error: ServiceError): Omit<ErrorFacts, "code"> | undefined 
     const retryDelayMs = delay === undefined ? undefined : toMs(delay);
     return { reason, message, metadata: Object.fromEntries(metadata), retryDelayMs };
   } catch {
-    // A proxy may have put anything there: the status itself still says what happened.
+    // A proxy may have put anything there. The status itself still says what happened.
     return undefined;
   }
 }
 
-/** What grpc-js says, without its notes on name resolution, times, line breaks and the full stop. */
+/** The message of grpc-js without its notes on name resolution, times, line breaks and the full stop. */
 function lastWords(details: string): string {
   const [, last = details] = /Last error: (?:Error: )?(.*?)\.?\s*Resolution note:/s.exec(details) ?? [];
   const plain = last.replace(/\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "").replace(/\s+/g, " ");
@@ -117,7 +117,7 @@ function lastWords(details: string): string {
   return MISUNDERSTANDINGS.find(([said]) => said.test(words))?.[1] ?? words;
 }
 
-/** What the libraries say where somebody listens who was addressed in the wrong way, and what that means. */
+/** The messages of the libraries when the client speaks to something in the wrong way, and what they mean. */
 const MISUNDERSTANDINGS: readonly (readonly [said: RegExp, meaning: string])[] = [
   [/:wrong version number:/, "what listens there does not speak TLS"],
   [/^Failed to connect$/, "what listens there hung up, as it does when it wants TLS and gets none"],

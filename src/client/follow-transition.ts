@@ -1,6 +1,4 @@
-/**
- * A transition while it runs. The one place that knows how its progress is learnt: by events, else by asking.
- */
+/** Follows a running transition. Only this file knows how progress is learned: from events, or by polling. */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Event, Event_Type } from "../contract/gen/torpor/v1/event.ts";
 import { type Transition, Transition_State, type TransitionPhase } from "../contract/gen/torpor/v1/power.ts";
@@ -10,25 +8,25 @@ import { TRANSITION_POLL_MS } from "./limits.ts";
 import type { WatchOptions } from "./watch-events.ts";
 
 export interface FollowOptions {
-  /** Ends following with an AbortError. The transition goes on. */
+  /** Stops following with an AbortError. The transition continues. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The two ways to learn of a transition. */
+/** The two ways to follow a transition. */
 export interface TransitionSources {
-  /** Looks at it once. */
+  /** Fetches it once. */
   readonly look: (request: { name: string }, options: CallOptions) => Promise<Transition>;
   readonly watch: (options: WatchOptions) => AsyncIterable<Event>;
 }
 
 /**
- * Gives the transition as it is, and again whenever there is news, until it has ended: the last one given is
- * the end, and comes from the daemon whole. Before it only the phases are kept up to date. The daemon gives
- * every transition a deadline, so this ends.
+ * Yields the transition as it is, and again on each change, until it has ended. The last value is complete
+ * and comes from the daemon; until then only the phases are kept up to date. The daemon gives every
+ * transition a deadline, so this ends.
  *
- * Where events are refused (to this caller's role, by an older daemon, because too many watch) or their
- * stream breaks, the daemon is asked again and again instead. What is given is the same, and an error that is
- * not of the events alone meets the asking too, so nothing is hidden by it.
+ * If the daemon refuses events (because of the caller's role, its own age, or too many watchers) or the
+ * stream breaks, this polls the daemon instead and yields the same values. An error that does not concern
+ * only events also fails the polling, so none is hidden.
  * @throws TorporError
  */
 export async function* followTransition(
@@ -50,7 +48,7 @@ export async function* followTransition(
   }
 }
 
-/** Gives it by events, as long as it has not ended. */
+/** Follows it by events until it has ended. */
 async function* whileItRuns(
   { look, watch }: TransitionSources,
   name: string,
@@ -61,8 +59,8 @@ async function* whileItRuns(
   let transition: Transition | undefined;
   for await (const { payload } of watch({ devices: [device], types, signal, reconnect: false })) {
     if (payload?.$case === "bookmark") {
-      // The first says that the stream is live, so that what this look does not show will be told. The later
-      // ones come when nothing was told for long: another look costs nothing then.
+      // The first bookmark says that the stream is live, so it will report whatever this look misses. Later
+      // bookmarks come after long silences, when another look costs nothing.
       transition = await look({ name }, { signal });
       if (transition.state !== Transition_State.RUNNING) return;
       yield transition;

@@ -1,4 +1,6 @@
-/** Messages as proto3 JSON, exactly as REST has them. Apart from the client, which needs no descriptors. */
+/**
+ * Messages as proto3 JSON, exactly as REST has them. Separate from the client, which needs no descriptors.
+ */
 import assert from "node:assert/strict";
 import { type DescMethod, fromJson, type JsonObject, type JsonValue, toBinary } from "@bufbuild/protobuf";
 import type { Event } from "../contract/gen/torpor/v1/event.ts";
@@ -8,12 +10,12 @@ import { type RequestOf, type ResponseOf, type UnaryMethod, unaryMethod } from "
 
 export type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 
-/** The answer of a method as REST would give it. */
+/** The answer of a method as REST would return it. */
 export function responseToJson<M extends UnaryMethod>(method: M, response: ResponseOf<M>): JsonValue {
   return JSON.parse(messageJson(descriptorOf(method).output, response));
 }
 
-/** An event as REST would give it. */
+/** An event as REST would return it. */
 export function eventToJson(event: Event): JsonValue {
   const descriptor = REGISTRY.getMessage("torpor.v1.Event");
   assert(descriptor !== undefined, "torpor.v1.Event is in the descriptor set");
@@ -21,13 +23,13 @@ export function eventToJson(event: Event): JsonValue {
 }
 
 /**
- * The request of a method from proto3 JSON.
- * @throws Error that names the field, when the JSON is not of the request's type
+ * Reads the request of a method from proto3 JSON.
+ * @throws Error that names the field if the JSON does not have the request's type
  */
 export function requestFromJson<M extends UnaryMethod>(method: M, json: JsonObject): RequestOf<M> {
   const { input } = descriptorOf(method);
   const bytes = Buffer.from(toBinary(input, fromJson(input, json, { registry: REGISTRY })));
-  // The codec is that of the method, so what it reads is the method's request.
+  // This is the codec of the method, so it reads the method's request.
   return unaryMethod(method).requestDeserialize(bytes) as RequestOf<M>;
 }
 

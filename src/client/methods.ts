@@ -1,7 +1,4 @@
-/**
- * The methods of the contract, as generated: a method that is added to the proto is callable without a line
- * here.
- */
+/** The methods of the contract, as generated. A new method in the proto is callable without a change here. */
 import assert from "node:assert/strict";
 import * as device from "../contract/gen/torpor/v1/device.ts";
 import * as engine from "../contract/gen/torpor/v1/engine.ts";
@@ -9,7 +6,7 @@ import * as fault from "../contract/gen/torpor/v1/fault.ts";
 import * as memory from "../contract/gen/torpor/v1/memory.ts";
 import * as power from "../contract/gen/torpor/v1/power.ts";
 
-/** Every service in one: no two of their methods have the same name. */
+/** All services in one, because no two of their methods share a name. */
 const METHODS = {
   ...device.DeviceServiceService,
   ...memory.MemoryServiceService,
@@ -18,7 +15,7 @@ const METHODS = {
   ...fault.FaultServiceService,
 };
 
-/** The methods with their comments, which editors show where a method is called. */
+/** The methods with their comments, which editors show at each call. */
 export type Methods = typeof METHODS;
 
 /** Name of a method with one request and one answer, such as createObject. */
@@ -26,19 +23,19 @@ export type UnaryMethod = {
   [M in keyof Methods]: Methods[M] extends UnaryShape ? M : never;
 }[keyof Methods];
 
-/** The request of a method, whole. */
+/** The complete request of a method. */
 export type RequestOf<M extends UnaryMethod> = ReturnType<Methods[M]["requestDeserialize"]>;
 
 /** The answer of a method. */
 export type ResponseOf<M extends UnaryMethod> = ReturnType<Methods[M]["responseDeserialize"]>;
 
 /**
- * What a caller gives: fields that are left out have their default, and 64-bit numbers may be numbers or
+ * The request as a caller writes it. Omitted fields have their defaults, and 64-bit numbers may be numbers or
  * strings.
  */
 export type RequestInput<M extends UnaryMethod> = Sparse<RequestOf<M>>;
 
-/** A message of which anything may be left out or undefined, at any depth. */
+/** A message in which any field may be omitted or undefined, at any depth. */
 type Sparse<T> = T extends bigint
   ? bigint | number | string
   : T extends boolean | number | string | Uint8Array
@@ -54,7 +51,7 @@ interface UnaryShape {
   readonly responseStream: false;
 }
 
-/** How the messages of a method become bytes and back. */
+/** Converts the messages of a method to and from bytes. */
 export interface MethodCodec<Request, Response> {
   /** `/torpor.v1.MemoryService/CreateObject`. */
   readonly path: string;
@@ -65,35 +62,34 @@ export interface MethodCodec<Request, Response> {
 }
 
 /**
- * A method by its name alone, of which `UnaryCalls` knows the types; ready to be called with what a caller
- * gives.
+ * A method known only by name, whose types `UnaryCalls` knows. It takes the request as a caller writes it.
  */
 export interface UnaryCodec extends MethodCodec<unknown, unknown> {
-  /** The request with everything that was left out. @throws what a number that is none throws */
+  /** The complete request. @throws the error of a field that should be a number and is not */
   complete(input: unknown): unknown;
 }
 
-/** The unary methods by their names. */
+/** The unary methods by name. */
 export const UNARY_METHODS: ReadonlyMap<string, UnaryCodec> = new Map(
   Object.entries(METHODS)
     .filter(([, definition]) => !definition.requestStream && !definition.responseStream)
     .map(([name, definition]) => [name, { ...definition, complete: completerOf(name) }]),
 );
 
-/** The stream of events, and what says whether there is such a device. */
+/** The stream of events, and the method that checks whether a device exists. */
 export const { watchEvents: WATCH_EVENTS, getDevice: GET_DEVICE } = device.DeviceServiceService;
 
 /** The two content streams. */
 export const { readObject: READ_OBJECT, writeObject: WRITE_OBJECT } = memory.MemoryServiceService;
 
-/** The codec of one method, known to be there because its name is. */
+/** The codec of one method. It exists because the name does. */
 export function unaryMethod(name: UnaryMethod): UnaryCodec {
   const codec = UNARY_METHODS.get(name);
   assert(codec !== undefined, `${name} is one of the unary methods`);
   return codec;
 }
 
-/** The request of createObject is CreateObjectRequest: buf's linter holds the proto to it. */
+/** The request of createObject is CreateObjectRequest: buf's linter enforces this for every method. */
 function completerOf(name: string): (input: unknown) => unknown {
   const messageName = `${name.charAt(0).toUpperCase()}${name.slice(1)}Request`;
   const modules: Readonly<Record<string, unknown>> = { ...device, ...memory, ...engine, ...power, ...fault };

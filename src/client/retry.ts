@@ -1,4 +1,4 @@
-/** Calls that are made again because the daemon said that they may be. */
+/** Retries calls when the daemon says that this is safe. */
 import { setTimeout as pause } from "node:timers/promises";
 import { TorporError } from "./errors.ts";
 import { RETRY_DELAY_MS_MAX } from "./limits.ts";
@@ -6,15 +6,15 @@ import { RETRY_DELAY_MS_MAX } from "./limits.ts";
 export interface RetryLimits {
   /** How often to try again. */
   readonly retriesMax: number;
-  /** When to give up at the latest, by `performance.now()`. Unit: milliseconds. */
+  /** The latest time to give up, by `performance.now()`. Unit: milliseconds. */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Calls `attempt` until it succeeds, fails with an error that has no retryDelayMs, or a limit is reached:
- * then its last error is thrown. The daemon sends that delay only where nothing has happened yet, so that no
- * call takes effect twice.
+ * Calls `attempt` until it succeeds, fails with an error without retryDelayMs, or reaches a limit. In the
+ * latter two cases it throws the last error. The daemon sends that delay only if nothing has happened yet, so
+ * no call takes effect twice.
  */
 export async function withRetries<T>(attempt: () => Promise<T>, limits: RetryLimits): Promise<T> {
   const { retriesMax, deadlineMs, signal } = limits;
@@ -26,7 +26,7 @@ export async function withRetries<T>(attempt: () => Promise<T>, limits: RetryLim
       if (askedMs === undefined || retries >= retriesMax) throw error;
       const delayMs = Math.min(askedMs, RETRY_DELAY_MS_MAX);
       if (performance.now() + delayMs >= deadlineMs) throw error;
-      // An abort ends the pause; the last error says more than that.
+      // An abort ends the pause, but the last error says more than the abort.
       await pause(delayMs, undefined, { signal }).catch(() => {
         throw error;
       });

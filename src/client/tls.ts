@@ -6,9 +6,9 @@ import { TorporError } from "./errors.ts";
 
 /** Certificates and keys are PEM, as text or bytes. */
 export interface TlsOptions {
-  /** Who may have signed the daemon's certificate. @default the authorities that Node knows */
+  /** Authorities that may have signed the daemon's certificate. @default the authorities that Node knows */
   readonly ca?: string | Uint8Array | undefined;
-  /** The client's own certificate, for daemons that ask for one; with `key`. */
+  /** The client's own certificate, for daemons that ask for one. Needs `key`. */
   readonly cert?: string | Uint8Array | undefined;
   readonly key?: string | Uint8Array | undefined;
   /**
@@ -18,13 +18,13 @@ export interface TlsOptions {
   readonly serverName?: string | undefined;
 }
 
-/** What a channel needs for TLS; for plain text when `tls` is undefined. */
+/** The options of a channel for TLS, or for plain text when `tls` is undefined. */
 export interface TransportSecurity {
   readonly credentials: ChannelCredentials;
   readonly options: ChannelOptions;
 }
 
-/** The name under which a handshake for an IP address or a socket runs: TLS has no names of these kinds. */
+/** The name that a handshake with an IP address or a socket uses, because TLS has no names for these. */
 const STAND_IN = "localhost";
 
 /**
@@ -45,7 +45,10 @@ export function transportSecurity(address: string, tls: TlsOptions | undefined):
   };
 }
 
-/** @param ip what the certificate must be for, where the library would hand TLS an IP address as a name */
+/**
+ * @param ip the address that the certificate must be for, where the library would give TLS an IP address as a
+ * name
+ */
 function createCredentials(tls: TlsOptions, ip: string | undefined): ChannelCredentials {
   const [ca, key, cert] = [tls.ca, tls.key, tls.cert].map((pem) =>
     pem === undefined ? null : Buffer.from(pem),

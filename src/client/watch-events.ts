@@ -1,4 +1,6 @@
-/** Events as they happen, over as many streams as that takes: where one is cut off, the next goes on. */
+/**
+ * Events as they happen, over as many streams as it takes: when one breaks, the next continues from there.
+ */
 import { setTimeout as pause } from "node:timers/promises";
 import type { WatchEventsRequest } from "../contract/gen/torpor/v1/device.ts";
 import { type Event, Event_Type } from "../contract/gen/torpor/v1/event.ts";
@@ -8,33 +10,34 @@ import { RECONNECT_DELAY_MS, RETRY_DELAY_MS_MAX, WATCH_RECONNECTS_MAX, WATCH_SIL
 import { GET_DEVICE, WATCH_EVENTS } from "./methods.ts";
 
 export interface WatchOptions {
-  /** Ids or resource names of the devices to tell of. @default all */
+  /** Ids or resource names of the devices to watch. @default all */
   readonly devices?: readonly string[] | undefined;
-  /** What to tell; bookmarks always come. @default all */
+  /** Types of events to deliver. Bookmarks always come. @default all */
   readonly types?: readonly Event_Type[] | undefined;
-  /** Sequence of the last event that the caller has. @default none: begins with the present state */
+  /** Sequence of the last event that the caller has. @default none: starts with the present state */
   readonly afterSequence?: bigint | number | undefined;
-  /** Ends the events, without an error. */
+  /** Ends the stream of events without an error. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Whether a stream that was cut off, or that was read too slowly, is opened again where it ended.
+   * Whether to reopen a stream that broke or that the caller read too slowly, and continue there.
    * @default true
    */
   readonly reconnect?: boolean | undefined;
   /**
-   * Called with what cut the stream off, before it is opened again; once, however many attempts that takes.
+   * Called with the error that broke the stream before it is reopened: once, however many attempts that
+   * takes.
    */
   readonly onCutOff?: ((error: TorporError) => void) | undefined;
 }
 
 /**
- * Gives events until the signal is aborted. After the first event, a connection that is lost is made again,
- * with growing pauses and for five minutes or so, and the events go on without a gap or a repetition; only a
- * present state that was not yet told whole, which is until the first bookmark, is told from its beginning.
- * @param silenceMs after which time without an event, bookmarks included, the connection counts as lost
- * @throws TorporError: EVENTS_EXPIRED when there would be a gap, as after a restart of the daemon; whatever
- * forbids to watch;
- *   the last error where nobody answers, or with `reconnect: false` the first
+ * Delivers events until the signal aborts. After the first event it reconnects when the connection is lost,
+ * with growing pauses and for about five minutes, and the events continue without gaps or repetitions. If the
+ * present state was not yet complete (it is at the first bookmark), it starts again.
+ * @param silenceMs how long no event, bookmarks included, may arrive before the connection counts as lost
+ * @throws TorporError EVENTS_EXPIRED if there would be a gap, such as after a restart of the daemon; the
+ * daemon's error if the caller may not watch; the last error if nobody answers; with `reconnect: false` the
+ * first error
  */
 export async function* watchEvents(
   channel: Channel,
@@ -55,7 +58,7 @@ export async function* watchEvents(
         place.moveTo(event);
         wasConnected = true;
         failures = 0;
-        // A stream tells of one device or of all.
+        // A stream covers one device or all of them.
         if (devices.size < 2 || event.device === "" || devices.has(event.device)) yield event;
       }
     } catch (error) {
@@ -70,9 +73,9 @@ export async function* watchEvents(
   }
 }
 
-/** How far the events have been told. */
+/** How far the events have been delivered. */
 class Place {
-  /** Sequence of the last event; undefined while the present state is not told whole. */
+  /** Sequence of the last event; undefined until the present state is complete. */
   #after: bigint | undefined;
   #isOfPastRun = false;
 
@@ -80,13 +83,14 @@ class Place {
     this.#after = after === undefined ? undefined : BigInt(after);
   }
 
-  /** What the next stream is to go on after. */
+  /** The sequence after which the next stream should continue. */
   get afterSequence(): bigint | undefined {
     return this.#isOfPastRun ? undefined : this.#after;
   }
 
   /**
-   * @throws TorporError EVENTS_EXPIRED when the event is of another run of the daemon than those before it
+   * @throws TorporError EVENTS_EXPIRED if this event and the earlier ones come from different runs of the
+   * daemon
    */
   moveTo({ type, sequence }: Event): void {
     if (this.#isOfPastRun && this.#after !== undefined) throw expired(this.#after);
@@ -94,16 +98,16 @@ class Place {
   }
 
   learnFrom({ reason, metadata }: TorporError): void {
-    // The next daemon counts anew, and might take the place for one of its own.
+    // The next daemon counts from the start, and could mistake this sequence for one of its own.
     if (reason === "SHUTTING_DOWN") this.#isOfPastRun = true;
-    // Further than the last event, when those behind it were not asked for.
+    // It can be later than the last event if the caller did not ask for those in between.
     const { afterSequence = "" } = metadata;
     const isKnown = reason === "SLOW_CONSUMER" && /^\d+$/.test(afterSequence);
     if (isKnown && this.#after !== undefined) this.#after = BigInt(afterSequence);
   }
 }
 
-/** Events of one stream, whose end is always an error. @throws TorporError */
+/** Events of one stream. It always ends with an error. @throws TorporError */
 async function* readStream(
   channel: Channel,
   request: WatchEventsRequest,
@@ -126,7 +130,7 @@ async function* readStream(
   } catch (error) {
     throw isSilent ? lost(`The daemon has told nothing for ${silenceMs} ms.`) : channel.toError(error);
   } finally {
-    // An error event that nobody hears would end the process.
+    // Without a listener, an error event would end the process.
     call.on("error", () => {});
     call.cancel();
   }
@@ -142,7 +146,7 @@ function requestFor(
 }
 
 /**
- * A stream of all devices would not say that one of several does not exist.
+ * A stream of all devices would not report that one of several does not exist.
  * @throws TorporError DEVICE_NOT_FOUND
  */
 async function checkDevices(
@@ -154,15 +158,13 @@ async function checkDevices(
   for (const name of devices) await channel.unary(GET_DEVICE, { name }, { signal });
 }
 
-/** Whoever was never connected is told so at once, unless the daemon asks for patience. */
+/** A caller that was never connected gets the error at once, unless the daemon asks it to wait. */
 function mayReconnect(error: TorporError, wasConnected: boolean): boolean {
   if (!wasConnected) return error.retryDelayMs !== undefined;
   return error.code === "UNAVAILABLE" || error.reason === "SLOW_CONSUMER" || isCutOff(error);
 }
 
-/**
- * Doubled by each failure, and by chance, so that not all clients of a daemon come back at the same moment.
- */
+/** Each failure doubles the pause. Randomness keeps the clients of a daemon from returning all at once. */
 function delayMs({ retryDelayMs = 0 }: TorporError, failures: number): number {
   const longest = Math.min(RECONNECT_DELAY_MS * 2 ** failures, RETRY_DELAY_MS_MAX);
   return Math.max(longest * (0.5 + Math.random() / 2), Math.min(retryDelayMs, RETRY_DELAY_MS_MAX));

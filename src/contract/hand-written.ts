@@ -1,9 +1,9 @@
-/** RPCs that the transcoder does not serve, because they are streams. The parity test knows this list. */
+/** RPCs that the transcoder does not serve, because they stream. The parity test reads this list. */
 
-/** Where content is, as fastify writes it. */
+/** The path of content in fastify's spelling. */
 export const CONTENT_PATH = "/v1/devices/:device/objects/:object/content";
 
-/** Where events are. */
+/** The path of events. */
 export const EVENTS_PATH = "/v1/events";
 
 export const HAND_WRITTEN = [

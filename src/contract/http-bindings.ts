@@ -1,24 +1,25 @@
 /**
- * What the `google.api.http` annotations say: for each method, the REST route that serves it.
+ * Reads the `google.api.http` annotations: which REST route serves each method.
  *
- * Pure: works on any registry, so that the server, the OpenAPI generator and the parity test read the same
- * rules.
+ * This is pure and works on any registry, so the server, the OpenAPI generator and the parity test all follow
+ * the same rules.
  */
 import assert from "node:assert/strict";
 import { type DescMethod, type FileRegistry, getOption } from "@bufbuild/protobuf";
 
 type HttpMethod = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 
-/** `{name=devices/*}` in a path: the request field, and the literals and wildcards that it is made of. */
+/** `{name=devices/*}` in a path: the request field, and the literals and wildcards of its pattern. */
 interface PathVariable {
   /**
-   * Names of the proto, outermost first: one, or two where the field is in the resource (`runtime_pm.name`).
+   * Proto field names, outermost first. There are two where the field is inside the resource
+   * (`runtime_pm.name`).
    */
   readonly fieldPath: readonly string[];
   readonly segments: readonly PathSegment[];
 }
 
-/** A literal, or a wildcard with the name under which routers and readers know it. */
+/** A literal, or a wildcard with the name that routers and readers use for it. */
 export type PathSegment = { readonly literal: string } | { readonly parameter: string };
 
 export interface Binding {
@@ -26,13 +27,13 @@ export interface Binding {
   /** `torpor.v1.PowerService/Suspend`. */
   readonly rpc: string;
   readonly httpMethod: HttpMethod;
-  /** The annotation as written. */
+  /** The path exactly as the annotation writes it. */
   readonly template: string;
   readonly segments: readonly PathSegment[];
-  /** `suspend` in `/v1/devices/{device}:suspend`; empty where there is none. */
+  /** `suspend` in `/v1/devices/{device}:suspend`; empty if the path has no verb. */
   readonly verb: string;
   readonly variable: PathVariable | undefined;
-  /** `*`: the body is the request; empty: there is no body; else the field that the body is. */
+  /** `*` if the body is the whole request, empty if there is no body, else the field that the body fills. */
   readonly body: string;
 }
 
@@ -44,7 +45,7 @@ const HTTP_METHODS = {
   delete: "DELETE",
 } as const satisfies Record<string, HttpMethod>;
 
-/** Of each registry once: several parts of the server begin with them. */
+/** Read once for each registry, because several parts of the server start with them. */
 const read = new WeakMap<FileRegistry, readonly Binding[]>();
 
 /**
@@ -74,7 +75,7 @@ function readBinding(registry: FileRegistry, method: DescMethod): Binding {
 }
 
 function readRule(option: unknown): Pick<Binding, "httpMethod" | "template" | "body"> | undefined {
-  // The option's type is only known to the registry, so its three fields are looked at one by one.
+  // Only the registry knows the option's type, so its fields are read one by one.
   if (typeof option !== "object" || option === null || !("pattern" in option)) return undefined;
   const { pattern } = option;
   if (typeof pattern !== "object" || pattern === null || !("case" in pattern)) return undefined;
@@ -85,7 +86,7 @@ function readRule(option: unknown): Pick<Binding, "httpMethod" | "template" | "b
   return { httpMethod, template: pattern.value, body };
 }
 
-/** What stands before the variable; the variable's field and pattern; what stands after it; the verb. */
+/** The text before the variable, the variable's field and pattern, the text after it, and the verb. */
 const TEMPLATE = new RegExp(
   [
     String.raw`^\/(?<before>[^{}:]*)`,
@@ -94,7 +95,7 @@ const TEMPLATE = new RegExp(
   ].join(""),
 );
 
-/** Reads `/v1/{name=devices/…}:pin`. At most one variable, as in all of our paths. */
+/** Reads `/v1/{name=devices/…}:pin`. All our paths have at most one variable. */
 function parseTemplate(template: string): Pick<Binding, "segments" | "verb" | "variable"> {
   const match = TEMPLATE.exec(template);
   assert(match?.groups !== undefined, `path template ${template} has a form that is not served`);
@@ -107,7 +108,7 @@ function parseTemplate(template: string): Pick<Binding, "segments" | "verb" | "v
   };
 }
 
-/** `devices/*` becomes the literal `devices` and the parameter `device`. */
+/** Turns `devices/*` into the literal `devices` and the parameter `device`. */
 function parseSegments(text: string): PathSegment[] {
   const parts = text.split("/").filter((part) => part !== "");
   return parts.map((part, index) => {

@@ -1,6 +1,7 @@
 /**
- * Plain messages, as ts-proto's code has them, as proto3 JSON: the text that protobuf-es would write of the
- * same message with its defaults, in a fraction of the time. docs/decisions/0007 says why it is written here.
+ * Writes plain messages, as ts-proto's code makes them, as proto3 JSON. The text is the one that protobuf-es
+ * would write with defaults included, in a fraction of the time. docs/decisions/0007 says why it is written
+ * here.
  */
 import assert from "node:assert/strict";
 import {
@@ -17,17 +18,20 @@ import { REGISTRY } from "./registry.ts";
 type Write = (value: unknown) => string;
 type Fields = Readonly<Record<string, unknown>>;
 
-/** One field: its name in JSON with quotes and colon, and how to write it; undefined where it is not set. */
+/**
+ * One field: its JSON name with quotes and colon, and a function that writes it, or undefined if it is not
+ * set.
+ */
 interface FieldWriter {
   readonly key: string;
   readonly read: (message: Fields) => unknown;
   readonly write: Write;
 }
 
-/** Of each type that was written once. There are as many as there are types. */
+/** One writer for each type that was written at least once. There are only as many as there are types. */
 const WRITERS = new Map<DescMessage, Write>();
 
-/** Types that have a form of their own in JSON. */
+/** Types whose JSON form is special. */
 const WELL_KNOWN: Readonly<Record<string, Write>> = {
   "google.protobuf.Timestamp": writeTimestamp,
   "google.protobuf.Duration": writeDuration,
@@ -35,10 +39,10 @@ const WELL_KNOWN: Readonly<Record<string, Write>> = {
   "google.protobuf.Any": writeAny,
 };
 
-/** Text that JSON has as it is: printable ASCII without quotes and backslashes. */
+/** Text that JSON takes unchanged: printable ASCII without quotes and backslashes. */
 const AS_IT_IS = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
-/** Numbers of 64 bits, which JSON has as strings. */
+/** 64-bit numbers, which JSON holds as strings. */
 const LONG_SCALARS: ReadonlySet<ScalarType> = new Set([
   ScalarType.INT64,
   ScalarType.UINT64,
@@ -48,8 +52,9 @@ const LONG_SCALARS: ReadonlySet<ScalarType> = new Set([
 ]);
 
 /**
- * The message as JSON. Every field without presence is written, at its default too. Asserts that each value
- * is of the type that its field has. @param message a plain message of the type `desc`
+ * The message as JSON. It includes fields without presence even at their defaults. Asserts that each value
+ * has the type of its field.
+ * @param message a plain message of the type `desc`
  */
 export function messageJson(desc: DescMessage, message: object): string {
   return writerOf(desc)(message);
@@ -68,7 +73,7 @@ function plainWriter(desc: DescMessage): Write {
   const hasOwnForm =
     desc.typeName.startsWith("google.protobuf.") && desc.typeName !== "google.protobuf.Empty";
   assert(!hasOwnForm || desc.file.name === "google/protobuf/descriptor", `${desc.typeName} has a writer`);
-  // Not before the first message: types may hold themselves.
+  // Not before the first message, because types may contain themselves.
   let fields: readonly FieldWriter[] | undefined;
   return (message) => {
     assert(isFields(message), `a message is an object, but ${typeof message} came for ${desc.typeName}`);
@@ -88,7 +93,7 @@ function fieldWriter(field: DescField): FieldWriter {
   const { localName, jsonName, oneof } = field;
   return {
     key: `${JSON.stringify(jsonName)}:`,
-    // A oneof is one property, which says the member that is set and its value.
+    // ts-proto holds a oneof as one property, which names the member that is set and holds its value.
     read: oneof === undefined ? (message) => message[localName] : memberReader(oneof.localName, localName),
     write: valueWriter(field),
   };
@@ -116,7 +121,7 @@ function valueWriter(field: DescField): Write {
   }
 }
 
-/** What is in a list or a map. */
+/** The writer for one item of a list or map. */
 function itemWriter(field: DescField & { readonly fieldKind: "list" | "map" }): Write {
   if (field.message !== undefined) return messageWriter(field.message);
   if (field.enum !== undefined) return enumWriter(field.enum);
@@ -148,14 +153,14 @@ function mapWriter(write: Write): Write {
   };
 }
 
-/** Numbers that have no name, which come from a newer contract, stay numbers. */
+/** Values without a name come from a newer contract. They stay numbers. */
 function enumWriter({ values }: DescEnum): Write {
   const names = new Map<unknown, string>(values.map(({ number, name }) => [number, `"${name}"`]));
   return (value) => names.get(value) ?? writeNumber(value);
 }
 
 function scalarWriter(scalar: ScalarType): Write {
-  // It would have to be rounded first, and the contract has none.
+  // A float would have to be rounded first, and the contract has none.
   assert(scalar !== ScalarType.FLOAT, "no field is a float");
   if (scalar === ScalarType.STRING) return writeString;
   if (scalar === ScalarType.BOOL) return writeBool;
@@ -168,7 +173,7 @@ function writeString(value: unknown): string {
   return quote(value);
 }
 
-/** Half of a pair becomes U+FFFD, as it does in bytes. */
+/** An unpaired surrogate becomes U+FFFD, as it does in bytes. */
 function quote(text: string): string {
   return AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text.toWellFormed());
 }
@@ -189,7 +194,7 @@ function writeLong(value: unknown): string {
 
 function writeNumber(value: unknown): string {
   assert(typeof value === "number", "a number is a number");
-  // JSON has no word for NaN and the infinities; -0 is 0.
+  // JSON cannot express NaN and the infinities, and writes -0 as 0.
   return Number.isFinite(value) ? String(value) : `"${value}"`;
 }
 
@@ -199,7 +204,7 @@ function writeTimestamp(value: unknown): string {
   return `"${dateOf(seconds)}${fractionOf(nanos)}Z"`;
 }
 
-/** The second that was written last: the times of a list are close to each other. */
+/** The second that was written last, because the times in a list are close to each other. */
 let lastSecond = { seconds: 0n, text: "1970-01-01T00:00:00" };
 
 function dateOf(seconds: bigint): string {
@@ -221,7 +226,7 @@ function writeDuration(value: unknown): string {
   return `"${sign}${seconds}${fractionOf(Math.abs(nanos))}s"`;
 }
 
-/** What is behind the point: nothing, 3, 6 or 9 digits. */
+/** The fraction of a second, in 0, 3, 6 or 9 digits. */
 function fractionOf(nanos: number): string {
   if (nanos === 0) return "";
   assert(nanos <= 999_999_999, "nanoseconds are less than a second");
@@ -236,7 +241,7 @@ function secondsOf(value: unknown): { readonly seconds: bigint; readonly nanos: 
   return { seconds, nanos };
 }
 
-/** ts-proto has the paths alone. */
+/** ts-proto holds only the paths. */
 function writeFieldMask(paths: unknown): string {
   assert(Array.isArray(paths), "a field mask is an array of paths");
   const names = paths.map((path) =>
@@ -245,7 +250,7 @@ function writeFieldMask(paths: unknown): string {
   return quote(names.join(","));
 }
 
-/** What is inside is bytes, which protobuf-es reads. */
+/** The payload is bytes, which protobuf-es reads. */
 function writeAny(value: unknown): string {
   assert(isFields(value), "an Any is an object");
   const { typeUrl, value: bytes } = value;

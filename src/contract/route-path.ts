@@ -1,22 +1,21 @@
-/** Paths in the three spellings that we need: fastify's, people's, and as a pattern for real paths. */
+/**
+ * Paths in the three spellings that we need: fastify's, the reader's, and a pattern that matches real paths.
+ */
 import type { Binding } from "./http-bindings.ts";
 
 /**
- * A binding's path as find-my-way reads it. Wildcards take no colon: two bare `:device::verb` routes would
- * collide, and a verb that does not exist would be taken for a name.
+ * A binding's path in find-my-way's spelling. Wildcards match no colon. Otherwise two bare `:device::verb`
+ * routes would collide, and an unknown verb would be read as part of a name.
  */
 export function fastifyPath({ segments, verb }: Pick<Binding, "segments" | "verb">): string {
   const parts = segments.map((part) => ("literal" in part ? part.literal : `:${part.parameter}(^[^:/]+)`));
   return `/${parts.join("/")}${verb === "" ? "" : `::${verb}`}`;
 }
 
-/** As many as there are routes: they are asked for with every request. */
+/** One entry for each route, since every request asks for one. */
 const labels = new Map<string, string>();
 
-/**
- * `/v1/devices/{device}:suspend`, from the spelling that fastify has of one of its routes: what metrics and
- * people see.
- */
+/** Turns fastify's spelling of a route into `/v1/devices/{device}:suspend`, which metrics and people see. */
 export function routeLabel(url: string): string {
   const known = labels.get(url);
   if (known !== undefined) return known;
@@ -27,7 +26,7 @@ export function routeLabel(url: string): string {
   return label;
 }
 
-/** Matches the real paths of a route in fastify's spelling, at least all that it would serve. */
+/** A pattern that matches every real path that the route would serve, and perhaps more. */
 export function routePattern(url: string): RegExp {
   const source = pieces(url).map((piece) =>
     "literal" in piece ? piece.literal.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*") : "[^/:]+",
