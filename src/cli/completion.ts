@@ -9,11 +9,11 @@ interface Word {
   readonly description: string;
 }
 
-/** A command as a shell sees it. */
+/** A command from the shell's point of view. */
 interface Node {
   /** The words that lead to the command, without the program's name; empty for the program itself. */
   readonly path: readonly string[];
-  /** What may come next: commands, or the choices of the first argument. */
+  /** The words that may come next: commands, or the choices of the first argument. */
   readonly words: readonly Word[];
   readonly options: readonly Option[];
 }
@@ -35,7 +35,7 @@ function collect(command: Command, path: readonly string[]): Node[] {
   return [node, ...command.commands.flatMap((child) => collect(child, [...path, child.name()]))];
 }
 
-/** The program's options may come anywhere, so the words of the path are found between them. */
+/** The program's options may stand anywhere, so the script looks for the words of the path among them. */
 function bashScript(program: string, nodes: readonly Node[]): string {
   const shared = nodes[0]?.options ?? [];
   const optionsOf = ({ path, options }: Node) => (path.length === 0 ? options : [...options, ...shared]);

@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.ts";
 import { formatJson } from "./structured-text.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** What is shown of an error. -o json prints exactly this. */
+/** The parts of an error that users see. -o json prints exactly these. */
 interface Told {
   readonly code: string;
   readonly reason: string;
@@ -17,11 +17,11 @@ interface Told {
 
 export interface Explained {
   readonly exitCode: ExitCode;
-  /** For stderr. */
+  /** The lines for stderr. */
   readonly text: string;
 }
 
-/** @throws the error itself when it is a bug of ours */
+/** @throws the error itself if it is a bug in torporctl */
 export function explain(error: unknown, asJson: boolean): Explained {
   const { told, exitCode } = toTold(error);
   if (asJson) return { exitCode, text: formatJson({ error: told }) };
@@ -59,12 +59,12 @@ function systemSentence({ errno, path, message }: SystemError): string {
   return `The file ${path} cannot be used: ${getSystemErrorMessage(errno)}.`;
 }
 
-/** Files that cannot be read or written. */
+/** Errors of files that cannot be read or written. */
 function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error;
 }
 
-/** Commander's messages ("error: unknown option '--x'"), as sentences. */
+/** Turns commander's messages ("error: unknown option '--x'") into sentences. */
 function sentence(message: string): string {
   const text = message
     .replace(/^error: /, "")

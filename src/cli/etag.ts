@@ -11,13 +11,12 @@ export function addEtagOption(command: Command): Command {
 }
 
 /**
- * The field of the request.
- * @throws UsageError when it says nothing, or there are several objects, which have one each
+ * @throws UsageError if the option is empty, or if the command names several objects, each with its own etag
  */
 export function etagField({ etag }: EtagOption, names: readonly string[] = []): { etag: string } {
   if (etag === undefined) return { etag: "" };
-  // On the wire an empty etag matches any. A caller whose shell variable happens to be empty does not want
-  // that.
+  // On the wire an empty etag matches any object. A caller whose shell variable happens to be empty does not
+  // want that.
   if (etag === "") throw new UsageError("The etag is empty: give that of the object, or no --etag.");
   if (names.length < 2) return { etag };
   throw new UsageError(

@@ -1,4 +1,4 @@
-/** How events are shown: a line each, with what happened in words. */
+/** Shows events, one per line, and says in words what happened. */
 import {
   Context_Priority,
   type Device,

@@ -10,7 +10,7 @@ export const EXIT = {
   /** The daemon does not answer, or cannot serve the call now. */
   UNAVAILABLE: 3,
   NOT_FOUND: 4,
-  /** The call is legal in another state. */
+  /** The call is legal only in another state. */
   REFUSED: 5,
   /** There is no room. */
   EXHAUSTED: 6,

@@ -8,7 +8,7 @@ import { UsageError } from "./usage-error.ts";
 export const OUTPUT_FORMATS = ["table", "json", "yaml", "name"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
-/** The options as commander keeps them. */
+/** The options in the form that commander stores. */
 export interface GlobalOptions {
   readonly server: string;
   readonly device: string;
@@ -54,7 +54,7 @@ export function connectOptions(
     token: options.token || environment.TORPOR_TOKEN || undefined,
     tls: readTls(options),
     timeoutMs: options.timeout,
-    // So that a call that is made again does no more than the first.
+    // So that a retried call has no further effect.
     requestIds: true,
   };
 }

@@ -1,12 +1,11 @@
 #!/usr/bin/env node
 /**
- * The program torporctl, which is in `torporctl.ts`. This file only looks whether Node is new enough. It
- * imports nothing statically: an older Node would stumble over what it does not have before it could say a
- * word.
+ * Starts torporctl, which is in `torporctl.ts`. This file only checks whether Node is new enough. It has no
+ * static imports: an older Node would fail on unknown syntax or modules before it could print a message.
  */
 export {};
 
-/** What package.json says under engines. */
+/** The minimum in package.json's `engines`. */
 const NODE_MAJOR_MIN = 24;
 
 if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {

@@ -1,6 +1,6 @@
 /**
- * Resource names: `1` on the command line is devices/card0/objects/1 on the wire. Whole names are taken as
- * they are.
+ * Resource names: `1` on the command line is devices/card0/objects/1 on the wire. Full names are used
+ * unchanged.
  */
 import type { JsonObject, JsonValue } from "../client/json.ts";
 

@@ -2,13 +2,13 @@
 import { type Command, Option } from "commander";
 import { parseCount } from "./quantities.ts";
 
-/** Items that a listing shows by default. */
+/** Default number of items in a listing. */
 const LIMIT_DEFAULT = 1000;
-/** Most items in a page of the daemon. */
+/** Largest page that the daemon returns. */
 const PAGE_SIZE_MAX = 1000;
 
 export interface PageOptions {
-  /** Most items in all; 0 means all. */
+  /** Most items to fetch in total; 0 means all. */
   readonly limit: number;
   readonly pageToken?: string;
 }

@@ -23,7 +23,7 @@ export class Progress implements Disposable {
     this.shown = wanted && out.isTTY === true;
   }
 
-  /** @param totalBytes 0 when unknown @param note the present step */
+  /** @param totalBytes 0 if unknown @param note the current step */
   update(doneBytes: number, totalBytes: number, note = ""): void {
     const nowMs = performance.now();
     const ended = totalBytes > 0 && doneBytes >= totalBytes;
@@ -36,7 +36,7 @@ export class Progress implements Disposable {
     this.#out.write(`${CLEAR_LINE}${line.slice(0, columnsOf(this.#out) - 1)}${TO_LINE_START}`);
   }
 
-  /** Clears the line. The caller prints the result. */
+  /** Clears the line. The caller then prints the result. */
   [Symbol.dispose](): void {
     if (this.shown && this.#paintedMs > Number.NEGATIVE_INFINITY) this.#out.write(CLEAR_LINE);
   }

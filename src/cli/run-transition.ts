@@ -5,16 +5,16 @@ import { movedBytes } from "./transition-view.ts";
 
 /** How long a transition may run before its progress is shown. Unit: milliseconds. */
 const FIRST_WAIT_MS = 200;
-/** How much longer than the requested wait an answer may take. Unit: milliseconds. */
+/** How much longer than the requested wait the answer may take. Unit: milliseconds. */
 const ANSWER_MARGIN_MS = 120_000;
 
 export interface WaitOptions {
-  /** How long to wait for the end. Unit: milliseconds. @default until it has come */
+  /** How long to wait for the end. Unit: milliseconds. @default without a limit */
   readonly wait?: number;
 }
 
 export interface TransitionCall {
-  /** The word before the bar. */
+  /** The word in front of the bar. */
   readonly what: string;
   /** Bytes that will be moved, for the bar; 0 when unknown. */
   totalBytes(): Promise<number>;
@@ -22,9 +22,9 @@ export interface TransitionCall {
 }
 
 /**
- * Starts a transition and waits for its end, at most as long as the options say.
- * @returns the transition as it was last seen
- * @throws TorporError when it failed or was cancelled
+ * Starts a transition and waits for its end, but no longer than the options allow.
+ * @returns the last state of the transition that was seen
+ * @throws TorporError if it failed or was cancelled
  */
 export async function runTransition(
   session: Session,

@@ -1,4 +1,4 @@
-/** Runs one command line, from its words to its exit code. */
+/** Runs one command line and returns its exit code. */
 import { CommanderError } from "commander";
 import { explain } from "./errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";

@@ -20,17 +20,17 @@ export class Session implements Disposable {
     this.client = connect(connectOptions(options, io.environment));
   }
 
-  /** Resource name of the device of --device. */
+  /** Resource name of the device that --device selects. */
   get device(): string {
     return deviceName(this.options.device);
   }
 
-  /** Resource name of something of that device. */
+  /** Resource name of something in that device. */
   child(collection: Collection, id: string): string {
     return childName(this.options.device, collection, id);
   }
 
-  /** Prints the answer of a method, as JSON like REST, or as the text that `view` makes of it. */
+  /** Prints the answer of a method as JSON, like REST, or as the text that `view` makes from it. */
   print<M extends UnaryMethod>(
     method: M,
     response: ResponseOf<M>,
@@ -46,7 +46,7 @@ export class Session implements Disposable {
     else this.#printFormatted(value);
   }
 
-  /** Tells that a listing has more items than were printed. */
+  /** Says that a list has more items than this command printed. */
   noteMore({ nextPageToken }: { readonly nextPageToken: string }): void {
     if (nextPageToken === "") return;
     this.note(`There are more: --limit 0 lists all, --page-token ${nextPageToken} goes on from here.`);
@@ -83,8 +83,8 @@ export class Session implements Disposable {
 }
 
 /**
- * Makes the action of a command: opens a session, does the work with the arguments and options that commander
- * parsed, and closes it.
+ * Makes the action of a command. It opens a session, does the work with the arguments and options that
+ * commander parsed, and closes the session.
  */
 export type Act = <A extends readonly unknown[]>(
   work: (session: Session, ...args: A) => Promise<void>,

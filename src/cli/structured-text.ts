@@ -1,5 +1,5 @@
 /**
- * JSON and YAML as programs read them and terminals show them: nothing is lost, and nothing steers a
+ * JSON and YAML that programs can read and terminals can show. Nothing is lost, and nothing controls the
  * terminal.
  */
 import { Document, visit } from "yaml";
@@ -15,7 +15,7 @@ export function formatYaml(value: unknown): string {
   const document = new Document(value);
   visit(document, {
     Scalar(_key, scalar) {
-      // Only there are escapes.
+      // Double quotes are the only YAML style with escapes.
       if (typeof scalar.value === "string" && steersTerminals(scalar.value)) scalar.type = "QUOTE_DOUBLE";
     },
   });

@@ -1,4 +1,4 @@
-/** How transitions are shown: what they did, phase by phase. */
+/** Shows transitions: what each phase did. */
 import {
   DState,
   SleepState,
@@ -14,7 +14,7 @@ import { formatMs, formatObjects, formatSize } from "./quantities.ts";
 import { type Column, formatFields, formatTable } from "./table.ts";
 import { formatDuration, formatTime } from "./times.ts";
 
-/** What `transition get`, `suspend` and `resume` show. */
+/** The view of `transition get`, `suspend` and `resume`. */
 export function formatTransition(transition: Transition): string {
   const { error, phases } = transition;
   const fields = formatFields([
@@ -35,7 +35,7 @@ export function formatTransition(transition: Transition): string {
   return phases.length === 0 ? fields : `${fields}\n${formatPhases(phases)}`;
 }
 
-/** What `transition list` shows. */
+/** The view of `transition list`. */
 export function formatTransitions(transitions: readonly Transition[]): string {
   return formatTable(COLUMNS, transitions);
 }
@@ -45,7 +45,7 @@ export function formatPhases(phases: readonly TransitionPhase[]): string {
   return formatTable(PHASE_COLUMNS, phases);
 }
 
-/** Bytes that a transition has moved until now. */
+/** Bytes that a transition has moved so far. */
 export function movedBytes({ phases }: Transition): number {
   return phases.reduce((sum, { bytes }) => sum + Number(bytes), 0);
 }

@@ -53,7 +53,7 @@ export function addDeviceCommands(program: Command, act: Act): void {
     );
 }
 
-/** What `device get` shows. */
+/** The view of `device get`. */
 export function formatDevice(device: Device): string {
   return formatFields([
     ["Name", shortName(device.name)],

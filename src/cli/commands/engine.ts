@@ -40,7 +40,7 @@ export function addEngineCommands(program: Command, act: Act): void {
     );
 }
 
-/** What `engine list` shows. */
+/** The view of `engine list`. */
 export function formatEngines(engines: readonly Engine[]): string {
   return formatTable(COLUMNS, engines);
 }

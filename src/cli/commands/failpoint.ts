@@ -79,7 +79,7 @@ async function listFailpoints(
   session.print("listFailpoints", { failpoints: shown }, () => formatTable(COLUMNS, shown));
 }
 
-/** There is no method to get one failpoint. The list is short and comes as a whole. */
+/** No method gets a single failpoint. The list is short and comes as a whole. */
 async function getFailpoint(session: Session, id: string): Promise<void> {
   const name = rootName("failpoints", id);
   const { failpoints } = await session.client.listFailpoints();

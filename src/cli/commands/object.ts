@@ -65,7 +65,7 @@ export function addObjectCommands(group: Command, act: Act): void {
     .action(act(deleteObjects));
 }
 
-/** What `object get` shows. */
+/** The view of `object get`. */
 export function formatObject(object: MemoryObject): string {
   return formatFields([
     ["Name", shortName(object.name)],

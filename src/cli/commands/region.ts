@@ -55,7 +55,7 @@ export function addRegionCommands(program: Command, act: Act): void {
     );
 }
 
-/** What `region list` shows. */
+/** The view of `region list`. */
 export function formatRegions(regions: readonly Region[]): string {
   return formatTable(COLUMNS, regions);
 }

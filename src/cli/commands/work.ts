@@ -12,7 +12,7 @@ import type { Act, Session } from "../session.ts";
 import { formatFields } from "../table.ts";
 import { UsageError } from "../usage-error.ts";
 
-/** How much longer than the requested wait an answer may take. Unit: milliseconds. */
+/** How much longer than the requested wait the answer may take. Unit: milliseconds. */
 const ANSWER_MARGIN_MS = 5_000;
 /** How long `fence wait` waits by default. Unit: milliseconds. */
 const WAIT_MS = 60_000;
@@ -75,7 +75,7 @@ async function waitForFence(session: Session, id: string, waitMs: number | undef
   failWith(fence);
 }
 
-/** Prints a failed request as the daemon answered it, and fails the command. */
+/** Prints a failed request in the words of the daemon, and makes the command fail. */
 function failWith({ name, error }: Fence): void {
   if (error === undefined) return;
   const { reason, message } = error;
@@ -86,7 +86,7 @@ async function readInput(session: Session, file: string): Promise<string> {
   return file === "-" ? readAll(session.io.stdin) : readFileSync(file, "utf8");
 }
 
-/** @throws UsageError when it is neither a list of commands nor a request */
+/** @throws UsageError if the file is neither a list of commands nor a request */
 function readRequest(text: string): JsonObject {
   let value: unknown;
   try {
