@@ -1,6 +1,6 @@
 /**
- * Takes each gRPC call to the gate as soon as its metadata are here, before a message is read; names it in
- * its trailers.
+ * Takes each gRPC call to the gate as soon as its metadata has arrived, before any message is read. Puts the
+ * request id into the trailers.
  */
 import {
   Metadata,
@@ -31,7 +31,7 @@ export interface AdmitOptions {
 }
 
 /**
- * Takes a call to the gate. @param arrived what is known of its stream @param call the library's side of it
+ * Takes a call to the gate. @param arrived the facts about its stream @param call the library's side of it
  */
 export function admitCall(
   options: AdmitOptions,
@@ -48,13 +48,13 @@ export interface ArrivedThrough {
 
 interface AdmittedCallOptions extends AdmitOptions {
   readonly arrived: ArrivedCall;
-  /** Whether requests go on arriving. */
+  /** Whether the client sends a stream of requests. */
   readonly isEndless: boolean;
 }
 
 /**
- * A call on its way to its handler, which hears of it through this. What the library has for such things
- * makes some twenty objects and functions for each call, so all that passes here is passed on by hand.
+ * A call on its way to its handler, which sees it through this object. The library's own helpers make about
+ * twenty objects and functions for each call, so this forwards everything by hand.
  */
 class AdmittedCall extends ServerInterceptingCall {
   readonly #call: ServerInterceptingCallInterface;
@@ -63,7 +63,7 @@ class AdmittedCall extends ServerInterceptingCall {
   #metadata: AdmittedMetadata | undefined;
   #requestId = "";
   #admission: Admission | undefined;
-  /** Refused, or its client has gone away: nothing that still comes is for the handler. */
+  /** The call was refused or its client has left, so the handler gets nothing more. */
   #isOver = false;
   #arrival: NodeJS.Timeout | undefined;
 
@@ -89,7 +89,7 @@ class AdmittedCall extends ServerInterceptingCall {
     metadata[ADMISSION] = this.#admission;
     this.#metadata = metadata;
     const { arrivalMs, isEndless } = this.#options;
-    // Whoever never sends it would keep the place of a call.
+    // A client that never sends its request would hold a place for a call.
     if (!isEndless) {
       this.#arrival = setTimeout(() => this.#refuse(tooSlow(arrivalMs)), arrivalMs).unref();
     }
@@ -105,17 +105,17 @@ class AdmittedCall extends ServerInterceptingCall {
     if (!this.#isOver) this.#listener?.onReceiveHalfClose();
   }
 
-  /** The library calls it at every end. */
+  /** The library calls this at every end. */
   onCancel(): void {
     this.#isOver = true;
     clearTimeout(this.#arrival);
     const { arrived } = this.#options;
-    // Before the status is sent there is nothing that the caller saw but its own end of the call.
+    // Before a status was sent, the caller saw only its own end of the call.
     this.#admission?.close(arrived.seen);
     arrived.refuse = undefined;
     this.#listener?.onCancel();
-    // A stream of HTTP/2 and what hangs on it stay until all memory is looked through: the handler's side is
-    // not to.
+    // An HTTP/2 stream and everything attached to it stay until a full collection of garbage. Release the
+    // handler's side now.
     this.#listener = undefined;
     this.#admission = undefined;
     this.#arrival = undefined;
@@ -123,7 +123,7 @@ class AdmittedCall extends ServerInterceptingCall {
   }
 
   override sendStatus(status: Status): void {
-    // What is there was made for this status alone.
+    // This metadata object was made for this status alone.
     const metadata = status.metadata ?? new Metadata();
     metadata.set(REQUEST_ID_HEADER, this.#requestId);
     this.#call.sendStatus({ ...status, metadata });
@@ -158,7 +158,7 @@ class AdmittedCall extends ServerInterceptingCall {
   }
 
   override sendMetadata(metadata: Metadata): void {
-    // The library would offer what is refused here.
+    // The library would offer encodings that the daemon refuses.
     metadata.set("grpc-accept-encoding", "identity");
     this.#call.sendMetadata(metadata);
   }

@@ -1,5 +1,5 @@
 /**
- * A gRPC call from its head to the end of its stream, whatever ends it: what is counted is what went over the
+ * A gRPC call from its head to the end of its stream, whatever ends it. Metrics count what went over the
  * wire.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
@@ -7,20 +7,20 @@ import { status as codes } from "@grpc/grpc-js";
 import { GRPC_DEADLINE_SLACK_MS, GRPC_LINGER_MS, GRPC_STREAMS_MAX } from "../limits.ts";
 import type { Failure } from "../messages/wire-error.ts";
 
-/** What the caller saw. */
+/** The result that the caller saw. */
 export interface SeenEnd {
   /** Name of the code. */
   readonly code: string;
-  /** Where it was the wire itself that ended the call. */
+  /** Set if the wire itself ended the call. */
   readonly reason: string | undefined;
 }
 
 export class ArrivedCall {
   readonly path: string;
   readonly startMs = performance.now();
-  /** Ends it with this failure; set once the library has the call. */
+  /** Ends the call with this failure. Set once the library has the call. */
   refuse: ((failure: Failure) => void) | undefined;
-  /** What the library ended it for. */
+  /** The reason for which the library ended the call. */
   ended: Failure | undefined;
   /** Whether nobody is to read what still comes of it. */
   isUnwanted = false;
@@ -31,17 +31,17 @@ export class ArrivedCall {
     this.#stream = stream;
     this.path = headers[":path"] ?? "";
     this.#timeoutMs = timeoutOf(headers["grpc-timeout"]);
-    // Its errors are those of its client; what comes of them is told by "close".
+    // The client causes its errors, and "close" reports the consequences.
     stream.on("error", () => undefined);
     stream.once("finish", () => this.#linger());
   }
 
-  /** What its caller sees of its end, as far as that is sent now. */
+  /** The end that its caller sees, as far as it has been sent. */
   get seen(): SeenEnd {
     const { sentTrailers, sentHeaders } = this.#stream;
     const sent = sentTrailers?.["grpc-status"] ?? sentHeaders?.["grpc-status"];
     if (sent !== undefined) return { code: codes[Number(sent)] ?? "UNKNOWN", reason: this.ended?.reason };
-    // What clients make of an HTTP error: it is no gRPC.
+    // How clients interpret an HTTP error, which is not gRPC.
     if (sentHeaders !== undefined && Number(sentHeaders[":status"]) !== constants.HTTP_STATUS_OK)
       return { code: "UNKNOWN", reason: undefined };
     const isLate = performance.now() - this.startMs >= this.#timeoutMs - GRPC_DEADLINE_SLACK_MS;
@@ -49,7 +49,7 @@ export class ArrivedCall {
     return { code, reason: isLate ? "DEADLINE_EXCEEDED" : undefined };
   }
 
-  /** Lets its connection have as many calls under way as that of somebody known may have. */
+  /** Allows its connection as many calls at once as a known connection may have. */
   widen(): void {
     const { session } = this.#stream;
     if (session !== undefined && !session.destroyed)
@@ -70,7 +70,8 @@ export class ArrivedCall {
   }
 
   /**
-   * A call that was answered before its request was whole would stay half open as long as its client likes.
+   * Otherwise a call that was answered before its request was complete would stay half open as long as its
+   * client likes.
    */
   #linger(): void {
     const stream = this.#stream;
@@ -90,7 +91,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   n: 0.000_001,
 };
 
-/** The longest for a call without one, or with one that is none. Unit: milliseconds. */
+/** The longest deadline, for calls without one or with a malformed one. Unit: milliseconds. */
 function timeoutOf(header: string | string[] | undefined): number {
   const [, digits, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(String(header)) ?? [];
   return digits === undefined ? Number.POSITIVE_INFINITY : Number(digits) * (UNIT_MS[unit] ?? 1);

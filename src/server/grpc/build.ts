@@ -46,21 +46,21 @@ export interface GrpcDeps {
   readonly devices: DeviceRegistry;
   readonly gate: Gate;
   readonly events: EventHub;
-  /** The daemon's, for both wires. */
+  /** The daemon's ledger, shared by both wires. */
   readonly ledger: RequestLedger;
   readonly logger: FastifyBaseLogger;
   readonly observer?: WireObserver;
   /** How long a request may take to arrive. Unit: milliseconds. @default REQUEST_ARRIVAL_MS */
   readonly arrivalMs?: number | undefined;
-  /** @default none: nobody traces */
+  /** @default none: no tracing */
   readonly tracer?: CallTracer | undefined;
-  /** What strangers can make the log say, of both wires. @default one for this wire alone */
+  /** Limits the log lines that strangers cause, for both wires. @default one for this wire alone */
   readonly strangerLog?: StrangerLog;
 }
 
 export interface GrpcWire {
   readonly server: Server;
-  /** What grpc.health.v1 answers, for the server as a whole ("") and for each service. SERVING at first. */
+  /** Sets the answer of grpc.health.v1 for the whole server ("") and for each service. SERVING at first. */
   setServing(serving: boolean): void;
 }
 
@@ -81,7 +81,7 @@ export function buildGrpc(deps: GrpcDeps): GrpcWire {
     "grpc-node.flow_control_window": GRPC_FLOW_CONTROL_WINDOW_BYTES,
     "grpc.keepalive_time_ms": GRPC_KEEPALIVE_MS,
     "grpc.keepalive_timeout_ms": GRPC_KEEPALIVE_TIMEOUT_MS,
-    // It would count and remember every message of every call, for a service that we do not have.
+    // Channelz would count and remember every message of every call, for a service that we do not offer.
     "grpc.enable_channelz": 0,
     interceptors: [intercept(health, { door, gate, connections, strangerLog, arrivalMs }, deps.tracer)],
   });
@@ -120,13 +120,16 @@ interface InterceptOptions extends AdmitOptions {
   readonly door: CallDoor;
 }
 
-/** One interceptor for all that looks at calls: each costs every call a wrapper round all of its events. */
+/**
+ * One interceptor does everything that looks at calls, because each interceptor wraps all events of every
+ * call.
+ */
 function intercept(health: Health, options: InterceptOptions, tracer?: CallTracer): ServerInterceptor {
   return (definition, call) => {
     const { path } = definition;
     const arrived = options.door.arriving;
     assert(arrived !== undefined, "the library makes its interceptors while it is given a stream");
-    // Before the statuses are explained, so that the tracer is told what the client is.
+    // Before statuses are explained, so that the tracer gets the same status as the client.
     const traced = tracer === undefined ? call : traceCall(tracer, path, call);
     explainStatuses(call, (failure) => {
       arrived.ended = failure;
@@ -136,7 +139,7 @@ function intercept(health: Health, options: InterceptOptions, tracer?: CallTrace
   };
 }
 
-/** A server whose orderly end does not wait for what has no end of its own. */
+/** A server whose graceful shutdown does not wait for streams that never end. */
 class DrainingServer extends Server {
   readonly #health: Health;
 
@@ -193,7 +196,7 @@ async function* bytesOf(told: AsyncIterable<ToldEvent>): AsyncGenerator<Buffer, 
   for await (const { bytes } of told) yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A method whose messages stay bytes: what reads and writes them is in the handlers. */
+/** A method whose messages stay bytes, because the handlers read and write them. */
 function bytesDefinition(method: DescMethod): MethodDefinition<Buffer, Buffer> {
   const { methodKind } = method;
   return {

@@ -1,7 +1,7 @@
 /**
- * Where every gRPC call comes in, before the library has made anything of it: refuses what nobody needs and
- * what would cost more than it is worth, bounds what is open to everybody, and counts each call when its
- * stream ends.
+ * The entry of every gRPC call, before the library does any work for it. It refuses what nobody needs and
+ * what would cost too much, limits services that are open to everybody, and counts each call when its stream
+ * ends.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
@@ -53,7 +53,9 @@ interface KnownMethod {
 }
 
 export class CallDoor {
-  /** The call that the library is being given; for interceptors, which it makes at once. */
+  /**
+   * The call that is being handed to the library, for interceptors, which the library makes at that moment.
+   */
   arriving: ArrivedCall | undefined;
   readonly #connections: Connections;
   readonly #strangerLog: StrangerLog;
@@ -71,7 +73,7 @@ export class CallDoor {
     this.#watches = new Crowd(HEALTH_WATCHES_MAX, (count) => observer?.onHealthWatches?.(count));
   }
 
-  /** Says that there is this method. @param path `/torpor.v1.PowerService/Suspend` */
+  /** Registers a method. @param path `/torpor.v1.PowerService/Suspend` */
   addMethod(path: string): void {
     const [, service = "", method = ""] = path.split("/");
     const rpc = requireRpc(path.slice(1));
@@ -81,7 +83,8 @@ export class CallDoor {
   }
 
   /**
-   * Takes a stream, and gives it to the library or refuses it. @param pass the library's own way with streams
+   * Takes a stream, and hands it to the library or refuses it. @param pass the library's own handler of
+   * streams
    */
   readonly take = (
     stream: ServerHttp2Stream,
@@ -90,7 +93,7 @@ export class CallDoor {
   ): void => {
     const socket = stream.session?.socket;
     if (socket === undefined || !this.#connections.take(socket)) {
-      // One of a flood, of which there is no end: it is counted with its connection.
+      // One of a flood without end. It is counted with its connection.
       stream.on("error", () => undefined);
       return;
     }
@@ -173,10 +176,10 @@ interface Refused extends Refusal {
   readonly call: ArrivedCall;
 }
 
-/** Why this head is not taken; undefined when it is. */
+/** Why this head is refused; undefined if it is accepted. */
 function refusalOf(method: KnownMethod, headers: IncomingHttpHeaders): Refusal | undefined {
   const { ":path": path = "", "content-type": type, "grpc-encoding": encoding } = headers;
-  // What is no gRPC at all gets an HTTP error from the library.
+  // The library answers anything that is not gRPC with an HTTP error.
   if (type?.startsWith("application/grpc") !== true) return undefined;
   const sizeBytes = metadataBytes(headers);
   if (sizeBytes > GRPC_METADATA_BYTES_MAX) {
@@ -196,13 +199,10 @@ function refusalOf(method: KnownMethod, headers: IncomingHttpHeaders): Refusal |
   return undefined;
 }
 
-/** The code that gRPC has for it; where it is none of these, that of the failure. */
+/** The code of INVALID_REQUEST here: the method or encoding is not supported. Other failures keep theirs. */
 const UNIMPLEMENTED = 12;
 
-/**
- * Sends a status without a message before it (Trailers-Only), past the library, which does not know of the
- * call.
- */
+/** Sends a status without a message (Trailers-Only) past the library, which does not know the call. */
 function answer(stream: ServerHttp2Stream, failure: Failure, requestId: string): void {
   if (stream.destroyed) return;
   const code = failure.reason === "INVALID_REQUEST" ? UNIMPLEMENTED : failure.code;
@@ -213,7 +213,7 @@ function answer(stream: ServerHttp2Stream, failure: Failure, requestId: string):
       [constants.HTTP2_HEADER_CONTENT_TYPE]: "application/grpc+proto",
       "grpc-status": code,
       "grpc-message": encodeURI(details),
-      // What it may send instead.
+      // The encodings that the client may use instead.
       "grpc-accept-encoding": "identity",
       [REQUEST_ID_HEADER]: requestId,
       ...metadata?.toHttp2Headers(),

@@ -1,6 +1,6 @@
 /**
- * The one wrapper round every gRPC handler: errors become statuses with details, and streams keep their
- * backpressure. Requests are read here, where what is wrong with them gets details.
+ * Wraps every gRPC handler: errors become statuses with details, and streams apply backpressure. Requests are
+ * decoded here, so that their errors get details too.
  */
 import { type EventEmitter, once } from "node:events";
 import { setImmediate } from "node:timers/promises";
@@ -100,7 +100,7 @@ export function duplexStream<Request extends object>(
     send(begin(context, path, call), call, () => handler(messagesOf(call, requestDeserialize)));
 }
 
-/** A client that waits for its answer, and may go away before it has it or let its deadline pass. */
+/** A client that waits for its answer and may leave, or let its deadline pass, before it comes. */
 class GrpcClient implements WaitingClient {
   readonly caller: string | undefined;
   readonly #call: EventEmitter & { readonly cancelled: boolean };
@@ -123,7 +123,7 @@ class GrpcClient implements WaitingClient {
   }
 
   /**
-   * To be called when there is an answer. The library cancels every call at its end, and to tell of it is not
+   * Call this when there is an answer. The library cancels every call at its end, and reporting that is not
    * cheap.
    */
   answered(): void {
@@ -139,31 +139,31 @@ class GrpcClient implements WaitingClient {
   }
 }
 
-/** How many turns of the event loop a reset may come behind the end of the same stream. */
+/** How many turns of the event loop a reset may come after the end of the same stream. */
 const TURNS_UNTIL_RESET = 3;
 
 type ReadableCall = ServerReadableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 type WritableCall = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
-/** Reads one message at a time; ends with an error when the client goes away. */
+/** Reads one message at a time. Ends with an error if the client leaves. */
 async function* messagesOf<Request extends object>(
   call: ReadableCall,
   decode: (bytes: Buffer) => Request,
 ): AsyncGenerator<Request, void, undefined> {
   let isFirst = true;
-  // A duplex call is still written to after its last message has been read.
+  // A duplex call is still written to after its last message was read.
   for await (const bytes of call.iterator({ destroyOnReturn: false })) {
     const message = decodeMessage(decode, bytes);
     if (isFirst) admissionOf(call)?.examine(message);
     isFirst = false;
     yield message;
   }
-  // A client that cancels ends its stream first, as if it had finished, and resets it in the next frame.
+  // A client that cancels first ends its stream, as if it had finished, and resets it in the next frame.
   for (let turn = 0; turn < TURNS_UNTIL_RESET && !call.cancelled; turn++) await setImmediate();
   if (call.cancelled) throw new Error("The client went away.");
 }
 
-/** Writes all that `open` brings, asking for the next only when the client has room for it. */
+/** Writes everything that `open` yields, and asks for the next message only when the client has room. */
 function send(end: EndOfCall, call: WritableCall, open: () => AsyncIterable<Buffer>): void {
   writeAll(call, open).then(
     () => {
@@ -172,7 +172,7 @@ function send(end: EndOfCall, call: WritableCall, open: () => AsyncIterable<Buff
     },
     (error: unknown) => {
       const failure = end(error);
-      // grpc-js takes an error event for "flush what was written, then send this status".
+      // To grpc-js, an error event means "flush what was written, then send this status".
       if (!call.cancelled) call.emit("error", failure);
     },
   );
@@ -187,10 +187,10 @@ async function writeAll(call: WritableCall, open: () => AsyncIterable<Buffer>): 
   }
 }
 
-/** To be called once, at the end of a call, with the error if there is one. */
+/** Call this once at the end of a call, with the error if there is one. */
 type EndOfCall = (error?: unknown) => ReturnType<typeof toStatus> | null;
 
-/** Begins a call. The function that it returns is to be called once, at the end, with the error if any. */
+/** Begins a call. Call the returned function once at the end, with the error if there is one. */
 function begin(
   { logger }: CallContext,
   path: string,

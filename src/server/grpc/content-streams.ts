@@ -57,7 +57,7 @@ export async function* readObject(
 }
 
 export interface UploadDeps extends ContentDeps {
-  /** Called with how much was written when the upload ended before its end. */
+  /** Called with the number of bytes written if the upload ended too early. */
   readonly onBroken: (bytesWritten: number, error: unknown) => void;
 }
 
@@ -125,8 +125,8 @@ function targetOf(
 }
 
 /**
- * What comes before the bytes in a ReadObjectResponse: they are read to where they are sent from, and copied
- * no more.
+ * The header in front of the bytes in a ReadObjectResponse. Content is read directly behind it and sent from
+ * there without another copy.
  */
 function headerOf(lengthBytes: number): number[] {
   const header = [DATA_TAG];

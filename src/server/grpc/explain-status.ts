@@ -1,6 +1,6 @@
 /**
- * What grpc-js itself ends a call with (a message too large, a deadline) gets an ErrorInfo like everything
- * else.
+ * Adds an ErrorInfo when grpc-js itself ends a call (a message is too large, a deadline has passed), as every
+ * other error has one.
  */
 import { type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
 import { type Failure, toFailure, WireError, type WireReason } from "../messages/wire-error.ts";
@@ -9,21 +9,21 @@ import { toStatus } from "./status.ts";
 type Status = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
 /**
- * Why, by the code. Statuses of other codes pass as they are: those of grpc.health.v1, which has a contract
- * of its own.
+ * The reason by code. Statuses with other codes pass unchanged: those of grpc.health.v1 follow its own
+ * contract.
  */
 const REASONS: ReadonlyMap<number, WireReason> = new Map([
   [status.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED"],
   [status.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"],
   [status.UNIMPLEMENTED, "INVALID_REQUEST"],
-  // A timeout that cannot be read. What fails inside us brings its ErrorInfo.
+  // A timeout that cannot be read. Failures of our own code already have an ErrorInfo.
   [status.INTERNAL, "INVALID_REQUEST"],
 ]);
 
 /**
- * @param call the library's own: its statuses go to this very object and pass no interceptor, so its method
- * is replaced.
- * @param onEnded told what the library ended it for
+ * @param call the library's own object. Statuses go directly to it and pass no interceptor, so its method is
+ * replaced.
+ * @param onEnded gets the reason for which the library ended the call
  */
 export function explainStatuses(
   call: ServerInterceptingCallInterface,

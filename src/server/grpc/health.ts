@@ -1,4 +1,4 @@
-/** grpc.health.v1, and its watches, which have no end of their own. */
+/** grpc.health.v1 and its watches, which do not end by themselves. */
 import {
   status as grpcStatus,
   type handleServerStreamingCall,
@@ -24,20 +24,20 @@ const NAME_SHOWN_LENGTH = 128;
 type Answer = { readonly status: ServingStatus };
 
 export class Health {
-  /** By service; "" is the server as a whole. As many as there are services. */
+  /** By service; "" is the whole server. There are only as many as there are services. */
   readonly #answers = new Map<string, Answer>();
-  /** Calls that hold a watch, and what tells them of a change of their service. */
+  /** Calls that hold a watch, and the function that reports changes of their service. */
   readonly #listeners = new Set<(service: string, answer: Answer) => void>();
   readonly #watches = new Set<ServerInterceptingCallInterface>();
 
   /**
-   * Keeps every watch at hand while it is open. Every call must come by.
+   * Tracks every watch while it is open. Every call must pass through here.
    * @param path `/grpc.health.v1.Health/Watch`
    */
   follow(path: string, call: ServerInterceptingCallInterface): ServerInterceptingCallInterface {
     if (path !== HealthService.watch.path) return call;
     this.#watches.add(call);
-    // The library calls it at every end, that of the client and ours.
+    // The library calls this at every end, whether the client's or ours.
     const onCancel = () => void this.#watches.delete(call);
     return new ServerInterceptingCall(call, { start: (next) => next({ onCancel }) });
   }
@@ -55,22 +55,22 @@ export class Health {
     server.addService(HealthService, implementation);
   }
 
-  /** @param service name of a service, or "" for the server as a whole. */
+  /** @param service name of a service, or "" for the whole server. */
   setServing(service: string, serving: boolean): void {
     const answer = { status: serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING };
     this.#answers.set(service, answer);
     for (const tell of this.#listeners) tell(service, answer);
   }
 
-  /** Ends every watch with SHUTTING_DOWN, after what was told to it before. */
+  /** Ends every watch with SHUTTING_DOWN, after its earlier messages. */
   endWatches(): void {
     const status = toStatus(toFailure(new WireError("SHUTTING_DOWN", "The daemon is shutting down.")));
     for (const call of this.#watches) call.sendStatus(status);
   }
 
   /**
-   * The protocol wants the watch of a service that is not known to stay. None becomes known later, so no name
-   * is kept.
+   * The protocol requires that a watch of an unknown service stays open. No service becomes known later, so
+   * the name is not stored.
    */
   readonly #watch: handleServerStreamingCall<HealthCheckRequest, HealthCheckResponse> = (call) => {
     const { service: watched } = call.request;
@@ -89,7 +89,7 @@ export class Health {
   };
 }
 
-/** Cut between characters: half of one could not be sent. */
+/** Cut between characters, because half a surrogate pair could not be sent. */
 function shown(name: string): string {
   const characters = [...name.slice(0, 2 * NAME_SHOWN_LENGTH)];
   return characters.length < name.length || characters.length > NAME_SHOWN_LENGTH

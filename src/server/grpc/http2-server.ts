@@ -1,7 +1,7 @@
 /**
- * The HTTP/2 servers below grpc-js, which makes them itself and has an option for little of what they can do.
- * What is reached here is private to it: its version is pinned, and if it ever differs the daemon does not
- * start.
+ * The HTTP/2 servers under grpc-js, which creates them itself and exposes few of their options. This file
+ * uses private parts of grpc-js. Its version is pinned, and the daemon does not start if those parts ever
+ * differ.
  */
 import assert from "node:assert/strict";
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
@@ -9,7 +9,7 @@ import { Server as NetServer } from "node:net";
 import type { Server } from "@grpc/grpc-js";
 import { GRPC_METADATA_BYTES_TOLD, GRPC_STREAMS_UNKNOWN_MAX } from "../limits.ts";
 
-/** Lets a stream in, which is what grpc-js does with it, or not. */
+/** Lets a stream in, which hands it to grpc-js, or refuses it. */
 export type StreamGuard = (
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
@@ -28,17 +28,17 @@ export interface Http2Guards {
 }
 
 /**
- * More frames of this kind than a client ever has a reason for end the connection. Others are bounded by
- * Node's defaults.
+ * No real client sends more frames of this kind, so more of them end the connection. Node's defaults limit
+ * other kinds.
  */
 const SESSION_OPTIONS = {
-  /** Frames of streams that there are not, of each session. */
+  /** Frames for streams that do not exist, per session. */
   maxSessionInvalidFrames: 100,
-  /** Entries of one SETTINGS frame: there are seven. */
+  /** Entries in one SETTINGS frame: only seven exist. */
   maxSettings: 16,
   /**
-   * Calls that were reset before their end: at once, and a second. Deadlines and cancels of a real client are
-   * fewer.
+   * Calls that were reset before their end: at once, and per second. A real client has fewer deadlines and
+   * cancels.
    */
   streamResetBurst: 1000,
   streamResetRate: 33,

@@ -1,10 +1,10 @@
-/** What metadata of a call take, and which of them gRPC knows nothing of. */
+/** The size of a call's metadata, and the part of it that gRPC does not know. */
 import type { IncomingHttpHeaders } from "node:http2";
 
-/** What HTTP/2 counts for each field besides its name and value (RFC 9113, 6.5.2). Unit: bytes. */
+/** What HTTP/2 counts for each field in addition to its name and value (RFC 9113, 6.5.2). Unit: bytes. */
 const FIELD_OVERHEAD_BYTES = 32;
 
-/** Size of all fields as HTTP/2 counts it: Node reads each byte as a character. Unit: bytes. */
+/** Size of all fields as HTTP/2 counts it. Node reads each byte as a character. Unit: bytes. */
 export function metadataBytes(headers: IncomingHttpHeaders): number {
   let bytes = 0;
   for (const name in headers) {
@@ -17,8 +17,8 @@ const LEGAL_NAME = /^[:0-9a-z_.-]+$/;
 const LEGAL_TEXT = /^[ -~]*$/;
 
 /**
- * Takes out what is legal in HTTP/2 and not in gRPC: the library would leave it out too, and put all of it
- * into the log.
+ * Removes metadata that is legal in HTTP/2 but not in gRPC. The library would also drop it, but would log all
+ * of it.
  */
 export function dropIllegalMetadata(headers: IncomingHttpHeaders): void {
   for (const name in headers) {

@@ -1,7 +1,6 @@
 /**
- * Server reflection, v1 and v1alpha (which are the same on the wire), from the descriptor set. Our own,
- * because
- * @grpc/reflection fails on any schema with an import (grpc-node#3018).
+ * Server reflection, v1 and v1alpha (which are the same on the wire), from the descriptor set. Written here
+ * because @grpc/reflection fails on any schema with an import (grpc-node#3018).
  */
 import { type DescFile, type FileRegistry, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
@@ -71,13 +70,13 @@ function answer(registry: FileRegistry, { messageRequest: question }: ServerRefl
   }
 }
 
-/** The file of a type, or of the method, field or value inside one. */
+/** The file that contains a type, or a method, field or value inside one. */
 function fileOfSymbol(registry: FileRegistry, symbol: string): DescFile | undefined {
   const desc = registry.get(symbol) ?? registry.get(symbol.replace(/\.[^.]*$/, ""));
   return desc?.file;
 }
 
-/** A file with everything that it imports, so that the asker need not ask again. */
+/** A file with everything that it imports, so that the client need not ask again. */
 function files(file: DescFile | undefined, wanted: string): Answer {
   if (file === undefined)
     return refusal(status.NOT_FOUND, `There is no ${wanted} in the schema of this server.`);

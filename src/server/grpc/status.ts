@@ -8,7 +8,9 @@ import { ERROR_DOMAIN, type Failure } from "../messages/wire-error.ts";
 
 const NS_PER_MS = 1_000_000;
 
-/** What grpc-js sends for `failure`. @param code where gRPC is finer than the kind of failure. */
+/**
+ * What grpc-js sends for `failure`. @param code set if gRPC has a more precise code than the kind of failure.
+ */
 export function toStatus(failure: Failure, code: StatusObject["code"] = failure.code): StatusObject {
   const { message } = failure;
   const status = Status.encode({ code, message, details: detailsOf(failure) }).finish();

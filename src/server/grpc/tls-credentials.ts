@@ -1,4 +1,4 @@
-/** Credentials of the gRPC server, whose certificate can be changed while it runs. */
+/** Credentials of the gRPC server, whose certificate can change while it runs. */
 import { ServerCredentials } from "@grpc/grpc-js";
 import { handshakeOptions, type ServerTls } from "../machine/tls-material.ts";
 

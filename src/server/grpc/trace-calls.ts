@@ -1,7 +1,6 @@
 /**
- * Tells the tracer of each gRPC call of torpor.v1, from its metadata to its status, and does its work in its
- * name. Health and reflection are not worth a trace. Where nobody traces, nothing of this is in the way of a
- * call.
+ * Traces each gRPC call of torpor.v1, from its metadata to its status, and runs its work in the context of
+ * its span. Health and reflection are not traced. Without tracing, none of this is in the path of a call.
  */
 import {
   status as codes,
@@ -18,8 +17,8 @@ import type { CallFailure, CallSpan, CallTracer } from "../tracing/call-tracer.t
 type SentStatus = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
 
 /**
- * Tells of one call to the end. @param call the library's own: its statuses go to this very object and pass
- * no interceptor, so its method is replaced.
+ * Traces one call to its end. @param call the library's own object. Statuses go directly to it and pass no
+ * interceptor, so its method is replaced.
  */
 export function traceCall(
   tracer: CallTracer,
@@ -48,7 +47,7 @@ export function traceCall(
           if (span === undefined) proceed();
           else span.run(proceed);
         },
-        // The library calls it at every end; there is still a span when no status was sent.
+        // The library calls this at every end. A span is left only if no status was sent.
         onCancel() {
           span?.failed({ reason: "CALL_CANCELLED", message: "The client has gone away." });
           span?.end("CANCELLED");
@@ -58,14 +57,14 @@ export function traceCall(
   });
 }
 
-/** What a trace tells of a call when it begins. */
+/** The facts of a call at its beginning, for a trace. */
 function describe(
   rpc: string,
   call: ServerInterceptingCallInterface,
   metadata: Metadata,
 ): Parameters<CallTracer["beginRpc"]>[0] {
   const requestId = requestIdOf(metadata.get(REQUEST_ID_HEADER)[0]);
-  // A call without an id gets it here, so that the log and the answer have the same.
+  // A call without an id gets it here, so that log and answer have the same one.
   metadata.set(REQUEST_ID_HEADER, requestId);
   return {
     rpc,
@@ -76,7 +75,7 @@ function describe(
   };
 }
 
-/** What the client reads of why it failed. */
+/** The reason of a failure as the client reads it. */
 function failureOf({ code, details = "", metadata }: SentStatus): CallFailure | undefined {
   if (code === codes.OK) return undefined;
   const [sent] = metadata?.get("grpc-status-details-bin") ?? [];

@@ -1,5 +1,5 @@
 /**
- * Which requests of a connection are not answered whole yet: nothing may be written between the bytes of an
+ * The requests of a connection whose answers are not complete. Nothing may be written into the middle of an
  * answer.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -11,10 +11,10 @@ interface Exchange {
 }
 
 export class AnswersUnderWay {
-  /** In the order of the requests, which is that of the answers. */
+  /** In the order of the requests, which is also the order of the answers. */
   readonly #bySocket = new WeakMap<Socket, Exchange[]>();
 
-  /** Follows every request from now on, before anybody else sees it. */
+  /** Follows every request from now on, before any other listener. */
   follow(server: Server): void {
     const begin = (request: IncomingMessage, response: ServerResponse) => this.#begin({ request, response });
     for (const event of ["request", "checkContinue", "checkExpectation"])
@@ -22,15 +22,15 @@ export class AnswersUnderWay {
   }
 
   /**
-   * Calls `then` once no answer stands before that of what could not be read, with whether that one may still
-   * be written: it may not when the request that broke off has its answer already, or the connection has
+   * Calls `then` when all earlier answers have been sent, and says whether an answer to the unreadable
+   * request may still be written. It may not if that request already has its answer, or if the connection has
    * ended.
    */
   whenDone(socket: Socket, then: (mayAnswer: boolean) => void): void {
     const exchanges = this.#bySocket.get(socket) ?? [];
     const last = exchanges.at(-1);
-    // It broke off in the body of the last request, whose answer this is to be; else in the head of the next
-    // one.
+    // The unreadable part is either in the body of the last request, which this answer then concerns, or in
+    // the head of the next one.
     const broken = last !== undefined && !last.request.complete ? last : undefined;
     const before = exchanges.find((exchange) => exchange !== broken);
     if (before !== undefined) {

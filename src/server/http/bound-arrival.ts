@@ -1,6 +1,6 @@
 /**
- * How long a body that is parsed may take to arrive: whoever sends without end would keep the place of a
- * call.
+ * Limits how long a parsed body may take to arrive. A client that never stops sending would hold a place for
+ * a call.
  */
 import type { FastifyInstance, preParsingHookHandler } from "fastify";
 import { WireError } from "../messages/wire-error.ts";
@@ -9,14 +9,14 @@ import { askForBody } from "./expect-continue.ts";
 /** Methods whose body fastify does not read. */
 const BODILESS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-/** Whether a route with this method, or one of these, has a body that is read. */
+/** Whether a route with this method, or one of these methods, reads a body. */
 export function readsBody(method: string | readonly string[]): boolean {
   return [method].flat().some((name) => !BODILESS.has(name));
 }
 
 /**
- * Has routes whose body is parsed ask for it, and take it only so long. Must be called before the first of
- * them is added: only they get the hooks.
+ * Makes routes that parse a body ask for it, and wait for it only for a limited time. Must be called before
+ * the first of them is added, because only later routes get the hooks.
  * @param arrivalMs from the head of the request to the last byte of its body. Unit: milliseconds.
  */
 export function boundArrival(app: FastifyInstance, arrivalMs: number): void {
@@ -30,7 +30,7 @@ export function boundArrival(app: FastifyInstance, arrivalMs: number): void {
 function boundBody(arrivalMs: number): preParsingHookHandler {
   const bound: preParsingHookHandler = ({ raw }, _reply, payload, done) => {
     const timer = setTimeout(() => {
-      // Fastify listens as long as it reads the body, and answers with the error that it hears.
+      // Fastify listens while it reads the body, and answers with this error.
       if (raw.listenerCount("error") > 0) raw.emit("error", tooSlow(arrivalMs));
     }, arrivalMs).unref();
     raw.once("end", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));

@@ -48,7 +48,7 @@ export interface HttpDeps {
   readonly devices: DeviceRegistry;
   readonly gate: Gate;
   readonly events: EventHub;
-  /** The daemon's, for both wires. */
+  /** The daemon's ledger, shared by both wires. */
   readonly ledger: RequestLedger;
   readonly logger: FastifyBaseLogger;
   /** Version of the daemon, for the documentation. */
@@ -60,20 +60,20 @@ export interface HttpDeps {
   /** @default none: plain HTTP */
   readonly tls?: ServerTls | undefined;
   readonly isReady: () => boolean;
-  /** What /metrics answers; without it there is no such route. */
+  /** The source of /metrics; without it that route does not exist. */
   readonly metrics?: MetricsSource;
   readonly observer?: WireObserver;
-  /** @default none: nobody traces */
+  /** @default none: no tracing */
   readonly tracer?: CallTracer | undefined;
   /** How long a request may take to arrive. Unit: milliseconds. @default REQUEST_ARRIVAL_MS */
   readonly arrivalMs?: number | undefined;
-  /** What strangers can make the log say, of both wires. @default one for this wire alone */
+  /** Limits the log lines that strangers cause, for both wires. @default one for this wire alone */
   readonly strangerLog?: StrangerLog;
 }
 
 /**
- * The proto and the device check requests: no route has a schema. Without this fastify loads two compilers of
- * them.
+ * No route has a schema: the proto and the device check requests. Without this option fastify loads two
+ * schema compilers.
  */
 const NO_SCHEMAS = {
   compilersFactory: {
@@ -93,7 +93,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
     genReqId: ({ headers }) => requestIdOf(headers[REQUEST_ID_HEADER]),
     bodyLimit: HTTP_BODY_BYTES_MAX,
     schemaController: NO_SCHEMAS,
-    // The patterns of parameters are ours and harmless: to have each of them proved so took a tenth of the
+    // We wrote the parameter patterns and know that they are safe. Checking each of them took a tenth of the
     // start.
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX, allowUnsafeRegex: true },
     frameworkErrors: (error, request, reply) =>
@@ -143,10 +143,7 @@ export function buildHttp(deps: HttpDeps): FastifyInstance {
   return app;
 }
 
-/**
- * Routes with parsers of their own. Without a name, fastify would look for it among all modules that are
- * loaded.
- */
+/** Adds routes with their own parsers. Without a name, fastify would search all loaded modules for one. */
 function scope(app: FastifyInstance, name: string, addRoutes: (routes: FastifyInstance) => void): void {
   const plugin = (routes: FastifyInstance, _options: unknown, done: () => void) => {
     addRoutes(routes);
@@ -163,7 +160,7 @@ function serverOf(
     : { serverFactory: (handler) => tlsServer(tls, handler) };
 }
 
-/** Makes what tells whether `close` has been called. */
+/** Makes a function that says whether `close` has been called. */
 function watchClosing(app: FastifyInstance): () => boolean {
   let closing = false;
   app.addHook("preClose", async () => {
@@ -172,7 +169,7 @@ function watchClosing(app: FastifyInstance): () => boolean {
   return () => closing;
 }
 
-/** Requests on connections that were open before `close` was called. */
+/** Refuses requests on connections that were open before `close` was called. */
 function refuseWhileClosing(isClosing: () => boolean): RequestCheck {
   return () => {
     if (isClosing()) throw new WireError("SHUTTING_DOWN", "The daemon is shutting down.");

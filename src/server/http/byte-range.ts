@@ -1,11 +1,12 @@
-/** `Range` and `Content-Range` of RFC 9110, section 14, as far as one range of bytes goes. */
+/** `Range` and `Content-Range` (RFC 9110, section 14), for a single range of bytes. */
 
 import type { ContentSpan } from "../api/content.ts";
 import { WireError } from "../messages/wire-error.ts";
 
 /**
- * What `Range: bytes=…` asks for in a content of `sizeBytes`: a span, "whole" when there is no range that we
- * serve (no header, another unit, several ranges, a malformed one: all to be ignored), or "unsatisfiable".
+ * What `Range: bytes=…` selects in a content of `sizeBytes`: a span; "whole" if there is no range that we
+ * serve (no header, another unit, several ranges or a malformed one, which are all ignored); or
+ * "unsatisfiable".
  */
 export function parseRange(
   header: string | undefined,
@@ -29,7 +30,7 @@ function suffix(lengthBytes: number, sizeBytes: number): ContentSpan | "unsatisf
 }
 
 /**
- * Where an upload goes: `Content-Range: bytes 0-99/*`. Undefined without the header.
+ * The destination of an upload: `Content-Range: bytes 0-99/*`. Undefined without the header.
  * @throws WireError INVALID_RANGE
  */
 export function parseContentRange(header: string | undefined): ContentSpan | undefined {

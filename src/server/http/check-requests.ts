@@ -1,10 +1,10 @@
-/** What a request passes as soon as its head is here, before anything of its body is read. */
+/** Checks each request when its head has arrived, before any of its body is read. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { REQUEST_ID_HEADER } from "../gate/request-id.ts";
 
 /**
- * Lets a request pass, answers it, or throws. @param route that of the request: fastify makes a new
- * description of it each time that it is asked for one.
+ * Lets a request pass, answers it, or throws. @param route the route of the request, passed in because
+ * fastify makes a new description each time it is asked.
  */
 export type RequestCheck = (
   request: FastifyRequest,
@@ -13,8 +13,8 @@ export type RequestCheck = (
 ) => "answered" | undefined;
 
 /**
- * Has every request pass `checks` in this order, after its answer was given its id. One hook for all, because
- * each costs every request.
+ * Runs `checks` on every request in this order, after giving its answer an id. One hook runs them all,
+ * because each hook costs every request.
  */
 export function checkRequests(app: FastifyInstance, checks: readonly RequestCheck[]): void {
   app.addHook("onRequest", (request, reply, done) => {

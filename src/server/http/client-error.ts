@@ -1,4 +1,4 @@
-/** What is not HTTP, or too slow, or too long to be read, answered in the same shape as every other error. */
+/** Answers input that is not HTTP, too slow or too long, in the same shape as every other error. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { toFailure, WireError } from "../messages/wire-error.ts";
@@ -11,7 +11,7 @@ interface Refusal {
 }
 
 /**
- * Not from the table of node:http: to import that by name loads all that it exports, a WebSocket among it.
+ * Not from the table in node:http: importing that by name loads everything it exports, including a WebSocket.
  */
 const REFUSALS: Readonly<Record<string, Refusal>> = {
   HPE_HEADER_OVERFLOW: { httpStatus: 431, text: "Request Header Fields Too Large" },
@@ -24,9 +24,9 @@ const HEAD = Buffer.from("HEAD ");
 type ClientError = Error & { readonly code?: string; readonly rawPacket?: unknown };
 
 /**
- * Makes what Node's `clientError` calls: there is no request yet, so the answer is written by hand and the
- * connection ends. It comes after the answers to what came before, if any are under way, and never into one.
- * @param onAnswered told the status
+ * Makes the listener for Node's `clientError`. There is no request yet, so it writes the answer by hand and
+ * ends the connection. The answer follows all earlier answers, and never goes into the middle of one.
+ * @param onAnswered gets the status
  */
 export function clientErrorHandler(
   answers: AnswersUnderWay,
@@ -34,14 +34,13 @@ export function clientErrorHandler(
 ): (error: ClientError, socket: Socket) => void {
   const broken = new WeakSet<Socket>();
   return (error, socket) => {
-    // Nothing can be said on a connection whose handshake is not done, and to end it would wait for the
-    // handshake.
+    // Before the handshake is done nothing can be sent, and ending the socket would wait for the handshake.
     const isInHandshake = "secureConnecting" in socket && socket.secureConnecting === true;
     if (error.code === "ECONNRESET" || !socket.writable || isInHandshake) {
       socket.destroy();
       return;
     }
-    // What still comes on it cannot be read either.
+    // Nothing that follows on this connection can be read either.
     if (broken.has(socket)) return;
     broken.add(socket);
     answers.whenDone(socket, (mayAnswer) => {
@@ -65,7 +64,7 @@ function answerClientError(error: ClientError, socket: Socket): number {
     `content-length: ${Buffer.byteLength(body)}`,
     "connection: close",
   ];
-  // A client that sent HEAD takes a body for the next answer.
+  // After a HEAD, the client would read a body as the next answer.
   const { rawPacket } = error;
   const isHead = Buffer.isBuffer(rawPacket) && rawPacket.subarray(0, HEAD.length).equals(HEAD);
   socket.end(`${head.join("\r\n")}\r\n\r\n${isHead ? "" : body}`);
@@ -73,8 +72,8 @@ function answerClientError(error: ClientError, socket: Socket): number {
 }
 
 /**
- * Node's `checkExpectation`: an `Expect` that is not 100-continue. The body is not wanted, so the connection
- * ends.
+ * The listener for Node's `checkExpectation`: an `Expect` other than 100-continue. Nobody wants the body, so
+ * the connection ends.
  */
 export function answerExpectation({ headers }: IncomingMessage, response: ServerResponse): void {
   const { expect = "" } = headers;

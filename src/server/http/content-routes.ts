@@ -66,11 +66,11 @@ async function download(
   tellOfStream(observer, "read", reply);
   const rooms = new ChunkRooms(reply.raw);
   const chunks = readContent(content, span, rooms);
-  // What goes wrong with the first chunk still gets a status of its own.
+  // An error in the first chunk still gets its own status.
   const first = await chunks.next();
   void reply.headers(contentHeaders(span.lengthBytes));
   if (range !== "whole") void reply.code(206).header("content-range", contentRange(span, size));
-  // A stream would not tell when its chunks are gone, and their memory is free again.
+  // A stream would not say when its chunks have been sent and their memory is free again.
   const { raw: response } = reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders())) response.setHeader(name, value ?? "");
   try {
@@ -78,7 +78,7 @@ async function download(
     response.end();
   } catch (error) {
     request.log.debug({ url: request.url, err: error }, "A download ended before its end.");
-    // Its length was promised.
+    // The headers promised this length.
     response.destroy();
   }
 }
@@ -96,7 +96,7 @@ async function upload(
   try {
     await content.begin();
     sendContinue(reply.raw);
-    // Not destroyed on error: the client is still to be told why.
+    // Not destroyed on an error, because the client must still get the reason.
     for await (const chunk of request.raw.iterator({ destroyOnReturn: false })) await content.write(chunk);
     content.finish();
   } catch (error) {
@@ -108,7 +108,7 @@ async function upload(
   return { bytesWritten: String(content.bytesWritten) };
 }
 
-/** The stream ends with its answer or its connection, whichever is first. */
+/** The stream ends with its answer or its connection, whichever comes first. */
 function tellOfStream(
   observer: WireObserver | undefined,
   direction: ContentDirection,
@@ -131,7 +131,7 @@ function target(
 }
 
 /**
- * The one field that a query may give, by either of its names, as elsewhere.
+ * The one field that the query may contain, by either of its names, as in other methods.
  * @throws WireError INVALID_REQUEST
  */
 function readHold(query: Readonly<Record<string, unknown>>): boolean {
@@ -148,7 +148,7 @@ function readHold(query: Readonly<Record<string, unknown>>): boolean {
   return hold;
 }
 
-/** Where an upload goes and how long it is, from Content-Range and Content-Length, which must agree. */
+/** The offset and length of an upload, from Content-Range and Content-Length, which must agree. */
 function declaredSpan(request: FastifyRequest): { offsetBytes: number; lengthBytes: number | undefined } {
   requirePlain(request.headers);
   const range = parseContentRange(request.headers["content-range"]);

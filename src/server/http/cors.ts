@@ -1,13 +1,10 @@
-/**
- * CORS (the Fetch standard) for the origins that --cors-origin lists: preflights, and leave to read the
- * answers.
- */
+/** CORS (the Fetch standard) for the origins in --cors-origin: preflights, and permission to read answers. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { CORS_MAX_AGE_SECONDS } from "../limits.ts";
 
-/** Methods of all routes. */
+/** The methods of all routes. */
 const METHODS = "GET, HEAD, PUT, POST, PATCH, DELETE";
-/** Headers of requests that mean something here and that a page must ask for. */
+/** Request headers that have a meaning here and for which a page needs permission. */
 const REQUEST_HEADERS = [
   "authorization",
   "content-type",
@@ -20,7 +17,7 @@ const REQUEST_HEADERS = [
   "tracestate",
   "x-request-id",
 ].join(", ");
-/** Headers of answers that a page would not see otherwise. */
+/** Answer headers that a page could not read otherwise. */
 const ANSWER_HEADERS = [
   "accept-ranges",
   "allow",
@@ -37,9 +34,7 @@ export function isPreflight({ method, headers }: FastifyRequest): boolean {
   return method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
 }
 
-/**
- * Lets pages of `origin` read this answer. There are no credentials but the token that a page sends itself.
- */
+/** Lets pages of `origin` read this answer. A page sends no credentials except its own token. */
 export function letRead(origin: string, reply: FastifyReply): void {
   void reply.headers({
     "access-control-allow-origin": origin,
@@ -48,13 +43,13 @@ export function letRead(origin: string, reply: FastifyReply): void {
   });
 }
 
-/** Answers a preflight at once: browsers send no token with it, and it touches nothing. */
+/** Answers a preflight at once. Browsers send no token with it, and it changes nothing. */
 export function answerPreflight({ headers }: FastifyRequest, reply: FastifyReply): "answered" {
   void reply.headers({
     "access-control-allow-methods": METHODS,
     "access-control-allow-headers": REQUEST_HEADERS,
     "access-control-max-age": CORS_MAX_AGE_SECONDS,
-    // A page from the network that calls a daemon on loopback needs leave for that as well.
+    // A page from the network also needs this permission to call a daemon on loopback.
     ...(headers["access-control-request-private-network"] === "true" && {
       "access-control-allow-private-network": "true",
     }),

@@ -1,7 +1,6 @@
 /**
- * /docs: the OpenAPI document for people, served from the package, without the network. Its pages are a
- * server of their own, which nobody listens to and which is built when somebody first looks: most daemons
- * have nobody who does.
+ * /docs: the OpenAPI document for people, served from the package without the network. Its pages come from a
+ * separate server that listens nowhere. It is built on the first visit, because most daemons never get one.
  */
 import type { StaticDocumentSpec } from "@fastify/swagger";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
@@ -9,7 +8,8 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 const PREFIX = "/docs";
 
 /**
- * Headers of one connection, which are not another's (RFC 9110, 7.6.1), and those that say where a body ends.
+ * Headers of one connection, which must not be forwarded (RFC 9110, 7.6.1), and headers that describe the end
+ * of a body.
  */
 const OF_THE_CONNECTION = new Set([
   "connection",
@@ -19,13 +19,13 @@ const OF_THE_CONNECTION = new Set([
   "content-length",
 ]);
 
-/** @param document what /openapi.json answers */
+/** @param document the content of /openapi.json */
 export function docsPage(app: FastifyInstance, document: object): void {
   let pages: Promise<FastifyInstance> | undefined;
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     pages ??= buildPages(document).catch((error: unknown) => {
-      // What failed once may succeed the next time somebody looks.
+      // A failure is forgotten, so that the next visit can succeed.
       pages = undefined;
       throw error;
     });
@@ -51,10 +51,10 @@ async function buildPages(openApi: object): Promise<FastifyInstance> {
     import("@fastify/swagger-ui"),
   ]);
   const pages = fastify();
-  // The plugin's types stop at OpenAPI 3.0; it hands the document through as it is.
+  // The plugin's types stop at OpenAPI 3.0, but it passes the document through unchanged.
   const document = openApi as StaticDocumentSpec["document"];
   await pages.register(swagger, { mode: "static", specification: { document } });
-  // The layout without the bar at the top, which has the name of the plugin, and a field for documents from
+  // The layout without the bar at the top, which shows the plugin's name and a field for documents from
   // elsewhere.
   const uiConfig = { layout: "BaseLayout", deepLinking: true };
   await pages.register(swaggerUi, { routePrefix: PREFIX, uiConfig, theme: { title: "Torpor" } });

@@ -1,4 +1,4 @@
-/** Errors over REST: `{"error":{code,status,message,details}}` (AIP-193), for whatever was thrown. */
+/** Turns anything thrown into an error over REST: `{"error":{code,status,message,details}}` (AIP-193). */
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { StrangerLog } from "../gate/stranger-log.ts";
 import { BODY_DISCARD_MS, HTTP_BODY_BYTES_MAX, RETRY_DELAY_MS } from "../limits.ts";
@@ -13,7 +13,7 @@ declare module "fastify" {
 
 const TYPE_PREFIX = "type.googleapis.com/google.rpc.";
 
-/** The body that says `failure`. */
+/** The body for `failure`. */
 export function errorBody(failure: Failure) {
   const { reason, metadata, kind } = failure;
   const info = { "@type": `${TYPE_PREFIX}ErrorInfo`, reason, domain: ERROR_DOMAIN, metadata };
@@ -49,15 +49,18 @@ export async function replyWithError(
   return reply.code(failure.httpStatus).type("application/json; charset=utf-8").send(errorBody(failure));
 }
 
-/** Strangers are refused as often as they like; of those that were let in each line is wanted. */
+/**
+ * Strangers can be refused without limit, so their lines are limited. Callers that were let in get every
+ * line.
+ */
 function tellOf({ reason, message }: Failure, { admission, id, log, server }: FastifyRequest): void {
   if (admission !== undefined) log.debug({ reason }, message);
   else server.strangerLog.write("debug", { requestId: id, reason }, message);
 }
 
 /**
- * Takes the rest of a refused body for a while and throws it away: a connection that is cut at once is reset,
- * and a client that is still sending would never get to read why.
+ * Reads and discards the rest of a refused body for a while. If the connection were cut at once, a client
+ * that still sends would be reset and could never read the reason.
  */
 function discardBody({ raw }: FastifyRequest): void {
   if (raw.complete || raw.destroyed) return;
@@ -70,7 +73,7 @@ function discardBody({ raw }: FastifyRequest): void {
 const CUT_OFF = "The client went away before its request was whole.";
 
 /**
- * Whether it is what Node says of a connection that ended in the middle of a body. Nobody is there to read
+ * Whether this is Node's error for a connection that ended in the middle of a body. Nobody is left to read
  * the answer.
  */
 function isOfClient(error: FastifyError, { raw }: FastifyRequest): boolean {

@@ -48,12 +48,12 @@ export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchE
       signal,
       caller,
       recheck: request.admission?.recheck,
-      // A browser says by itself where it was, and after a 400 it never connects again.
+      // A browser sends its position by itself, and after a 400 it never reconnects.
       restarts: lastEventId !== undefined,
     });
-    // The first is there at once; what is wrong with the request gets a status of its own.
+    // The first event is there at once. An error in the request still gets its own status.
     const first = await events.next();
-    // Bookmarks come far more often: one that reads nothing for so long is dead.
+    // Bookmarks come far more often than this, so a client that reads nothing for so long is dead.
     request.raw.socket.setTimeout(CONTENT_IDLE_TIMEOUT_MS);
     void reply.headers({
       "content-type": "text/event-stream; charset=utf-8",
@@ -66,7 +66,7 @@ export function eventRoutes(app: FastifyInstance, deps: Parameters<typeof watchE
   });
 }
 
-/** A browser that connects again says what it heard last; that is newer than what its URL says. */
+/** A browser that reconnects sends the last id it saw, which is newer than the one in its URL. */
 function readLastEventId(header: string | string[] | undefined): string | undefined {
   if (header === undefined || header === "") return undefined;
   if (typeof header === "string" && /^\d{1,16}$/.test(header)) return header;
@@ -118,7 +118,7 @@ function format(event: ToldEvent): Buffer {
   return text;
 }
 
-/** Events of the present state have no id, so that a client that is cut off there begins anew. */
+/** Events of the present state have no id, so a client that is cut off there starts again. */
 function textOfEvent({ sequence, type, bytes }: ToldEvent): string {
   const json = messageJson(EVENT, Event.decode(bytes));
   const id = sequence === 0 ? "" : `id: ${sequence}\n`;

@@ -1,6 +1,6 @@
 /**
- * `Expect: 100-continue`, answered only when somebody wants the body: what is refused is refused before its
- * first byte. curl sends the header with every body over 1 MiB.
+ * Answers `Expect: 100-continue` only when a handler wants the body, so a refusal comes before the first
+ * byte. curl sends the header with every body over 1 MiB.
  */
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, preParsingHookHandler } from "fastify";
@@ -11,12 +11,12 @@ const waiting = new WeakSet<ServerResponse>();
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** The handler itself reads the body, and calls `sendContinue` when it has decided to. */
+    /** The handler reads the body itself, and calls `sendContinue` when it wants it. */
     readonly streamsBody?: boolean;
   }
 }
 
-/** Lets whoever reads a body ask for it. */
+/** Lets the reader of a body ask for it. */
 export function deferContinue(app: FastifyInstance): void {
   app.server.on("checkContinue", (request, response) => {
     waiting.add(response);
@@ -24,7 +24,7 @@ export function deferContinue(app: FastifyInstance): void {
   });
 }
 
-/** Asks for a body that is parsed, once its length is known to be legal. */
+/** Asks for a parsed body once its length is known to be legal. */
 export const askForBody: preParsingHookHandler = (request, reply, payload, done) => {
   const { bodyLimit } = request.routeOptions;
   if (bodyLimit !== undefined && Number(request.headers["content-length"]) > bodyLimit)
@@ -33,12 +33,12 @@ export const askForBody: preParsingHookHandler = (request, reply, payload, done)
   done(null, payload);
 };
 
-/** Tells the client to go on, if it waits to be told. */
+/** Tells the client to continue, if it waits for that. */
 export function sendContinue(response: ServerResponse): void {
   if (waiting.delete(response)) response.writeContinue();
 }
 
-/** What a body of more than `limitBytes` is refused with. */
+/** The error for a body of more than `limitBytes`. */
 export function bodyTooLarge(limitBytes: number): WireError {
   return new WireError(
     "LIMIT_EXCEEDED",

@@ -13,18 +13,18 @@ import type { RequestCheck } from "./check-requests.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Answers whoever asks: for health, which machines without credentials look at. */
+    /** Answers any caller: for health, which machines without credentials check. */
     readonly anyCaller?: boolean;
   }
   interface FastifyRequest {
-    /** The request's place among the calls in progress; undefined for what is no RPC. */
+    /** The place of the request among the calls in progress; undefined if it is not an RPC. */
     admission: Admission | undefined;
   }
 }
 
 /**
- * What is no RPC needs the role of a viewer, unknown paths included: so a route that is forgotten is not
- * open.
+ * Anything that is not an RPC needs the role of a viewer, including unknown paths, so a forgotten route is
+ * not open.
  */
 export function guardCalls(app: FastifyInstance, gate: Gate, connections: Connections): RequestCheck {
   app.decorateRequest("admission", undefined);
@@ -42,7 +42,7 @@ export function guardCalls(app: FastifyInstance, gate: Gate, connections: Connec
     if (admission === undefined) return;
     connections.know(socket);
     request.admission = admission;
-    // The transcoder learns more from the message; content routes have nothing but their path.
+    // The transcoder learns more from the message. For content routes the path is all there is.
     if (admission.isAudited) {
       admission.concerns(request.url.replace(/^\/v1\/|(?:\/content|:\w+)?(?:\?.*)?$/g, ""));
     }
@@ -56,8 +56,8 @@ export function guardCalls(app: FastifyInstance, gate: Gate, connections: Connec
 }
 
 /**
- * Has what `check` refuses put on record, if it would have changed something: for checks that come before the
- * gate's.
+ * Records in the audit log what `check` refuses, if the call would have changed something. This is for checks
+ * that run before the gate.
  */
 export function auditRefusals(gate: Gate, check: RequestCheck): RequestCheck {
   return (request, reply, route) => {

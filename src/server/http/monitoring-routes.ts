@@ -1,4 +1,4 @@
-/** Health, metrics and the documentation of the API: what is about the daemon and not about a device. */
+/** Health, metrics and API documentation: routes about the daemon and not about a device. */
 import type { FastifyInstance } from "fastify";
 
 /** Answers a scrape in the format that `accept` prefers. */
@@ -6,7 +6,7 @@ export type MetricsSource = (accept: string | undefined) => Promise<{ contentTyp
 
 export interface MonitoringOptions {
   readonly isReady: () => boolean;
-  /** What /openapi.json answers. */
+  /** The content of /openapi.json. */
   readonly document: object;
   readonly metrics: MetricsSource | undefined;
 }

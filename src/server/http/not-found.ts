@@ -5,8 +5,8 @@ import { WireError } from "../messages/wire-error.ts";
 import type { RequestCheck } from "./check-requests.ts";
 
 /**
- * Must be called before the first route is added: it watches them being added. The check refuses such
- * requests before their bodies are read, for which fastify would wait otherwise.
+ * Must be called before the first route is added, because it watches routes being added. The check refuses
+ * such requests before fastify would wait for their bodies.
  */
 export function answerUnknownRoutes(app: FastifyInstance): RequestCheck {
   const routes: { readonly pattern: RegExp; readonly methods: readonly string[] }[] = [];
@@ -24,7 +24,7 @@ export function answerUnknownRoutes(app: FastifyInstance): RequestCheck {
       ...new Set(routes.filter((route) => route.pattern.test(path)).flatMap((route) => route.methods)),
     ];
     const metadata = { method: request.method, path };
-    // A route that takes the method and still did not match does not like the form of a name in the path.
+    // If a route takes the method and still did not match, a name in the path has the wrong form.
     if (allowed.length === 0 || allowed.includes(request.method)) {
       throw new WireError(
         "ROUTE_NOT_FOUND",

@@ -1,11 +1,11 @@
-/** Tells the observer of each request when its answer has gone, or its client has. */
+/** Reports each request to the observer when its answer has been sent or its client has left. */
 import { routeLabel } from "../../contract/route-path.ts";
 import type { WireObserver } from "../gate/observer.ts";
 import type { RequestCheck } from "./check-requests.ts";
 
 /**
- * What a request is counted with that got no answer, because its client went away: nginx has it so, and no
- * server sends it.
+ * The status of requests that got no answer because their client left. nginx does the same, and no server
+ * sends it.
  */
 const CLIENT_GONE = 499;
 

@@ -1,8 +1,8 @@
 /**
  * Keeps pages of other origins away from the daemon. Bodies are parsed whatever their content type, so a page
- * could send them without asking (a "simple request"), and a page that rebinds its name to 127.0.0.1 could
- * read the answers too. An origin is scheme, host and port: a page on another port of this machine is as
- * foreign as one of another site.
+ * could send them without a preflight (a "simple request"), and a page that rebinds its name to 127.0.0.1
+ * could read the answers too. An origin is scheme, host and port: a page on another port of this machine is
+ * as foreign as a page of another site.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { WireError } from "../messages/wire-error.ts";
@@ -11,20 +11,18 @@ import { answerPreflight, isPreflight, letRead } from "./cors.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /**
-     * The route answers to any Host: it carries no data, and probes that know none of our names ask for it.
-     */
+    /** The route answers any Host. It carries no data, and probes that know none of our names ask for it. */
     readonly anyHost?: boolean;
   }
 }
 
-/** For Node's server, whose own check answers without a body. */
+/** Turns off the check of Node's server, which answers without a body. */
 export const HOST_IS_CHECKED = { requireHostHeader: false } as const;
 
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "::1"];
 
 export interface OriginRules {
-  /** Names of this daemon besides loopback and the address that a request arrived on. */
+  /** Names of this daemon besides loopback and the address on which a request arrived. */
   readonly allowedHosts: readonly string[];
   /**
    * Other origins whose pages may call the daemon and read its answers, such as `https://dash.example:3000`.
@@ -49,7 +47,7 @@ export function guardOrigin({ allowedHosts, corsOrigins, scheme }: OriginRules):
     const { host } = request.headers;
     if (host === undefined && request.raw.httpVersion !== "1.0")
       throw new WireError("INVALID_REQUEST", "The request has no header Host, which HTTP/1.1 needs.");
-    // HTTP/1.0 has no Host; a browser always sends one.
+    // HTTP/1.0 requests may have no Host. Browsers always send one.
     if (host === undefined || anyHost || isOurs(hostnameOf(host), request)) return;
     throw new WireError(
       "PERMISSION_DENIED",
@@ -58,7 +56,10 @@ export function guardOrigin({ allowedHosts, corsOrigins, scheme }: OriginRules):
     ).withHttpStatus(421);
   }
 
-  /** A page of a name that is not ours is foreign, even where the request is answered to any Host. */
+  /**
+   * Whether the page has one of our names. A page with another name is foreign, even on routes that answer
+   * any Host.
+   */
   function isOwnPage(origin: string, request: FastifyRequest): boolean {
     const { host = "" } = request.headers;
     return isOurs(hostnameOf(host), request) && isSameOrigin(origin, `${scheme}://${host}`);
@@ -88,23 +89,23 @@ export function guardOrigin({ allowedHosts, corsOrigins, scheme }: OriginRules):
   };
 }
 
-/**
- * The host name in `name:port`, `[::1]:port` or `name`, in lower case; undefined when it is none of those.
- */
+/** The host name in `name:port`, `[::1]:port` or `name`, in lower case; undefined if it has another form. */
 export function hostnameOf(host: string): string | undefined {
   const match = /^(?:\[([0-9a-f:.%]+)\]|([^:[\]/@\s]+))(?::\d+)?$/.exec(host.toLowerCase());
   return match?.[1] ?? match?.[2]?.replace(/\.$/, "");
 }
 
-/** Whether two texts name one origin: scheme, host and port, the port of the scheme where none is written. */
+/**
+ * Whether two texts name the same origin: scheme, host and port. A missing port is the default of the scheme.
+ */
 function isSameOrigin(origin: string, own: string): boolean {
   const theirs = URL.parse(origin)?.origin;
   return theirs !== undefined && theirs !== "null" && theirs === URL.parse(own)?.origin;
 }
 
 /**
- * Browsers send no Origin with a GET that a page makes without CORS, but say where the page is from. A person
- * who follows a link is no page that reads: what they open changes nothing, and only they see it.
+ * Browsers send no Origin with a page's GET without CORS, but they say where the page is from. A person who
+ * follows a link is allowed: that changes nothing, and only that person sees the answer.
  */
 function isOfForeignPage({ method, headers }: FastifyRequest): boolean {
   const site = headers["sec-fetch-site"];
@@ -113,9 +114,7 @@ function isOfForeignPage({ method, headers }: FastifyRequest): boolean {
   return !(isLink && method === "GET");
 }
 
-/**
- * The address that the connection came in on: the bound one, or the one of many when bound to 0.0.0.0 or ::.
- */
+/** The address on which the connection arrived, which matters if the daemon is bound to 0.0.0.0 or ::. */
 function localAddress(request: FastifyRequest): string | undefined {
   return request.raw.socket.localAddress?.replace(/^::ffff:/, "");
 }

@@ -1,4 +1,4 @@
-/** Query strings that are not percent-encoded UTF-8, which the router would take as they stand. */
+/** Refuses query strings that are not percent-encoded UTF-8, which the router would accept unchanged. */
 import type { FastifyRequest } from "fastify";
 import { WireError } from "../messages/wire-error.ts";
 

@@ -1,14 +1,14 @@
 /**
- * Keys that an object says twice, of which JSON.parse keeps the last and tells nothing. Proto3 JSON refuses
+ * Finds keys that a JSON object repeats. JSON.parse silently keeps the last one, but proto3 JSON refuses
  * them.
  */
 
-/** What opens or closes an object or a list, and each text with the colon behind it if it is a key. */
+/** Brackets that open or close an object or list, and strings, with the colon after them if they are keys. */
 const TOKEN = /[{}[\]]|"([^"\\]*(?:\\.[^"\\]*)*)"\s*(:?)/g;
 
-/** The first key that an object has twice. @param text JSON, which has been parsed before */
+/** The first key that an object repeats. @param text valid JSON */
 export function findRepeatedKey(text: string): string | undefined {
-  // The keys of the objects that are open; undefined for a list.
+  // The keys of the open objects; undefined for a list.
   const open: (Set<string> | undefined)[] = [];
   for (const [token, content = "", colon = ""] of text.matchAll(TOKEN)) {
     if (token === "{") open.push(new Set());

@@ -1,6 +1,6 @@
 /**
- * Bodies of requests, as far as headers say something of them. Their type says nothing: `curl -d` says form
- * data and means JSON, and what goes to content is bytes, whatever it is called.
+ * The bodies of requests, as their headers describe them. The content type is ignored: `curl -d` says form
+ * data but sends JSON, and content is bytes whatever its type.
  */
 import { isUtf8 } from "node:buffer";
 import type { IncomingHttpHeaders } from "node:http";
@@ -10,7 +10,7 @@ import { WireError } from "../messages/wire-error.ts";
 import { readsBody } from "./bound-arrival.ts";
 import { findRepeatedKey } from "./repeated-key.ts";
 
-/** Has all routes of this scope read their bodies as JSON. A body that is empty, or white space, is none. */
+/** Makes all routes of this scope read their bodies as JSON. An empty or blank body counts as none. */
 export function readBodiesAsJson(app: FastifyInstance): void {
   ignoreTypes(app);
   const options = { parseAs: "buffer", bodyLimit: HTTP_BODY_BYTES_MAX } as const;
@@ -29,7 +29,10 @@ export function leaveBodies(app: FastifyInstance): void {
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
 }
 
-/** @throws WireError INVALID_REQUEST when the bytes of a body are not what is meant by it */
+/**
+ * @throws WireError INVALID_REQUEST if the body is encoded (such as compressed), so that its bytes are not
+ * the content
+ */
 export function requirePlain({ "content-encoding": encoding = "" }: IncomingHttpHeaders): void {
   if (encoding === "" || encoding.toLowerCase() === "identity") return;
   throw new WireError(
@@ -39,7 +42,7 @@ export function requirePlain({ "content-encoding": encoding = "" }: IncomingHttp
   ).withHttpStatus(415);
 }
 
-/** Fastify would refuse a type that is none, such as "json". Must be called before the routes are added. */
+/** Fastify would refuse a malformed type such as "json". Must be called before routes are added. */
 function ignoreTypes(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addHook("onRoute", (route) => {
@@ -56,7 +59,7 @@ function parseJson(bytes: Buffer, headers: IncomingHttpHeaders): unknown {
   if (bytes.byteLength === 0) return undefined;
   requirePlain(headers);
   if (!isUtf8(bytes)) throw new WireError("INVALID_REQUEST", "The body is not UTF-8, which JSON is.");
-  // A byte order mark is no JSON, but may be ignored (RFC 8259, 8.1).
+  // JSON has no byte order mark, but a reader may ignore one (RFC 8259, 8.1).
   const text = bytes.toString().replace(/^\uFEFF/, "");
   if (/^[ \t\r\n]*$/.test(text)) return undefined;
   const json = parse(text);

@@ -1,6 +1,5 @@
 /**
- * From a REST request to the protobuf message that its RPC takes: path, query and body put together as proto3
- * JSON.
+ * Turns a REST request into the protobuf message of its RPC: path, query and body together form proto3 JSON.
  */
 import assert from "node:assert/strict";
 import {
@@ -18,20 +17,20 @@ import { checkJson, isJsonObject, type JsonObject } from "./strict-json.ts";
 
 type PathParameters = Readonly<Record<string, string>>;
 
-/** The parts of a request that carry fields. `body` is parsed JSON, undefined when there was none. */
+/** The parts of a request that carry fields. `body` is parsed JSON, or undefined if there was none. */
 export interface RequestParts {
   readonly parameters: PathParameters;
   readonly query: Readonly<Record<string, unknown>>;
   readonly body: unknown;
-  /** Headers that stand for fields, by the field; undefined ones were not sent. */
+  /** Headers that stand for fields, by field name; undefined if not sent. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
 }
 
 const NO_BYTES = new Uint8Array();
 
 /**
- * Makes what reads the requests of a binding. It throws a WireError INVALID_REQUEST.
- * @param read the request from its bytes
+ * Makes the function that reads the requests of a binding. That function throws WireError INVALID_REQUEST.
+ * @param read reads the request from its bytes
  */
 export function requestReader<Request extends object>(
   binding: Binding,
@@ -51,7 +50,7 @@ export function requestReader<Request extends object>(
   };
 }
 
-/** Whether every property is undefined, or there is none. */
+/** Whether the object has no properties, or only undefined ones. */
 function isEmpty(fields: Readonly<Record<string, unknown>>): boolean {
   for (const name in fields) if (fields[name] !== undefined) return false;
   return true;
@@ -69,13 +68,13 @@ function encodeFields(binding: Binding, parts: RequestParts): Uint8Array {
   return toBinary(desc, parse(desc, fields));
 }
 
-/** A message, and what is known of it so far. */
+/** A message and the fields known so far. */
 interface Filling {
   readonly desc: DescMessage;
   readonly fields: Record<string, unknown>;
 }
 
-/** Puts what the path names into its field, which is in `fields` or in a message in it. */
+/** Puts the name from the path into its field, which is in `fields` or in a nested message. */
 function putName({ desc, fields }: Filling, [first = "", ...inner]: readonly string[], name: string): void {
   const field = fieldOf(desc, first);
   const given = fields[field.jsonName];
@@ -85,7 +84,7 @@ function putName({ desc, fields }: Filling, [first = "", ...inner]: readonly str
     fields[field.jsonName] = message;
     return;
   }
-  // Clients that write every field leave it at its default, which says nothing (proto3 JSON).
+  // A client that writes every field leaves this one at its default, which means nothing (proto3 JSON).
   if (given !== undefined && given !== null && given !== "" && given !== name) {
     throw new WireError("INVALID_REQUEST", `Field ${field.jsonName} is given by the path (${name}).`, {
       field: field.jsonName,
@@ -94,7 +93,7 @@ function putName({ desc, fields }: Filling, [first = "", ...inner]: readonly str
   fields[field.jsonName] = name;
 }
 
-/** A field that an annotation names. */
+/** The field that an annotation names. */
 function fieldOf(desc: DescMessage, name: string): DescField {
   const field = desc.fields.find((candidate) => candidate.name === name);
   assert(field !== undefined, `${desc.typeName} has the field ${name} that an annotation names`);
@@ -102,8 +101,8 @@ function fieldOf(desc: DescMessage, name: string): DescField {
 }
 
 /**
- * A header says what the field would; both may be there if they say the same. Where there is no such field it
- * says nothing.
+ * Adds the fields that headers set. A field and its header may both be present if they agree. A header
+ * without such a field is ignored.
  */
 function addHeaders(
   desc: DescMessage,
@@ -151,8 +150,8 @@ function readBody(binding: Binding, body: unknown): Record<string, unknown> {
 }
 
 /**
- * Query parameters are strings; the proto says what they stand for. Fields of the body are none
- * (google/api/http.proto).
+ * Reads query parameters, which are strings, by the types in the proto. A field in the body cannot be a query
+ * parameter (google/api/http.proto).
  */
 function readQuery(binding: Binding, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const fields = Object.entries(query).map(([key, value]) => {
@@ -166,7 +165,7 @@ function readQuery(binding: Binding, query: Readonly<Record<string, unknown>>): 
     }
     return [key, desc === undefined ? value : fromQuery(desc, value)];
   });
-  // Not by assignment, which for __proto__ would set no field that could be refused.
+  // Not by assignment, because assigning to __proto__ would create no field that could be refused.
   return Object.fromEntries(fields);
 }
 
@@ -176,7 +175,7 @@ function fromQuery(field: DescField, value: unknown): unknown {
 }
 
 function itemFromQuery(field: DescField, value: unknown): unknown {
-  // Enums may be said by their numbers too (proto3 JSON).
+  // Enums may also be given by number (proto3 JSON).
   if (field.enum !== undefined && typeof value === "string" && /^-?\d{1,10}$/.test(value))
     return Number(value);
   if (field.scalar === ScalarType.BOOL && (value === "true" || value === "false")) return value === "true";

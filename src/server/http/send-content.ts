@@ -1,12 +1,12 @@
 /**
- * Chunks of content on their way to a client. They go round through a few pieces of memory: fresh memory for
- * each would cost more than copying it, and more of them than the client takes would only wait.
+ * Sends chunks of content to a client. They reuse a few buffers: new memory for each chunk would cost more
+ * than copying it, and extra buffers would only wait for the client.
  */
 import type { ServerResponse } from "node:http";
 import { CONTENT_CHUNKS_AHEAD } from "../limits.ts";
 import { WireError } from "../messages/wire-error.ts";
 
-/** The memory of one stream. */
+/** The buffers of one stream. */
 export class ChunkRooms {
   readonly #response: ServerResponse;
   #free: Uint8Array[] = [];
@@ -15,7 +15,7 @@ export class ChunkRooms {
   #isGone: boolean;
   #wake: (() => void) | undefined;
 
-  /** @param response where the chunks go; when its connection ends nobody waits for room any more. */
+  /** @param response where the chunks go. When its connection ends, nobody waits for a buffer any more. */
   constructor(response: ServerResponse) {
     this.#response = response;
     this.#isGone = response.closed;
@@ -26,8 +26,8 @@ export class ChunkRooms {
   }
 
   /**
-   * Finds memory for the next chunk, which is no longer than the first one. Waits until there is some.
-   * @throws WireError CALL_CANCELLED when the client has gone away.
+   * Provides a buffer for the next chunk, which is no longer than the first. Waits until one is free.
+   * @throws WireError CALL_CANCELLED if the client has left.
    */
   readonly roomFor = async (lengthBytes: number): Promise<Uint8Array> => {
     for (;;) {
@@ -42,8 +42,8 @@ export class ChunkRooms {
   };
 
   /**
-   * Sends these chunks. Those that there are go out also when the next one cannot be had.
-   * @throws what `rest` throws.
+   * Sends these chunks. If reading the next one fails, the earlier ones are still sent.
+   * @throws the errors of `rest`.
    */
   async sendAll(first: Uint8Array, rest: AsyncIterator<Uint8Array, void>): Promise<void> {
     try {
@@ -54,7 +54,7 @@ export class ChunkRooms {
     }
   }
 
-  /** Its memory is free again when it is gone. */
+  /** Its buffer is free again when it has been sent. */
   #send(chunk: Uint8Array): void {
     this.#underWay++;
     this.#response.write(chunk, (error) => {

@@ -1,13 +1,13 @@
 /**
- * Answers that are ready in the same turn of the event loop go out together at its end. Sent one by one
- * between the requests that are read, each would wake its reader by itself, which takes longer than making
- * it: many connections get twice as many answers this way, and a single one waits no longer.
+ * Sends all answers that are ready in one turn of the event loop together at its end. Answers sent one by one
+ * would each wake their reader, which takes longer than making an answer. So many connections get twice as
+ * many answers, and a single connection waits no longer.
  */
 import type { FastifyInstance } from "fastify";
 
 /**
- * Adds the hook, for every answer.
- * @param isClosing whether the server ends, so that the connection is to end too
+ * Adds the hook for every answer.
+ * @param isClosing whether the server is closing, so that the connection should end too
  */
 export function sendTogether(app: FastifyInstance, isClosing: () => boolean): void {
   let ready: (() => void)[] = [];
@@ -21,12 +21,12 @@ export function sendTogether(app: FastifyInstance, isClosing: () => boolean): vo
   app.addHook("onSend", (request, reply, payload, done) => {
     if (ready.length === 0) setImmediate(sendAll);
     ready.push(() => {
-      // Otherwise its client keeps the connection for a request that would be refused (RFC 9112, 9.6).
+      // Otherwise the client would keep the connection for a request that would be refused (RFC 9112, 9.6).
       if (isClosing()) void reply.header("connection", "close");
       try {
         done(null, payload);
       } catch (error) {
-        // Nobody would catch it here, and the others are still to be sent.
+        // Nobody would catch it here, and other answers must still be sent.
         request.log.error({ err: error }, "An answer could not be sent.");
         reply.raw.destroy();
       }

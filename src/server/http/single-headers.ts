@@ -1,14 +1,14 @@
 /**
- * Headers that say who is asked and who asks: twice, whoever stands between client and daemon may have looked
- * at the other one.
+ * Refuses repeated headers that identify the target or the caller. A proxy in between may have checked the
+ * other copy.
  */
 import type { FastifyRequest } from "fastify";
 import { WireError } from "../messages/wire-error.ts";
 
-/** Node keeps the first of them and says nothing. */
+/** Node keeps the first of them silently. */
 const SINGLE: ReadonlySet<string> = new Set(["host", "authorization", "content-type", "origin"]);
 
-/** @throws WireError INVALID_REQUEST when one of them is there more than once. */
+/** @throws WireError INVALID_REQUEST if one of them occurs more than once. */
 export function refuseRepeatedHeaders({ raw: { rawHeaders } }: FastifyRequest): undefined {
   let seen: Set<string> | undefined;
   for (let at = 0; at < rawHeaders.length; at += 2) {

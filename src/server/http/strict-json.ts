@@ -1,7 +1,6 @@
 /**
- * Refuses JSON that is not exactly what the proto says, in sentences that name the field. protobuf-es would
- * let pass
- * `"5sec"` as a Duration, `"0x10"` as an integer, enum numbers that do not exist and numbers that lost their
+ * Refuses JSON that does not follow the proto exactly, in sentences that name the field. protobuf-es would
+ * accept `"5sec"` as a Duration, `"0x10"` as an integer, unknown enum numbers, and numbers that lost
  * precision.
  */
 import {
@@ -16,16 +15,16 @@ import { WireError } from "../messages/wire-error.ts";
 export type JsonObject = Record<string, unknown>;
 
 const DURATION = /^-?(\d{1,12})(\.\d{1,9})?s$/;
-/** Some 10,000 years (google/protobuf/duration.proto). */
+/** About 10,000 years (google/protobuf/duration.proto). */
 const DURATION_SECONDS_MAX = 315_576_000_000;
 const INTEGER = /^-?\d{1,20}$/;
 const DECIMAL = /^-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?$/;
-/** FieldMask in JSON: names in lowerCamelCase, and commas; or an asterisk for all (AIP-134). */
+/** A FieldMask in JSON: lowerCamelCase names separated by commas, or an asterisk for all (AIP-134). */
 const FIELD_MASK = /^(?:\*|([a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*)*(,|$))*)$/;
 const QUOTED_LENGTH_MAX = 64;
 
 /**
- * Takes out what is null in a oneof, which protobuf-es would count as chosen where it is a message.
+ * Removes null from oneofs, because protobuf-es would treat a null message as chosen.
  * @throws WireError INVALID_REQUEST, with the path of the field in `metadata.field`
  */
 export function checkJson(desc: DescMessage, json: Record<string, unknown>, path = ""): void {
@@ -49,7 +48,7 @@ export function checkJson(desc: DescMessage, json: Record<string, unknown>, path
   }
 }
 
-/** Narrows to an object that is no array. */
+/** Narrows to an object that is not an array. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -85,7 +84,7 @@ function checkScalar(type: ScalarType, value: unknown, path: string): void {
 }
 
 function checkDecimal(value: unknown, path: string): void {
-  // JSON.parse makes Infinity of 1e999.
+  // JSON.parse turns 1e999 into Infinity.
   const number = typeof value === "string" && DECIMAL.test(value) ? Number(value) : value;
   if (!Number.isFinite(number))
     throw refused(path, `Field ${path} (${quote(value)}) is not a finite number.`);

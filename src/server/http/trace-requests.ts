@@ -1,4 +1,4 @@
-/** Tells the tracer of each request to /v1, from its head to the end of its answer. */
+/** Traces each request to /v1, from its head to the end of its answer. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { routeLabel } from "../../contract/route-path.ts";
 import { peerAddress } from "../auth/peer.ts";
@@ -7,7 +7,7 @@ import type { RequestCheck } from "./check-requests.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Undefined where nobody traces, and for what is not below /v1. */
+    /** Undefined without tracing, and for paths outside /v1. */
     callSpan: CallSpan | undefined;
   }
 }
@@ -15,7 +15,7 @@ declare module "fastify" {
 /** Must come before every check that can refuse. */
 export function traceRequests(app: FastifyInstance, tracer: CallTracer): RequestCheck {
   app.decorateRequest("callSpan", undefined);
-  // The last hook before the handler: what reads the body would not carry the call along.
+  // The last hook before the handler, because reading the body would lose the asynchronous context.
   app.addHook("preHandler", (request, _reply, done) => {
     if (request.callSpan === undefined) done();
     else request.callSpan.run(done);

@@ -1,6 +1,7 @@
 /**
- * REST for every unary RPC, from the `google.api.http` annotations: JSON to message, the same call that gRPC
- * makes, message to JSON. A method that is added to the proto is served without a line here.
+ * REST for every unary RPC, from the `google.api.http` annotations: it reads JSON into a message, makes the
+ * same call as gRPC, and writes the answer as JSON. A new method in the proto is served without a change
+ * here.
  */
 import assert from "node:assert/strict";
 import type { FastifyInstance } from "fastify";
@@ -63,14 +64,16 @@ function addRoute(app: FastifyInstance, binding: Binding, rpc: UnaryRpc): void {
       const location = runningTransition(binding, answer);
       if (etag !== undefined) void reply.header("etag", etag);
       if (location !== undefined) void reply.code(202).header("location", location);
-      // Not the reply: it is a promise of its end, for which fastify would wait first.
+      // Not the reply itself: it is a promise of its own end, and fastify would wait for it first.
       void reply.type(JSON_TYPE);
       return texts.of(answer);
     },
   });
 }
 
-/** A body that is what it says, and no message (google/api/httpbody.proto): it is sent as it is. */
+/**
+ * An HttpBody is sent as it is, because its data is the body and not a message (google/api/httpbody.proto).
+ */
 function isHttpBody(answer: object): answer is HttpBody {
   return "contentType" in answer && "data" in answer;
 }
@@ -80,12 +83,12 @@ function unquoted(header: string | string[] | undefined): string | undefined {
   return header === undefined ? undefined : String(header).replace(/^"(.*)"$/, "$1");
 }
 
-/** What the header ETag says of a resource; undefined for what has no etag. */
+/** The ETag header of a resource; undefined for answers without an etag. */
 function etagIn(answer: object): string | undefined {
   return "etag" in answer && typeof answer.etag === "string" && answer.etag !== "" ? answer.etag : undefined;
 }
 
-/** Where to look for a transition that a POST left running; undefined for every other answer. */
+/** Where to find a transition that a POST left running; undefined for every other answer. */
 function runningTransition(binding: Binding, answer: object): string | undefined {
   if (binding.httpMethod !== "POST" || binding.method.output.typeName !== "torpor.v1.Transition")
     return undefined;

@@ -1,4 +1,4 @@
-/** A client that waits for its answer, and may go away before it has it. */
+/** A client that waits for its answer and may leave before it comes. */
 import type { ServerResponse } from "node:http";
 import type { WaitingClient } from "../api/rpc.ts";
 
