@@ -1,4 +1,4 @@
-/** The configuration cannot be used. The message is a whole sentence and names where the fault is. */
+/** The configuration cannot be used. The message is a whole sentence and says where the fault is. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }

@@ -1,6 +1,6 @@
 /**
- * The configuration of the daemon: defaults, then a YAML file, then the environment, then flags; the later
- * wins, key by key.
+ * The configuration of the daemon: defaults, a YAML file, the environment, and flags. For each key the last
+ * of these wins.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import type { RuntimePmSettings } from "../../device/mod.ts";
@@ -24,12 +24,12 @@ import {
 import type { FoundValues } from "./source.ts";
 import { yaml } from "./yaml.ts";
 
-/** Characters of a wrong value that a message quotes. */
+/** How many characters of a wrong value a message quotes. */
 const SHOWN_LENGTH_MAX = 200;
 
 /**
- * What the daemon runs by. Every device gets the same memory and engines. The table of settings says the
- * rest.
+ * The values that the daemon uses. Every device gets the same memory and engines. The settings table
+ * describes the rest.
  */
 export interface Config extends PlacedSettings {
   /** Undefined for plain HTTP and gRPC. */
@@ -37,30 +37,30 @@ export interface Config extends PlacedSettings {
   readonly policy: PowerPolicy;
   /** The threshold is at most the size of local memory. */
   readonly runtimePm: RuntimePmSettings;
-  /** Undefined where no traces are wanted. */
+  /** Undefined without traces. */
   readonly tracing: TracingConfig | undefined;
 }
 
-/** Where traces go, and what they say of the daemon that they are from. */
+/** Where traces go, and how they describe their daemon. */
 export interface TracingConfig {
   /** Base URL of the collector. */
   readonly endpoint: string;
-  /** Undefined when the attributes may say it. */
+  /** Undefined if the attributes may name the service. */
   readonly serviceName: string | undefined;
   readonly resourceAttributes: Readonly<Record<string, string>>;
 }
 
 export interface LoadedConfig {
   readonly config: Config;
-  /** The configuration in force as YAML, each key with the place it came from; usable as a file. */
+  /** The configuration in force as YAML, with the source of each key. It can be used as a file. */
   readonly printed: string;
-  /** Keys that some source gave; all others have their defaults. */
+  /** Keys that some source set. All others have their defaults. */
   readonly given: ReadonlySet<ConfigKey>;
-  /** Whole sentences about what was ignored. */
+  /** Whole sentences about settings that were ignored. */
   readonly warnings: readonly string[];
 }
 
-/** @throws ConfigError when a source cannot be read or a value makes no sense. */
+/** @throws ConfigError if a source cannot be read or a value is invalid. */
 export function loadConfig(
   commandLine: Pick<CommandLine, "configFile" | "flags">,
   environment: Environment,
@@ -91,7 +91,8 @@ function readFile(file: string): string {
   try {
     const descriptor = openSync(file, "r");
     try {
-      // Not by its size, which what is no regular file does not tell: /dev/zero would be read for ever.
+      // Limits what is read and not the reported size, because special files do not report one: /dev/zero has
+      // no end.
       for (let read = -1; read !== 0 && lengthBytes < bytes.length; lengthBytes += read) {
         read = readSync(descriptor, bytes, lengthBytes, bytes.length - lengthBytes, null);
       }
@@ -116,15 +117,15 @@ function checkSettings(found: FoundValues): Settings {
   throw new ConfigError(result.problems.map((problem) => describe(problem, found)).join("\n"));
 }
 
-/** One sentence for one thing that is wrong: place, key, value, and what is the matter with it. */
+/** One sentence about one fault: place, key, value, and the reason. */
 function describe({ path: [key, ...path], message }: Problem, found: FoundValues): string {
   const value = found[key];
-  // Another setting can make a default wrong, as a large minPage does to lmem.
+  // Another setting can make a default invalid, as a large minPage does to lmem.
   if (value === undefined) return `The default of ${key} ${message}`;
   return `${value.place(path)}: ${key} (${show(value.value, path)}) ${message}`;
 }
 
-/** The value in one line, of a length for people. */
+/** The value on one line, shortened for people. */
 function show(value: unknown, path: readonly PropertyKey[]): string {
   const [index] = path;
   const item = Array.isArray(value) && typeof index === "number" ? (value[index] ?? value) : value;
@@ -143,7 +144,7 @@ function toConfig(settings: Settings): Config {
   };
 }
 
-/** The settings as they stand in Config. */
+/** The settings in the form of Config. */
 function placedSettings(settings: Settings): PlacedSettings {
   const placed: Record<string, unknown> = {};
   function put<K extends ConfigKey>(key: K): void {
@@ -183,7 +184,7 @@ function toRuntimePm(settings: Settings): RuntimePmSettings {
   return {
     enabled: settings.runtimePm === "on",
     autosuspendDelayMs: settings.autosuspendDelay,
-    // A device takes none above its size, and the default is made for large ones.
+    // A device accepts no threshold above its memory size, and the default is made for large devices.
     d3coldThresholdBytes: Math.min(settings.d3coldThreshold, localBytes),
   };
 }

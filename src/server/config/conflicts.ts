@@ -1,4 +1,4 @@
-/** Whether settings that are right by themselves fit together. */
+/** Checks whether settings that are valid by themselves also fit together. */
 import { MEMORY_UNIT_BYTES, memorySizeProblem, minPageProblem } from "../../device/sizes.ts";
 import { SWAP_BYTES_MAX } from "../daemon-limits.ts";
 import { failpointsProblemOf } from "./failpoints.ts";
@@ -9,7 +9,7 @@ const NAME_A_DIRECTORY = "name one with --data-dir, TORPOR_DATA_DIR or dataDir."
 
 type Say = (path: Problem["path"], message: string) => void;
 
-/** What is wrong between them. */
+/** The conflicts between them. */
 export function problemsBetween(settings: Settings): readonly Problem[] {
   const problems: Problem[] = [];
   const refuse: Say = (path, message) => void problems.push({ path, message });

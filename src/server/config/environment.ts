@@ -1,17 +1,19 @@
-/** Configuration from `TORPOR_…` environment variables, and from those that OpenTelemetry names. */
+/** Configuration from `TORPOR_…` environment variables, and from those that OpenTelemetry defines. */
 import { environmentName } from "./options.ts";
 import { CONFIG_KEYS, SETTINGS } from "./schema.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Names the configuration file, as --config does. */
+/** The path of the configuration file, like --config. */
 export const CONFIG_FILE_VARIABLE = "TORPOR_CONFIG";
 
 /** The source revision that an image was built from; stamped by the image, shown in torpor_build_info. */
 export const REVISION_VARIABLE = "TORPOR_REVISION";
 
-/** Reads the settings. A variable that is set but empty counts as unset, as compose files make them. */
+/**
+ * Reads the settings. A variable that is set but empty counts as unset, because compose files create those.
+ */
 export function readEnvironment(environment: Environment): FoundValues {
   const found: Record<string, FoundValue> = {};
   for (const key of CONFIG_KEYS) {
@@ -23,8 +25,8 @@ export function readEnvironment(environment: Environment): FoundValues {
 }
 
 /**
- * Variables that look like ours and are not: probably typing errors. Those that Kubernetes makes for a
- * service named torpor are left out.
+ * Variables that look like ours but are unknown: probably typing errors. It skips the variables that
+ * Kubernetes sets for a service named torpor.
  */
 export function unknownVariables(environment: Environment): string[] {
   const known = new Set([...CONFIG_KEYS.map(environmentName), CONFIG_FILE_VARIABLE, REVISION_VARIABLE]);

@@ -17,13 +17,13 @@ import {
 } from "../../device/failpoints.ts";
 
 export interface FailpointSpec {
-  /** As it was written. */
+  /** As the user wrote it. */
   readonly text: string;
   readonly name: FailpointName;
   readonly arming: FailpointArming;
 }
 
-/** What is wrong with an entry, as the end of a sentence. */
+/** The end of a sentence that says what is wrong with an entry. */
 export interface FailpointProblem {
   readonly problem: string;
 }
@@ -61,7 +61,7 @@ export function parseFailpoint(text: string): FailpointSpec | FailpointProblem {
 
 type Argument = Pick<FailpointArming, "reason" | "delayMs">;
 
-/** What stands in the parentheses. */
+/** Reads the part in parentheses. */
 function parseArgument(action: FailpointAction, argument: string | undefined): Argument | FailpointProblem {
   const reason: ErrorReason = "COPY_FAILED";
   if (action === "DELAY") {
@@ -77,7 +77,7 @@ function parseArgument(action: FailpointAction, argument: string | undefined): A
 
 type Options = Pick<FailpointArming, "count" | "after" | "probability" | "seed" | "device">;
 
-/** What stands behind the action. */
+/** Reads the part after the action. */
 function parseOptions(text: string): Options | FailpointProblem {
   const given = new Map<string, string>();
   for (const [, sign = "", value = ""] of text.matchAll(/([*@%#:])([^*@%#:]+)/g)) {

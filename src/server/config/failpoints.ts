@@ -3,7 +3,7 @@
 import { type FailpointSpec, parseFailpoint } from "./failpoint-spec.ts";
 import type { Reader } from "./reader.ts";
 
-/** Reads the entries, each failpoint once. */
+/** Reads the entries. Each failpoint may occur only once. */
 export function failpointSpecs(): Reader<readonly FailpointSpec[]> {
   return (value, refuse) => {
     const specs = new Map<string, FailpointSpec>();
@@ -21,7 +21,7 @@ export function failpointSpecs(): Reader<readonly FailpointSpec[]> {
   };
 }
 
-/** What is wrong with the entries where the other settings are as they are. */
+/** The faults of the entries in combination with the other settings. */
 export function failpointsProblemOf(settings: {
   readonly failpoints: readonly FailpointSpec[];
   readonly enableFaults: boolean;

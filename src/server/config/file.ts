@@ -1,4 +1,4 @@
-/** Configuration from a YAML file, with the line and column of everything that may be wrong in it. */
+/** Configuration from a YAML file, with the line and column of every possible fault. */
 import type { Document, Node } from "yaml";
 import { CONFIG_DEPTH_MAX } from "../daemon-limits.ts";
 import { ConfigError } from "./config-error.ts";
@@ -35,7 +35,7 @@ export function readConfigText(file: string, text: string): FoundValues {
     if (!CONFIG_KEYS.some((known) => known === key)) {
       throw new ConfigError(`${keyAt}: There is no setting ${key}. There are ${CONFIG_KEYS.join(", ")}.`);
     }
-    // A key without a value is what remains when somebody comments out the value: the default holds.
+    // A key without a value remains when somebody comments out the value, so the default applies.
     if (pair.value === null || (isScalar(pair.value) && pair.value.value === null)) continue;
     found[key] = {
       value: isNode(pair.value) ? readValue(pair.value, document, at) : pair.value,
@@ -50,8 +50,8 @@ export function readConfigText(file: string, text: string): FoundValues {
 }
 
 /**
- * Refuses what a parser takes as it comes, and what would crash who reads it: aliases that lead nowhere or
- * round in a circle, and lists in lists in lists.
+ * Refuses files that the parser accepts but that would crash their reader: aliases that lead nowhere or in a
+ * circle, and lists nested too deeply.
  */
 function requireReadable(document: Document, at: (offset: number) => string): void {
   const { isAlias, visit } = yaml();
@@ -70,7 +70,7 @@ function requireReadable(document: Document, at: (offset: number) => string): vo
   });
 }
 
-/** @throws ConfigError for aliases of aliases that would make very much of a small file. */
+/** @throws ConfigError for nested aliases that would expand a small file enormously. */
 function readValue(node: Node, document: Document, at: (offset: number) => string): unknown {
   try {
     return node.toJS(document);
@@ -84,7 +84,7 @@ function start(node: Node): number {
   return node.range?.[0] ?? 0;
 }
 
-/** The parser's messages, as sentences. One is of the stack that it ran out of. */
+/** Turns the parser's messages into sentences. One of them reports a stack overflow. */
 function sentence(message: string): string {
   const text = message.includes("call stack") ? TOO_DEEP : message.trim();
   return /[.!?]$/.test(text) ? text : `${text}.`;

@@ -1,4 +1,4 @@
-/** The command line: its flags and what it asks for. */
+/** The command line: its flags and its commands. */
 import { Command, CommanderError, Option } from "commander";
 import { NAME_LENGTH_MAX } from "../limits.ts";
 import { ConfigError } from "./config-error.ts";
@@ -18,20 +18,20 @@ export interface CommandLine {
   readonly flags: FoundValues;
 }
 
-/** --help and --version: text to print, nothing to do. */
+/** For --help and --version: print the text, and do nothing else. */
 export interface Answer {
   readonly action: "answer";
   readonly text: string;
 }
 
-/** `token NAME ROLE`: a token to make. */
+/** `token NAME ROLE`: the token to make. */
 export interface TokenOrder {
   readonly action: "token";
   readonly name: string;
   readonly role: Role;
 }
 
-/** @throws ConfigError when the command line makes no sense. */
+/** @throws ConfigError if the command line makes no sense. */
 export function parseCommandLine(
   words: readonly string[],
   version: string,
@@ -41,7 +41,7 @@ export function parseCommandLine(
     writeOut: (part) => {
       text += part;
     },
-    // Commander's error carries the same message; it is thrown as a ConfigError below.
+    // Commander's error has the same message, and is thrown as a ConfigError below.
     writeErr: () => {},
   });
   try {
@@ -66,7 +66,7 @@ export function parseCommandLine(
   };
 }
 
-/** Switches that stand alone mean true: a command that follows one is no value of it. */
+/** A switch alone means true, so a command after it is not its value. */
 function withValues(words: readonly string[]): string[] {
   const switches = new Set(CONFIG_KEYS.filter((key) => SETTINGS[key].value === SWITCH).map(flagName));
   return words.map((word, index) => {
@@ -100,7 +100,7 @@ function buildProgram(version: string): Command {
     .description("Serves virtual GPUs; or asks a daemon if it is ready; or makes a token.")
     .usage("[OPTIONS] [healthcheck | token NAME ROLE]")
     .argument("[words...]")
-    // Hidden: whoever sees the page knows it, and a screen has 24 lines.
+    // Hidden, because users of the help already know it and a screen has 24 lines.
     .addHelpOption(new Option("--help").hideHelp())
     .version(version, "--version", "show the version")
     .configureHelp({ helpWidth: 80, visibleArguments: () => [] })
@@ -124,14 +124,14 @@ function buildOption(key: ConfigKey, defaults: Settings): Option {
   return option;
 }
 
-/** The default for the help. Commander is not told of it, so that it can tell a flag from silence. */
+/** The default shown in the help. Commander must not know it, so that it can tell a flag from its absence. */
 function describeDefault(key: ConfigKey, defaults: Settings): string {
   const value = printSetting(key, defaults);
   const text = Array.isArray(value) ? value.join(",") : String(value);
   return text === "" || value === false ? "" : ` (${text})`;
 }
 
-/** Commander's messages ("error: unknown option '--x'"), as sentences. */
+/** Turns commander's messages ("error: unknown option '--x'") into sentences. */
 function sentence(message: string): string {
   const text = message
     .replace(/^error: /, "")

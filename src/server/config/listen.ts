@@ -1,6 +1,4 @@
-/**
- * Where the daemon listens, and the loopback rule: without authentication it answers this machine only.
- */
+/** Where the daemon listens, and the loopback rule: without authentication it answers only this machine. */
 import { BlockList, isIP } from "node:net";
 
 /** An address to listen on. Port 0 lets the system choose. */
@@ -19,7 +17,7 @@ LOOPBACK.addAddress("::1", "ipv6");
 
 /**
  * Reads `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`.
- * @returns the address, or what is wrong with the text as the rest of a sentence that begins with it.
+ * @returns the address, or the rest of a sentence that starts with the text and says what is wrong with it.
  */
 export function parseListenAddress(text: string): ListenAddress | { readonly problem: string } {
   if (text.startsWith("unix:")) return parseUnixPath(text.slice("unix:".length));
@@ -40,15 +38,15 @@ export function parseListenAddress(text: string): ListenAddress | { readonly pro
   return { kind: "tcp", host, port };
 }
 
-/** Writes an address the way `parseListenAddress` reads it. */
+/** Writes an address in the form that `parseListenAddress` reads. */
 export function formatListenAddress(address: ListenAddress): string {
   if (address.kind === "unix") return `unix:${address.path}`;
   return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
 /**
- * Whether only this machine can reach the address. A name other than localhost counts as open: what it
- * resolves to is not ours to know.
+ * Whether only this machine can reach the address. Names other than localhost count as open, because we do
+ * not control what they resolve to.
  */
 export function isLoopback(address: ListenAddress): boolean {
   if (address.kind === "unix") return true;
@@ -59,7 +57,7 @@ export function isLoopback(address: ListenAddress): boolean {
   return LOOPBACK.check(host, version === 6 ? "ipv6" : "ipv4");
 }
 
-/** Why the daemon will not start on `address` without authentication; undefined when it may. */
+/** Why the daemon refuses to start on `address` without authentication; undefined if it may. */
 export function loopbackRefusal(key: "http" | "grpc", address: ListenAddress): string | undefined {
   if (isLoopback(address)) return undefined;
   return (

@@ -1,10 +1,7 @@
-/**
- * What a setting is called and looks like where it is offered: its flag, its environment variable, its line
- * in a file.
- */
+/** The names of a setting in each source: its flag, its environment variable, and its line in a file. */
 import { type ConfigKey, SETTINGS, type Settings } from "./schema.ts";
 
-/** One setting as a YAML file would have it. */
+/** One setting as it would stand in a YAML file. */
 export function printSetting<K extends ConfigKey>(
   key: K,
   settings: Settings,

@@ -1,10 +1,10 @@
 /**
- * Policies as a configuration says them: `failure=continue`. docs/policies.md is held to this table by a
- * test.
+ * Policies in the form of the configuration: `failure=continue`. A test compares docs/policies.md with this
+ * table.
  */
 import type { PowerPolicy } from "../../device/mod.ts";
 
-/** What one setting of `policy` changes. */
+/** The change that one entry of `policy` makes. */
 export interface PolicyChange {
   readonly name: string;
   readonly value: string;
@@ -12,15 +12,15 @@ export interface PolicyChange {
 }
 
 interface Knob {
-  /** What it may be, as a message and the documentation say it. */
+  /** The allowed values, as messages and the documentation list them. */
   readonly values: string;
-  /** Undefined for a value that it does not take. */
+  /** Undefined for a value that it does not accept. */
   read(value: string): Partial<PowerPolicy> | undefined;
-  /** The value of a policy, as `read` takes it. */
+  /** The value of a policy, in the form that `read` accepts. */
   print(policy: PowerPolicy): string;
 }
 
-/** Every knob by the name that a configuration gives it. */
+/** Every policy by its name in the configuration. */
 export const POLICY_KNOBS: Readonly<Record<string, Knob>> = {
   notifier: choice("notifier", ["off", "opportunistic"]),
   producers: choice("producers", ["frozen", "blocked"]),
@@ -37,7 +37,7 @@ export const POLICY_KNOBS: Readonly<Record<string, Knob>> = {
   },
 };
 
-/** Reads `NAME=VALUE`. A text is the end of a sentence that says what is wrong. */
+/** Reads `NAME=VALUE`. If it returns a text, that ends a sentence that says what is wrong. */
 export function readPolicyChange(text: unknown): PolicyChange | string {
   const [, name = "", value = ""] = /^([a-z0-9-]+)=(\S+)$/.exec(typeof text === "string" ? text : "") ?? [];
   const knob = Object.hasOwn(POLICY_KNOBS, name) ? POLICY_KNOBS[name] : undefined;

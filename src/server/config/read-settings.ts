@@ -1,11 +1,11 @@
-/** The settings that all sources together say, or everything that is wrong with them. */
+/** Combines the settings of all sources, or lists everything that is wrong with them. */
 import assert from "node:assert/strict";
 import { problemsBetween } from "./conflicts.ts";
 import type { Refuse } from "./reader.ts";
 import { CONFIG_KEYS, type ConfigKey, type Problem, SETTINGS, type Settings } from "./schema.ts";
 
 /**
- * Reads what was found of each setting; what is undefined has its default. There are settings, or there are
+ * Reads the value that was found for each setting; an undefined one gets its default. Returns settings or
  * problems.
  */
 export function readSettings(
@@ -24,7 +24,7 @@ export function readSettings(
   return problems.length === 0 ? { settings } : { problems };
 }
 
-/** What the settings are where nothing is said at all. */
+/** The settings if no source says anything. */
 export function defaultSettings(): Settings {
   const read = readSettings({});
   assert("settings" in read, "the defaults fit together");

@@ -1,24 +1,24 @@
 /**
- * How the value of a setting is read, in whatever source it was found. What a reader refuses is told as the
- * rest of a sentence that begins with the setting and its value. These few are our own because each start of
- * the daemon waits for them.
+ * Readers of the values of settings, from any source. A reader reports a fault as the rest of a sentence that
+ * starts with the setting and its value. We wrote these few ourselves, because every start of the daemon
+ * waits for them.
  */
 
 /**
- * Tells what is wrong, with the value or with one item of it. Answers undefined, so that a reader can return
- * it.
+ * Reports a fault in the value or in one of its items. Returns undefined, so that a reader can return its
+ * result.
  */
 export type Refuse = (message: string, ...path: readonly number[]) => undefined;
 
-/** Answers undefined after it has refused, and only then. */
+/** Returns undefined only after reporting a fault. */
 export type Reader<T> = (found: unknown, refuse: Refuse) => T | undefined;
 
-/** A text that matches. */
+/** A text that matches the pattern. */
 export function text(pattern: RegExp, problem: string): Reader<string> {
   return (found, refuse) => (typeof found === "string" && pattern.test(found) ? found : refuse(problem));
 }
 
-/** A path; empty is none. */
+/** A path; empty means none. */
 export function path(what: "file" | "directory"): Reader<string> {
   return (found, refuse) =>
     typeof found === "string" && !found.includes("\0") ? found : refuse(`is not the path of a ${what}.`);
@@ -37,7 +37,7 @@ export function count(countMax: number, what = "number"): Reader<number> {
   };
 }
 
-/** YAML has booleans; the environment and flags have only their names. */
+/** YAML has booleans. The environment and flags have only their names. */
 export function flag(): Reader<boolean> {
   return (found, refuse) => {
     if (found === true || found === "true" || found === "1") return true;
@@ -47,7 +47,8 @@ export function flag(): Reader<boolean> {
 }
 
 /**
- * A list; a single value and a text with commas count as lists too, so that files and environment stay plain.
+ * A list. A single value or a text with commas also counts as one, so that files and the environment stay
+ * simple.
  */
 export function list<T>(item: Reader<T>, countMax: number, countMin = 1): Reader<readonly T[]> {
   return (found, refuse) => {

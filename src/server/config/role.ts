@@ -1,11 +1,11 @@
-/** Roles of callers. Each may do all that the one before it may. */
+/** The roles of callers. Each role may do everything that the one before it may. */
 
-/** From the least to the most. */
+/** From the lowest to the highest. */
 export const ROLES = ["viewer", "operator", "admin"] as const;
 
 export type Role = (typeof ROLES)[number];
 
-/** Whether who has `role` may do what needs `needed`. */
+/** Whether `role` may do what requires `needed`. */
 export function covers(role: Role, needed: Role): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }

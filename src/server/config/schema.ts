@@ -1,9 +1,9 @@
 /**
- * The settings of the daemon, each said once: its key, flag, variable, help, default, how it is read and
- * printed, and what it is called in Config. The key is that of the YAML file; flag and TORPOR_ variable are
- * made from it.
+ * The settings of the daemon. Each stands here once, with its key, flag, variable, help, default, how it is
+ * read and printed, and its name in Config. The key is the one in the YAML file. The flag and the TORPOR_
+ * variable follow from it.
  *
- * Problems are the rest of a sentence that begins with the key and the value found.
+ * Each problem is the rest of a sentence that starts with the key and the value found.
  */
 
 import {
@@ -43,7 +43,7 @@ const TABLE = {
     help: "a device",
     print: (names) => names,
   }),
-  /** One local region each, `lmem0` first. */
+  /** One entry per local region, `lmem0` first. */
   lmem: setting(list(size(), LOCAL_REGIONS_MAX), {
     place: "lmemSizesBytes",
     fallback: [1024 * MIB],
@@ -60,7 +60,7 @@ const TABLE = {
     rare: true,
     print: formatSize,
   }),
-  /** How much of each local region the CPU can reach; undefined is all of it. */
+  /** How much of each local region the CPU can reach; undefined for all of it. */
   visible: setting(sizeOrAll(), {
     place: "visibleBytes",
     fallback: ALL,
@@ -69,7 +69,7 @@ const TABLE = {
     help: "what the CPU sees of a region",
     print: (size) => (size === "all" ? size : formatSize(size)),
   }),
-  /** Memory of each device's display; 0 is none. */
+  /** Memory reserved for each device's display; 0 for none. */
   stolen: setting(size(), {
     place: "stolenBytes",
     fallback: 0,
@@ -86,7 +86,7 @@ const TABLE = {
     help: "most system memory a device takes",
     print: formatSize,
   }),
-  /** Whether memory is taken from the machine at start and not when it is first used. */
+  /** Whether to take memory from the machine at start instead of on first use. */
   prefault: setting(flag(), {
     place: "prefault",
     fallback: false,
@@ -95,7 +95,7 @@ const TABLE = {
     rare: true,
     print: (value) => value,
   }),
-  /** Size of each device's swap file; 0 is none. Not 0 only where there is a data directory. */
+  /** Size of each device's swap file; 0 for none. More than 0 needs a data directory. */
   swap: setting(size(), {
     place: "swapBytes",
     fallback: 0,
@@ -125,7 +125,7 @@ const TABLE = {
     help: "gRPC; port 0 is any",
     print: formatListenAddress,
   }),
-  /** Names that a Host header may have besides those of loopback and of the bound address. */
+  /** Names that a Host header may contain besides loopback and the bound address. */
   allowedHosts: setting(
     list(
       text(/^(?:[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:]+)$/, "is not a host name without a port."),
@@ -169,7 +169,7 @@ const TABLE = {
     help: "allow addresses that others can reach",
     print: (value) => value,
   }),
-  /** File that says who may call; undefined for none. */
+  /** The file that says who may call; undefined for none. */
   tokens: setting(path("file"), {
     place: "tokensFile",
     fallback: "",
@@ -197,7 +197,7 @@ const TABLE = {
     rare: true,
     print: (path) => path,
   }),
-  /** Most calls a second of one client; undefined for no limit. */
+  /** Most calls per second of one client; undefined for no limit. */
   callRate: setting(count(CALL_RATE_MAX, "number of calls a second"), {
     place: "callsPerSecond",
     fallback: 0,
@@ -207,7 +207,7 @@ const TABLE = {
     rare: true,
     print: String,
   }),
-  /** Where files of the daemon are; undefined when it keeps none. */
+  /** The directory for the daemon's files; undefined if it keeps none. */
   dataDir: setting(path("directory"), {
     place: "dataDirectory",
     fallback: "",
@@ -216,7 +216,7 @@ const TABLE = {
     help: "where images and swap are",
     print: (path) => path,
   }),
-  /** Which devices that sleep in an image wake at start. */
+  /** Which devices that were hibernated wake at start. */
   restore: setting(oneOf(["auto", "wake", "keep", "never"]), {
     place: "restore",
     fallback: "auto",
@@ -225,7 +225,7 @@ const TABLE = {
     rare: true,
     print: (mode) => mode,
   }),
-  /** `hibernate` only where there is a data directory. */
+  /** `hibernate` needs a data directory. */
   onShutdown: setting(oneOf(["none", "hibernate"]), {
     place: "onShutdown",
     fallback: "none",
@@ -241,7 +241,7 @@ const TABLE = {
     rare: true,
     print: (codec) => codec,
   }),
-  /** The most that all images together take; undefined is what the file system has. */
+  /** The most space that all images together may take; undefined for all of the file system. */
   imageQuota: setting(size(), {
     place: "imageQuotaBytes",
     fallback: 0,
@@ -251,7 +251,7 @@ const TABLE = {
     rare: true,
     print: formatSize,
   }),
-  /** Consumed images that are kept of each device. */
+  /** How many consumed images of each device are kept. */
   keepImages: setting(count(KEEP_IMAGES_MAX), {
     place: "keepImages",
     fallback: 1,
@@ -268,7 +268,7 @@ const TABLE = {
     rare: true,
     print: (changes) => changes.map(({ name, value }) => `${name}=${value}`),
   }),
-  /** YAML 1.1 would read these as booleans; ours is 1.2, in which they are words. */
+  /** YAML 1.1 would read these as booleans. In our YAML 1.2 they are words. */
   runtimePm: setting(oneOf(["off", "on"]), {
     fallback: "off",
     value: "off|on",
@@ -309,7 +309,7 @@ const TABLE = {
     help: "let clients make things fail",
     print: (value) => value,
   }),
-  /** Armed before the devices boot. Not empty only where faults are enabled. */
+  /** Armed before the devices boot. Requires that faults are enabled. */
   failpoints: setting(failpointSpecs(), {
     place: "failpoints",
     fallback: [],
@@ -363,23 +363,23 @@ export type Settings = {
 };
 export type LogLevel = Settings["logLevel"];
 
-/** The settings that stand in Config by themselves, as they stand there. */
+/** The settings that Config holds directly, in the same form. */
 export type PlacedSettings = {
   readonly [K in ConfigKey as Table[K] extends Setting<Settings[K], infer Place, unknown>
     ? Place & string
     : never]: Table[K] extends Setting<Settings[K], unknown, infer Placed> ? Placed : never;
 };
 
-/** The same table, in a form in which a key's type says what its value is. */
+/** The same table in a form that types each value by its key. */
 export const SETTINGS: { readonly [K in ConfigKey]: Setting<Settings[K], string | undefined, unknown> } =
   TABLE;
 
-/** Keys in the order of the table. */
+/** The keys in the order of the table. */
 export const CONFIG_KEYS = Object.keys(SETTINGS).filter((key): key is ConfigKey =>
   Object.hasOwn(SETTINGS, key),
 );
 
-/** What is wrong with a setting, or with one item of it. */
+/** The faults of a setting, or of one of its items. */
 export interface Problem {
   readonly path: readonly [ConfigKey, ...(readonly number[])];
   readonly message: string;

@@ -1,24 +1,24 @@
-/** One setting of the daemon: all that is said of it, in one place. */
+/** One setting of the daemon, with everything about it in one place. */
 import type { Reader } from "./reader.ts";
 
-/** What a switch may be followed by. */
+/** The values that may follow a switch. */
 export const SWITCH = "false";
 
 interface Entry<T, Place, Placed> {
-  /** What it is called in Config; undefined for a part of one of its groups. */
+  /** Its name in Config; undefined for a part of a group. */
   readonly place?: Place;
-  /** What it is where nothing is said. */
+  /** The default value. */
   readonly fallback: T;
-  /** What it is in Config. @default what it is here */
+  /** The default in Config. @default the same default */
   readonly convert?: (value: T) => Placed;
-  /** What OpenTelemetry calls its environment variable; ours is stronger. */
+  /** The OpenTelemetry environment variable for it. Our own variable takes precedence. */
   readonly variable?: string;
-  /** What stands after the flag in the help; SWITCH where the flag alone says true. */
+  /** The placeholder after the flag in the help; SWITCH if the flag alone means true. */
   readonly value: string;
-  /** Whether the flag may be given several times; each adds to the list. @default false */
+  /** Whether the flag may be repeated to add to the list. @default false */
   readonly repeatable?: true;
   readonly help: string;
-  /** Left out of the help, which is one screen, because few need it. @default false */
+  /** Left out of the help, which must fit one screen, because few users need it. @default false */
   readonly rare?: true;
   /** The value as a YAML file would have it. */
   print(value: T): string | boolean | readonly string[];

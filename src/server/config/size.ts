@@ -9,9 +9,8 @@ const UNIT_BYTES: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads a size. Only binary units are known, because a region's size in decimal units is nearly always a
- * mistake.
- * @returns bytes; undefined when `value` is not a whole, safe number of bytes.
+ * Reads a size in binary units only, because a region's size in decimal units is almost always a mistake.
+ * @returns bytes; undefined if `value` is not a whole, safe number of bytes.
  */
 export function parseSize(value: unknown): number | undefined {
   if (typeof value === "number") return wholeBytes(value);
@@ -21,7 +20,7 @@ export function parseSize(value: unknown): number | undefined {
   return wholeBytes(Number(match[1]) * (UNIT_BYTES[match[2] ?? "B"] ?? 1));
 }
 
-/** Writes a size in the largest unit that divides it, so that `parseSize` reads the same number back. */
+/** Writes a size in the largest unit that divides it, so that `parseSize` reads back the same number. */
 export function formatSize(sizeBytes: number): string {
   for (const unit of ["TiB", "GiB", "MiB", "KiB"]) {
     const unitBytes = UNIT_BYTES[unit] ?? 1;

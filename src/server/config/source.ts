@@ -1,11 +1,9 @@
-/**
- * What each source of configuration hands on: the raw value of a key, and how to name the place it stands.
- */
+/** What each source of configuration provides: the raw value of a key, and a name for its place. */
 import type { ConfigKey } from "./schema.ts";
 
 export interface FoundValue {
   readonly value: unknown;
-  /** The place, for the start of a message: of the value, or of the item in it that `path` leads to. */
+  /** The start of a message: the place of the value, or of the item in it at `path`. */
   place(path: readonly PropertyKey[]): string;
 }
 

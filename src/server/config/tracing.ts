@@ -1,7 +1,7 @@
-/** Settings of traces: where they go, and what they say of their daemon. */
+/** Settings of traces: where they go, and how they describe their daemon. */
 import type { Reader } from "./reader.ts";
 
-/** The base URL of a collector that speaks OTLP over HTTP; empty is none. */
+/** The base URL of a collector that speaks OTLP over HTTP; empty for none. */
 export function collector(): Reader<string> {
   return (value, refuse) => {
     if (typeof value !== "string") return refuse(NO_URL);
@@ -13,13 +13,13 @@ export function collector(): Reader<string> {
 export interface ResourceAttribute {
   readonly name: string;
   readonly value: string;
-  /** As it was written. */
+  /** As the user wrote it. */
   readonly text: string;
 }
 
 /**
- * `deployment.environment.name=lab`; what would not pass in a list is percent-encoded, as
- * OTEL_RESOURCE_ATTRIBUTES has it.
+ * `deployment.environment.name=lab`. Characters that a list cannot contain are percent-encoded, as in
+ * OTEL_RESOURCE_ATTRIBUTES.
  */
 export function resourceAttribute(): Reader<ResourceAttribute> {
   return (value, refuse) => {
@@ -38,7 +38,7 @@ function collectorProblem(text: string): string | undefined {
   if (!URL.canParse(text)) return NO_URL;
   const { protocol, username, password, search, hash } = new URL(text);
   if (protocol !== "http:" && protocol !== "https:") return NO_URL;
-  // The configuration is printed, and says it in the log.
+  // The configuration can be printed and appears in the log, so the URL must not contain a password.
   if (username !== "" || password !== "") return "names a password: give it in OTEL_EXPORTER_OTLP_HEADERS.";
   return search === "" && hash === "" ? undefined : "is more than a URL with a path.";
 }

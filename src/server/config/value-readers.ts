@@ -1,4 +1,4 @@
-/** Readers of the values that only a daemon has: sizes, rates, durations, addresses, policies. */
+/** Readers for values specific to the daemon: sizes, rates, durations, addresses, policies. */
 import { RATE_LIMIT_MIN } from "../../device/limits.ts";
 import { DURATION_MS_MAX } from "../limits.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
@@ -7,17 +7,17 @@ import { type PolicyChange, readPolicyChange } from "./policy.ts";
 import type { Reader } from "./reader.ts";
 import { formatSize, parseSize } from "./size.ts";
 
-/** Paths of copies that can be limited. */
+/** Copy paths whose rate can be limited. */
 export const RATE_PATHS = ["blitter", "memcpy"] as const;
 
-/** What `visible` says where the CPU reaches all of local memory. */
+/** The value of `visible` if the CPU reaches all local memory. */
 export const ALL = "all";
 
 export function size(): Reader<number> {
   return (found, refuse) => parseSize(found) ?? refuse("is not a size, such as 256MiB or 268435456.");
 }
 
-/** Memory that has no limit but its size. */
+/** Memory that is limited only by its size. */
 export function sizeOrAll(): Reader<number | typeof ALL> {
   return (found, refuse) => {
     if (found === ALL) return ALL;

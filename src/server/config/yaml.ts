@@ -1,7 +1,4 @@
-/**
- * The YAML library, which is loaded when there is YAML to be read or written: most daemons are started
- * without.
- */
+/** The YAML library, loaded only to read or write YAML, because most daemons start without any. */
 import { createRequire } from "node:module";
 
 const load = createRequire(import.meta.url);

@@ -1,4 +1,4 @@
-/** The directory where a daemon keeps its files: the lock that keeps a second daemon out, and swap. */
+/** The directory for a daemon's files: it holds swap, and the lock that excludes a second daemon. */
 import { join, resolve } from "node:path";
 import { DirectoryLock } from "./directory-lock.ts";
 import { closeByteStores, type FileByteStore, openByteStores } from "./file-byte-store.ts";
@@ -16,8 +16,8 @@ export class DataDirectory {
   }
 
   /**
-   * Makes the directory if there is none, for its owner alone, and locks it.
-   * @throws Error when it cannot be made, or when another daemon has it.
+   * Makes the directory if needed, for its owner alone, and locks it.
+   * @throws Error if it cannot be made, or if another daemon holds it.
    */
   static async open(name: string): Promise<DataDirectory> {
     const path = resolve(name);
@@ -31,7 +31,7 @@ export class DataDirectory {
 
   /**
    * Makes an empty swap file `swap-NAME` for each device. Legal once.
-   * @throws Error when one cannot be made, or when there is no room for all of them.
+   * @throws Error if one cannot be made, or if there is no room for all of them.
    */
   async openSwap(devices: readonly string[], sizeBytes: number): Promise<readonly FileByteStore[]> {
     const paths = devices.map((device) => join(this.path, `swap-${device}`));
@@ -40,8 +40,8 @@ export class DataDirectory {
   }
 
   /**
-   * Removes the swap files and lets another daemon in.
-   * @throws Error when a file cannot be closed or removed.
+   * Removes the swap files and releases the lock.
+   * @throws Error if a file cannot be closed or removed.
    */
   async close(): Promise<void> {
     const failures = await closeByteStores(this.#swap);

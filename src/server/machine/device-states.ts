@@ -1,7 +1,7 @@
 /**
- * Which state each device of a data directory had last: a small file, replaced by an atomic rename and made
- * durable before anybody relies on it. By it a daemon that starts knows which image is whose, whatever else
- * lies in the directory.
+ * The last known state of each device of a data directory: a small file, replaced by an atomic rename and
+ * made durable before anybody relies on it. A starting daemon learns from it which images are its own,
+ * whatever else is in the directory.
  */
 import { dirname } from "node:path";
 import type { StateId } from "../../device/mod.ts";
@@ -12,11 +12,11 @@ import { readFully, writeFully } from "./positioned-file.ts";
 import { StartError } from "./start-error.ts";
 
 export interface DeviceState extends StateId {
-  /** Id of the image that holds it, or was to hold it; empty when the device has it. */
+  /** Id of the image that holds the state, or was meant to; empty if the device itself has it. */
   readonly image: string;
-  /** Number that the next transition of the device gets when it is resumed from that image. */
+  /** The number of the device's next transition when it resumes from that image. */
   readonly nextTransitionId: number;
-  /** Uids that the device had before, oldest first: of these there may be consumed images. */
+  /** Earlier uids of the device, oldest first. There may be consumed images with them. */
   readonly past: readonly string[];
 }
 
@@ -24,7 +24,7 @@ export class DeviceStates {
   readonly #path: string | undefined;
   readonly #files: ImageFileSystem;
   readonly #states: Map<string, DeviceState>;
-  /** Whether there was no file: a directory of an earlier version, or a new one. */
+  /** Whether there was no file, because the directory is new or comes from an earlier version. */
   readonly isNew: boolean;
 
   private constructor(
@@ -39,8 +39,8 @@ export class DeviceStates {
   }
 
   /**
-   * Reads the file. @param path undefined for states that nobody remembers
-   * @throws StartError when there is one that cannot be read.
+   * Reads the file. @param path undefined for states that are not stored
+   * @throws StartError if there is one that cannot be read.
    */
   static async open(path: string | undefined, files: ImageFileSystem): Promise<DeviceStates> {
     if (path === undefined) return new DeviceStates(path, files, undefined);
@@ -60,7 +60,7 @@ export class DeviceStates {
     return this.#states.get(device);
   }
 
-  /** Uids of the device, oldest first, the present one last. */
+  /** Uids of the device, oldest first, with the current one last. */
   lineageOf(device: string): readonly string[] {
     const state = this.#states.get(device);
     return state === undefined ? [] : [...state.past, state.uid];
@@ -72,8 +72,9 @@ export class DeviceStates {
   }
 
   /**
-   * Remembers the state of a device, durably. No-op when it is remembered. What failed may be done again.
-   * @throws Error of the file system; the file is the old one or the new one then
+   * Stores the state of a device durably. Does nothing if it is stored already. A failed call may be
+   * repeated.
+   * @throws Error of the file system; the file is then either the old one or the new one
    */
   async remember(device: string, state: Omit<DeviceState, "past">): Promise<void> {
     const before = this.#states.get(device);
@@ -129,7 +130,7 @@ async function readStates(
   }
 }
 
-/** @throws Error when it is not what `remember` writes. */
+/** @throws Error if it is not what `remember` writes. */
 function parseStates(json: unknown): Map<string, DeviceState> {
   const { version, devices } = fieldsOf(json, "it");
   if (version !== 1) throw new Error(`its version is ${String(version)}, and only 1 is read`);

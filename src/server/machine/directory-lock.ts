@@ -1,11 +1,11 @@
 /**
- * The lock of a data directory: it keeps a second daemon out, whatever container or pid namespace of this
- * machine that one runs in. The kernel holds it and releases it when the process dies, so it is never taken
- * over: it is free, or it is held.
+ * The lock of a data directory. It excludes a second daemon in any container or pid namespace of this
+ * machine. The kernel holds it and releases it when the process dies, so nobody ever takes it over: it is
+ * either free or held.
  *
- * It is the exclusive lock of an empty SQLite database, because Node itself has no file locks. SQLite takes a
- * lock of fcntl(2), which the kernel drops when the process closes any descriptor of the file: nothing else
- * here may open it.
+ * It is the exclusive lock of an empty SQLite database, because Node has no file locks of its own. SQLite
+ * uses a lock of fcntl(2), which the kernel drops when the process closes any descriptor of the file. So
+ * nothing else here may open it.
  */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -17,7 +17,7 @@ import { StartError } from "./start-error.ts";
 const BUSY = 5;
 const NOT_A_DATABASE = 26;
 
-/** Who holds the lock. Only people read it: the lock itself says whether anybody does. */
+/** The holder of the lock, for people to read. Only the lock itself says whether anybody holds it. */
 const HOLDER = z.object({ host: z.string(), pid: z.number(), since: z.string() });
 
 export class DirectoryLock {
@@ -30,8 +30,8 @@ export class DirectoryLock {
   }
 
   /**
-   * Takes the lock file at `path`, which is made if there is none and stays when the lock is released.
-   * @throws StartError when another process holds it, or when the file system gives no lock
+   * Takes the lock file at `path`. The file is made if needed, and stays after the lock is released.
+   * @throws StartError if another process holds it, or if the file system has no locks
    */
   static async acquire(path: string): Promise<DirectoryLock> {
     const { DatabaseSync } = await import("node:sqlite");
@@ -39,7 +39,7 @@ export class DirectoryLock {
     let database: DatabaseSync | undefined;
     try {
       database = new DatabaseSync(path, { timeout: 0 });
-      // Without a journal in memory there would be a file of one beside it.
+      // Without a journal in memory, SQLite would create a journal file beside it.
       database.exec("PRAGMA journal_mode=MEMORY; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE");
       const holder = { host: hostname(), pid: process.pid, since: new Date().toISOString() };
       await writeFile(holderPath, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
@@ -52,7 +52,7 @@ export class DirectoryLock {
     }
   }
 
-  /** Lets another daemon in. */
+  /** Releases the lock. */
   async release(): Promise<void> {
     await rm(this.#holderPath, { force: true });
     this.#database.close();
@@ -69,7 +69,7 @@ async function reasonOf(error: unknown, holderPath: string): Promise<string> {
   return code === undefined ? text : `the file system gives no lock there (SQLite: ${text})`;
 }
 
-/** The process as it saw itself: in another container its id is another one than here. */
+/** The process id inside its own container, where it differs from the one outside. */
 async function describeHolder(path: string): Promise<string> {
   try {
     const { host, pid, since } = HOLDER.parse(JSON.parse(await readFile(path, "utf8")));

@@ -1,9 +1,9 @@
 /**
- * Swap of a device in a file: bytes straight from and to the memory that the engines share, by position.
+ * A device's swap in a file. It reads and writes the engines' shared memory directly, by position.
  *
- * The file is sparse. Its space is there when it is opened, but nothing is set aside: a disk that others fill
- * meanwhile shows later, as a write that fails, and the device then keeps the object in memory. Nothing is
- * synchronized, because swap never outlives its process.
+ * The file is sparse. There is room for it when it opens, but nothing is reserved. If others fill the disk
+ * later, a write fails, and the device keeps the object in memory. Nothing is synchronized, because swap
+ * never outlives its process.
  */
 import { constants } from "node:fs";
 import { open, rm, statfs } from "node:fs/promises";
@@ -29,14 +29,14 @@ export class FileByteStore implements ByteStore {
     this.#file = file;
   }
 
-  /** @throws DeviceError COPY_FAILED, naming file and bytes. */
+  /** @throws DeviceError COPY_FAILED, with file and bytes. */
   async write(offsetBytes: number, bytes: Uint8Array): Promise<void> {
     await writeFully(this.#file, offsetBytes, bytes).catch((error: unknown) =>
       this.#fail("written", { offsetBytes, lengthBytes: bytes.length }, error),
     );
   }
 
-  /** @throws DeviceError COPY_FAILED, naming file and bytes. */
+  /** @throws DeviceError COPY_FAILED, with file and bytes. */
   async read(offsetBytes: number, bytes: Uint8Array): Promise<void> {
     const doneBytes = await readFully(this.#file, offsetBytes, bytes).catch((error: unknown) =>
       this.#fail("read", { offsetBytes, lengthBytes: bytes.length }, error),
@@ -46,7 +46,7 @@ export class FileByteStore implements ByteStore {
     this.#fail("read", { offsetBytes, lengthBytes: bytes.length }, why);
   }
 
-  /** Lets what is under way end, closes the file and removes it. */
+  /** Waits for running operations, then closes and removes the file. */
   async close(): Promise<void> {
     await this.#file.close();
     await rm(this.path, { force: true });
@@ -62,10 +62,10 @@ export class FileByteStore implements ByteStore {
 }
 
 /**
- * Opens an empty store of `sizeBytes` at each path, all in the same directory. What such files held is given
- * up first, so that its space counts as free. Whatever was opened is closed and removed again when something
- * fails.
- * @throws StartError when a file cannot be made, or when the file system has no room for all of them.
+ * Opens an empty store of `sizeBytes` at each path, all in the same directory. It first discards old contents
+ * of these files, so that their space counts as free. If anything fails, it closes and removes whatever it
+ * opened.
+ * @throws StartError if a file cannot be made, or if the file system has no room for all of them.
  */
 export async function openByteStores(paths: readonly string[], sizeBytes: number): Promise<FileByteStore[]> {
   const files: { readonly path: string; readonly file: PositionedFile & Extendable }[] = [];
@@ -80,7 +80,7 @@ export async function openByteStores(paths: readonly string[], sizeBytes: number
   return files.map(({ path, file }) => new FileByteStore(path, sizeBytes, file));
 }
 
-/** Closes and removes as many as it can. Answers what went wrong with the others. */
+/** Closes and removes as many as it can. Returns the errors of the others. */
 export async function closeByteStores(stores: readonly FileByteStore[]): Promise<readonly unknown[]> {
   const results = await Promise.allSettled(stores.map((store) => store.close()));
   return results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
@@ -90,7 +90,9 @@ interface Extendable {
   truncate(sizeBytes: number): Promise<void>;
 }
 
-/** Opens a file for its owner alone, and empties it. A link or a special file there is none of ours. */
+/**
+ * Opens a file for its owner alone, and empties it. Refuses links and special files, which we did not make.
+ */
 async function openEmpty(path: string): Promise<PositionedFile & Extendable> {
   const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
   try {
@@ -113,7 +115,7 @@ async function requireSpace(paths: readonly string[], sizeBytes: number): Promis
   if (first === undefined) return;
   const directory = dirname(first);
   const { bavail, bsize, blocks } = await statfs(directory);
-  // A file system that counts no blocks does not say how much room it has.
+  // A file system without block counts does not report its free space.
   if (blocks === 0) return;
   const neededBytes = paths.length * sizeBytes;
   const availableBytes = bavail * bsize;

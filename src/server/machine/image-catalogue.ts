@@ -1,70 +1,71 @@
-/** The hibernation images of a daemon, as its wires show them. */
+/** The hibernation images of a daemon as its wires show them. */
 import type { ImageHolder, ImageState, SealedImage, SuspendCause } from "../../device/mod.ts";
 
 export interface ImageCatalogue {
   /**
-   * Every image, without what only its content says; ordered by id, so those of one device by age.
+   * Every image, without the details that only its content has. Ordered by id, so those of one device are
+   * ordered by age.
    * @throws DeviceError COPY_FAILED
    */
   list(): Promise<readonly ImageRecord[]>;
   /** @throws DeviceError IMAGE_NOT_FOUND, COPY_FAILED */
   get(id: string): Promise<ImageRecord>;
-  /** What the content says; undefined when it cannot be read as an image. */
+  /** Details from the content; undefined if it cannot be read as an image. */
   describe(id: string): Promise<ImageFacts | undefined>;
   /**
-   * Removes an image that nobody uses: who calls has made sure.
+   * Removes an image. The caller has made sure that nobody uses it.
    * @throws DeviceError IMAGE_NOT_FOUND, IMAGE_CLAIMED, COPY_FAILED
    */
   delete(id: string): Promise<void>;
 }
 
-/** What name and file say of an image. */
+/** The facts in an image's name and file. */
 export interface ImageRecord {
   readonly id: string;
-  /** Name of the device that it is of. */
+  /** Name of its device. */
   readonly device: string;
   readonly state: ImageState;
-  /** Who restores it now; undefined unless it is CLAIMED. */
+  /** The device that is restoring it; undefined unless it is CLAIMED. */
   readonly claimedBy: ImageHolder | undefined;
   /**
-   * Who resumed from it, or gave it up; undefined unless it is CONSUMED, and where an earlier version did
-   * that.
+   * The device that resumed from it or gave it up; undefined unless it is CONSUMED, or if an earlier version
+   * consumed it.
    */
   readonly consumedBy: ImageHolder | undefined;
   readonly createTimeNs: bigint;
   readonly sizeBytes: number;
 }
 
-/** What its content says. */
+/** The facts in its content. */
 export interface ImageFacts {
   /** `1.0`. */
   readonly formatVersion: string;
-  /** Of the state that it holds. */
+  /** The generation of the state that it holds. */
   readonly deviceUid: string;
-  /** 0 when a version wrote it that had none. */
+  /** 0 if it was written by a version without this number. */
   readonly generation: number;
-  /** Who had the device hibernated; undefined when a version wrote it that did not say. */
+  /** Who requested the hibernation; undefined if it was written by a version that did not record this. */
   readonly cause: SuspendCause | undefined;
-  /** Number that the next transition of the device gets. */
+  /** The number of the device's next transition. */
   readonly nextTransitionId: number;
   readonly hybrid: boolean;
-  /** 0 is none, else the id of a FrameCodec. */
+  /** 0 for none, else the id of a FrameCodec. */
   readonly codec: number;
   readonly objects: number;
   /** Before compression. */
   readonly contentBytes: number;
 }
 
-/** What a scrape shows. */
+/** The facts for a scrape. */
 export interface ImageUsage {
   readonly images: number;
   readonly bytes: number;
-  /** What new images can take: of the disk, or of the quota if that is less; undefined where nobody says. */
+  /** Space for new images, on the disk or within the quota, whichever is less; undefined if unknown. */
   readonly freeBytes: number | undefined;
 }
 
-/** The image with which a device begins, and who had it written. */
+/** The image from which a device starts, and who requested it. */
 export interface OwnImage extends SealedImage {
-  /** Undefined when a version wrote it that did not say, or when it cannot be read. */
+  /** Undefined if it was written by a version that did not record this, or cannot be read. */
   readonly cause: SuspendCause | undefined;
 }

@@ -1,11 +1,11 @@
 /**
- * Hibernation images in a directory: `ID.partial` while one is written, `ID.image` once it is sealed,
- * `ID.WHO.claimed` while a device restores it, and `ID.WHO.consumed` when it has been resumed from. Each
- * step from one to the next is a rename that is made durable before it counts, so a process that is killed
- * leaves every image in exactly one of these states.
+ * Hibernation images in a directory: `ID.partial` while one is being written, `ID.image` once it is sealed,
+ * `ID.WHO.claimed` while a device restores it, and `ID.WHO.consumed` after a resume. Each change of state is
+ * a rename that is made durable before it counts, so a killed process leaves every image in exactly one
+ * state.
  *
- * Whose an image is its content says, by uid and generation. Claims of daemons that were here before this
- * one are void: the lock of the data directory proves that they are dead.
+ * The owner of an image follows from the uid and generation in its content. Claims of earlier daemons are
+ * void: the lock of the data directory proves that those daemons are dead.
  */
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
@@ -31,29 +31,29 @@ import { ImageRoom } from "./image-room.ts";
 
 export interface ImageDirectoryOptions {
   readonly path: string;
-  /** The file that says which state each device had last. @default nobody remembers */
+  /** The file with the last state of each device. @default states are not stored */
   readonly statesPath?: string;
-  /** Of the daemon: sixteen hexadecimal digits, others at each start. @default random */
+  /** Identifies this run of the daemon: sixteen hexadecimal digits. @default random */
   readonly incarnation?: string;
-  /** The most that all images together take; undefined is what the file system has. */
+  /** The most space that all images together may take; undefined for all of the file system. */
   readonly quotaBytes: number | undefined;
-  /** Consumed images that are kept of each device. */
+  /** How many consumed images of each device are kept. */
   readonly keepConsumed: number;
   /**
-   * Reads what an image says of itself.
-   * @throws DeviceError when it is none.
-   * @default only this process knows what it wrote
+   * Reads the state that an image says it holds.
+   * @throws DeviceError if it is not an image.
+   * @default only images that this process wrote are known
    */
   readonly describe?: DescribeImage;
   /** Unix time in milliseconds. */
   readonly now: () => number;
-  /** @default nobody is told */
+  /** @default no observer */
   readonly observer?: ImageObserver;
-  /** @default the real one */
+  /** @default the real file system */
   readonly files?: ImageFileSystem;
 }
 
-/** What lay there when the directory was opened. */
+/** The files found when the directory was opened. */
 interface Found {
   readonly states: DeviceStates;
   /** Names of unfinished images. */
@@ -64,7 +64,7 @@ interface Found {
 export class ImageDirectory implements ImageStore, ImageCatalogue {
   readonly path: string;
   readonly incarnation: string;
-  /** Images that an earlier process did not finish, and that were removed at start. */
+  /** Images that an earlier process left unfinished and that were removed at start. */
   readonly partialsRemoved: number;
   readonly #options: ImageDirectoryOptions;
   readonly #files: ImageFiles;
@@ -91,16 +91,16 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   }
 
   /**
-   * Makes the directory if there is none, and removes what an earlier process left unfinished. Files with
-   * other names are left alone. Legal for one process at a time.
-   * @throws DeviceError COPY_FAILED when it cannot be made, read or cleaned; StartError when what is
-   *   remembered of devices cannot be read.
+   * Makes the directory if needed, and removes images that an earlier process left unfinished. Leaves files
+   * with other names alone. Legal for one process at a time.
+   * @throws DeviceError COPY_FAILED if it cannot be made, read or cleaned; StartError if the stored states of
+   * devices cannot be read.
    */
   static async open(options: ImageDirectoryOptions): Promise<ImageDirectory> {
     const { path, files = imageFileSystem, observer = {} } = options;
     const errors = new ImageErrors(observer);
     await errors.guard(path, "made", () => files.makeDirectory(path));
-    // An image is no more durable than the directory that it is in.
+    // An image is no more durable than its directory.
     await errors.guard(dirname(path), "made durable", () => files.syncDirectory(dirname(path)));
     const states = await DeviceStates.open(options.statesPath, files);
     const names = await errors.guard(path, "listed", () => files.list(path));
@@ -160,7 +160,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
     return this.#alone(async () => {
       const entry = await this.#files.entryOf(id);
       const isClaimed = entry.state === "CLAIMED" && this.#files.isMine(entry, device);
-      // Who claimed it last stays in its name: the next claim has to be a later one.
+      // The last claim stays in its name, because the next claim must have a higher number.
       if (isClaimed) await this.#files.move("giveBack", entry, { state: "SEALED", holder: entry.holder });
       else await this.#files.sync("giveBack", id);
     });
@@ -200,9 +200,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   }
 
   /**
-   * The image that holds the state which the device of this name had last; undefined when it is not here.
-   * An image that is as the device's in every other way, but of another uid or generation, is not its own.
-   * Part of the start.
+   * The image with the state that the device of this name had last; undefined if it is not here. An image
+   * that differs only in uid or generation is not the device's own. Called during the start.
    */
   findOwn(device: string): Promise<OwnImage | undefined> {
     return this.#alone(async () => {
@@ -212,7 +211,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
       for (const entry of usable) {
         const identity = await this.#identities.of(entry);
         const isOwn = identity?.uid === state.uid && identity.generation === state.generation;
-        // One that cannot be read is what is remembered of it: whoever resumes from it is told what is wrong.
+        // If it cannot be read, assume the stored state. A resume from it will report what is wrong.
         if (!isOwn && !(identity === undefined && entry.id === state.image)) continue;
         this.#files.sleepers.set(entry.id, device);
         const { uid, generation } = state;
@@ -257,7 +256,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
     });
   }
 
-  /** Asked at each scrape. @throws DeviceError COPY_FAILED */
+  /** Called for each scrape. @throws DeviceError COPY_FAILED */
   async usage(): Promise<ImageUsage> {
     const entries = await this.#files.entries();
     const { disk = Number.POSITIVE_INFINITY, quota = Number.POSITIVE_INFINITY } =
@@ -271,8 +270,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   }
 
   /**
-   * Later than every image of the device, even where the clock was set back: listings show them in that
-   * order.
+   * Later than every other image of the device, even if the clock was set back, because listings are ordered
+   * by time.
    */
   #newId(device: string, entries: readonly ImageEntry[]): string {
     const newest = entries.findLast((entry) => entry.device === device);
@@ -284,7 +283,8 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
     const { device, nextTransitionId } = state;
     const isSealed = (await this.#files.entries()).some((entry) => entry.id === id);
     if (!isSealed) {
-      // First, so that the daemon that finds the image knows whose it is. Until the rename there is none.
+      // Store this first, so that a daemon that finds the image knows its owner. Before the rename the image
+      // does not exist.
       const { errors } = this.#files.place;
       await errors.guard(this.path, "sealed into", () =>
         this.#states.remember(device, { ...stateOf(state), image: id, nextTransitionId }),
@@ -294,7 +294,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
     }
     this.#room.release(id);
     this.#files.sleepers.set(id, device);
-    // From the rename on nothing may be thrown that says that it is not sealed.
+    // After the rename, no error may claim that the image is not sealed.
     await this.#files.sync("seal", id);
     await this.#tidy(id, device);
   }
@@ -309,15 +309,15 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
     this.#files.sleepers.delete(id);
   }
 
-  /** Remembers the state of a device that is awake. */
+  /** Stores the state of a device that is awake. */
   async #remember(write: OwnershipWrite, id: string, state: OwnedState): Promise<void> {
     const awake = { ...stateOf(state), image: "", nextTransitionId: 0 };
     await this.#files.place.errors.step(write, id, () => this.#states.remember(state.device, awake));
   }
 
   /**
-   * What is left to do for a device that has a newer image, or none: nothing depends on it, and what fails
-   * is done the next time. @param id of the newer image; empty without one
+   * Cleans up after a device that has a newer image, or none. Nothing depends on it, and whatever fails is
+   * tried again the next time. @param id the newer image; empty if there is none
    */
   async #tidy(id: string, device: string): Promise<void> {
     try {
@@ -337,17 +337,17 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
   }
 
   /**
-   * Has the file system give back the room of what was removed while nobody waits: left to itself it does so
-   * when the next image is made durable, which takes that one longer than its own few changes.
+   * Makes the file system free the space of removed images now, while nobody waits. Otherwise it would do so
+   * when the next image is made durable, and slow that down.
    */
   #finishRemovals(): void {
-    // Nothing depends on it: what is still there after a power cut is removed the next time.
+    // Nothing depends on it. Whatever is left after a power cut is removed the next time.
     this.#files.place.files.syncDirectory(this.path).catch(() => {});
   }
 
   /**
-   * A directory of an earlier version, which did not remember what its devices had: the images that such a
-   * version sealed for the device are its own, if they are all of one uid.
+   * For a directory of an earlier version, which stored no states. The images that it sealed for the device
+   * are the device's own if they all have one uid.
    */
   async #adoptEarlier(device: string, usable: readonly ImageEntry[]): Promise<DeviceState | undefined> {
     if (!this.#states.isNew) return undefined;
@@ -360,7 +360,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
       }
     }
     if (new Set(found.map(({ uid }) => uid)).size !== 1) return undefined;
-    // Of one device the image that was begun later has the higher number.
+    // Of one device's images, the one that was begun later has the higher number.
     const [newest] = found.toSorted((a, b) => b.nextTransitionId - a.nextTransitionId);
     if (newest !== undefined) await this.#states.remember(device, newest);
     return newest;
@@ -375,7 +375,7 @@ export class ImageDirectory implements ImageStore, ImageCatalogue {
     }
   }
 
-  /** One change of the directory at a time: devices suspend side by side. */
+  /** Only one change of the directory at a time, because devices suspend side by side. */
   #alone<T>(change: () => Promise<T>): Promise<T> {
     const done = this.#last.then(change);
     this.#last = done.catch(() => {});

@@ -1,4 +1,4 @@
-/** An image that is being written to the image directory, and one that is read from it. */
+/** An image that is being written to the image directory, and one that is being read from it. */
 import { DeviceError, type ImageDraft, type ImageFile } from "../../device/mod.ts";
 import type { ImageErrors, ImageObserver } from "./image-errors.ts";
 import type { DurableFile } from "./image-file-system.ts";
@@ -11,11 +11,11 @@ export interface ImageFileDeps {
   readonly observer: ImageObserver;
 }
 
-/** The steps that concern the directory and not the file alone. */
+/** The steps that concern the whole directory and not only the file. */
 export interface DraftDirectory {
-  /** Makes the closed, durable file a sealed image. */
+  /** Turns the closed, durable file into a sealed image. */
   seal(): Promise<void>;
-  /** Removes the file, sealed or not, and what was set aside for it. */
+  /** Removes the file, sealed or not, and releases its reserved space. */
   abandon(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export class DirectoryDraft implements ImageDraft {
   readonly #directory: DraftDirectory;
   readonly #path: string;
   #endBytes = 0;
-  /** Writes that have ended, and how many of them are known to be durable. */
+  /** Completed writes, and how many of them are known to be durable. */
   #writes = 0;
   #durableWrites = -1;
   #closed: Promise<void> | undefined;
@@ -45,7 +45,7 @@ export class DirectoryDraft implements ImageDraft {
     this.#path = deps.path;
   }
 
-  /** How far it has been written. */
+  /** How many bytes have been written. */
   get endBytes(): number {
     return this.#endBytes;
   }
@@ -62,10 +62,7 @@ export class DirectoryDraft implements ImageDraft {
     return readWhole({ ...this.#deps, file: this.#file }, offsetBytes, into);
   }
 
-  /**
-   * Asks the disk nothing when nothing was written since the last time: it would empty its cache, which takes
-   * it long.
-   */
+  /** Skips the disk if nothing was written since the last time, because flushing its cache takes long. */
   async sync(): Promise<void> {
     const writes = this.#writes;
     if (writes === this.#durableWrites) return;
@@ -81,7 +78,7 @@ export class DirectoryDraft implements ImageDraft {
   }
 
   async abandon(): Promise<void> {
-    // Its bytes are not wanted, so that it does not matter whether they got there.
+    // Nobody wants its bytes, so it does not matter whether they reached the disk.
     await this.close().catch(() => {});
     await this.#directory.abandon();
   }

@@ -1,4 +1,4 @@
-/** The images that lie in the image directory, as their names and files say. */
+/** The images in the image directory, according to their file names. */
 import { join } from "node:path";
 import type { ImageState } from "../../device/mod.ts";
 import type { ImageErrors } from "./image-errors.ts";
@@ -7,20 +7,20 @@ import { type FileHolder, parseFileName } from "./image-names.ts";
 
 export interface ImageEntry {
   readonly id: string;
-  /** Name of the device that it is of. */
+  /** Name of its device. */
   readonly device: string;
   readonly state: ImageState;
-  /** Who claimed or consumed it last; undefined for one that nobody has. */
+  /** The last device that claimed or consumed it; undefined if none did. */
   readonly holder: FileHolder | undefined;
   readonly path: string;
-  /** Of other files with the same id: copies, which count for nothing. */
+  /** Other files with the same id. They are copies and are ignored. */
   readonly copies: readonly string[];
-  /** When it was begun, as Unix time. */
+  /** When its writing began, as Unix time. */
   readonly timeMs: number;
   readonly facts: FileFacts;
 }
 
-/** A directory, and how to look at it. */
+/** A directory, and the means to look at it. */
 export interface ImagePlace {
   readonly path: string;
   readonly files: ImageFileSystem;
@@ -28,8 +28,8 @@ export interface ImagePlace {
 }
 
 /**
- * Of several files with one id the one that is furthest counts: what was consumed does not come back as a
- * copy.
+ * Of several files with one id, the one in the latest state counts, so that a consumed image does not come
+ * back as a copy.
  */
 const RANK: Readonly<Record<ImageState, number>> = { SEALED: 0, CLAIMED: 1, CONSUMED: 2 };
 
@@ -61,7 +61,10 @@ function isFurther(a: ImageEntry, b: ImageEntry): boolean {
   return (a.holder?.claims ?? 0) > (b.holder?.claims ?? 0);
 }
 
-/** Two that were begun in the same millisecond are not both ours; the file written last is the newer one. */
+/**
+ * We never begin two images in the same millisecond, so one of them is foreign. The file that was written
+ * last is newer.
+ */
 function byAge(a: ImageEntry, b: ImageEntry): number {
   if (a.timeMs !== b.timeMs) return a.timeMs - b.timeMs;
   return a.facts.modifiedNs < b.facts.modifiedNs ? -1 : 1;

@@ -1,21 +1,21 @@
-/** What goes wrong with the files of images, as errors for callers, each told to who counts them. */
+/** Turns errors of image files into errors for callers, and reports each to an observer that counts them. */
 import { DeviceError, type ErrorReason, inDoubt, type OwnershipWrite } from "../../device/mod.ts";
 import { codeOf } from "./file-errors.ts";
 
-/** What the image directory tells, for metrics. Observers must not throw. */
+/** What the image directory reports for metrics. Observers must not throw. */
 export interface ImageObserver {
   onWrite?(bytes: number): void;
   onRead?(bytes: number): void;
-  /** An image is sealed; `bytes` is the size of its file. */
+  /** An image was sealed; `bytes` is the size of its file. */
   onSeal?(bytes: number): void;
   onError?(reason: ErrorReason): void;
 }
 
-/** Codes that say that there is no room: of the disk, of a quota, of a file. */
+/** Codes for a lack of space: on the disk, in a quota, or in a file. */
 const FULL = ["ENOSPC", "EDQUOT", "EFBIG"];
 /**
- * Codes with which the system refuses a rename before it does anything. Any other may come after it was
- * done.
+ * Codes with which the system refuses a rename before doing anything. Any other code may come after the
+ * rename took effect.
  */
 const REFUSED = [
   ...FULL,
@@ -30,7 +30,7 @@ const REFUSED = [
   "EISDIR",
 ];
 
-/** A write of ownership, and the image that it is about. */
+/** A write that changes ownership, and its image. */
 export interface OwnershipStep {
   readonly write: OwnershipWrite;
   readonly image: string;
@@ -43,13 +43,16 @@ export class ImageErrors {
     this.#observer = observer;
   }
 
-  /** Tells of an error and gives it back, to be thrown. */
+  /** Reports an error and returns it to be thrown. */
   told(error: DeviceError): DeviceError {
     this.#observer.onError?.(error.reason);
     return error;
   }
 
-  /** Of what the system said of a path: IMAGE_STORE_FULL or COPY_FAILED. `done` is such as "written". */
+  /**
+   * The error for a system failure on a path: IMAGE_STORE_FULL or COPY_FAILED. `done` is a word such as
+   * "written".
+   */
   ofPath(path: string, done: string, why: unknown): DeviceError {
     const reason = FULL.includes(codeOf(why)) ? "IMAGE_STORE_FULL" : "COPY_FAILED";
     const text = why instanceof Error ? why.message : String(why);
@@ -58,8 +61,8 @@ export class ImageErrors {
   }
 
   /**
-   * Runs the step of a write of ownership. What the system refuses is not done; of anything else nobody
-   * knows.
+   * Runs a step of a write that changes ownership. If the system refuses the step, it has not happened. After
+   * any other error nobody knows.
    * @throws DeviceError COPY_FAILED, IMAGE_STORE_FULL, OWNERSHIP_IN_DOUBT
    */
   async step(write: OwnershipWrite, image: string, action: () => Promise<void>): Promise<void> {
@@ -71,7 +74,7 @@ export class ImageErrors {
     }
   }
 
-  /** The same of a rename, or of what else is done whole or not at all. */
+  /** The same for a rename or another step that happens completely or not at all. */
   async rename({ write, image }: OwnershipStep, path: string, action: () => Promise<void>): Promise<void> {
     await this.step(write, image, async () => {
       try {
@@ -82,7 +85,7 @@ export class ImageErrors {
     });
   }
 
-  /** Runs `action` and turns what it throws into the error of a path. */
+  /** Runs `action` and turns its errors into errors about a path. */
   async guard<T>(path: string, done: string, action: () => Promise<T>): Promise<T> {
     try {
       return await action();

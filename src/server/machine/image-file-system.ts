@@ -1,6 +1,4 @@
-/**
- * What the image directory asks of the file system, in few calls: so that a test can make any of them fail.
- */
+/** The few file system calls that the image directory makes, so that a test can make any of them fail. */
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open, readdir, rename, rm, statfs } from "node:fs/promises";
 import { codeOf } from "./file-errors.ts";
@@ -8,38 +6,38 @@ import { makeDirectory } from "./make-directory.ts";
 import type { PositionedFile } from "./positioned-file.ts";
 
 export interface DurableFile extends PositionedFile {
-  /** Resolves when bytes and length survive a power cut. */
+  /** Resolves when its bytes and length would survive a power cut. */
   datasync(): Promise<void>;
 }
 
 export interface FileFacts {
   readonly sizeBytes: number;
-  /** What its removal gives back. */
+  /** The space that removing it would free. */
   readonly diskBytes: number;
   readonly modifiedNs: bigint;
 }
 
 export interface ImageFileSystem {
-  /** Makes the directory if there is none, for its owner alone. */
+  /** Makes the directory if needed, for its owner alone. */
   makeDirectory(path: string): Promise<void>;
   list(directory: string): Promise<readonly string[]>;
-  /** Undefined when there is nothing, or no regular file. */
+  /** Undefined if there is nothing, or no regular file. */
   stat(path: string): Promise<FileFacts | undefined>;
-  /** Makes a file for its owner alone, where there must be nothing. */
+  /** Makes a file for its owner alone. Nothing may exist there. */
   create(path: string): Promise<DurableFile>;
-  /** Opens a regular file for reading; undefined when there is none. */
+  /** Opens a regular file for reading; undefined if there is none. */
   open(path: string): Promise<(PositionedFile & { readonly sizeBytes: number }) | undefined>;
   rename(from: string, to: string): Promise<void>;
-  /** No-op when there is nothing. */
+  /** Does nothing if there is nothing. */
   remove(path: string): Promise<void>;
-  /** Resolves when what was made, renamed and removed in it survives a power cut. */
+  /** Resolves when everything made, renamed and removed in it would survive a power cut. */
   syncDirectory(path: string): Promise<void>;
-  /** Undefined where the file system does not say. */
+  /** Undefined if the file system does not report it. */
   freeBytes(directory: string): Promise<number | undefined>;
 }
 
 const { O_CREAT, O_EXCL, O_RDWR, O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = constants;
-/** What st_blocks counts in, whatever the file system. Unit: bytes. */
+/** The unit of st_blocks, whatever the file system. Unit: bytes. */
 const STAT_BLOCK_BYTES = 512;
 
 export const imageFileSystem: ImageFileSystem = {
@@ -71,7 +69,7 @@ export const imageFileSystem: ImageFileSystem = {
   },
   async freeBytes(directory) {
     const { bavail, bsize, blocks } = await statfs(directory);
-    // A file system that counts no blocks does not say how much room it has.
+    // A file system without block counts does not report its free space.
     return blocks === 0 ? undefined : bavail * bsize;
   },
 };

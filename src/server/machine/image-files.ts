@@ -1,6 +1,6 @@
 /**
- * The files of images as the directory of them works with: found by id, whatever state they are in, and
- * moved from one state to the next, each time by one rename that is made durable.
+ * The files of images, found by id in any state, and moved from one state to the next. Each move is one
+ * rename that is made durable.
  */
 import { join } from "node:path";
 import {
@@ -25,13 +25,13 @@ export interface ImageFilesOptions {
   readonly observer: ImageObserver;
   /** Of this daemon. */
   readonly incarnation: string;
-  /** Incarnations whose claims were here at the start: they are dead. */
+  /** Incarnations whose claims were here at the start. Their daemons are dead. */
   readonly dead: ReadonlySet<string>;
   /** Unix time in milliseconds. */
   readonly now: () => number;
 }
 
-/** Where an image goes: its state, and who brings it there. */
+/** The next state of an image, and the device that brings it there. */
 export interface NextState {
   readonly state: FileState;
   readonly holder: FileHolder | undefined;
@@ -63,13 +63,13 @@ export class ImageFiles {
     return join(this.place.path, fileNameOf(id, state, holder));
   }
 
-  /** How far an image is: the claim of a daemon that is dead is none. */
+  /** The state of an image. The claim of a dead daemon does not count. */
   stateOf({ state, holder }: ImageEntry): ImageState {
     const isVoid = holder === undefined || this.#options.dead.has(holder.incarnation);
     return state === "CLAIMED" && isVoid ? "SEALED" : state;
   }
 
-  /** Whether it was this device that claimed or consumed the image last, in this run of the daemon. */
+  /** Whether this device was the last to claim or consume the image, in this run of the daemon. */
   isMine({ holder }: ImageEntry, device: string): boolean {
     return holder?.device === device && holder.incarnation === this.#options.incarnation;
   }
@@ -86,21 +86,21 @@ export class ImageFiles {
     if (sleeper !== undefined && sleeper !== device) throw imageInUse(entry.id, sleeper);
   }
 
-  /** Why nobody can have an image that is claimed or consumed. */
+  /** The error for an image that is claimed or consumed, so that nobody can have it. */
   refusal(entry: ImageEntry): DeviceError {
     const { id, holder } = entry;
     if (holder !== undefined && this.stateOf(entry) === "CLAIMED") return imageClaimed(id, holder);
     return imageConsumed(id, holder);
   }
 
-  /** Who a device of this daemon is, that claims or consumes an image now. */
+  /** Identifies a device of this daemon that claims or consumes an image now. */
   holder(device: string, claims: number): FileHolder {
     const { incarnation, now } = this.#options;
     return { device, incarnation, claims, timeNs: BigInt(now()) * 1_000_000n };
   }
 
   /**
-   * Brings an image to its next state.
+   * Moves an image to its next state.
    * @throws DeviceError COPY_FAILED, IMAGE_STORE_FULL, OWNERSHIP_IN_DOUBT
    */
   async move(write: OwnershipWrite, entry: ImageEntry, next: NextState): Promise<void> {
@@ -113,7 +113,7 @@ export class ImageFiles {
     return this.place.errors.rename(step, from, () => this.place.files.rename(from, to));
   }
 
-  /** Makes durable what was renamed. */
+  /** Makes a rename durable. */
   sync(write: OwnershipWrite, id: string): Promise<void> {
     return this.place.errors.step(write, id, () => this.place.files.syncDirectory(this.place.path));
   }
@@ -124,7 +124,7 @@ export class ImageFiles {
     await errors.guard(this.place.path, "made durable", () => files.syncDirectory(this.place.path));
   }
 
-  /** Opens an image in whatever state. @param check throws what forbids it */
+  /** Opens an image in any state. @param check throws if opening is not allowed */
   async open(id: string, check: (entry: ImageEntry) => void = () => {}): Promise<ImageFile> {
     for (let look = 1; look <= IMAGE_LOOKS_MAX; look++) {
       const entry = await this.entryOf(id);
@@ -155,7 +155,7 @@ export class ImageFiles {
   }
 }
 
-/** Undefined for what the world did. Anything else is a bug, and is thrown on. */
+/** Undefined for errors of the outside world. Anything else is a bug and is thrown again. */
 export function undefinedFor(error: unknown): undefined {
   if (!(error instanceof DeviceError)) throw error;
   return undefined;

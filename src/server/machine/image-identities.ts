@@ -1,19 +1,22 @@
 /**
- * Which state each image holds: its uid and generation, from what it says of itself. Names and times of
- * files say nothing of that: anybody may copy a file, and clocks differ.
+ * The uid and generation of the state in each image, read from the image itself. File names and times prove
+ * neither: anybody may copy a file, and clocks differ.
  */
 import { DeviceError, type ImageFile, type StateId } from "../../device/mod.ts";
 import type { ImageFacts } from "./image-catalogue.ts";
 import type { ImageEntry } from "./image-entries.ts";
 
-/** The state that an image holds, as this process wrote it or the image says. */
+/** The state in an image, as this process wrote it or as the image says. */
 export type ImageIdentity = StateId & Pick<ImageFacts, "nextTransitionId" | "cause">;
 
 export class ImageIdentities {
   readonly #describe: ((entry: ImageEntry) => Promise<ImageFacts | undefined>) | undefined;
-  /** By id: a file of the same id, size and time of change says the same; a rename changes none of these. */
+  /**
+   * By id. A file whose id, size and change time are the same holds the same state. Renames change none of
+   * these.
+   */
   readonly #known = new Map<string, { readonly entry: ImageEntry; readonly identity: ImageIdentity }>();
-  /** Of images that are being written. */
+  /** Images that are being written. */
   readonly #drafts = new Map<string, ImageIdentity>();
 
   constructor(describe: ((entry: ImageEntry) => Promise<ImageFacts | undefined>) | undefined) {
@@ -25,7 +28,7 @@ export class ImageIdentities {
     this.#drafts.set(id, identity);
   }
 
-  /** It is written: what it holds is known without reading it. */
+  /** The image is complete, so its state is known without reading it. */
   sealed(entry: ImageEntry): void {
     const identity = this.#drafts.get(entry.id);
     if (identity === undefined) return;
@@ -33,24 +36,24 @@ export class ImageIdentities {
     this.#known.set(entry.id, { entry, identity });
   }
 
-  /** What a draft is of; undefined once it is sealed or given up. */
+  /** The state of a draft; undefined once it is sealed or given up. */
   draftOf(id: string): ImageIdentity | undefined {
     return this.#drafts.get(id);
   }
 
-  /** It was given up. */
+  /** The draft was given up. */
   abandoned(id: string): void {
     this.#drafts.delete(id);
     this.#known.delete(id);
   }
 
-  /** Forgets images that are gone. */
+  /** Forgets images that no longer exist. */
   keep(entries: readonly ImageEntry[]): void {
     const ids = new Set(entries.map(({ id }) => id));
     for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id);
   }
 
-  /** Undefined for an image that cannot be read: it belongs to nobody that we know. */
+  /** Undefined for an unreadable image, which then belongs to no known device. */
   async of(entry: ImageEntry): Promise<ImageIdentity | undefined> {
     const known = this.#known.get(entry.id);
     if (known !== undefined && isSameFile(known.entry, entry)) return known.identity;
@@ -72,7 +75,7 @@ export class ImageIdentities {
   }
 }
 
-/** Reads what a file says of itself. */
+/** Reads the state from a file. */
 export type DescribeImage = (file: ImageFile) => Promise<ImageFacts>;
 
 function isSameFile(a: ImageEntry, b: ImageEntry): boolean {

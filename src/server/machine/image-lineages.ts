@@ -1,6 +1,6 @@
 /**
- * What becomes of a device's images when it has another: older sealed ones are consumed, and consumed ones
- * are removed. Only those of its own uids are; whatever else lies in the directory is somebody else's.
+ * Cleans up a device's older images when it has a newer one: sealed ones are consumed, and consumed ones
+ * removed. It touches only images with the device's own uids, because all others belong to somebody else.
  */
 import { DeviceError } from "../../device/mod.ts";
 import type { DeviceStates } from "./device-states.ts";
@@ -11,7 +11,7 @@ export interface LineageOptions {
   readonly place: ImagePlace;
   readonly identities: ImageIdentities;
   readonly states: DeviceStates;
-  /** Consumed images that are kept of each device. */
+  /** How many consumed images of each device are kept. */
   readonly keepConsumed: number;
 }
 
@@ -28,8 +28,8 @@ export class ImageLineages {
   }
 
   /**
-   * Sealed images of the same uid that are no newer than `entry`: copies, or what a kill between two
-   * renames left behind.
+   * Sealed images of the same uid that are no newer than `entry`: copies, or leftovers of a process that was
+   * killed between two renames.
    */
   async olderThan(entry: ImageEntry, entries: readonly ImageEntry[]): Promise<readonly ImageEntry[]> {
     const own = await this.#options.identities.of(entry);
@@ -44,8 +44,7 @@ export class ImageLineages {
   }
 
   /**
-   * Consumed images that may make way for new ones: those of devices of this directory, and those that
-   * cannot be read.
+   * Consumed images that may be removed for new ones: those of this directory's devices, and unreadable ones.
    */
   async removable(entries: readonly ImageEntry[]): Promise<readonly ImageEntry[]> {
     const { identities, states } = this.#options;
@@ -60,9 +59,9 @@ export class ImageLineages {
   }
 
   /**
-   * Removes consumed images of a device above those that are kept, the earliest of its uids and generations
-   * first; what cannot be removed stays, and the next time tries again. Answers whether there was something
-   * to remove.
+   * Removes consumed images of a device beyond the number that is kept, the earliest uids and generations
+   * first. If an image cannot be removed it stays until the next time. Returns whether there was something to
+   * remove.
    */
   async forget(device: string, entries: readonly ImageEntry[]): Promise<boolean> {
     const { place, keepConsumed } = this.#options;
@@ -74,13 +73,13 @@ export class ImageLineages {
         for (const each of [path, ...copies]) await errors.guard(each, "removed", () => files.remove(each));
       }
     } catch (error) {
-      // What the caller asked for is done, and the errors of files have been counted.
+      // The caller's request has succeeded, and the file errors have been counted.
       if (!(error instanceof DeviceError)) throw error;
     }
     return tooMany.length > 0;
   }
 
-  /** Earliest first: by uid in the order in which the device had them, then by generation. */
+  /** Earliest first: by the order in which the device had its uids, then by generation. */
   async #consumedOf(device: string, entries: readonly ImageEntry[]): Promise<readonly ImageEntry[]> {
     const lineage = this.#options.states.lineageOf(device);
     const known = await this.#identified(entries.filter(({ state }) => state === "CONSUMED"));

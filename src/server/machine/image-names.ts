@@ -1,13 +1,14 @@
 /**
- * Names of hibernation images: `card0-20261122t182125123z-9f86d081` is of card0, begun at that time. The id
- * is part of a file's name and of a resource name; a suffix says how far the file is. Who claimed or
- * consumed it last stands between: `ID.card1-20261123t070000000z-0123456789abcdef-2.claimed` was claimed
- * for card1 at that time, by the daemon of that incarnation, as its second claim. So one rename says all of
- * it, and two that want the same cannot both succeed.
+ * Names of hibernation images: `card0-20261122t182125123z-9f86d081` is an image of card0, begun at that time.
+ * The id is part of a file name and of a resource name. The suffix of the file gives the state of the image.
+ * The last device that claimed or consumed it stands in between:
+ * `ID.card1-20261123t070000000z-0123456789abcdef-2.claimed` was claimed for card1 at that time by the daemon
+ * of that incarnation, as its second claim. So a single rename records everything, and two competing renames
+ * cannot both succeed.
  */
 import type { ImageHolder, ImageState } from "../../device/mod.ts";
 
-/** How far a file is, by its suffix. A partial one is none yet. */
+/** The states of an image by file suffix. A partial file is not an image yet. */
 export const SUFFIXES = {
   PARTIAL: ".partial",
   SEALED: ".image",
@@ -20,19 +21,19 @@ export type FileState = keyof typeof SUFFIXES;
 export interface ImageName {
   readonly id: string;
   readonly device: string;
-  /** When it was begun, as Unix time. */
+  /** When its writing began, as Unix time. */
   readonly timeMs: number;
 }
 
-/** Who claimed or consumed an image last. */
+/** The last device that claimed or consumed an image. */
 export interface FileHolder extends ImageHolder {
-  /** How often it had been claimed by then. */
+  /** How many times it had been claimed by then. */
   readonly claims: number;
 }
 
 export interface FileName extends ImageName {
   readonly state: FileState;
-  /** Undefined for an image that nobody has claimed yet, or of an earlier version. */
+  /** Undefined for an image that nobody has claimed, or from an earlier version. */
   readonly holder: FileHolder | undefined;
 }
 
@@ -40,7 +41,7 @@ const DEVICE_TIME = String.raw`([a-z][a-z0-9-]{0,62})-(\d{4})(\d\d)(\d\d)t(\d\d)
 const IMAGE_ID = new RegExp(`^${DEVICE_TIME}-[0-9a-f]{8}$`);
 const HOLDER = new RegExp(`^${DEVICE_TIME}-([0-9a-f]{16})-([0-9]{1,9})$`);
 
-/** @param tag eight hexadecimal digits, so that no two are the same. */
+/** @param tag eight hexadecimal digits that make the name unique. */
 export function makeImageId(device: string, timeMs: number, tag: string): string {
   return `${device}-${timeText(timeMs)}-${tag}`;
 }
@@ -49,7 +50,7 @@ export function fileNameOf(id: string, state: FileState, holder?: FileHolder): s
   return `${id}${holder === undefined ? "" : `.${holderText(holder)}`}${SUFFIXES[state]}`;
 }
 
-/** Undefined for every name that we did not make: such files are none of ours. */
+/** Undefined for every name that we did not make. Such files are not ours. */
 export function parseFileName(name: string): FileName | undefined {
   for (const [key, suffix] of Object.entries(SUFFIXES)) {
     if (!name.endsWith(suffix) || !isFileState(key)) continue;
@@ -62,7 +63,7 @@ export function parseFileName(name: string): FileName | undefined {
   return undefined;
 }
 
-/** Undefined for what is no id: nothing else becomes part of a path. */
+/** Undefined if it is not an id, because nothing else may become part of a path. */
 export function parseImageId(id: string): ImageName | undefined {
   const [, device, ...time] = IMAGE_ID.exec(id) ?? [];
   const timeMs = parseTime(time);
@@ -85,7 +86,7 @@ function timeText(timeMs: number): string {
   return new Date(timeMs).toISOString().replace(/[-:.]/g, "").toLowerCase();
 }
 
-/** Year, month, day, hour, minute, second and milliseconds of a time. */
+/** The year, month, day, hour, minute, second and milliseconds of a time. */
 const TIME_PARTS = 7;
 
 function parseTime([year, month, day, hour, minute, second, ms]: readonly (string | undefined)[]): number {

@@ -1,6 +1,6 @@
 /**
- * Room for hibernation images: what the disk has and the quota allows, less what images that are being
- * written have been promised. Consumed images make way for new ones, sealed images never.
+ * Space for hibernation images: what the disk and the quota allow, minus the space reserved for images that
+ * are being written. Consumed images are removed for new ones; sealed images never are.
  */
 import { DeviceError, formatBytes } from "../../device/mod.ts";
 import type { ImageEntry, ImagePlace } from "./image-entries.ts";
@@ -8,11 +8,11 @@ import type { ImageEntry, ImagePlace } from "./image-entries.ts";
 /** An image that is being written. */
 interface Promised {
   readonly bytesMax: number;
-  /** How far it has been written. */
+  /** How many bytes have been written. */
   readonly draft: { readonly endBytes: number };
 }
 
-/** Bytes; undefined where nobody says. */
+/** Bytes; undefined if unknown. */
 export interface FreeBytes {
   readonly disk: number | undefined;
   readonly quota: number | undefined;
@@ -28,7 +28,7 @@ export class ImageRoom {
     this.#quotaBytes = quotaBytes;
   }
 
-  /** Sets room aside until `release`. */
+  /** Reserves space until `release`. */
   promise(id: string, promised: Promised): void {
     this.#promised.set(id, promised);
   }
@@ -37,7 +37,7 @@ export class ImageRoom {
     this.#promised.delete(id);
   }
 
-  /** What nobody has and nobody has been promised; negative where more was promised than there is. */
+  /** Space that is neither used nor reserved; negative if more was reserved than exists. */
   async free(entries: readonly ImageEntry[]): Promise<FreeBytes> {
     const { path, files, errors } = this.#place;
     const promised = [...this.#promised.values()];
@@ -51,7 +51,7 @@ export class ImageRoom {
   }
 
   /**
-   * Whether `bytesMax` would fit once those that are `consumed` have made way.
+   * Whether `bytesMax` would fit after removing the `consumed` images.
    * @throws DeviceError IMAGE_STORE_FULL.
    */
   async require(
@@ -66,8 +66,9 @@ export class ImageRoom {
   }
 
   /**
-   * Removes consumed images, oldest first, until `bytesMax` fit. Removes none when all of them would not do.
-   * @throws DeviceError IMAGE_STORE_FULL; COPY_FAILED when one cannot be removed.
+   * Removes consumed images, oldest first, until `bytesMax` fit. Removes none if removing all would not be
+   * enough.
+   * @throws DeviceError IMAGE_STORE_FULL; COPY_FAILED if one cannot be removed.
    */
   async make(
     entries: readonly ImageEntry[],

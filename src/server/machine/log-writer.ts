@@ -1,7 +1,6 @@
 /**
- * Where the lines of the log go: a file descriptor whose reader may be slow, stalled or gone. Nobody ever
- * waits for it; what does not fit into the bound is lost, counted, and told in a line as soon as there is
- * room again.
+ * Writes the log to a file descriptor whose reader may be slow, stalled or gone. Nobody waits for it. Lines
+ * beyond the limit are lost and counted, and a later line reports how many.
  */
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
 import { Socket } from "node:net";
@@ -9,7 +8,7 @@ import { escapeSteering } from "../../contract/terminal-text.ts";
 import { LOG_EXIT_FLUSH_MS, LOG_QUEUE_BYTES_MAX, LOG_RETRY_MS } from "../daemon-limits.ts";
 
 export interface LogWriterOptions {
-  /** Makes the line that says how many were lost. */
+  /** Makes the line that reports how many were lost. */
   readonly lostLine: (lines: number) => string;
   /** @default LOG_QUEUE_BYTES_MAX */
   readonly queueBytesMax?: number;
@@ -23,9 +22,9 @@ export class LogWriter {
   #queue: Buffer[] = [];
   #queueBytes = 0;
   #dropped = 0;
-  /** Those of them that no line has told of yet. */
+  /** Lost lines that no line has reported yet. */
   #untold = 0;
-  /** A write is under way, or the next attempt has its timer. */
+  /** A write is in progress, or a timer is set for the next attempt. */
   #isBusy = false;
   #onEmpty: (() => void)[] = [];
 
@@ -35,12 +34,12 @@ export class LogWriter {
     this.#queueBytesMax = queueBytesMax;
   }
 
-  /** Lines that were lost so far. */
+  /** Lines lost so far. */
   get linesDropped(): number {
     return this.#dropped;
   }
 
-  /** Takes a line of JSON, with its line break. Never waits, never throws. */
+  /** Takes a line of JSON with its line break. Never waits, never throws. */
   write(line: string): void {
     const bytes = Buffer.from(escapeSteering(line));
     if (this.#queueBytes + bytes.length > this.#queueBytesMax) {
@@ -51,7 +50,7 @@ export class LogWriter {
     if (!this.#isBusy) this.#proceed();
   }
 
-  /** Resolves when everything is written, or after so long. Unit: milliseconds. */
+  /** Resolves when everything is written, or after this time. Unit: milliseconds. */
   flush(timeoutMs: number = LOG_EXIT_FLUSH_MS): Promise<void> {
     if (this.#queue.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -63,10 +62,7 @@ export class LogWriter {
     });
   }
 
-  /**
-   * Writes what is left, and waits for it, but not long: for the end of the process, where nothing else runs
-   * any more.
-   */
+  /** Writes what is left and waits briefly. For the end of the process, when nothing else runs any more. */
   flushSync(timeoutMs: number = LOG_EXIT_FLUSH_MS): void {
     const deadline = performance.now() + timeoutMs;
     for (let [first] = this.#queue; first !== undefined; [first] = this.#queue) {
@@ -90,7 +86,7 @@ export class LogWriter {
     this.#untold += lines;
   }
 
-  /** Writes until the reader takes no more. */
+  /** Writes until the reader accepts no more. */
   #proceed(): void {
     this.#isBusy = true;
     for (let [first] = this.#queue; first !== undefined; [first] = this.#queue) {
@@ -102,7 +98,7 @@ export class LogWriter {
       if (written === undefined) this.#giveUp();
       else this.#drop(written);
       if (written === 0) {
-        // Whoever ends the process flushes first.
+        // Whoever ends the process must flush first.
         setTimeout(() => this.#proceed(), LOG_RETRY_MS).unref();
         return;
       }
@@ -117,14 +113,14 @@ export class LogWriter {
     this.#sink.inFlight = bytes;
     write(this.#sink.fileDescriptor, bytes, (error, written) => {
       this.#sink.inFlight = undefined;
-      // It may have been taken for written meanwhile, see flushSync.
+      // flushSync may have written it meanwhile.
       if (error !== null) this.#giveUp();
       else if (this.#queue[0] === bytes) this.#drop(written);
       this.#proceed();
     });
   }
 
-  /** Takes what was written from the queue; what was lost is told when there is room for it. */
+  /** Removes written bytes from the queue. Reports lost lines once there is room. */
   #drop(written: number): void {
     const [first] = this.#queue;
     if (first === undefined || written === 0) return;
@@ -137,7 +133,7 @@ export class LogWriter {
     this.#push(line);
   }
 
-  /** Nobody reads any more, or the disk is full: what is here is lost, and the next line is tried again. */
+  /** The reader is gone or the disk is full. What is queued is lost, and the next line is tried again. */
   #giveUp(): void {
     this.#lose(this.#queue.length);
     this.#queue = [];
@@ -148,14 +144,15 @@ export class LogWriter {
 interface Sink {
   readonly fileDescriptor: number;
   /**
-   * Whether a write answers at once, with less or nothing where the reader is slow. A file has no such mode.
+   * Whether writes return at once, possibly with less or nothing if the reader is slow. A file has no such
+   * mode.
    */
   readonly isPolled: boolean;
-  /** What a thread writes now. */
+  /** The number of bytes that the current thread writes. */
   inFlight: Buffer | undefined;
 }
 
-/** Keeps the reader's side in non-blocking mode as long as the process lives. */
+/** Keeps the reader's side non-blocking for the life of the process. */
 const keepers: Socket[] = [];
 
 function openSink(fileDescriptor: number): Sink {
@@ -163,8 +160,8 @@ function openSink(fileDescriptor: number): Sink {
   const blocking = { fileDescriptor, isPolled: false, inFlight: undefined };
   if (kind.isFile()) return blocking;
   if (kind.isCharacterDevice()) {
-    // A terminal that is stopped takes nothing. Opened anew, since its mode is shared with whoever else has
-    // it.
+    // A stopped terminal accepts nothing. It is opened anew, because other processes share the mode of the
+    // original.
     const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
     try {
       return {
@@ -176,7 +173,7 @@ function openSink(fileDescriptor: number): Sink {
       return blocking;
     }
   }
-  // A pipe or a socket. It need not be one that we could open anew; Node's own socket makes it non-blocking.
+  // A pipe or a socket. It may be impossible to open anew, so Node's own socket makes it non-blocking.
   const keeper = new Socket({ fd: fileDescriptor, readable: false, writable: true });
   keeper.on("error", () => undefined);
   keeper.unref();
@@ -184,7 +181,7 @@ function openSink(fileDescriptor: number): Sink {
   return { ...blocking, isPolled: true };
 }
 
-/** How much of it was taken, which may be nothing; undefined when nothing ever will be. */
+/** How many bytes were accepted, possibly none; undefined if no more ever will be. */
 function tryWrite(fileDescriptor: number, bytes: Buffer): number | undefined {
   try {
     return writeSync(fileDescriptor, bytes);

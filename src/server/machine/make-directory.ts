@@ -4,11 +4,10 @@ import { dirname } from "node:path";
 import { codeOf } from "./file-errors.ts";
 
 /**
- * Makes a directory, and those above it that are missing, for their owner alone; one that is there is left as
- * it is. Node's own `recursive` tries for ever where the directory above is there and nothing can be made in
- * it, as in /proc.
+ * Makes a directory and its missing parents, for their owner alone. Leaves an existing one as it is. Node's
+ * own `recursive` retries forever if the parent exists but nothing can be made in it, as in /proc.
  * @param path absolute
- * @throws Error of the file system when it cannot be made.
+ * @throws Error of the file system if it cannot be made.
  */
 export async function makeDirectory(path: string): Promise<void> {
   try {

@@ -1,6 +1,8 @@
-/** Bytes straight from and to memory that the engines share, by position. */
+/** Reads and writes the engines' shared memory directly from and to a file, by position. */
 
-/** What is read and written by position; a FileHandle is. Both may do less than they are asked to. */
+/**
+ * A file that is read and written by position, such as a FileHandle. Both operations may do less than asked.
+ */
 export interface PositionedFile {
   read(
     bytes: Uint8Array,
@@ -17,7 +19,7 @@ export interface PositionedFile {
   close(): Promise<void>;
 }
 
-/** Writes all of `bytes`. @throws what the file throws; Error when it takes no more. */
+/** Writes all of `bytes`. @throws the errors of the file; Error if it accepts no more. */
 export async function writeFully(
   file: PositionedFile,
   offsetBytes: number,
@@ -30,7 +32,9 @@ export async function writeFully(
   }
 }
 
-/** Fills `bytes` as far as the file reaches. Answers how far that is. @throws what the file throws. */
+/**
+ * Fills `bytes` as far as the file reaches. Returns how many bytes that is. @throws the errors of the file.
+ */
 export async function readFully(
   file: PositionedFile,
   offsetBytes: number,

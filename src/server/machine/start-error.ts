@@ -1,7 +1,7 @@
 /**
- * The daemon cannot start because of what it finds on the machine: an address in use, a directory that
- * another daemon holds, no room. The message is a whole sentence and all that there is to know, so the log
- * has no stack trace beside it.
+ * The machine keeps the daemon from starting: an address is in use, another daemon holds a directory, or
+ * there is no room. The message is a whole sentence with everything there is to know, so the log adds no
+ * stack trace.
  */
 export class StartError extends Error {
   override readonly name = "StartError";

@@ -1,9 +1,9 @@
-/** The clock of the machine: what a device runs by outside of tests. */
+/** The machine's clock, by which devices run outside of tests. */
 import assert from "node:assert/strict";
 import type { Clock, Timer } from "../../device/clock.ts";
 import { monotonicNs } from "./monotonic-clock.ts";
 
-/** Longest delay that setTimeout takes: above it, it would fire at once. */
+/** The longest delay of setTimeout. With a longer one it would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 const NANOSECONDS_PER_MILLISECOND = 1_000_000n;

@@ -1,19 +1,19 @@
-/** Certificate, key and client CA of the daemon, as TLS needs them. */
+/** The daemon's certificate, key and client CA, in the form that TLS needs. */
 import { X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { TLS_HANDSHAKE_TIMEOUT_MS } from "../limits.ts";
 import type { WatchedFiles } from "./watched-files.ts";
 
-/** Where they are, as PEM. */
+/** The paths of the PEM files. */
 export interface TlsPaths {
-  /** The daemon's certificate, and those that lead to its CA. */
+  /** The daemon's certificate, followed by those that lead to its CA. */
   readonly certificate: string;
   readonly key: string;
-  /** The CA of client certificates; undefined where clients need none. */
+  /** The CA of client certificates; undefined if clients need none. */
   readonly clientCa: string | undefined;
 }
 
-/** What a server needs to speak TLS. */
+/** What a server needs for TLS. */
 export interface ServerTls {
   readonly context: WatchedFiles<SecureContextOptions>;
   /** Whether clients are asked for a certificate. */
@@ -21,8 +21,8 @@ export interface ServerTls {
 }
 
 /**
- * A client without a certificate, or with a bad one, gets as far as the gate, which lets it see health and
- * nothing else: probes have no certificates, and an error says more than a connection that breaks.
+ * A client without a valid certificate still reaches the gate, which shows it nothing but health: probes have
+ * no certificates, and an error explains more than a broken connection.
  */
 export function handshakeOptions({ certificates }: ServerTls) {
   return {
@@ -32,7 +32,7 @@ export function handshakeOptions({ certificates }: ServerTls) {
   };
 }
 
-/** Oldest version of TLS that is spoken: what came before is broken. */
+/** The oldest accepted version of TLS. Earlier ones are broken. */
 const VERSION_MIN = "TLSv1.2";
 
 /** The files to read, in the order in which `parseTlsFiles` takes their contents. */
@@ -41,8 +41,8 @@ export function tlsFiles({ certificate, key, clientCa }: TlsPaths): readonly str
 }
 
 /**
- * Makes the options of a TLS context of the contents of the files.
- * @throws Error with a whole sentence when they are no PEM, or the key is not that of the certificate.
+ * Makes the options of a TLS context from the contents of the files.
+ * @throws Error with a whole sentence if they are not PEM, or the key does not belong to the certificate.
  */
 export function parseTlsFiles(paths: TlsPaths, contents: readonly Buffer[]): SecureContextOptions {
   const [cert, key, ca] = contents;

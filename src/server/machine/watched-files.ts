@@ -1,28 +1,31 @@
-/** Files whose content may change while the daemon runs: tokens, certificates, keys. */
+/** Files that may change while the daemon runs: tokens, certificates, keys. */
 import { readFile, stat } from "node:fs/promises";
 import type { Logger } from "pino";
 import { SECRET_FILE_BYTES_MAX, SECRET_FILE_POLL_MS } from "../limits.ts";
 
 export interface WatchOptions<T> {
-  /** What the files are, for messages: "tokens file". */
+  /** The name of the files in messages: "tokens file". */
   readonly what: string;
   readonly paths: readonly string[];
-  /** Makes the value of the contents, in the order of `paths`. Throws an Error with a whole sentence. */
+  /**
+   * Makes the value from the contents, which are in the order of `paths`. Throws an Error with a whole
+   * sentence.
+   */
   readonly parse: (contents: readonly Buffer[]) => T;
   readonly log: Logger;
 }
 
 /**
- * The value of files, read again when they change. A change that cannot be used is logged once, and the last
- * good value stays: a typing error must not lock everybody out. Contents are compared, not times, so that
- * links and mounts of any kind are followed.
+ * The value of some files, read again when they change. An invalid change is logged once, and the last valid
+ * value stays: a typing error must not lock everybody out. It compares contents and not times, so that links
+ * and mounts of any kind work.
  */
 export class WatchedFiles<T> {
   readonly #options: WatchOptions<T>;
   readonly #listeners: ((value: T) => void)[] = [];
   readonly #timer: NodeJS.Timeout;
   #value: T;
-  /** What was seen last, good or bad. */
+  /** The last contents, valid or not. */
   #seen: string | readonly Buffer[];
   #last: Promise<void> = Promise.resolve();
   #waiting: Promise<void> | undefined;
@@ -34,22 +37,22 @@ export class WatchedFiles<T> {
     this.#timer = setInterval(() => void this.check(), pollMs).unref();
   }
 
-  /** Reads them for the first time, and from then on every `pollMs`. @throws Error with a whole sentence */
+  /** Reads the files now, and then every `pollMs`. @throws Error with a whole sentence */
   static async open<T>(options: WatchOptions<T>, pollMs = SECRET_FILE_POLL_MS): Promise<WatchedFiles<T>> {
     return new WatchedFiles(options, await readAll(options), pollMs);
   }
 
-  /** The last good value. */
+  /** The last valid value. */
   get value(): T {
     return this.#value;
   }
 
-  /** Calls `listener` with each new good value. */
+  /** Calls `listener` with each new valid value. */
   onChange(listener: (value: T) => void): void {
     this.#listeners.push(listener);
   }
 
-  /** Looks at the files now. Never rejects. */
+  /** Checks the files now. Never rejects. */
   check(): Promise<void> {
     this.#waiting ??= this.#last.then(() => {
       this.#waiting = undefined;

@@ -1,4 +1,4 @@
-/** Whether others than the daemon's user may change a file or directory that the daemon believes. */
+/** Checks whether anyone but the daemon's user may change a file or directory that the daemon trusts. */
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -7,10 +7,10 @@ const WORLD_WRITES = 0o002;
 const STICKY = 0o1000;
 
 /**
- * Says who else may write to `path`, or replace it. The process's own groups are not others: that is how
- * orchestrators share a volume with one pod.
- * @returns a whole sentence, or undefined when nobody else can
- * @throws Error of the file system when it cannot be looked at
+ * Says who else may write to `path` or replace it. The process's own groups do not count, because
+ * orchestrators share volumes with a pod through them.
+ * @returns a whole sentence, or undefined if nobody else can
+ * @throws Error of the file system if it cannot be checked
  */
 export async function writableByOthers(what: string, path: string): Promise<string | undefined> {
   const who = writersOf(await stat(path));

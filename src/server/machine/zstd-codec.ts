@@ -1,9 +1,11 @@
-/** Frames of hibernation images by Zstandard, on the threads of Node's pool. */
+/** Compresses frames of hibernation images with Zstandard, on the threads of Node's pool. */
 import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress } from "node:zlib";
 import type { FrameCodec } from "../../device/mod.ts";
 
-/** Of 1 to 22: an image is written while everybody waits, and higher ones cost more than the disk would. */
+/**
+ * From 1 to 22. Everybody waits while an image is written, and higher levels cost more time than the disk.
+ */
 const LEVEL = 1;
 
 const compress = promisify(zstdCompress);
@@ -13,7 +15,7 @@ export const zstdCodec: FrameCodec = {
   id: 1,
   compress: (bytes) => compress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } }),
   async decompress(bytes, lengthBytes) {
-    // An image that lies must not fill the memory; 0 would be no limit.
+    // A forged image must not fill the memory. 0 would mean no limit.
     const plain = await decompress(bytes, { maxOutputLength: Math.max(1, lengthBytes) });
     if (plain.length === lengthBytes) return plain;
     throw new Error(`The frame holds ${plain.length} bytes and should hold ${lengthBytes}`);
