@@ -1,6 +1,6 @@
 /**
- * torpord: does what its command line asks for. The only file that knows the process: its words, signals and
- * end.
+ * torpord: does what its command line asks for. Only this file knows the process: its arguments, signals and
+ * exit.
  */
 import { constants, totalmem } from "node:os";
 import { type Logger, pino, stdTimeFunctions } from "pino";
@@ -21,9 +21,9 @@ import { StartError } from "./machine/start-error.ts";
 const STDOUT = 1;
 const EXIT_FAILED = 1;
 const EXIT_BAD_CONFIG = 2;
-/** Nobody but the owner reads what the daemon writes, or connects to its sockets. */
+/** Only the owner may read what the daemon writes, or connect to its sockets. */
 const PRIVATE_UMASK = 0o077;
-/** A process that a signal ended, as shells count. */
+/** The exit code of a process that a signal ended, as in shells. */
 const EXIT_SIGNAL_BASE = 128;
 
 try {
@@ -50,7 +50,7 @@ async function main(build: BuildInfo): Promise<void> {
   const { action } = commandLine;
   switch (action) {
     case "print-config":
-      // Who looks at the configuration wants to know of a misspelt variable; what is printed stays a
+      // A misspelt variable matters to whoever looks at the configuration, but the output must stay a
       // configuration file.
       for (const warning of loaded.warnings) process.stderr.write(`torpord: ${warning}\n`);
       process.stdout.write(loaded.printed);
@@ -80,9 +80,9 @@ async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
   for (const warning of [...warnings, tooLarge ?? []].flat()) log.warn(warning);
   let unsaved: () => readonly string[] = () => [];
   const firstSignal = waitForSignal(log, () => unsaved());
-  // Loaded here, because health checks and --help are many and need none of it.
+  // Loaded here, because health checks and --help are frequent and need none of it.
   const { startDaemon } = await import("./daemon/daemon.ts");
-  // Sockets are made with the mode that this leaves them.
+  // Sockets get the mode that this umask leaves them.
   process.umask(PRIVATE_UMASK);
   const daemon = await startOrExit(
     () => startDaemon(config, { log, build, logLinesLost: () => writer.linesDropped }),
@@ -111,7 +111,7 @@ async function startOrExit(start: () => Promise<RunningDaemon>, log: Logger): Pr
   }
 }
 
-/** The line that says where the daemon listens. Printed at any log level, because programs wait for it. */
+/** Prints the line that says where the daemon listens, at any log level, because programs wait for it. */
 function announce(log: Logger, { addresses }: RunningDaemon, { tls }: Config): void {
   const http = formatListenAddress(addresses.http);
   const grpc = formatListenAddress(addresses.grpc);
@@ -119,13 +119,13 @@ function announce(log: Logger, { addresses }: RunningDaemon, { tls }: Config): v
   log.child({}, { level: "info" }).info(shown, "ready");
 }
 
-/** A unix socket has no URL that people would know. */
+/** A unix socket has no URL that people would recognize. */
 function secure(address: ListenAddress): string {
   const text = formatListenAddress(address);
   return address.kind === "tcp" ? `https://${text}` : text;
 }
 
-/** Where nothing can be reloaded, SIGHUP ends the daemon, as it does any program whose terminal goes away. */
+/** If nothing can be reloaded, SIGHUP ends the daemon, like any program whose terminal closes. */
 function reloadOnSighup(daemon: RunningDaemon, log: Logger): void {
   process.on("SIGHUP", () => {
     log.info("looking for changed tokens and certificates");
@@ -134,9 +134,9 @@ function reloadOnSighup(daemon: RunningDaemon, log: Logger): void {
 }
 
 /**
- * Resolves to the name of the first signal that asks the process to end. The same signal again within
- * SIGNAL_REPEAT_MS is the same wish: npm passes on a Ctrl-C that its child got as well. A later one, or
- * another signal, ends the process at once.
+ * Resolves to the first signal that asks the process to end. The same signal within SIGNAL_REPEAT_MS counts
+ * as a repetition, because npm forwards a Ctrl-C that its child also got. A later one, or another signal,
+ * ends the process at once.
  */
 function waitForSignal(log: Logger, unsaved: () => readonly string[]): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -157,7 +157,7 @@ function waitForSignal(log: Logger, unsaved: () => readonly string[]): Promise<N
   });
 }
 
-/** An error that nobody handled is a bug of ours: the state of the devices can no longer be trusted. */
+/** An unhandled error is a bug of ours. The state of the devices can no longer be trusted. */
 function exitOnBug(log: Logger): void {
   const onBug = (error: unknown) => {
     log.fatal({ err: error }, "an error was not handled");
@@ -167,7 +167,7 @@ function exitOnBug(log: Logger): void {
   process.on("unhandledRejection", onBug);
 }
 
-/** Where the log goes: whoever reads it, nobody waits for it, but for a moment at the end of the process. */
+/** The destination of the log. Nobody waits for its reader, except for a moment at the end of the process. */
 function openLog(): LogWriter {
   const writer = new LogWriter(STDOUT, { lostLine: lineOfLoss });
   process.on("exit", () => writer.flushSync());

@@ -9,10 +9,10 @@ import { formatListenAddress, type ListenAddress } from "../config/listen.ts";
 import { StartError } from "../machine/start-error.ts";
 import { openSideDoor } from "./side-doors.ts";
 
-/** Whoever runs the daemon may connect to its sockets, and nobody else. */
+/** Only the user who runs the daemon may connect to its sockets. */
 const SOCKET_MODE = 0o600;
 
-/** Which setting says where a wire listens. */
+/** The setting that says where a wire listens. */
 const FLAGS = { REST: "--http", gRPC: "--grpc" } as const;
 
 /** All addresses of a name. */
@@ -92,7 +92,7 @@ export function bindGrpc(
   });
 }
 
-/** Fastify takes a server that it did not make itself for one without TLS. */
+/** Fastify assumes that a server it did not make itself has no TLS. */
 function withScheme(app: FastifyInstance, url: string): string {
   return app.server instanceof TlsServer ? url.replace(/^http:/, "https:") : url;
 }
@@ -106,7 +106,7 @@ async function named<T>(
     return await bind();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    // The gRPC library wraps what the system said into a list of what happened to each address of a name.
+    // The gRPC library wraps the system's message into a list of what happened at each address of a name.
     const why = /resolved errors: \[(.*)\]$/.exec(text)?.[1] ?? text;
     const what = `Address ${formatListenAddress(address)} cannot be listened on for ${wire}: ${why}.`;
     throw new StartError(`${what}${whatToDo(FLAGS[wire], address, why)}`, { cause: error });
@@ -130,9 +130,11 @@ function whatToDo(flag: string, { kind }: ListenAddress, why: string): string {
   return "";
 }
 
-/** Removes what a killed daemon left behind: a socket on which nobody answers. Anything else stays. */
+/**
+ * Removes the leftover of a killed daemon: a socket on which nobody answers. Leaves everything else alone.
+ */
 async function removeStaleSocket(path: string): Promise<void> {
-  // A connection to a plain file is refused too, so the kind is looked at first.
+  // A connection to a plain file is refused too, so check first what kind of file it is.
   const found = await lstat(path).catch(() => undefined);
   if (found?.isSocket() && (await isRefused(path))) await unlink(path);
 }

@@ -1,11 +1,11 @@
-/** Closes the devices of a daemon within a bound; what their memories held is gone then. */
+/** Closes the devices of a daemon within a time limit. The contents of their memories are then gone. */
 import type { Logger } from "pino";
 import { settledWithin } from "../../device/clock.ts";
 import type { Device } from "../../device/mod.ts";
 import { SHUTDOWN_CLOSE_MS } from "../daemon-limits.ts";
 import { systemClock } from "../machine/system-clock.ts";
 
-/** Never rejects: the process ends anyway. */
+/** Never rejects, because the process ends anyway. */
 export async function closeDevices(devices: ReadonlyMap<string, Device>, log: Logger): Promise<void> {
   const closing = Promise.allSettled([...devices.values()].map((device) => device.close()));
   if (!(await settledWithin(systemClock, closing, SHUTDOWN_CLOSE_MS))) {

@@ -1,4 +1,6 @@
-/** The failpoints of one daemon: those of the configuration armed, each hit counted, logged and told. */
+/**
+ * The failpoints of one daemon. It arms those in the configuration, and counts, logs and reports each hit.
+ */
 import type { Logger } from "pino";
 import { Failpoints, failpointNames } from "../../device/mod.ts";
 import type { Config } from "../config/config.ts";
@@ -34,10 +36,10 @@ export function makeFailpoints(
   return failpoints;
 }
 
-/** Ends the process as the kernel would for want of memory: nothing is flushed. */
+/** Ends the process as the kernel would when it runs out of memory: nothing is flushed. */
 function crash(): never {
-  // Process 1 of a container is kept by the kernel from a SIGKILL of its own; an abort ends it, with nothing
-  // flushed either.
+  // The kernel protects process 1 of a container from its own SIGKILL. An abort ends it, also without
+  // flushing.
   if (process.pid === 1) process.abort();
   for (;;) process.kill(process.pid, "SIGKILL");
 }

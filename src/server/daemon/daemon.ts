@@ -1,4 +1,4 @@
-/** One daemon: its devices, metrics and servers, put together. For main and for tests. */
+/** Puts one daemon together: its devices, metrics and servers. For main and for tests. */
 import { setImmediate } from "node:timers/promises";
 import type { Device } from "../../device/mod.ts";
 import { refuseOpenAddresses } from "../auth/security.ts";
@@ -19,32 +19,28 @@ export interface RunningDaemon {
   /** By name. */
   readonly devices: ReadonlyMap<string, Device>;
   /**
-   * Looks now whether tokens or certificates have changed; by itself it does so every few seconds. Never
-   * rejects.
+   * Checks now whether tokens or certificates have changed. By itself the daemon checks every few seconds.
+   * Never rejects.
    */
   reload(): Promise<void>;
-  /**
-   * Lets running calls finish, hibernates the devices if that is configured, and closes them. Never rejects.
-   */
+  /** Lets running calls finish, hibernates the devices if configured, and closes them. Never rejects. */
   stop(): Promise<StopOutcome>;
-  /**
-   * Names of the devices whose state would be lost if the process ended now although it is to be hibernated.
-   */
+  /** Names of devices that should be hibernated, and whose state would be lost if the process ended now. */
   unsaved(): readonly string[];
 }
 
 export interface DaemonOptions extends PartsOptions {
-  /** How long running calls may go on after `stop`. @default SHUTDOWN_DRAIN_MS */
+  /** How long running calls may continue after `stop`. @default SHUTDOWN_DRAIN_MS */
   readonly drainMs?: number;
-  /** How long hibernating may take then. @default SHUTDOWN_HIBERNATE_MS */
+  /** How long hibernation may take after that. @default SHUTDOWN_HIBERNATE_MS */
   readonly hibernateMs?: number;
 }
 
 /**
- * Boots the devices, listens, and resumes those of which there are images. Whatever was started is stopped
- * again when something fails.
- * @throws ConfigError when the configuration cannot be used; Error when an address or the data directory
- * cannot be had.
+ * Boots the devices, listens, and resumes the devices that have images. If anything fails, stops whatever it
+ * started.
+ * @throws ConfigError if the configuration cannot be used; Error if an address or the data directory is
+ * unavailable.
  */
 export async function startDaemon(config: Config, options: DaemonOptions = {}): Promise<RunningDaemon> {
   refuseOpenAddresses(config);
@@ -60,7 +56,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
       version: build.version,
       isReady: () => ready,
     };
-    // The threads of the engines take a while to start, and the wires take as long.
+    // The engine threads take a while to start, about as long as the wires.
     const [waking, { servers, open }] = await both(
       bootDevices(config, parts, images),
       loadWires(config, wiresDeps),
@@ -86,7 +82,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
   }
 }
 
-/** Boots every device of the configuration, and answers those to be woken before the daemon is ready. */
+/** Boots every configured device, and returns those that must be woken before the daemon is ready. */
 async function bootDevices(
   config: Config,
   parts: DaemonParts,
@@ -118,13 +114,13 @@ function stopTimes({ onShutdown }: Config, options: DaemonOptions): ShutdownTime
   };
 }
 
-/** The one stop of a daemon, however often it is asked for, and what it has not saved yet. */
+/** Stops a daemon once, however often it is asked, and knows what is not saved yet. */
 function stopper(servers: Servers, parts: DaemonParts, times: ShutdownTimes) {
   const { devices, log, events, failpoints, close } = parts;
   const progress: StopProgress = { unsaved: times.hibernateMs === undefined ? [] : [...devices.keys()] };
   const release = (): void => {
     events.close();
-    // What hangs at one would keep the daemon from stopping.
+    // Work that hangs at a failpoint would keep the daemon from stopping.
     failpoints?.reset();
   };
   let stopped: Promise<StopOutcome> | undefined;
@@ -139,7 +135,7 @@ function stopper(servers: Servers, parts: DaemonParts, times: ShutdownTimes) {
 
 /** Loads both wires, which are half of all code, and builds them. */
 async function loadWires(config: Config, deps: WiresDeps): Promise<LoadedWires> {
-  // A turn later: by then the engines' threads are on their way, and this keeps the main one busy.
+  // One turn later the engine threads are starting, and this keeps the main thread busy meanwhile.
   await setImmediate();
   const { buildWires, listen } = await import("./wires.ts");
   const servers = buildWires(config, deps);
@@ -152,9 +148,7 @@ interface LoadedWires {
   open(): Promise<Addresses>;
 }
 
-/**
- * Like Promise.all for two, but it throws only when both have ended, so that nothing is under way any more.
- */
+/** Like Promise.all for two, but it rejects only after both have settled, so that nothing is left running. */
 async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
   await Promise.allSettled([first, second]);
   return Promise.all([first, second]);

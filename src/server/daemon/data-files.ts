@@ -1,4 +1,4 @@
-/** The data directory of a daemon: opened with its images, and given up again. */
+/** Opens the data directory of a daemon with its images, and gives it up again. */
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { settledWithin } from "../../device/clock.ts";
@@ -12,8 +12,8 @@ import { writableByOthers } from "../machine/writable-by-others.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 
 /**
- * Opens the directory, and warns where others may write to it. Undefined without a path.
- * @throws Error when it cannot be had
+ * Opens the directory, and warns if others may write to it. Undefined without a path.
+ * @throws Error if it cannot be opened
  */
 export async function openDirectory(
   path: string | undefined,
@@ -26,7 +26,7 @@ export async function openDirectory(
   return directory;
 }
 
-/** Gives the directory up. A file system that hangs keeps the daemon no longer than a deadline. */
+/** Gives the directory up. A file system that hangs delays the daemon only until a deadline. */
 export async function closeDirectory(directory: DataDirectory, log: Logger): Promise<void> {
   const closing = directory
     .close()
@@ -35,7 +35,7 @@ export async function closeDirectory(directory: DataDirectory, log: Logger): Pro
   log.warn({ deadlineMs: SHUTDOWN_FILES_MS }, "the data directory was not given up by the deadline");
 }
 
-/** Who hears of the images. `incarnation` is the daemon's. */
+/** The observer of the images. `incarnation` is the daemon's. */
 export interface ImageDeps {
   readonly directory: DataDirectory | undefined;
   readonly log: Logger;
@@ -43,7 +43,7 @@ export interface ImageDeps {
   readonly incarnation: string;
 }
 
-/** Opens the images of a data directory, if there is one, without those that were never finished. */
+/** Opens the images of a data directory, if there is one, and discards unfinished images. */
 export async function openImages(
   { imageQuotaBytes: quotaBytes, keepImages: keepConsumed }: Config,
   { directory, log, metrics, incarnation }: ImageDeps,

@@ -1,4 +1,6 @@
-/** Boots one device of a daemon: from configuration, with everything of the outside world that it needs. */
+/**
+ * Boots one device of a daemon from the configuration, with everything that it needs of the outside world.
+ */
 import { createHash, randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import {
@@ -26,31 +28,31 @@ export interface BootDeps {
   readonly engineForm: "in-process" | "threaded";
   readonly swap: ByteStore | undefined;
   readonly failpoints: Failpoints | undefined;
-  /** Undefined where there is no data directory. */
+  /** Undefined if there is no data directory. */
   readonly images: ImageDirectory | undefined;
-  /** Of the daemon. */
+  /** Identifies this run of the daemon. */
   readonly incarnation: string;
-  /** Undefined where nobody traces. */
+  /** Undefined without tracing. */
   readonly trace: EventSink | undefined;
-  /** Where events come from. */
+  /** Receives the device's events. */
   readonly tell: EventSink;
 }
 
 export interface BootedDevice {
   readonly device: Device;
-  /** Whether it sleeps and is to be woken before the daemon is ready. */
+  /** Whether the device sleeps and must be woken before the daemon is ready. */
   readonly wakes: boolean;
 }
 
 /**
- * Boots a device, asleep if an image holds its state and the configuration wants that.
- * @throws ConfigError when no device can be made of the configuration; DeviceError when the data directory
- *   cannot be written.
+ * Boots a device. It stays asleep if an image holds its state and the configuration says so.
+ * @throws ConfigError if the configuration allows no such device; DeviceError if the data directory cannot be
+ * written.
  */
 export async function boot(name: string, config: Config, deps: BootDeps): Promise<BootedDevice> {
   const { log, images } = deps;
   const uid = randomUUID();
-  // With `never` whatever was hibernated stays what it is, and so does what is remembered of it.
+  // With `never`, hibernated devices and the stored facts about them stay unchanged.
   const own = config.restore === "never" ? undefined : await images?.findOwn(name);
   if (own === undefined && config.restore !== "never")
     await images?.own({ device: name, uid, generation: 1 });
@@ -61,7 +63,7 @@ export async function boot(name: string, config: Config, deps: BootDeps): Promis
   return { device, wakes };
 }
 
-/** What a device begins as. */
+/** The initial state of a device. */
 interface Beginning {
   readonly name: string;
   readonly uid: string;
@@ -120,7 +122,7 @@ async function bootWith(
   }
 }
 
-/** What the configuration or the machine cannot do, as a sentence for who started the daemon. */
+/** Turns what the configuration or machine cannot do into a sentence for the user who started the daemon. */
 function explained(error: unknown, name: string, config: Config): unknown {
   if (isRefusedMemory(error)) {
     const lmemBytes = config.lmemSizesBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
@@ -135,12 +137,14 @@ function explained(error: unknown, name: string, config: Config): unknown {
   return new ConfigError(`Device ${name} cannot be made. ${error.message}`, { cause: error });
 }
 
-/** What WebAssembly says when the system has no address space, or promises no more than it has. */
+/** WebAssembly's error if the system has no address space, or promises no more memory than it has. */
 function isRefusedMemory(error: unknown): boolean {
   return error instanceof RangeError && error.message.includes("could not allocate memory");
 }
 
-/** Runs from source and from dist: the extension of this file tells which; tsc does not rewrite URLs. */
+/**
+ * Works from source and from dist. The extension of this file tells which, because tsc does not rewrite URLs.
+ */
 function engineClockModule(): URL {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   return new URL(`../machine/monotonic-clock.${extension}`, import.meta.url);

@@ -1,9 +1,9 @@
-/** What a device tells, in the log: transitions, and whatever an operator would want to know at once. */
+/** Logs a device's events: transitions, and everything that an operator would want to know at once. */
 import type { Logger } from "pino";
 import type { DeviceEvent, EventSink } from "../../device/events.ts";
 import type { TransitionResource } from "../../device/resource.ts";
 
-/** Makes the sink that logs what `device` tells. */
+/** Makes the sink that logs the events of `device`. */
 export function logDevice(log: Logger, device: string): EventSink {
   const deviceLog = log.child({ device });
   return (event) => logEvent(deviceLog, event);
@@ -44,7 +44,7 @@ function logEvent(log: Logger, event: DeviceEvent): void {
     case "engineReset":
       log.warn({ engine: event.engine, why: event.why, context: event.context }, "engine reset");
       break;
-    // Counted, and too many for a log.
+    // Metrics count these; they are too many for a log.
     case "jobEnded":
     case "powerState":
     case "evicted":

@@ -1,4 +1,4 @@
-/** The end of a daemon's calls: the doors close, running calls finish, and no peer can hold that up. */
+/** Ends a daemon's calls: it accepts no more, running calls finish, and no peer can hold that up. */
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { settledWithin, sleep } from "../../device/clock.ts";
@@ -18,15 +18,15 @@ export interface Servers {
 export interface DrainOptions {
   readonly devices: ReadonlyMap<string, Device>;
   readonly log: Logger;
-  /** How long running calls may go on. */
+  /** How long running calls may continue. */
   readonly deadlineMs: number;
 }
 
 /**
- * Takes no new calls, and lets running calls and transitions finish. Peers that are connected and make no
- * call do not count: they are cut off when the calls have ended. Never takes longer than the deadline and
+ * Accepts no new calls, and lets running calls and transitions finish. Connected peers without a call do not
+ * count: they are cut off when the calls have ended. Never takes longer than the deadline and
  * SHUTDOWN_CUT_MS.
- * @returns whether every call and transition finished; at the deadline those that run are cut off
+ * @returns whether every call and transition finished; those still running at the deadline are cut off
  */
 export async function drain(servers: Servers, options: DrainOptions): Promise<boolean> {
   const { devices, log, deadlineMs } = options;
@@ -53,14 +53,14 @@ export async function drain(servers: Servers, options: DrainOptions): Promise<bo
   return drained;
 }
 
-/** Resolves when both servers have closed and all their connections with them; never rejects. */
+/** Resolves when both servers and all their connections have closed. Never rejects. */
 async function closeDoors(
   { app, grpc }: Servers,
   { log, isOver }: { readonly log: Logger; readonly isOver: () => boolean },
 ): Promise<void> {
   grpc.setServing(false);
   const http = app.close().catch((error: unknown) => log.warn({ err: error }, "REST did not close in order"));
-  // Connections that become idle while the server closes would be kept for their keep-alive time.
+  // Connections that become idle while the server closes would stay open for their keep-alive time.
   const idle = async () => {
     while (!isOver() && !(await settledWithin(systemClock, http, SHUTDOWN_POLL_MS))) {
       app.server.closeIdleConnections();
@@ -69,7 +69,7 @@ async function closeDoors(
   await Promise.all([http, idle(), new Promise<void>((resolve) => grpc.server.tryShutdown(() => resolve()))]);
 }
 
-/** Resolves when no call has been in progress for a moment, in which the last answers leave. */
+/** Resolves when no call has been in progress for a moment, in which the last answers are sent. */
 async function callsEnded(gate: Servers["gate"], isOver: () => boolean): Promise<void> {
   for (let quietMs = 0; quietMs < SHUTDOWN_LINGER_MS && !isOver(); quietMs += SHUTDOWN_POLL_MS) {
     if (gate.inProgress > 0) quietMs = 0;
@@ -77,7 +77,7 @@ async function callsEnded(gate: Servers["gate"], isOver: () => boolean): Promise
   }
 }
 
-/** A transition that nobody waits for has no call to drain; it is looked at until it has ended. */
+/** A transition that nobody waits for has no call to drain, so it is polled until it has ended. */
 async function transitionEnded(device: Device, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const { powerState } = await device.execute({ type: "getDevice" });

@@ -8,7 +8,7 @@ import { formatListenAddress, type ListenAddress } from "../config/listen.ts";
 import { HEALTH_ANSWER_TIMEOUT_MS } from "../daemon-limits.ts";
 import type { TlsPaths } from "../machine/tls-material.ts";
 
-/** What the daemon said: `ready`, or why it counts as not ready, as a whole sentence. */
+/** The daemon's answer: `ready`, or a whole sentence with the reason why it counts as not ready. */
 export type Health = { readonly ready: true } | { readonly ready: false; readonly why: string };
 
 /**
@@ -51,11 +51,11 @@ function send(
   certificate: X509Certificate | undefined,
   onResponse: (response: IncomingMessage) => void,
 ): ClientRequest {
-  // The guard of the daemon knows localhost by name, wherever it listens.
+  // The daemon accepts localhost as a host name, wherever it listens.
   const headers = { host: "localhost" };
   const options: RequestOptions = { ...target(address), path: "/readyz", headers, agent: false };
   if (certificate === undefined) return request(options, onResponse);
-  // The daemon's own file says who it must be: no name and no CA could say it better.
+  // Compares with the daemon's own certificate file, which identifies it better than any name or CA.
   const call = requestTls({ ...options, rejectUnauthorized: false }, onResponse);
   call.on("socket", (socket) => {
     socket.once("secureConnect", () => {
@@ -67,7 +67,7 @@ function send(
   return call;
 }
 
-/** Where to connect: a daemon that listens on every address is asked on loopback. */
+/** The address to connect to: loopback, if the daemon listens on every address. */
 function target(address: ListenAddress) {
   if (address.kind === "unix") return { socketPath: address.path };
   const host = { "0.0.0.0": "127.0.0.1", "::": "::1" }[address.host] ?? address.host;

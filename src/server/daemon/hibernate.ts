@@ -1,6 +1,6 @@
 /**
- * The end of a daemon whose devices are to come back: each is suspended to S4. Where that fails, what the
- * error recommends is done and it is tried again, as long as there is time.
+ * At the end of a daemon whose devices should return, suspends each of them to S4. If that fails, it does
+ * what the error recommends and tries again while there is time.
  */
 import type { Logger } from "pino";
 import { elapsedMs, settledWithin, sleep } from "../../device/clock.ts";
@@ -11,7 +11,7 @@ import { systemClock } from "../machine/system-clock.ts";
 
 export interface HibernateOptions {
   readonly log: Logger;
-  /** How long all of it may take. */
+  /** The time limit for all of it. */
   readonly deadlineMs: number;
   /** Called with the name of each device whose state is in an image. */
   readonly onSaved?: (device: string) => void;
@@ -67,16 +67,16 @@ class TimeLeft {
 
 /** @throws the error of the last attempt */
 async function hibernate(device: DeviceHandle, time: TimeLeft, log: Logger): Promise<void> {
-  // What a client put to sleep stays asleep over the restart, however it slept.
+  // A device that a client put to sleep stays asleep across the restart, whatever its sleep state.
   const { powerState } = await device.execute({ type: "getDevice" });
   const cause = powerState === "SUSPENDED" ? "client" : "shutdown";
   for (let attempt = 1; ; attempt++) {
     try {
       return await saveOnce(device, time, cause);
     } catch (error) {
-      // A resume that failed has given nothing up that an image holds.
+      // A failed resume has given up nothing that an image holds.
       const { image, ownership } = await device.execute({ type: "getDevice" });
-      // Of an image in doubt nobody knows whether it holds anything.
+      // If an image is in doubt, nobody knows whether it holds anything.
       if (image !== "" && ownership.state !== "IN_DOUBT") return;
       const remedy = attempt < HIBERNATE_ATTEMPTS_MAX && !time.isOver ? remedyOf(error) : undefined;
       if (remedy === undefined) throw error;
@@ -86,14 +86,14 @@ async function hibernate(device: DeviceHandle, time: TimeLeft, log: Logger): Pro
   }
 }
 
-/** Brings a device from whatever state it is in to S4. */
+/** Brings a device from any state to S4. */
 async function saveOnce(device: DeviceHandle, time: TimeLeft, cause: SuspendCause): Promise<void> {
   const { powerState, image } = await atRest(device, time);
   if (powerState === "SUSPENDED" && image !== "") return;
-  // What a suspended device holds is in the memory of this process, and so is what a failed resume has not
-  // restored.
+  // The contents of a suspended device, and whatever a failed resume has not restored, are in this process's
+  // memory.
   if (powerState !== "ACTIVE") await device.execute({ type: "resume" });
-  // Work gets longer than usual to end: whoever stops the daemon gave it this time.
+  // Work may take longer than usual to end, because whoever stopped the daemon granted this time.
   await device.execute({
     type: "suspend",
     state: "S4",
@@ -104,9 +104,8 @@ async function saveOnce(device: DeviceHandle, time: TimeLeft, cause: SuspendCaus
 }
 
 /**
- * What to do before the next attempt; undefined where another would end the same way. Work that does not end,
- * and engines that do not answer, are ended by a reset of the GT: memory stays, and the requests fail that
- * would fail anyway.
+ * What to do before the next attempt; undefined if that would fail in the same way. A GT reset ends work that
+ * does not end, and engines that do not answer. Memory stays, and only requests fail that would fail anyway.
  */
 function remedyOf(error: unknown): "reset" | "repeat" | undefined {
   if (!(error instanceof DeviceError)) return undefined;
@@ -128,7 +127,7 @@ function remedyOf(error: unknown): "reset" | "repeat" | undefined {
   }
 }
 
-/** The device once no transition runs; a transition that outlived its call may still. */
+/** Returns the device when no transition runs. A transition may outlive its call. */
 async function atRest(device: DeviceHandle, time: TimeLeft): Promise<DeviceResource> {
   for (;;) {
     const resource = await device.execute({ type: "getDevice" });

@@ -1,7 +1,4 @@
-/**
- * Whether the memories of the devices fit into what the process may have, as in a container with a memory
- * limit.
- */
+/** Checks whether the memories of the devices fit into the process's limit, for example in a container. */
 import type { Config, LoadedConfig } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { formatSize } from "../config/size.ts";
@@ -9,13 +6,13 @@ import { formatSize } from "../config/size.ts";
 type Memories = Pick<Config, "devices" | "lmemSizesBytes" | "stolenBytes" | "smemBytes">;
 
 /**
- * Memory is taken when it is first touched, so that a device which is too large would start, and the kernel
- * kill the daemon with everything in it once it is filled.
- * @param limitBytes the limit of the control group, 0 or more than the machine has where there is none
- * @param machineBytes what the machine has
- * @returns a whole sentence for the log when sizes that nobody chose do not fit: a device that stays small
- * may be all that is wanted.
- * @throws ConfigError when sizes that somebody chose do not fit.
+ * Memory is taken when it is first touched. So a device that is too large would start, and the kernel would
+ * kill the daemon with everything in it once the device fills up.
+ * @param limitBytes the limit of the control group; 0 or more than the machine has if there is none
+ * @param machineBytes the memory of the machine
+ * @returns a whole sentence for the log if default sizes do not fit, because a device that stays nearly empty
+ * may be all that the user wants.
+ * @throws ConfigError if sizes that the user chose do not fit.
  */
 export function checkMemoryLimit(
   { config, given }: Pick<LoadedConfig, "config" | "given">,
@@ -42,7 +39,7 @@ export function checkMemoryLimit(
   );
 }
 
-/** What all regions of all devices hold when they are full. */
+/** The bytes of all full regions of all devices. */
 function memoriesBytes({ devices, lmemSizesBytes, stolenBytes, smemBytes }: Memories): number {
   const localBytes = lmemSizesBytes.reduce((sum, sizeBytes) => sum + sizeBytes, 0);
   return devices.length * (localBytes + stolenBytes + smemBytes);

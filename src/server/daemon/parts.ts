@@ -1,4 +1,4 @@
-/** What a daemon has besides its devices and its wires: opened in order, and closed again. */
+/** The parts of a daemon besides its devices and wires, opened in order and closed again. */
 import { randomBytes, randomInt } from "node:crypto";
 import { type Logger, pino } from "pino";
 import type { Device, Failpoints } from "../../device/mod.ts";
@@ -19,9 +19,9 @@ import { closeDirectory, openDirectory } from "./data-files.ts";
 export interface PartsOptions {
   /** @default silent */
   readonly log?: Logger;
-  /** How many lines of the log its reader did not take. @default none */
+  /** How many log lines its reader did not accept. @default none */
   readonly logLinesLost?: () => number;
-  /** @default that of package.json */
+  /** @default the version in package.json */
   readonly build?: BuildInfo;
   /** @default "threaded" */
   readonly engineForm?: "in-process" | "threaded";
@@ -32,24 +32,24 @@ export interface DaemonParts {
   readonly build: BuildInfo;
   readonly engineForm: "in-process" | "threaded";
   readonly metrics: Metrics;
-  /** Undefined where nobody traces. */
+  /** Undefined without tracing. */
   readonly tracing: Tracing | undefined;
   readonly security: Security;
   /** By name. Empty at first. */
   readonly devices: Map<string, Device>;
-  /** Of this run of the daemon. */
+  /** Identifies this run of the daemon. */
   readonly incarnation: string;
-  /** Undefined where faults are not enabled. */
+  /** Undefined if faults are not enabled. */
   readonly failpoints: Failpoints | undefined;
   readonly events: EventHub;
-  /** Undefined where there is no data directory. */
+  /** Undefined if there is no data directory. */
   readonly directory: DataDirectory | undefined;
   readonly loop: LoopWatch;
   /** Closes the devices too. */
   close(): Promise<void>;
 }
 
-/** @throws ConfigError when the configuration cannot be used; Error when the data directory cannot be had */
+/** @throws ConfigError if the configuration cannot be used; Error if the data directory cannot be opened */
 export async function openParts(config: Config, options: PartsOptions): Promise<DaemonParts> {
   const { log = pino({ level: "silent" }), build = readBuildInfo({}), engineForm = "threaded" } = options;
   const metrics = new Metrics(build);

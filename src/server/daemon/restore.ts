@@ -1,10 +1,10 @@
-/** The start of a daemon whose devices were hibernated: those that are to wake are resumed. */
+/** At the start of a daemon, resumes the hibernated devices that should wake. */
 import type { Logger } from "pino";
 import type { DeviceHandle } from "../api/devices.ts";
 
 /**
- * Resumes these devices, side by side. One whose resume fails stays as that left it, with the reason
- * in the log: an operator must look at it, and the others are not to wait.
+ * Resumes these devices side by side. A device whose resume fails stays as that left it, and the log has the
+ * reason: an operator must look at it, and the others should not wait.
  */
 export async function restoreDevices(devices: Iterable<DeviceHandle>, log: Logger): Promise<void> {
   await Promise.all([...devices].map((device) => restore(device, log.child({ device: device.name }))));

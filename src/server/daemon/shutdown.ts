@@ -1,7 +1,7 @@
 /**
- * The end of a daemon, in order and under one deadline: the doors close, calls finish, every device is
- * hibernated if that is configured, and everything is closed. Hibernation happens whatever came before it: it
- * saves what cannot be had again.
+ * Ends a daemon in order and under one deadline: it accepts no more calls, finishes the running ones,
+ * hibernates every device if configured, and closes everything. Hibernation happens whatever failed before,
+ * because it saves what cannot be recovered.
  */
 import type { Logger } from "pino";
 import type { Device } from "../../device/mod.ts";
@@ -13,35 +13,35 @@ export interface ShutdownParts {
   readonly servers: Servers;
   readonly devices: ReadonlyMap<string, Device>;
   readonly log: Logger;
-  /** Ends what would keep calls from ending: event streams, failpoints that hang. */
+  /** Ends whatever would keep calls from ending: event streams, and failpoints that hang. */
   readonly release: () => void;
-  /** Closes everything else, in bounded time. */
+  /** Closes everything else within a limited time. */
   readonly close: () => Promise<void>;
 }
 
 export interface ShutdownTimes {
-  /** How long running calls may go on. */
+  /** How long running calls may continue. */
   readonly drainMs: number;
-  /** How long hibernating may take beyond that; undefined where devices are not hibernated. */
+  /** How long hibernation may take beyond that; undefined if devices are not hibernated. */
   readonly hibernateMs: number | undefined;
 }
 
 export interface StopOutcome {
-  /** False when calls had to be cut off. */
+  /** False if calls had to be cut off. */
   readonly drained: boolean;
-  /** False when a device was to be hibernated and was not; undefined when none was to be. */
+  /** False if a device should have been hibernated and was not; undefined if none should. */
   readonly hibernated: boolean | undefined;
-  /** Names of the devices whose state was to be saved and is lost. */
+  /** Names of the devices whose state should have been saved and is lost. */
   readonly lost: readonly string[];
 }
 
-/** What a stop has saved so far, for who must give it up half way. */
+/** What a stop has saved so far, for whoever must give up half way. */
 export interface StopProgress {
-  /** Names of the devices that are to be hibernated and are not yet. */
+  /** Names of devices that should be hibernated and are not yet. */
   unsaved: readonly string[];
 }
 
-/** Ends a daemon. Never rejects, and is over soon after the sum of the times. */
+/** Ends a daemon. Never rejects, and ends soon after the sum of the times. */
 export async function shutDown(
   parts: ShutdownParts,
   { drainMs, hibernateMs }: ShutdownTimes,
@@ -74,7 +74,7 @@ export async function shutDown(
   return { drained, hibernated: hibernateMs === undefined ? undefined : lost.length === 0, lost };
 }
 
-/** Says from time to time what the end waits for, so that nobody who watches it has to guess. */
+/** Says from time to time what the shutdown waits for, so that nobody has to guess. */
 function reportWaiting({ servers, log }: ShutdownParts, progress: StopProgress): NodeJS.Timeout {
   return setInterval(() => {
     const { inProgress } = servers.gate;

@@ -1,4 +1,4 @@
-/** Both wires of a daemon behind its one gate: put together, and bound to their addresses. */
+/** Builds both wires of a daemon behind its one gate, and binds them to their addresses. */
 import { hostname } from "node:os";
 import { setLogger } from "@grpc/grpc-js";
 import type { Logger } from "pino";
@@ -28,14 +28,14 @@ export interface WiresDeps {
   readonly loop: LoopWatch;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Undefined where nobody traces. */
+  /** Undefined without tracing. */
   readonly tracer: CallTracer | undefined;
   /** Version of the daemon, for the documentation. */
   readonly version: string;
   readonly isReady: () => boolean;
 }
 
-/** Where a daemon listens, with the ports that the system chose. */
+/** The addresses on which a daemon listens, with the ports that the system chose. */
 export interface Addresses {
   readonly http: ListenAddress;
   readonly grpc: ListenAddress;
@@ -53,13 +53,14 @@ export function buildWires(config: Config, deps: WiresDeps): Servers {
     ...shared,
     tls: security.tls,
     version,
-    // The machine's own name, in a container its short id: no page of a stranger can have it for its host.
+    // The machine's own name, which in a container is its short id. No foreign page can have it as its host.
     allowedHosts: [...config.allowedHosts, hostname()],
     corsOrigins: config.corsOrigins,
     isReady,
     metrics: (accept) => metrics.scrape(accept),
   });
-  // Only its errors come here, unless GRPC_VERBOSITY says otherwise; it would write them past the log.
+  // Only errors of the library come here, unless GRPC_VERBOSITY says otherwise. Otherwise it would bypass the
+  // log.
   setLogger({
     error: (text: unknown) =>
       strangerLog.write("warn", { grpc: String(text) }, "a message of the gRPC library"),
@@ -69,7 +70,7 @@ export function buildWires(config: Config, deps: WiresDeps): Servers {
   return { app, grpc, gate };
 }
 
-/** Binds both; neither stays when one cannot be bound. @throws Error when an address cannot be had */
+/** Binds both. If one cannot be bound, closes both. @throws Error if an address cannot be bound */
 export async function listen(servers: Servers, config: Config, { tls }: Security): Promise<Addresses> {
   try {
     const http = await bindHttp(servers.app, config.http);
@@ -87,7 +88,7 @@ function buildGate({ callsPerSecond }: Config, { security, loop, log }: WiresDep
   const { authenticator } = security;
   return new Gate({
     authenticator,
-    // Where there are callers to be told apart, what they did is on record at any level of the log.
+    // If callers can be told apart, their actions are recorded at every log level.
     log: authenticator.required && log.level !== "silent" ? log.child({}, { level: "info" }) : log,
     rate: callsPerSecond === undefined ? undefined : new CallRate(callsPerSecond, now),
     isOverloaded: () => loop.probe.overloaded,

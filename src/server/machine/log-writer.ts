@@ -148,7 +148,7 @@ interface Sink {
    * mode.
    */
   readonly isPolled: boolean;
-  /** The number of bytes that the current thread writes. */
+  /** The bytes that a thread of the pool is writing now. */
   inFlight: Buffer | undefined;
 }
 

@@ -1,8 +1,8 @@
-/** Allocations: how many succeeded and why others did not. */
+/** Allocations: how many succeeded, and why the others failed. */
 import { Counter, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
 
-/** What a full region answers; others appear when they occur. */
+/** The errors of a full region. Others appear when they occur. */
 const USUAL_REASONS: readonly ErrorReason[] = ["REGION_FULL", "SYSTEM_MEMORY_EXHAUSTED"];
 
 export class AllocationMetrics {

@@ -1,4 +1,4 @@
-/** Calls over either wire, under the names that dashboards for gRPC and HTTP servers expect. */
+/** Calls over both wires, under the names that dashboards for gRPC and HTTP servers expect. */
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { CallEnd, ContentDirection, HttpEnd, WireObserver } from "../gate/observer.ts";
 import { CALL_BUCKETS_SECONDS } from "./seconds.ts";

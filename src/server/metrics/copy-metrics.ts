@@ -1,4 +1,4 @@
-/** Bytes on the move: evictions, backups, restores, and what went wrong on the way. */
+/** Bytes that move: evictions, backups, restores, and the failures on the way. */
 import { Counter, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
 import type { CopyPath, DeviceEvent, EvictionCause } from "../../device/events.ts";
@@ -8,12 +8,12 @@ const PATHS: readonly CopyPath[] = ["blitter", "memcpy"];
 const CAUSES: readonly EvictionCause[] = ["pressure", "suspend", "request"];
 
 /**
- * The device makes backups of pinned objects only: what is not pinned is moved, and counts as evicted.
- * The label is there for devices that will do otherwise.
+ * The device makes backups only of pinned objects. Others are moved, and count as evicted. The label exists
+ * for devices that will do this differently.
  */
 const BACKUP_PINNED = "true";
 
-/** What a blitter usually fails with; others appear when they occur. */
+/** The usual failures of a blitter. Others appear when they occur. */
 const USUAL_FALLBACKS: readonly ErrorReason[] = ["COPY_FAILED", "ENGINE_HUNG", "DEVICE_WEDGED"];
 
 type EventOf<T extends DeviceEvent["type"]> = Extract<DeviceEvent, { type: T }>;
@@ -87,7 +87,7 @@ export class CopyMetrics {
     });
   }
 
-  /** Puts every label set of a device at 0, so that a first event is an increase. */
+  /** Sets every label set of a device to 0, so that a first event shows as an increase. */
   addDevice(device: string): void {
     for (const path of PATHS) {
       for (const cause of CAUSES) {

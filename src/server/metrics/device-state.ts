@@ -1,7 +1,7 @@
 /**
- * Gauges that are state, and counters that the device keeps: asked of the devices at each scrape, by metadata
- * commands, which never wait and never wake a device. Nothing is remembered between scrapes, so nothing can
- * go stale.
+ * State gauges, and counters that devices keep themselves. Each scrape asks the devices with metadata
+ * commands, which never wait and never wake a device. Nothing is stored between scrapes, so nothing can
+ * become stale.
  */
 import { Gauge, type OpenMetricsContentType, type Registry } from "prom-client";
 import type {
@@ -17,7 +17,7 @@ import { HEALTHS, healthOf } from "./health.ts";
 import { secondsOf } from "./seconds.ts";
 import { buildGauges } from "./state-gauges.ts";
 
-/** What a scrape shows of one device. */
+/** The part of one device that a scrape shows. */
 export interface DeviceSnapshot {
   readonly device: DeviceResource;
   readonly regions: readonly RegionResource[];
@@ -32,7 +32,7 @@ export type DeviceProbe = () => Promise<DeviceSnapshot>;
 const POWER_STATES: readonly PowerState[] = ["ACTIVE", "SUSPENDING", "SUSPENDED", "RESUMING", "FAILED"];
 const TARGETS: readonly SleepState[] = ["S2IDLE", "S3", "S4"];
 
-/** Asks a device by commands that are legal in every state. */
+/** Queries a device with commands that are legal in every state. */
 export async function probeDevice(handle: DeviceHandle): Promise<DeviceSnapshot> {
   const [device, regions, engines, runtimePm] = await Promise.all([
     handle.execute({ type: "getDevice" }),
@@ -62,7 +62,7 @@ export class DeviceState {
     this.#probes.push(probe);
   }
 
-  /** Fills the gauges anew. A device that does not answer has no series in this scrape. */
+  /** Fills the gauges again. A device that does not answer has no series in this scrape. */
   async refresh(): Promise<void> {
     const answers = await Promise.allSettled(this.#probes.map((probe) => probe()));
     const snapshots = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
@@ -112,9 +112,9 @@ export class DeviceState {
   #showEngine({ name: device, powerState }: DeviceResource, engine: EngineResource): void {
     const labels = { device, engine: engine.name };
     this.#gauges.submitted.inc(labels, engine.submittedJobs);
-    // Read from a running engine: its clock may be a moment ahead of the reader's.
+    // Read from a running engine, whose clock may be slightly ahead of the reader's.
     this.#gauges.busy.inc(labels, Math.max(0, secondsOf(engine.busyNs)));
-    // An engine without power has no queue; 0 would say that it is idle.
+    // An engine without power has no queue. 0 would say that it is idle.
     if (powerState !== "SUSPENDED") this.#gauges.queueDepth.set(labels, engine.queueDepth);
   }
 }

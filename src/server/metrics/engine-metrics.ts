@@ -46,7 +46,7 @@ export class EngineMetrics {
       this.#completed.inc({ device, engine }, 0);
       this.#failed.inc({ device, engine }, 0);
       this.#resets.inc({ device, engine }, 0);
-      // Of all devices: what another has counted already stays.
+      // Shared by all devices, so do not reset what another device has counted.
       if (!this.#engines.has(engine)) this.#wait.zero({ engine });
       this.#engines.add(engine);
     }

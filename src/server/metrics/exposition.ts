@@ -7,15 +7,15 @@ export interface Scrape {
 }
 
 /**
- * Serves scrapes one after the other. prom-client keeps the format in the registry, and in OpenMetrics it
- * renames the counters for good, so that two scrapes at once, or one format after the other, would spoil each
+ * Serves scrapes one at a time. prom-client stores the format in the registry, and in OpenMetrics it renames
+ * the counters permanently. So two simultaneous scrapes, or one format after the other, would spoil each
  * other.
  */
 export class Exposition {
   readonly #registry: Registry<RegistryContentType>;
   readonly #refresh: () => Promise<void>;
   #last: Promise<unknown> = Promise.resolve();
-  /** Scrapes that have not begun, one a format at most: whoever asks meanwhile gets the same answer. */
+  /** Scrapes that have not begun, at most one per format. Callers that ask meanwhile share the answer. */
   readonly #waiting = new Map<RegistryContentType, Promise<Scrape>>();
 
   /** @param refresh fills the gauges before each scrape. */
@@ -54,9 +54,7 @@ function restoreNames(names: readonly (readonly [MetricObject, string])[]): void
   for (const [metric, name] of names) metric.name = name;
 }
 
-/**
- * OpenMetrics 1.0 when the scraper prefers it to plain text, else the text format, which everything reads.
- */
+/** OpenMetrics 1.0 if the scraper prefers it to plain text, else the text format, which everything reads. */
 function negotiate(accept: string | undefined): RegistryContentType {
   let openMetrics = 0;
   let text = 0;

@@ -4,7 +4,7 @@ import { Counter, type OpenMetricsContentType, type Registry } from "prom-client
 export class FaultMetrics {
   readonly #hits;
 
-  /** @param names of all failpoints. */
+  /** @param names the names of all failpoints. */
   constructor(registry: Registry<OpenMetricsContentType>, names: readonly string[]) {
     this.#hits = new Counter({
       name: "torpor_failpoint_hits_total",

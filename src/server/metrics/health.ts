@@ -1,4 +1,4 @@
-/** How well a device is, in one word, worst first: what an alert asks for. */
+/** The health of a device in one word, worst first, for alerts. */
 import type { DeviceResource, EngineResource } from "../../device/resource.ts";
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Hibernation images: how many, how large, and what goes to and from them. Only a daemon with a data
- * directory has these.
+ * Hibernation images: their number and size, and the writes and reads. Only a daemon with a data directory
+ * has these.
  */
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
@@ -8,7 +8,7 @@ import type { OwnershipWrite } from "../../device/events.ts";
 import type { ImageUsage } from "../machine/image-catalogue.ts";
 import type { ImageObserver } from "../machine/image-errors.ts";
 
-/** What the store usually fails with; others appear when they occur. */
+/** The usual errors of the store. Others appear when they occur. */
 const REASONS: readonly ErrorReason[] = [
   "IMAGE_STORE_FULL",
   "IMAGE_CORRUPT",
@@ -20,11 +20,11 @@ const WRITES: readonly OwnershipWrite[] = ["seal", "abandon", "claim", "giveBack
 /** From 1 MiB to 64 GiB and beyond. Unit: bytes. */
 const SIZE_BUCKETS_BYTES = [20, 22, 24, 26, 28, 30, 32, 34, 36].map((power) => 2 ** power);
 
-/** The only store that there is. */
+/** The only kind of store. */
 const LABELS = { store: "directory" } as const;
 
 export class ImageMetrics {
-  /** What the store is handed. */
+  /** What the image store reports to. */
   readonly observer: ImageObserver;
   readonly #gauges;
   readonly #inDoubt: Counter<"device" | "write">;
@@ -73,7 +73,7 @@ export class ImageMetrics {
     };
   }
 
-  /** Shows every write of a device at 0. */
+  /** Sets the counters of every write of a device to 0. */
   addDevice(device: string): void {
     for (const write of WRITES) this.#inDoubt.inc({ device, write }, 0);
   }
@@ -88,7 +88,7 @@ export class ImageMetrics {
     this.#probe = probe;
   }
 
-  /** Fills the gauges anew. A store that does not answer has no series in this scrape. */
+  /** Fills the gauges again. A store that does not answer has no series in this scrape. */
   async refresh(): Promise<void> {
     for (const gauge of Object.values(this.#gauges)) gauge.reset();
     const usage = await this.#probe?.().catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
- * The metrics of one daemon, in a registry of their own. Every metric is listed in docs/metrics.md, held by a
- * test.
+ * The metrics of one daemon, in a registry of their own. A test checks that docs/metrics.md lists every
+ * metric.
  */
 import { collectDefaultMetrics, Gauge, type OpenMetricsContentType, Registry } from "prom-client";
 import type { DeviceEvent, EventSink } from "../../device/events.ts";
@@ -20,7 +20,7 @@ import { PressureMetrics } from "./pressure-metrics.ts";
 import { countSpans } from "./trace-metrics.ts";
 import { TransitionMetrics } from "./transition-metrics.ts";
 
-/** Gauges of prom-client whose names end like a counter's, and which repeat nodejs_active_resources. */
+/** Gauges of prom-client whose names end like counters, and which repeat nodejs_active_resources. */
 const MISNAMED_DEFAULTS = [
   "nodejs_active_handles_total",
   "nodejs_active_requests_total",
@@ -39,13 +39,13 @@ export class Metrics {
   readonly #state;
   readonly #exposition;
   #images: ImageMetrics | undefined;
-  /** How many lines the log has lost, and how many of them are counted. */
+  /** How many lines the log has lost, and how many of those are already counted. */
   #linesLost: () => number = () => 0;
   #linesCounted = 0;
 
   constructor(build: BuildInfo) {
     const registry = this.registry;
-    // Exemplars need a registry of this kind from the start; each scrape then sets the format that it needs.
+    // Exemplars need this kind of registry from the start. Each scrape then sets the format that it needs.
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     showBuild(registry, build);
     this.#state = new DeviceState(registry);
@@ -65,7 +65,7 @@ export class Metrics {
   }
 
   /**
-   * Makes the sink that counts what a device tells, with every label set at 0.
+   * Makes the sink that counts a device's events. Every label set starts at 0.
    * @param memories ids of its regions.
    * @param engines names of its engines.
    */
@@ -79,7 +79,7 @@ export class Metrics {
     return (event) => this.#count(device, event);
   }
 
-  /** Shows the brakes on copies; nothing for a path without one. */
+  /** Shows the rate limits of copies. A path without a limit has no series. */
   showRateLimits(limits: RateLimits): void {
     const gauge = new Gauge({
       name: "torpor_rate_limit_bytes_per_second",
@@ -90,24 +90,26 @@ export class Metrics {
     for (const [path, bytesPerSecond] of Object.entries(limits)) gauge.set({ path }, bytesPerSecond);
   }
 
-  /** Makes what counts the hits of failpoints, with every one at 0. */
+  /** Makes the observer that counts failpoint hits. Every failpoint starts at 0. */
   countFailpoints(names: readonly string[]): (failpoint: string) => void {
     const faults = new FaultMetrics(this.registry, names);
     return (failpoint) => faults.hit(failpoint);
   }
 
-  /** Makes what counts the images of the daemon's store, with every label set at 0. Legal once. */
+  /**
+   * Makes the observer that counts the images of the daemon's store. Every label set starts at 0. Legal once.
+   */
   countImages(): ImageMetrics {
     this.#images = new ImageMetrics(this.registry);
     return this.#images;
   }
 
-  /** Counts from now on the lines that the log has lost. @param linesLost all of them so far */
+  /** Counts the lines that the log loses from now on. @param linesLost the total so far */
   watchLog(linesLost: () => number): void {
     this.#linesLost = linesLost;
   }
 
-  /** Makes what counts the spans that go to a collector. Legal once. */
+  /** Makes the observer that counts spans sent to a collector. Legal once. */
   countSpans(): SpanObserver {
     return countSpans(this.registry);
   }
@@ -154,14 +156,14 @@ export class Metrics {
       case "ownershipInDoubt":
         this.#images?.inDoubt(device, event.write);
         break;
-      // Told in the log; images are counted where they are kept.
+      // These go to the log. The image store itself counts images.
       case "phaseForgiven":
       case "imageSealed":
       case "imageConsumed":
       case "imageClaimed":
       case "imageGivenBack":
         break;
-      // These are state, which a scrape asks for.
+      // These are state, and each scrape asks for them.
       case "powerState":
       case "transitionStarted":
       case "wedged":
@@ -215,7 +217,7 @@ export class Metrics {
   }
 }
 
-/** What happens to the bytes of objects: copies, and what pressure on system memory does. */
+/** Counts the copies of objects' bytes, and the effects of pressure on system memory. */
 type BytesEvent = Extract<
   DeviceEvent,
   {

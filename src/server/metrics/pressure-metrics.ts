@@ -1,7 +1,4 @@
-/**
- * Memory under pressure: what was thrown away, what went out to swap and came back, and what could not go
- * out.
- */
+/** Memory under pressure: what was purged, what was swapped out and in, and what could not be swapped out. */
 import { Counter, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { DeviceEvent } from "../../device/events.ts";
 

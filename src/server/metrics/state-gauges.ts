@@ -1,7 +1,7 @@
 /** The gauges of a device's state, and the counters that devices keep themselves. */
 import { Counter, Gauge, type OpenMetricsContentType, type Registry } from "prom-client";
 
-/** All of them, in `registry`. */
+/** Registers all of them in `registry`. */
 export function buildGauges(registry: Registry<OpenMetricsContentType>) {
   return { ...deviceGauges(registry), ...memoryGauges(registry), ...engineGauges(registry) };
 }

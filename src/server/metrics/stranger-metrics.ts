@@ -1,4 +1,4 @@
-/** What is open to everybody: connections, calls that need no credentials, and what was turned away. */
+/** Services that are open to everybody: connections, calls without credentials, and refusals. */
 import { Counter, Gauge, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ConnectionEnd, StrangerObserver, TurnedAway, Wire } from "../gate/observer.ts";
 
@@ -95,7 +95,7 @@ export class StrangerMetrics implements Required<StrangerObserver> {
     this.#dropped.inc({ why: "throttled" });
   }
 
-  /** Lines that the reader of the log did not take. */
+  /** Lines that the reader of the log did not accept. */
   linesLost(lines: number): void {
     this.#dropped.inc({ why: "reader" }, lines);
   }

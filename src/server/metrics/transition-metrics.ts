@@ -5,7 +5,7 @@ import type { PhaseName, PhaseRecord, TransitionKind, TransitionResource } from 
 import { OPERATION_BUCKETS_SECONDS, secondsOf } from "./seconds.ts";
 
 /**
- * Where a transition leads: the sleep state of a system transition, the power state on the bus of a runtime
+ * The target of a transition: the sleep state of a system transition, or the bus power state of a runtime
  * one.
  */
 type Target = NonNullable<TransitionResource["sleepState"]> | TransitionResource["dState"];
@@ -13,7 +13,7 @@ type Target = NonNullable<TransitionResource["sleepState"]> | TransitionResource
 interface KindLabels {
   readonly targets: readonly Target[];
   readonly phases: readonly PhaseName[];
-  /** Those for which it usually fails. */
+  /** The usual reasons of failures. */
   readonly reasons: readonly ErrorReason[];
 }
 
@@ -40,7 +40,7 @@ const RESUME_PHASES: readonly PhaseName[] = [
 
 const SUSPEND_REASONS = ["IDLE_TIMEOUT", "SYSTEM_MEMORY_EXHAUSTED", "COPY_FAILED", "INTERNAL"] as const;
 
-/** The labels of each kind; others appear when they occur. */
+/** The labels of each kind. Others appear when they occur. */
 const KINDS: Readonly<Record<TransitionKind, KindLabels>> = {
   SUSPEND: {
     targets: ["S2IDLE", "S3", "S4"],
@@ -102,9 +102,9 @@ export class TransitionMetrics {
       labelNames: ["device", "kind", "phase"],
       registers,
     });
-    // Histograms have no device label: a hundred devices would block the event loop for 120 ms at each
-    // scrape. Their label names are any string, because prom-client's types allow an exemplar no labels but
-    // those.
+    // Histograms have no device label: with a hundred devices they would block the event loop for 120 ms at
+    // each scrape. Their label names are any string, because otherwise prom-client's types would allow an
+    // exemplar only those labels.
     this.#transitionDuration = new Histogram<string>({
       name: "torpor_transition_duration_seconds",
       help: "Duration of transitions, over all devices.",
@@ -124,9 +124,9 @@ export class TransitionMetrics {
   }
 
   /**
-   * Puts the counters of a device at 0, and the histogram of transitions, so that the first suspend is an
-   * increase. That of phases gets its children when they are observed: all of them would be more lines than
-   * all else together.
+   * Sets the counters of a device and the histogram of transitions to 0, so that the first suspend shows as
+   * an increase. The histogram of phases gets its children when they are observed, because all of them would
+   * be more lines than everything else together.
    */
   addDevice(device: string): void {
     const isFirst = !this.#hasDevices;
@@ -181,7 +181,7 @@ function targetOf({ sleepState, dState }: TransitionResource): Target {
   return sleepState ?? dState;
 }
 
-/** Points from a bucket to the transition to look at. */
+/** Points from a bucket to a transition that explains it. */
 function exemplar(device: string, transition: TransitionResource) {
   return { transition: `devices/${device}/transitions/${transition.id}` };
 }

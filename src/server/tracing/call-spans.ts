@@ -1,4 +1,7 @@
-/** Spans of calls, named and described as OpenTelemetry's semantic conventions 1.45 want those of servers. */
+/**
+ * Spans of calls, with the names and attributes that OpenTelemetry's semantic conventions 1.45 prescribe for
+ * servers.
+ */
 import {
   type Attributes,
   type Context,
@@ -10,10 +13,10 @@ import {
 import type { ArrivedCall, ArrivedRequest, CallFailure, CallSpan, CallTracer } from "./call-tracer.ts";
 import { actingFor } from "./current-call.ts";
 
-/** Reads the context of the caller's trace out of headers. */
+/** Reads the context of the caller's trace from headers. */
 export type ReadCaller = (header: ArrivedCall["header"]) => Context;
 
-/** Codes that are the server's fault; the others are answers that a caller can expect. */
+/** Codes that are the server's fault. The caller can expect all others. */
 const SERVER_ERRORS: ReadonlySet<unknown> = new Set([
   "UNKNOWN",
   "DEADLINE_EXCEEDED",
@@ -23,7 +26,7 @@ const SERVER_ERRORS: ReadonlySet<unknown> = new Set([
   "DATA_LOSS",
 ]);
 
-/** @param readCaller what makes the call a part of its caller's trace. */
+/** @param readCaller links the call to its caller's trace. */
 export function makeCallTracer(tracer: Tracer, readCaller: ReadCaller): CallTracer {
   const begin = (name: string, call: ArrivedCall, attributes: Attributes): [Span, Context] => {
     const parent = readCaller(call.header);

@@ -1,4 +1,4 @@
-/** Spans of transitions and their phases, made from what a device tells. */
+/** Spans of transitions and their phases, made from a device's events. */
 import {
   type Attributes,
   type Context,
@@ -18,7 +18,7 @@ interface RunningTransition {
   readonly context: Context;
 }
 
-/** What a phase is a part of. */
+/** The span that contains the phases. */
 interface PhaseParent {
   readonly device: string;
   readonly context: Context;
@@ -26,7 +26,7 @@ interface PhaseParent {
 
 type PhaseEnd = Extract<DeviceEvent, { type: "phaseEnded" }>;
 
-/** Makes the sink that traces what `device` tells. */
+/** Makes the sink that traces the events of `device`. */
 export function traceDevice(tracer: Tracer, device: string): EventSink {
   let running: RunningTransition | undefined;
   return (event) => {
@@ -48,8 +48,8 @@ export function traceDevice(tracer: Tracer, device: string): EventSink {
 }
 
 /**
- * A transition is a part of the call that began it. One that a device begins by itself is not: the timer that
- * began it was started by whatever call was the last.
+ * A transition is a part of the call that began it. A transition that the device begins by itself is not,
+ * because its timer carries the context of whatever call came last.
  */
 function begin(tracer: Tracer, device: string, transition: TransitionResource): RunningTransition {
   const { kind, startTimeNs } = transition;
@@ -98,7 +98,7 @@ function fail(span: Span, error: TransitionResource["error"]): void {
   span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
 }
 
-/** What an operator would ask about within a transition; the rest is counted. */
+/** Events that an operator would look for within a transition. The others are counted. */
 function note(span: Span, event: DeviceEvent): void {
   switch (event.type) {
     case "blitterFallback":

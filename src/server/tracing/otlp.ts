@@ -1,6 +1,6 @@
 /**
- * Traces to a collector over OTLP. The only file that makes the SDK's parts: it is loaded when an endpoint is
- * configured.
+ * Sends traces to a collector over OTLP. Only this file creates parts of the SDK. It is loaded if an endpoint
+ * is configured.
  */
 import { type Context, ROOT_CONTEXT } from "@opentelemetry/api";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
@@ -22,9 +22,9 @@ import { type SpanObserver, spanQueue } from "./span-queue.ts";
 
 export interface Tracing {
   readonly calls: CallTracer;
-  /** Makes the sink that traces what a device tells. */
+  /** Makes the sink that traces a device's events. */
   traceDevice(device: string): EventSink;
-  /** Sends what has not been sent, within a deadline. Never rejects. */
+  /** Sends the remaining spans within a deadline. Never rejects. */
   close(): Promise<void>;
 }
 
@@ -34,10 +34,10 @@ export interface TracingDeps {
   readonly observer: SpanObserver;
 }
 
-/** What the daemon is called where nobody calls it otherwise. */
+/** The default service name. */
 const SERVICE_NAME = "torpord";
 
-/** Below what collectors listen for traces (OTLP 1.x, "OTLP/HTTP Request"). */
+/** The path under which collectors accept traces (OTLP 1.x, "OTLP/HTTP Request"). */
 const TRACES_PATH = "v1/traces";
 
 export function traceOverOtlp(config: TracingConfig, { log, build, observer }: TracingDeps): Tracing {
@@ -73,7 +73,7 @@ export function traceOverOtlp(config: TracingConfig, { log, build, observer }: T
 
 const PROPAGATOR = new W3CTraceContextPropagator();
 
-/** The trace that the caller's `traceparent` and `tracestate` name. */
+/** The trace in the caller's `traceparent` and `tracestate`. */
 function readCaller(header: ArrivedCall["header"]): Context {
   return PROPAGATOR.extract(ROOT_CONTEXT, header, { get: (read, name) => read(name), keys: () => [] });
 }

@@ -1,4 +1,4 @@
-/** Finished spans on their way to the collector: a bounded queue that says what it lost. */
+/** Finished spans on their way to the collector: a limited queue that reports what it lost. */
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import type { ReadableSpan, SpanExporter, SpanProcessor } from "@opentelemetry/sdk-trace";
 import { BatchSpanProcessor } from "@opentelemetry/sdk-trace";
@@ -24,7 +24,10 @@ export interface SpanQueueOptions {
   readonly timeoutMs?: number;
 }
 
-/** How much later than the exporter's own timeout, which says why, the queue gives up. Unit: milliseconds. */
+/**
+ * The exporter's own timeout comes first, because its error says why. The queue gives up this much later.
+ * Unit: milliseconds.
+ */
 const PATIENCE_MS = 100;
 
 const TOO_LATE: ExportResult = {
@@ -33,12 +36,13 @@ const TOO_LATE: ExportResult = {
 };
 
 /**
- * The SDK's processor in batches, which by itself neither counts what it drops nor says that nobody takes it.
+ * Replaces the SDK's batch processor, which neither counts the spans it drops nor reports that nobody accepts
+ * them.
  */
 export function spanQueue(options: SpanQueueOptions): SpanProcessor {
   const { exporter, log, observer, timeoutMs = TRACE_SEND_TIMEOUT_MS } = options;
   let queued = 0;
-  /** Lost since the collector last took something. */
+  /** Spans lost since the collector last accepted some. */
   let lost = 0;
   let isReachable = true;
 
@@ -75,7 +79,7 @@ export function spanQueue(options: SpanQueueOptions): SpanProcessor {
     maxQueueSize: TRACE_QUEUE_SPANS_MAX,
     maxExportBatchSize: TRACE_BATCH_SPANS,
     scheduledDelayMillis: TRACE_DELAY_MS,
-    // Never reached: the deadline above comes first.
+    // Never reached, because the deadline above comes first.
     exportTimeoutMillis: 2 * (timeoutMs + PATIENCE_MS),
   });
   return {
@@ -100,7 +104,7 @@ function boundedExporter(exporter: SpanExporter, deadlineMs: number) {
       clearTimeout(deadline);
       done(result);
     };
-    // The exporter's own begins anew with each byte that comes, so an answer could go on for ever.
+    // The exporter's own deadline restarts with each byte received, so an answer could last forever.
     const deadline = setTimeout(end, deadlineMs, TOO_LATE);
     exporter.export(spans, end);
   };

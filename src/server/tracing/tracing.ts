@@ -1,11 +1,10 @@
 /**
- * Traces of calls and transitions, where the configuration names a collector. Elsewhere none of the SDK is
- * loaded.
+ * Traces of calls and transitions, if the configuration names a collector. Otherwise the SDK is not loaded.
  */
 import type { Config } from "../config/config.ts";
 import type { Tracing, TracingDeps } from "./otlp.ts";
 
-/** @returns undefined where no traces are wanted. */
+/** @returns undefined without a collector. */
 export async function openTracing(
   { tracing }: Config,
   deps: () => TracingDeps,
