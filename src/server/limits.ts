@@ -1,6 +1,6 @@
 /**
- * Every limit of the wires and of who may come in, with its unit and its reason. What the device itself
- * bounds is in `src/device/limits.ts`.
+ * Every limit of the wires and of authentication, with its unit and reason. The device's own limits are in
+ * `src/device/limits.ts`.
  */
 import assert from "node:assert/strict";
 import {
@@ -20,34 +20,34 @@ export const GRPC_MESSAGE_BYTES_MAX = 4 * MIB;
 export const GRPC_FLOW_CONTROL_WINDOW_BYTES = 8 * MIB;
 
 /**
- * Calls under way on one gRPC connection, once a call was let in on it, and before: what every client may
- * assume until it is told (RFC 9113, 6.5.2). Further ones wait in the client.
+ * Calls in progress on one gRPC connection, after a call on it was let in, and before: the number that every
+ * client may assume until told otherwise (RFC 9113, 6.5.2). Further calls wait in the client.
  */
 export const GRPC_STREAMS_MAX = 1000;
 export const GRPC_STREAMS_UNKNOWN_MAX = 100;
 
 /**
- * Metadata of a gRPC call, as HTTP/2 counts them: names, values and 32 bytes for each. Beyond the first its
- * call is refused with a sentence. The second is what clients are told, so that those who heed it do not send
- * what would end the connection: the HTTP/2 library can neither unpack a field of more than 64 KiB nor go on
- * after it (RFC 9113, 4.3). Unit: bytes.
+ * Metadata of a gRPC call, counted as in HTTP/2: names, values and 32 bytes for each. Above the first limit
+ * the call is refused with a sentence. The second is announced to clients, so that those who respect it do
+ * not send what would end the connection: the HTTP/2 library can neither unpack a field of more than 64 KiB
+ * nor continue after it (RFC 9113, 4.3). Unit: bytes.
  */
 export const GRPC_METADATA_BYTES_MAX = 16 * KIB;
 export const GRPC_METADATA_BYTES_TOLD = 64 * KIB;
 
 /**
- * How long a gRPC call that was answered before its request was whole may stay half open, so that its client
- * gets to read why. Unit: milliseconds.
+ * How long a gRPC call that was answered before its request was complete may stay half open, so that its
+ * client can read the reason. Unit: milliseconds.
  */
 export const GRPC_LINGER_MS = 1_000;
 
 /**
- * How much sooner than the daemon's clock a client's may say that its deadline has passed: it began to count
- * before the call came here. Unit: milliseconds.
+ * How much earlier than the daemon a client may report that its deadline has passed, because it began to
+ * count before the call arrived. Unit: milliseconds.
  */
 export const GRPC_DEADLINE_SLACK_MS = 25;
 
-/** Largest request of a method that is open to everybody (health): the name of a service. Unit: bytes. */
+/** Largest request of a method that is open to everybody (health): a service name. Unit: bytes. */
 export const OPEN_REQUEST_BYTES_MAX = 4 * KIB;
 
 /**
@@ -60,27 +60,26 @@ export const READ_REQUEST_BYTES_MAX = 64 * KIB;
 export const OPEN_ARRIVAL_MS = 5_000;
 
 /**
- * Such calls in progress. Beyond it the oldest of the connection with the most is ended: a check takes less
- * than a millisecond.
+ * Such calls in progress. Above the limit, the oldest call of the connection with the most is ended: a check
+ * takes less than a millisecond.
  */
 export const OPEN_CALLS_MAX = 512;
 
-/** Watches of health, likewise: one for each connection that nobody is known on. */
+/** Watches of health, in the same way: one for each unknown connection. */
 export const HEALTH_WATCHES_MAX = 1024;
 
-/** Connections of one wire, handshakes included; what comes then is closed at once. */
+/** Connections of one wire, including handshakes. Further ones are closed at once. */
 export const CONNECTIONS_MAX = 4096;
 
 /**
- * Those of them on which no call was let in yet, be it for want of credentials or of a word. Beyond it the
- * oldest is closed: whoever has credentials needs it for a few milliseconds only, whoever asks for health for
- * as long.
+ * Connections on which no call was let in yet, for lack of credentials or because none came. Above the limit
+ * the oldest is closed: a client with credentials, or one that checks health, needs only a few milliseconds.
  */
 export const UNKNOWN_CONNECTIONS_MAX = 256;
 
 /**
- * Calls on such connections: of each a second, and of all together. Who has made no more than a few is never
- * refused: so health is answered under a flood. Unit of the first two: calls per second.
+ * Calls per second on such connections: on each, and on all together. A connection that made only a few calls
+ * is never refused, so health answers even under a flood. Unit of the first two: calls per second.
  */
 export const UNKNOWN_CALLS_PER_SECOND = 50;
 export const UNKNOWN_CALLS_OF_ALL_PER_SECOND = 500;
@@ -94,61 +93,62 @@ export const UNKNOWN_CALLS_FREE = 4;
 export const FLOOD_PAUSE_MS = 5_000;
 
 /**
- * How long a gRPC connection may be silent before it is asked whether it is still there, and how long the
- * answer may take: a client that vanished holds its streams no longer. Units: milliseconds.
+ * How long a gRPC connection may be silent before it is pinged, and how long the answer may take. A client
+ * that vanished then no longer holds its streams. Units: milliseconds.
  */
 export const GRPC_KEEPALIVE_MS = 60_000;
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 20_000;
 
-/** Largest body of a REST request, content excepted (api.md). Unit: bytes. */
+/** Largest body of a REST request other than content (api.md). Unit: bytes. */
 export const HTTP_BODY_BYTES_MAX = MIB;
 
 /**
- * How long a browser may remember what a preflight was answered: a change of --cors-origin is seen this soon.
+ * How long a browser may cache the answer to a preflight. A change of --cors-origin takes effect this soon.
  * Unit: seconds.
  */
 export const CORS_MAX_AGE_SECONDS = 600;
 
-/** Longest message whose memory is kept for the next ones. Unit: bytes. */
+/** Longest message whose buffer is kept for later messages. Unit: bytes. */
 export const KEPT_WRITER_BYTES_MAX = 64 * KIB;
 
 /**
- * Longest name of an object in JSON, its quotes and comma counted: a device's name has at most 63 characters,
+ * Longest name of an object in JSON, including quotes and comma: a device's name has at most 63 characters,
  * an id at most 16. Unit: bytes.
  */
 const OBJECT_NAME_BYTES_MAX = 100;
 
 /**
- * Longest command of a request as a protobuf message: a copy with two names of objects, three numbers of at
- * most nine bytes and the tags and lengths of all. Unit: bytes.
+ * Longest command of a request as a protobuf message: a copy with two object names, three numbers of at most
+ * nine bytes, and all tags and lengths. Unit: bytes.
  */
 const WORK_COMMAND_BYTES_MAX = 2 * OBJECT_NAME_BYTES_MAX + 50;
 /**
- * A command in JSON of which a whole request fits a body: a storeDword with a bare id takes at most this.
- * Unit: bytes.
+ * The size of a JSON command for which a full request still fits into a body: a storeDword with a bare id
+ * takes at most this. Unit: bytes.
  */
 const SHORT_COMMAND_JSON_BYTES = 100;
 
-/** Longest part of a path between two slashes. Unit: characters. */
+/** Longest path segment. Unit: characters. */
 export const PATH_PARAMETER_LENGTH_MAX = 256;
 
-/** Chunk of a content stream when the reader names none (api.md). Unit: bytes. */
+/** Chunk size of a content stream if the reader sets none (api.md). Unit: bytes. */
 export const CONTENT_CHUNK_BYTES_DEFAULT = 256 * KIB;
 
-/** Chunks of a stream over REST that are under way to the client: while one goes, the next is read. */
+/** Chunks of a REST stream on their way to the client. While one is sent, the next is read. */
 export const CONTENT_CHUNKS_AHEAD = 2;
 
-/** Longest time a content stream over REST may carry nothing before it is cut. Unit: milliseconds. */
+/** Longest time without data before a REST content stream is cut. Unit: milliseconds. */
 export const CONTENT_IDLE_TIMEOUT_MS = 120_000;
 
 /**
- * How long a request may take to arrive whole, content and streams excepted: a sender that never ends would
- * keep a place among the calls in progress. The largest body at 18 KiB a second. Unit: milliseconds.
+ * How long a complete request may take to arrive, apart from content and streams. A client that never stops
+ * sending would hold a place for a call. This allows the largest body at 18 KiB per second. Unit:
+ * milliseconds.
  */
 export const REQUEST_ARRIVAL_MS = 60_000;
 
 /**
- * How long the rest of a refused body is taken and thrown away, so that its sender gets to read why. Unit:
+ * How long the rest of a refused body is read and discarded, so that its sender can read the reason. Unit:
  * milliseconds.
  */
 export const BODY_DISCARD_MS = 2_000;
@@ -156,16 +156,16 @@ export const BODY_DISCARD_MS = 2_000;
 /** Longest filter of a listing. Unit: characters. */
 export const FILTER_LENGTH_MAX = 1024;
 
-/** Longest length of time that a request may name: far below what a timer can wait. Unit: milliseconds. */
+/** Longest duration in a request: far below the longest timer. Unit: milliseconds. */
 export const DURATION_MS_MAX = 24 * 60 * 60 * 1000;
 
 /** When a caller should try again after UNAVAILABLE. Unit: milliseconds. */
 export const RETRY_DELAY_MS = 250;
 
 /**
- * Longest text that an error repeats of what a caller sent: gRPC carries errors in trailers, and many clients
- * refuse more than 8 KiB of those. The message is there twice, once with three characters for each byte that
- * is not ASCII. Unit: bytes of UTF-8.
+ * Longest text from a caller that an error repeats. gRPC carries errors in trailers, and many clients refuse
+ * more than 8 KiB of those. The message is there twice, once with three characters for each byte that is not
+ * ASCII. Unit: bytes of UTF-8.
  */
 export const ERROR_TEXT_BYTES_MAX = 1024;
 /** Most entries of the metadata of an error, and the longest of each. Unit of the second: bytes of UTF-8. */
@@ -177,35 +177,34 @@ export const ERROR_METADATA_BYTES_MAX = 256;
  * event loop.
  */
 export const EVENT_OBJECTS_MAX = 250;
-/** Extents at which an event takes no further object. */
+/** Extents at which an event accepts no further object. */
 export const EVENT_EXTENTS_MAX = 4096;
 
-/** What the log of events keeps, for watchers that were cut off. Unit of the second: bytes. */
+/** What the event log keeps for watchers that were cut off. Unit of the second: bytes. */
 export const EVENT_LOG_EVENTS_MAX = 16_384;
 export const EVENT_LOG_BYTES_MAX = 64 * MIB;
-/** How long it is kept when nobody watches any more. Unit: milliseconds. */
+/** How long the log is kept after the last watcher left. Unit: milliseconds. */
 export const EVENT_LOG_KEPT_MS = 600_000;
 
 /**
- * What may wait for one watcher: half of the log, so that one that was too slow can go on. Unit of the
- * second: bytes.
+ * What may wait for one watcher: half of the log, so that a slow one can continue. Unit of the second: bytes.
  */
 export const WATCH_BACKLOG_EVENTS_MAX = EVENT_LOG_EVENTS_MAX / 2;
 export const WATCH_BACKLOG_BYTES_MAX = EVENT_LOG_BYTES_MAX / 2;
 
-/** Watchers at a time: each new event wakes all of them. */
+/** Watchers at the same time. Each new event wakes all of them. */
 export const WATCHERS_MAX = 256;
 
-/** Longest silence of a stream of events: below the idle timeouts of common proxies. Unit: milliseconds. */
+/** Longest silence of an event stream: less than the idle timeouts of common proxies. Unit: milliseconds. */
 export const BOOKMARK_INTERVAL_MS = 15_000;
 
-/** How often a stream of events looks whether its caller would still be let in. */
+/** How often an event stream checks whether its caller would still be let in. */
 export const WATCH_RECHECK_MS = 2000;
 
-/** How long changes of objects gather, so that what changes often is told once. Unit: milliseconds. */
+/** How long changes of objects are collected, so that frequent changes are sent once. Unit: milliseconds. */
 export const EVENT_GATHER_MS = 10;
 
-/** What devices told and is not in the log yet; beyond it watchers must begin anew. */
+/** Device events that are not in the log yet. Above the limit watchers must start again. */
 export const EVENTS_PENDING_MAX = 65_536;
 
 /**
@@ -214,58 +213,58 @@ export const EVENTS_PENDING_MAX = 65_536;
  */
 export const WATCH_SLICE_BYTES = 128 * KIB;
 
-/** When a browser should open a stream of events again that was cut off. Unit: milliseconds. */
+/** When a browser should reopen an event stream that was cut off. Unit: milliseconds. */
 export const EVENT_RETRY_MS = 1_000;
 
 /**
- * Calls with a request id that have ended and are remembered: how many, how many bytes they take with their
- * answers or failures, and for how long. Units of the others: bytes, milliseconds.
+ * Finished calls with a request id that are remembered: how many, how many bytes with their answers or
+ * failures, and for how long. Units of the others: bytes, milliseconds.
  */
 export const REQUESTS_REMEMBERED_MAX = 16_384;
 export const REQUESTS_REMEMBERED_BYTES_MAX = 32 * MIB;
 export const REQUESTS_REMEMBERED_MS = 600_000;
-/** What a remembered call takes besides its id and its answer or failure. Unit: bytes. */
+/** Size of a remembered call besides its id and its answer or failure. Unit: bytes. */
 export const REQUEST_OVERHEAD_BYTES = KIB;
 
 /** Requests on one reflection stream; a tool asks a few dozen. */
 export const REFLECTION_REQUESTS_MAX = 10_000;
 
 /**
- * Finished spans that wait for the collector; a suspend and resume are some twenty. What comes then is lost,
+ * Finished spans that wait for the collector; a suspend and resume have about twenty. Further ones are lost
  * and counted.
  */
 export const TRACE_QUEUE_SPANS_MAX = 2_048;
 
-/** Spans that go to the collector at once. */
+/** Spans in one batch to the collector. */
 export const TRACE_BATCH_SPANS = 512;
 
-/** How long a finished span waits for others to go with. Unit: milliseconds. */
+/** How long a finished span waits for others in its batch. Unit: milliseconds. */
 export const TRACE_DELAY_MS = 1_000;
 
-/** How long the collector may take for a batch, further attempts included. Unit: milliseconds. */
+/** How long the collector may take for a batch, including retries. Unit: milliseconds. */
 export const TRACE_SEND_TIMEOUT_MS = 5_000;
 
-/** Batches on their way at once: one, and at the end of the daemon all that the queue has. */
+/** Batches in flight: one, and at the end of the daemon all that are in the queue. */
 export const TRACE_SENDS_MAX = 1 + Math.ceil(TRACE_QUEUE_SPANS_MAX / TRACE_BATCH_SPANS);
 
 /**
- * Longest text in a span, such as a path; what is longer is cut: it comes from clients, and the queue keeps
- * it.
+ * Longest text in a span, such as a path. Longer ones are cut, because clients send them and the queue keeps
+ * them.
  */
 export const TRACE_TEXT_LENGTH_MAX = 1_024;
 
 /**
- * Unary calls in progress: well above the calls that one device holds during a transition, and few enough
- * that their messages and answers fit the memory of a small machine, at some 64 KiB each.
+ * Unary calls in progress: far more than one device holds during a transition, and few enough that their
+ * messages and answers fit the memory of a small machine, at about 64 KiB each.
  */
 export const CALLS_IN_PROGRESS_MAX = 4096;
 
-/** Calls beyond that for what ends others (a cancel, a reset): the way out stays open. */
+/** Extra places for calls that end others (a cancel, a reset), so that there is always a way out. */
 export const CALLS_RESERVED = 64;
 
 /**
- * Streams that are open: content and events. Each holds a chunk of content of at most 1 MiB, and
- * as long as its client is there it may stand still.
+ * Open streams of content and events. Each holds a chunk of content of at most 1 MiB, and may stall for as
+ * long as its client is connected.
  */
 export const STREAMS_MAX = 1024;
 
@@ -273,14 +272,14 @@ export const STREAMS_MAX = 1024;
 export const EVENT_TEXT_BYTES_MAX = MIB;
 
 /**
- * Reflection streams that are open, in a pool of their own: they carry no content, so nobody who looks at the
- * contract takes the place of an upload.
+ * Open reflection streams. They have a pool of their own, so that clients that read the contract take no
+ * place from an upload.
  */
 export const REFLECTION_STREAMS_MAX = 64;
 
 /**
- * Callers who can fill a pool together (calls, streams, the ledger of request ids): one alone gets this part
- * of it, where callers are told apart.
+ * How many callers together can fill a pool (calls, streams, the ledger of request ids). If callers are told
+ * apart, a single one gets this share.
  */
 export const CALLER_SHARE_DIVISOR = 8;
 
@@ -290,33 +289,33 @@ export const CALLS_TURN_MS = 5;
 /** How often the delay of the event loop is looked at. Unit: milliseconds. */
 export const LOOP_SAMPLE_MS = 250;
 
-/** How finely it is measured: a timer of this length that comes late. Unit: milliseconds. */
+/** The resolution of that measurement: how often a timer fires, which may be late. Unit: milliseconds. */
 export const LOOP_RESOLUTION_MS = 20;
 
 /**
- * Delay above which a call waits longer for its turn than its caller waits before it asks again. Unit:
+ * Delay above which a call waits longer for its turn than its caller waits before a retry. Unit:
  * milliseconds.
  */
 export const LOOP_DELAY_MAX_MS = 500;
 
-/** Samples above it in a row that make an overload: a single one is a hiccup of the machine. */
+/** Consecutive samples above it that count as an overload. A single one is a hiccup of the machine. */
 export const LOOP_SLOW_SAMPLES = 2;
 
-/** Largest rate of calls that can be asked for: far above what the daemon reaches. Unit: calls per second. */
+/** Largest rate limit that can be configured: far more than the daemon reaches. Unit: calls per second. */
 export const CALL_RATE_MAX = 1_000_000;
 
-/** Clients whose rate is counted: beyond it the one that was silent longest begins anew. */
+/** Clients whose rate is counted. Above the limit the one that was silent longest starts again. */
 export const CALL_RATE_CLIENTS_MAX = 10_000;
 
-/** Longest request id that is taken from a caller. Unit: characters. */
+/** Longest request id that is accepted from a caller. Unit: characters. */
 export const REQUEST_ID_LENGTH_MAX = 128;
 
 /** Longest name of a resource in the audit log. Unit: characters. */
 export const AUDIT_TEXT_LENGTH_MAX = 256;
 
 /**
- * Calls of unknown callers, or beyond a limit, that the audit log shows at once, and a second then; the
- * others are counted.
+ * Lines about calls of unknown callers, or about calls above a limit, that the audit log writes at once, and
+ * then per second. The others are counted.
  */
 export const AUDIT_REFUSALS_AT_ONCE = 10;
 export const AUDIT_REFUSALS_PER_SECOND = 1;
@@ -331,10 +330,10 @@ export const STRANGER_LINES_PER_SECOND = 1;
 /** Longest text of a stranger in such a line. Unit: characters. */
 export const STRANGER_TEXT_LENGTH_MAX = 256;
 
-/** Tokens in a tokens file: each token that comes in is compared with all of them. */
+/** Tokens in a tokens file. Each token that arrives is compared with all of them. */
 export const TOKENS_MAX = 1024;
 
-/** Client certificates that a tokens file gives a role. */
+/** Client certificates with a role in a tokens file. */
 export const CLIENTS_MAX = 4096;
 
 /** Longest name of a token or a certificate: it stands in each audit line. Unit: characters. */
@@ -343,22 +342,21 @@ export const NAME_LENGTH_MAX = 128;
 /** Longest token that is looked at: ours have 50 characters. Unit: characters. */
 export const TOKEN_LENGTH_MAX = 512;
 
-/** Random bytes of a token that we make: nobody guesses 256 bits. Unit: bytes. */
+/** Random bytes in a token that we make. Nobody guesses 256 bits. Unit: bytes. */
 export const TOKEN_BYTES = 32;
 
 /**
- * Largest file with tokens, a certificate or a key: above any real one, so that a wrong path is seen. Unit:
- * bytes.
+ * Largest file with tokens, a certificate or a key: larger than any real one, so that a wrong path is
+ * noticed. Unit: bytes.
  */
 export const SECRET_FILE_BYTES_MAX = 1024 * 1024;
 
 /**
- * How often these files are looked at for changes: a token that is withdrawn is refused this soon. Unit:
- * milliseconds.
+ * How often these files are checked for changes. A revoked token is refused this soon. Unit: milliseconds.
  */
 export const SECRET_FILE_POLL_MS = 2_000;
 
-/** How long a client may take to agree on TLS, when nobody knows yet who it is. Unit: milliseconds. */
+/** How long a TLS handshake may take, while the client is still unknown. Unit: milliseconds. */
 export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 
 assert(
