@@ -1,6 +1,6 @@
 /** The style of the project, held by a test: layers, sizes, leftovers. */
 import { globSync, readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
 import { functionsOf } from "./support/functions.ts";
 
@@ -90,8 +90,8 @@ describe("src/device", () => {
 });
 
 /**
- * What others may import of the device: its door, and the leaves that are everybody's words. Each has one idea, and no
- * part of the device is reached through it.
+ * What others may import of the device: its door, and the leaves whose words everybody uses. None of them gives access to
+ * a part of the device. Exempt are test/support, which takes devices apart for tests, and bench, which measures parts.
  */
 const VOCABULARY = [
   "mod",
@@ -107,17 +107,41 @@ const VOCABULARY = [
   "sizes",
 ];
 
-test("others know the device by its door and its vocabulary", () => {
-  const known = VOCABULARY.map((name) => `src/device/${name}.ts`);
-  const through = files
-    .filter(({ file }) => /^(src|packages)\//.test(file) && !file.startsWith("src/device/"))
+const KNOWN = VOCABULARY.map((name) => `src/device/${name}.ts`);
+
+/** What files import of the device besides its door and its vocabulary, if it is not `allowed` to them. */
+function reachingInto(
+  which: RegExp,
+  allowed: (target: string, file: string) => boolean = () => false,
+): readonly string[] {
+  return files
+    .filter(({ file }) => which.test(file))
     .flatMap(({ file, text }) =>
       importsOf(file, text)
-        .filter((target) => target.startsWith("src/device/") && !known.includes(target))
+        .filter((target) => target.startsWith("src/device/") && !KNOWN.includes(target))
+        .filter((target) => !allowed(target, file))
         .map((target) => `${file} imports ${target}`),
     );
-  expect(through).toEqual([]);
+}
+
+describe("the device is known by its door and its vocabulary", () => {
+  test("to all other code, and to tests of other code", () => {
+    expect(reachingInto(/^(src\/(?!device\/)|packages\/|scripts\/|examples\/)/)).toEqual([]);
+    expect(reachingInto(/^test\/(?!device\/|support\/)/)).toEqual([]);
+  });
+
+  test("to its own tests, which may also import the room that theirs mirrors, and the rooms below it", () => {
+    const mayTest = (target: string, file: string) =>
+      layerOf(target) <= layerTestedIn(/^test\/device\/([a-z]+)\//.exec(file)?.[1]);
+    expect(reachingInto(/^test\/device\//, mayTest)).toEqual([]);
+  });
 });
+
+/** Tests that mirror no room are of the whole device. */
+function layerTestedIn(room: string | undefined): number {
+  const layer = room === undefined ? -1 : LAYERS.indexOf(room);
+  return layer === -1 ? LAYERS.indexOf("device") : layer;
+}
 
 describe("src/server", () => {
   /** Rooms from the bottom up. Those of one storey may import each other, but no file may be in a circle. */
@@ -204,6 +228,17 @@ describe("every file", () => {
       ({ file }) => !/^[a-z0-9./-]+$/.test(file) || /\/(utils?|helpers?|common|misc)\.ts$/.test(file),
     );
     expect(bad.map(({ file }) => file)).toEqual([]);
+  });
+
+  test("has a name that no other file of src has", () => {
+    const shared = /\/(mod|limits)\.ts$|^src\/cli\/commands\//;
+    const byName = Map.groupBy(
+      files.map(({ file }) => file).filter((file) => file.startsWith("src/") && !shared.test(file)),
+      (file) => basename(file),
+    );
+    expect([...byName.values()].filter((group) => group.length > 1).map((group) => group.join(", "))).toEqual(
+      [],
+    );
   });
 });
 

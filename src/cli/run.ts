@@ -1,10 +1,10 @@
 /** Runs one command line and returns its exit code. */
 import { CommanderError } from "commander";
-import { explain } from "./errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import type { GlobalOptions } from "./globals.ts";
 import type { Io } from "./io.ts";
 import { buildProgram } from "./program.ts";
+import { explain } from "./report-error.ts";
 
 /**
  * @param words the command line without the program

@@ -1,8 +1,8 @@
 /** The process of torporctl: its arguments, streams, signals and exit code. */
 import { readFileSync } from "node:fs";
 import { getSystemErrorMessage } from "node:util";
-import { dropUnset } from "./environment.ts";
 import { EXIT } from "./exit-codes.ts";
+import { dropUnset } from "./option-variables.ts";
 import { run } from "./run.ts";
 
 process.stdout.on("error", ({ code, errno, message }: NodeJS.ErrnoException) => {

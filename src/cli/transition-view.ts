@@ -11,7 +11,7 @@ import {
 import { enumName } from "./enums.ts";
 import { shortName } from "./names.ts";
 import { formatMs, formatObjects, formatSize } from "./quantities.ts";
-import { type Column, formatFields, formatTable } from "./table.ts";
+import { type Column, formatFields, formatTable } from "./text-table.ts";
 import { formatDuration, formatTime } from "./times.ts";
 
 /** The view of `transition get`, `suspend` and `resume`. */

@@ -8,7 +8,6 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { checkAddress, checkToken } from "./connect-check.ts";
-import { fromServiceError, type TorporError } from "./errors.ts";
 import {
   CALL_TIMEOUT_MS,
   FLOW_CONTROL_WINDOW_BYTES,
@@ -20,6 +19,7 @@ import {
 import type { MethodCodec } from "./methods.ts";
 import { type RetryLimits, withRetries } from "./retry.ts";
 import { type TlsOptions, transportSecurity } from "./tls.ts";
+import { fromServiceError, type TorporError } from "./torpor-error.ts";
 
 export interface ConnectOptions {
   /** `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`. */

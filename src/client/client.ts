@@ -2,7 +2,7 @@
 import type { Event } from "../contract/gen/torpor/v1/event.ts";
 import type { Transition } from "../contract/gen/torpor/v1/power.ts";
 import { type CallOptions, Channel, type ConnectOptions } from "./channel.ts";
-import { type DownloadOptions, download, type UploadOptions, upload } from "./content.ts";
+import { type DownloadOptions, download, type UploadOptions, upload } from "./content-calls.ts";
 import { type FollowOptions, followTransition } from "./follow-transition.ts";
 import {
   type Methods,

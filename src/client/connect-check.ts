@@ -1,5 +1,5 @@
 /** Checks the options of a connection, before the gRPC library fails on them in its own words. */
-import { TorporError } from "./errors.ts";
+import { TorporError } from "./torpor-error.ts";
 
 const ADDRESS = /^(?:unix:.+|(?:\[[0-9a-fA-F:.%]+\]|[\w.-]+):(?<port>\d{1,5}))$/;
 const PORT_MAX = 65_535;

@@ -3,8 +3,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Event, Event_Type } from "../contract/gen/torpor/v1/event.ts";
 import { type Transition, Transition_State, type TransitionPhase } from "../contract/gen/torpor/v1/power.ts";
 import type { CallOptions } from "./channel.ts";
-import { TorporError } from "./errors.ts";
 import { TRANSITION_POLL_MS } from "./limits.ts";
+import { TorporError } from "./torpor-error.ts";
 import type { WatchOptions } from "./watch-events.ts";
 
 export interface FollowOptions {

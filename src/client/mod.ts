@@ -31,10 +31,10 @@ export { RuntimePm, RuntimePm_Status } from "../contract/gen/torpor/v1/runtime_p
 export { WorkCommand } from "../contract/gen/torpor/v1/work.ts";
 export type { CallOptions, ConnectOptions } from "./channel.ts";
 export { connect, TorporClient, type UnaryCalls } from "./client.ts";
-export type { DownloadOptions, UploadOptions } from "./content.ts";
+export type { DownloadOptions, UploadOptions } from "./content-calls.ts";
 export { toDuration, toMs } from "./durations.ts";
-export { codeName, type StatusCode, TorporError, UNREACHABLE } from "./errors.ts";
 export type { FollowOptions } from "./follow-transition.ts";
 export type { RequestInput, RequestOf, ResponseOf, UnaryMethod } from "./methods.ts";
 export type { TlsOptions } from "./tls.ts";
+export { codeName, type StatusCode, TorporError, UNREACHABLE } from "./torpor-error.ts";
 export type { WatchOptions } from "./watch-events.ts";

@@ -1,7 +1,7 @@
 /** Retries calls when the daemon says that this is safe. */
 import { setTimeout as pause } from "node:timers/promises";
-import { TorporError } from "./errors.ts";
 import { RETRY_DELAY_MS_MAX } from "./limits.ts";
+import { TorporError } from "./torpor-error.ts";
 
 export interface RetryLimits {
   /** How often to try again. */

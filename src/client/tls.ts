@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
 import { type ChannelCredentials, type ChannelOptions, credentials, type VerifyOptions } from "@grpc/grpc-js";
-import { TorporError } from "./errors.ts";
+import { TorporError } from "./torpor-error.ts";
 
 /** Certificates and keys are PEM, as text or bytes. */
 export interface TlsOptions {

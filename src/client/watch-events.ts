@@ -5,9 +5,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { WatchEventsRequest } from "../contract/gen/torpor/v1/device.ts";
 import { type Event, Event_Type } from "../contract/gen/torpor/v1/event.ts";
 import type { Channel } from "./channel.ts";
-import { isCutOff, TorporError, UNREACHABLE } from "./errors.ts";
 import { RECONNECT_DELAY_MS, RETRY_DELAY_MS_MAX, WATCH_RECONNECTS_MAX, WATCH_SILENCE_MS } from "./limits.ts";
 import { GET_DEVICE, WATCH_EVENTS } from "./methods.ts";
+import { isCutOff, TorporError, UNREACHABLE } from "./torpor-error.ts";
 
 export interface WatchOptions {
   /** Ids or resource names of the devices to watch. @default all */

@@ -2,11 +2,11 @@
 import type { Command } from "commander";
 import { type Context, Context_Priority } from "../../client/mod.ts";
 import { enumName, enumOption } from "../enums.ts";
-import { addHoldOption, type HoldOption, holdField } from "../hold.ts";
+import { addHoldOption, type HoldOption, holdField } from "../hold-option.ts";
+import { addPageOptions, collectPages, type PageOptions } from "../listing.ts";
 import { shortName } from "../names.ts";
-import { addPageOptions, collectPages, type PageOptions } from "../pages.ts";
 import type { Act } from "../session.ts";
-import { type Column, formatFields, formatTable } from "../table.ts";
+import { type Column, formatFields, formatTable } from "../text-table.ts";
 
 interface CreateOptions extends HoldOption {
   readonly priority?: Context_Priority;

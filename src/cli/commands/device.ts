@@ -12,7 +12,7 @@ import { enumName, enumOption } from "../enums.ts";
 import { deviceName, shortName } from "../names.ts";
 import { formatOwner } from "../owners.ts";
 import type { Act } from "../session.ts";
-import { type Column, formatFields, formatTable } from "../table.ts";
+import { type Column, formatFields, formatTable } from "../text-table.ts";
 import { formatTime } from "../times.ts";
 
 interface ResetOptions {

@@ -2,10 +2,10 @@
 import type { Command } from "commander";
 import { type Engine, Engine_Kind, Engine_State } from "../../client/mod.ts";
 import { enumName } from "../enums.ts";
-import { addHoldOption, type HoldOption, holdField } from "../hold.ts";
+import { addHoldOption, type HoldOption, holdField } from "../hold-option.ts";
 import { shortName } from "../names.ts";
 import type { Act } from "../session.ts";
-import { type Column, formatFields, formatTable } from "../table.ts";
+import { type Column, formatFields, formatTable } from "../text-table.ts";
 import { formatDuration, formatTime } from "../times.ts";
 
 export function addEngineCommands(program: Command, act: Act): void {

@@ -5,7 +5,7 @@ import { enumArgument, enumName } from "../enums.ts";
 import { rootName, shortName } from "../names.ts";
 import { parseCount, parseDuration, parseProbability } from "../quantities.ts";
 import type { Act, Session } from "../session.ts";
-import { type Column, formatFields, formatTable } from "../table.ts";
+import { type Column, formatFields, formatTable } from "../text-table.ts";
 import { formatDuration } from "../times.ts";
 
 interface ArmOptions {

@@ -2,12 +2,12 @@
 import type { Command } from "commander";
 import { type Image, Image_Cause, Image_Codec, Image_State } from "../../client/mod.ts";
 import { enumName } from "../enums.ts";
+import { addPageOptions, collectPages, type PageOptions } from "../listing.ts";
 import { rootName, shortName } from "../names.ts";
 import { formatOwner } from "../owners.ts";
-import { addPageOptions, collectPages, type PageOptions } from "../pages.ts";
 import { formatSize } from "../quantities.ts";
 import type { Act } from "../session.ts";
-import { type Column, formatFields, formatTable } from "../table.ts";
+import { type Column, formatFields, formatTable } from "../text-table.ts";
 import { formatTime } from "../times.ts";
 
 export function addImageCommands(program: Command, act: Act): void {

@@ -3,10 +3,10 @@ import { createReadStream, createWriteStream, statSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Command, Option } from "commander";
-import { addHoldOption, type HoldOption, holdField } from "../hold.ts";
+import { addHoldOption, type HoldOption, holdField } from "../hold-option.ts";
 import { formatSize, parseSize } from "../quantities.ts";
 import type { Act, Session } from "../session.ts";
-import { formatFields } from "../table.ts";
+import { formatFields } from "../text-table.ts";
 import { UsageError } from "../usage-error.ts";
 
 interface UploadOptions extends HoldOption {

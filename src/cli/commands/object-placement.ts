@@ -2,8 +2,8 @@
 import { type Command, Option } from "commander";
 import { Object_Advice } from "../../client/mod.ts";
 import { enumArgument } from "../enums.ts";
-import { addEtagOption, type EtagOption, etagField } from "../etag.ts";
-import { addHoldOption, type HoldOption, holdField } from "../hold.ts";
+import { addEtagOption, type EtagOption, etagField } from "../etag-option.ts";
+import { addHoldOption, type HoldOption, holdField } from "../hold-option.ts";
 import { shortName } from "../names.ts";
 import type { Act, Session } from "../session.ts";
 import { formatObject } from "./object.ts";

@@ -2,14 +2,14 @@
 import { type Command, Option } from "commander";
 import { type MemoryObject, Object_Advice, Object_Flag, Object_State } from "../../client/mod.ts";
 import { enumChoices, enumName, enumParser } from "../enums.ts";
-import { addEtagOption, type EtagOption, etagField } from "../etag.ts";
+import { addEtagOption, type EtagOption, etagField } from "../etag-option.ts";
 import { gather } from "../gather.ts";
-import { addHoldOption, type HoldOption, holdField } from "../hold.ts";
+import { addHoldOption, type HoldOption, holdField } from "../hold-option.ts";
+import { addPageOptions, collectPages, type PageOptions } from "../listing.ts";
 import { shortName } from "../names.ts";
-import { addPageOptions, collectPages, type PageOptions } from "../pages.ts";
 import { formatSize, parseCount, parseSize } from "../quantities.ts";
 import type { Act, Session } from "../session.ts";
-import { type Column, formatFields, formatTable } from "../table.ts";
+import { type Column, formatFields, formatTable } from "../text-table.ts";
 import { formatTime } from "../times.ts";
 
 interface ListOptions extends PageOptions {

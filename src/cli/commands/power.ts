@@ -11,7 +11,7 @@ import { enumArgument, enumOption } from "../enums.ts";
 import { formatObjects, formatSize, parseDuration } from "../quantities.ts";
 import { runTransition, type WaitOptions } from "../run-transition.ts";
 import type { Act, Session } from "../session.ts";
-import { formatFields } from "../table.ts";
+import { formatFields } from "../text-table.ts";
 import { formatDuration } from "../times.ts";
 import { formatTransition } from "../transition-view.ts";
 

@@ -2,11 +2,11 @@
 import { type Command, Option } from "commander";
 import { type Region, Region_Kind } from "../../client/mod.ts";
 import { enumName } from "../enums.ts";
-import { addHoldOption, type HoldOption, holdField } from "../hold.ts";
+import { addHoldOption, type HoldOption, holdField } from "../hold-option.ts";
 import { shortName } from "../names.ts";
 import { formatObjects, formatSize, parseSize } from "../quantities.ts";
 import type { Act } from "../session.ts";
-import { type Column, formatFields, formatTable } from "../table.ts";
+import { type Column, formatFields, formatTable } from "../text-table.ts";
 
 interface EvictOptions extends HoldOption {
   readonly bytes?: number;

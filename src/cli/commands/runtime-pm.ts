@@ -4,7 +4,7 @@ import { type RuntimePm, RuntimePm_Status, toDuration } from "../../client/mod.t
 import { enumName } from "../enums.ts";
 import { formatSize, parseDuration, parseSize } from "../quantities.ts";
 import type { Act, Session } from "../session.ts";
-import { formatFields } from "../table.ts";
+import { formatFields } from "../text-table.ts";
 import { formatDuration } from "../times.ts";
 import { UsageError } from "../usage-error.ts";
 

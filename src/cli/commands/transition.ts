@@ -1,7 +1,7 @@
 /** torporctl transition. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { addPageOptions, collectPages, type PageOptions } from "../pages.ts";
+import { addPageOptions, collectPages, type PageOptions } from "../listing.ts";
 import type { Act } from "../session.ts";
 import { formatTransition, formatTransitions } from "../transition-view.ts";
 

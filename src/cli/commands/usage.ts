@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { Usage_Account } from "../../client/mod.ts";
 import { formatSize } from "../quantities.ts";
 import type { Act } from "../session.ts";
-import { type Column, formatTable } from "../table.ts";
+import { type Column, formatTable } from "../text-table.ts";
 
 export function addUsageCommand(program: Command, act: Act): void {
   program

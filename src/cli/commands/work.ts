@@ -5,11 +5,11 @@ import { type Command, Option } from "commander";
 import { type JsonObject, requestFromJson } from "../../client/json.ts";
 import { codeName, type Fence, Fence_State, TorporError, toDuration } from "../../client/mod.ts";
 import { enumName } from "../enums.ts";
-import { addHoldOption, type HoldOption, holdField } from "../hold.ts";
+import { addHoldOption, type HoldOption, holdField } from "../hold-option.ts";
 import { shortName } from "../names.ts";
 import { parseDuration } from "../quantities.ts";
 import type { Act, Session } from "../session.ts";
-import { formatFields } from "../table.ts";
+import { formatFields } from "../text-table.ts";
 import { UsageError } from "../usage-error.ts";
 
 /** How much longer than the requested wait the answer may take. Unit: milliseconds. */

@@ -1,4 +1,4 @@
-/** The object methods of MemoryService, for both wires. Content streams are in `content.ts`. */
+/** The object methods of MemoryService, for both wires. Content streams are in `content-transfer.ts`. */
 
 import type { Empty } from "../../contract/gen/google/protobuf/empty.ts";
 import type {

@@ -11,7 +11,6 @@ import { ConfigError } from "./config-error.ts";
 import { CONFIG_FILE_VARIABLE, type Environment, readEnvironment, unknownVariables } from "./environment.ts";
 import { readConfigText } from "./file.ts";
 import type { CommandLine } from "./flags.ts";
-import { printSetting } from "./options.ts";
 import { readSettings } from "./read-settings.ts";
 import {
   CONFIG_KEYS,
@@ -21,6 +20,7 @@ import {
   SETTINGS,
   type Settings,
 } from "./schema.ts";
+import { printSetting } from "./setting-names.ts";
 import type { FoundValues } from "./source.ts";
 import { yaml } from "./yaml.ts";
 

@@ -1,7 +1,7 @@
 /** Checks whether settings that are valid by themselves also fit together. */
 import { MEMORY_UNIT_BYTES, memorySizeProblem, minPageProblem } from "../../device/sizes.ts";
 import { SWAP_BYTES_MAX } from "../daemon-limits.ts";
-import { failpointsProblemOf } from "./failpoints.ts";
+import { failpointsProblemOf } from "./failpoints-setting.ts";
 import type { Problem, Settings } from "./schema.ts";
 import { formatSize } from "./size.ts";
 

@@ -1,6 +1,7 @@
 /** Configuration from `TORPOR_…` environment variables, and from those that OpenTelemetry defines. */
-import { environmentName } from "./options.ts";
+
 import { CONFIG_KEYS, SETTINGS } from "./schema.ts";
+import { environmentName } from "./setting-names.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

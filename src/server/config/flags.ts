@@ -2,11 +2,11 @@
 import { Command, CommanderError, Option } from "commander";
 import { NAME_LENGTH_MAX } from "../limits.ts";
 import { ConfigError } from "./config-error.ts";
-import { flagName, printSetting } from "./options.ts";
 import { defaultSettings } from "./read-settings.ts";
 import { ROLES, type Role } from "./role.ts";
 import { CONFIG_KEYS, type ConfigKey, SETTINGS, type Settings } from "./schema.ts";
 import { SWITCH } from "./setting.ts";
+import { flagName, printSetting } from "./setting-names.ts";
 import type { FoundValue, FoundValues } from "./source.ts";
 
 export interface CommandLine {

@@ -1,7 +1,7 @@
 /** Combines the settings of all sources, or lists everything that is wrong with them. */
 import assert from "node:assert/strict";
+import type { Refuse } from "./base-readers.ts";
 import { problemsBetween } from "./conflicts.ts";
-import type { Refuse } from "./reader.ts";
 import { CONFIG_KEYS, type ConfigKey, type Problem, SETTINGS, type Settings } from "./schema.ts";
 
 /**

@@ -24,14 +24,14 @@ import {
   RESOURCE_ATTRIBUTES_MAX,
 } from "../daemon-limits.ts";
 import { CALL_RATE_MAX } from "../limits.ts";
+import { count, flag, list, oneOf, path, text } from "./base-readers.ts";
 import { formatDuration } from "./duration.ts";
-import { failpointSpecs } from "./failpoints.ts";
+import { failpointSpecs } from "./failpoints-setting.ts";
 import { formatListenAddress } from "./listen.ts";
-import { POLICY_KNOBS } from "./policy.ts";
-import { count, flag, list, oneOf, path, text } from "./reader.ts";
+import { POLICY_KNOBS } from "./policy-setting.ts";
 import { type Setting, SWITCH, setting } from "./setting.ts";
 import { formatSize } from "./size.ts";
-import { collector, resourceAttribute } from "./tracing.ts";
+import { collector, resourceAttribute } from "./trace-settings.ts";
 import { ALL, address, duration, policy, RATE_PATHS, rateLimit, size, sizeOrAll } from "./value-readers.ts";
 
 const TABLE = {

@@ -1,5 +1,5 @@
 /** One setting of the daemon, with everything about it in one place. */
-import type { Reader } from "./reader.ts";
+import type { Reader } from "./base-readers.ts";
 
 /** The values that may follow a switch. */
 export const SWITCH = "false";

@@ -1,10 +1,10 @@
 /** Readers for values specific to the daemon: sizes, rates, durations, addresses, policies. */
 import { RATE_LIMIT_MIN } from "../../device/limits.ts";
 import { DURATION_MS_MAX } from "../limits.ts";
+import type { Reader } from "./base-readers.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import { type ListenAddress, parseListenAddress } from "./listen.ts";
-import { type PolicyChange, readPolicyChange } from "./policy.ts";
-import type { Reader } from "./reader.ts";
+import { type PolicyChange, readPolicyChange } from "./policy-setting.ts";
 import { formatSize, parseSize } from "./size.ts";
 
 /** Copy paths whose rate can be limited. */

@@ -6,11 +6,11 @@ import type { Config } from "../config/config.ts";
 import { SHUTDOWN_DRAIN_MS, SHUTDOWN_HIBERNATE_MS } from "../daemon-limits.ts";
 import type { ImageDirectory } from "../machine/image-directory.ts";
 import { probeDevice } from "../metrics/device-state.ts";
+import { type DaemonParts, openParts, type PartsOptions } from "./daemon-parts.ts";
 import { openImages } from "./data-files.ts";
 import { boot } from "./device-boot.ts";
 import type { Servers } from "./drain.ts";
-import { type DaemonParts, openParts, type PartsOptions } from "./parts.ts";
-import { restoreDevices } from "./restore.ts";
+import { restoreDevices } from "./restore-devices.ts";
 import { type ShutdownTimes, type StopOutcome, type StopProgress, shutDown } from "./shutdown.ts";
 import type { Addresses, WiresDeps } from "./wires.ts";
 

@@ -5,7 +5,7 @@ import { settledWithin, sleep } from "../../device/clock.ts";
 import type { Device } from "../../device/mod.ts";
 import { SHUTDOWN_CUT_MS, SHUTDOWN_LINGER_MS, SHUTDOWN_POLL_MS } from "../daemon-limits.ts";
 import type { Gate } from "../gate/gate.ts";
-import type { GrpcWire } from "../grpc/build.ts";
+import type { GrpcWire } from "../grpc/build-grpc.ts";
 import { systemClock } from "../machine/system-clock.ts";
 
 export interface Servers {

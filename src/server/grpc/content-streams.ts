@@ -6,7 +6,13 @@ import {
   WriteObjectResponse,
 } from "../../contract/gen/torpor/v1/memory.ts";
 import { CONTENT_CHUNK_BYTES_MAX } from "../../device/limits.ts";
-import { type ContentTarget, ContentUpload, contentSize, readContent, spanWithin } from "../api/content.ts";
+import {
+  type ContentTarget,
+  ContentUpload,
+  contentSize,
+  readContent,
+  spanWithin,
+} from "../api/content-transfer.ts";
 import { type DeviceRegistry, requireDevice } from "../api/devices.ts";
 import type { WireObserver } from "../gate/observer.ts";
 import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";

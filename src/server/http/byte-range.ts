@@ -1,6 +1,6 @@
 /** `Range` and `Content-Range` (RFC 9110, section 14), for a single range of bytes. */
 
-import type { ContentSpan } from "../api/content.ts";
+import type { ContentSpan } from "../api/content-transfer.ts";
 import { WireError } from "../messages/wire-error.ts";
 
 /**

@@ -10,7 +10,7 @@ import {
   ContentUpload,
   contentSize,
   readContent,
-} from "../api/content.ts";
+} from "../api/content-transfer.ts";
 import { type DeviceRegistry, requireDevice } from "../api/devices.ts";
 import type { ContentDirection, WireObserver } from "../gate/observer.ts";
 import { CONTENT_IDLE_TIMEOUT_MS } from "../limits.ts";

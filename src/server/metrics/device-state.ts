@@ -13,7 +13,7 @@ import type {
   SleepState,
 } from "../../device/resource.ts";
 import type { DeviceHandle } from "../api/devices.ts";
-import { HEALTHS, healthOf } from "./health.ts";
+import { HEALTHS, healthOf } from "./device-health.ts";
 import { secondsOf } from "./seconds.ts";
 import { buildGauges } from "./state-gauges.ts";
 

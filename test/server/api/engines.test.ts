@@ -1,7 +1,6 @@
 /** Clients' work on the engines over both wires: run, waited for, hung and reset. What is refused is in engines-bad-input. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AssembledDevice } from "../../../src/device/device.ts";
 import { WORK_COMMANDS_MAX } from "../../../src/device/limits.ts";
 import { probeDevice } from "../../../src/server/metrics/device-state.ts";
 import { Metrics } from "../../../src/server/metrics/metrics.ts";
@@ -13,7 +12,7 @@ import { type JsonCall, refusalOf, startWires, type Wires } from "../../support/
 const DEVICE = "devices/card0";
 
 let gpu: TestDevice;
-let device: AssembledDevice;
+let device: TestDevice["device"];
 let wires: Wires;
 
 beforeAll(async () => {

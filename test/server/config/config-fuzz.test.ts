@@ -14,8 +14,8 @@ import { type LoadedConfig, loadConfig } from "../../../src/server/config/config
 import { ConfigError } from "../../../src/server/config/config-error.ts";
 import type { Environment } from "../../../src/server/config/environment.ts";
 import { parseCommandLine } from "../../../src/server/config/flags.ts";
-import { environmentName, flagName } from "../../../src/server/config/options.ts";
 import { CONFIG_KEYS } from "../../../src/server/config/schema.ts";
+import { environmentName, flagName } from "../../../src/server/config/setting-names.ts";
 import { hostileText } from "../../support/fuzz-messages.ts";
 
 const RUNS = Number(process.env.TORPOR_FUZZ_RUNS ?? 400);

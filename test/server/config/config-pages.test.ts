@@ -6,9 +6,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { loadConfig } from "../../../src/server/config/config.ts";
 import type { Environment } from "../../../src/server/config/environment.ts";
 import { parseCommandLine } from "../../../src/server/config/flags.ts";
-import { environmentName, flagName, printSetting } from "../../../src/server/config/options.ts";
 import { defaultSettings } from "../../../src/server/config/read-settings.ts";
 import { CONFIG_KEYS, SETTINGS } from "../../../src/server/config/schema.ts";
+import { environmentName, flagName, printSetting } from "../../../src/server/config/setting-names.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "torpor-config-"));
 const file = join(directory, "torpor.yaml");

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_POLICY } from "../../../src/device/mod.ts";
 import { formatDuration, parseDuration } from "../../../src/server/config/duration.ts";
-import { POLICY_KNOBS, readPolicyChange } from "../../../src/server/config/policy.ts";
+import { POLICY_KNOBS, readPolicyChange } from "../../../src/server/config/policy-setting.ts";
 
 describe("policies", () => {
   it.each([

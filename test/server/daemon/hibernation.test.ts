@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { beforeEach, describe, expect, it } from "vitest";
 import { DeviceError, type DeviceResource } from "../../../src/device/mod.ts";
 import { hibernateDevices } from "../../../src/server/daemon/hibernate.ts";
-import { restoreDevices } from "../../../src/server/daemon/restore.ts";
+import { restoreDevices } from "../../../src/server/daemon/restore-devices.ts";
 import { FakeDevice } from "../../support/fake-device.ts";
 
 let lines: Record<string, unknown>[] = [];

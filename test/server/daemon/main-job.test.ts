@@ -4,7 +4,6 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AssembledDevice } from "../../../src/device/device.ts";
 import type { Device } from "../../../src/device/mod.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/daemon.ts";
 import { dropLateBackups } from "../../support/hidden-backups.ts";
@@ -17,7 +16,7 @@ import {
   SMEM_BYTES,
 } from "../../support/main-job.ts";
 import { claimMainJob } from "../../support/main-job-claims.ts";
-import { bootThreaded } from "../../support/test-device.ts";
+import { bootThreaded, type TestDevice } from "../../support/test-device.ts";
 import { startWires } from "../../support/wires.ts";
 
 /** For one whole job, which takes ten seconds on two quiet cores. Unit: milliseconds. */
@@ -69,7 +68,7 @@ describe("the same job without the late restore", () => {
 });
 
 /** The device, whose late backups are gone before each resume. */
-function withoutLateRestore(device: AssembledDevice): Device {
+function withoutLateRestore(device: TestDevice["device"]): Device {
   return {
     name: device.name,
     changes: device.changes,

@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { AssembledDevice } from "../../../src/device/device.ts";
 import { FAILPOINTS } from "../../../src/device/failpoints.ts";
 import { Failpoints, failpointNames, REASONS } from "../../../src/device/mod.ts";
 import { loadConfig } from "../../../src/server/config/config.ts";
@@ -18,7 +17,7 @@ const DEVICE = "devices/card0";
 const OBJECTS = 3;
 
 let gpu: TestDevice;
-let device: AssembledDevice;
+let device: TestDevice["device"];
 let wires: Wires;
 let crashes = 0;
 const hashes = new Map<string, string>();

@@ -36,7 +36,7 @@ import { type CallContext, clientStream, duplexStream, serverStream, unary } fro
 import { CallDoor } from "./call-door.ts";
 import { readObject, writeObject } from "./content-streams.ts";
 import { explainStatuses } from "./explain-status.ts";
-import { HEALTH_PATHS, Health } from "./health.ts";
+import { HEALTH_PATHS, Health } from "./health-service.ts";
 import { guardHttp2 } from "./http2-server.ts";
 import { REFLECTION_PATHS, reflect } from "./reflection.ts";
 import { toStatus } from "./status.ts";

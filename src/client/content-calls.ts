@@ -3,10 +3,10 @@ import { once } from "node:events";
 import type { ClientWritableStream } from "@grpc/grpc-js";
 import type { WriteObjectRequest } from "../contract/gen/torpor/v1/memory.ts";
 import type { CallOptions, Channel } from "./channel.ts";
-import { TorporError } from "./errors.ts";
 import { STREAM_IDLE_TIMEOUT_MS, UPLOAD_CHUNK_BYTES } from "./limits.ts";
 import { READ_OBJECT, WRITE_OBJECT } from "./methods.ts";
 import { withRetries } from "./retry.ts";
+import { TorporError } from "./torpor-error.ts";
 
 interface ContentOptions extends CallOptions {
   /** Offset in the object. Unit: bytes. @default 0 */

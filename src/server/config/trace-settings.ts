@@ -1,5 +1,5 @@
 /** Settings of traces: where they go, and how they describe their daemon. */
-import type { Reader } from "./reader.ts";
+import type { Reader } from "./base-readers.ts";
 
 /** The base URL of a collector that speaks OTLP over HTTP; empty for none. */
 export function collector(): Reader<string> {

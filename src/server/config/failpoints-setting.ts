@@ -1,7 +1,7 @@
 /** The setting `failpoints`: entries of failpoint-spec.ts, as a list or as one text with semicolons. */
 
+import type { Reader } from "./base-readers.ts";
 import { type FailpointSpec, parseFailpoint } from "./failpoint-spec.ts";
-import type { Reader } from "./reader.ts";
 
 /** Reads the entries. Each failpoint may occur only once. */
 export function failpointSpecs(): Reader<readonly FailpointSpec[]> {
