@@ -1,15 +1,15 @@
 /**
- * The states of an object's bytes as the object table and images store them: numbers, which images keep for
- * good.
+ * The states of an object's bytes, as numbers in the object table and in images. Images make the numbers
+ * permanent.
  */
 
-/** Never had bytes, or had them thrown away while VOLATILE: the next use starts from zeroes. */
+/** It never had bytes, or they were purged while VOLATILE. The next use starts with zeroes. */
 export const UNPOPULATED = 0;
-/** Has a resource in a region. */
+/** It has a resource in a region. */
 export const RESIDENT = 1;
-/** The bytes are in the swap store. */
+/** Its bytes are in the swap store. */
 export const SWAPPED = 2;
-/** The content was thrown away with the client's leave; for ever. */
+/** Its content was purged with the client's permission and cannot return. */
 export const PURGED = 3;
-/** The content cannot be vouched for; every access says so. */
+/** Its content may be wrong, and every access says so. */
 export const UNKNOWN = 4;

@@ -1,21 +1,19 @@
-/**
- * Time as the device sees it. Handed in, so that a whole device can run under virtual time.
- */
+/** The device's view of time. It is handed in, so that a whole device can run under virtual time. */
 
 /** A timer that has been started. */
 export interface Timer {
-  /** Stops the timer; a timer that has fired or was cancelled is left alone. */
+  /** Stops the timer. Has no effect on a timer that has fired or was cancelled. */
   cancel(): void;
 }
 
 export interface Clock {
   /** Wall time for records that people read. Nanoseconds since the Unix epoch. */
   wallNs(): bigint;
-  /** Time for durations: never goes back. Nanoseconds since an arbitrary point. */
+  /** Time for durations, which never goes back. Nanoseconds since an arbitrary point. */
   monotonicNs(): bigint;
-  /** Calls `callback` once, `delayMs` from now or later. */
+  /** Calls `callback` once, after at least `delayMs`. */
   startTimer(delayMs: number, callback: () => void): Timer;
-  /** Lets other work run; resolves soon. Long loops call it every few milliseconds. */
+  /** Lets other work run, and resolves soon. Long loops call it every few milliseconds. */
   yield(): Promise<void>;
 }
 
@@ -27,8 +25,8 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
 }
 
 /**
- * Waits for `promise`, at most `timeoutMs`. Resolves to true when it settled in time (a rejection is passed
- * on), to false when the time ran out; the promise is then left to itself.
+ * Waits for `promise`, for at most `timeoutMs`. Resolves to true if it settled in time (and passes a
+ * rejection on), or to false if the time ran out, after which nobody waits for the promise.
  */
 export function settledWithin(clock: Clock, promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
@@ -46,7 +44,7 @@ export function settledWithin(clock: Clock, promise: Promise<unknown>, timeoutMs
   });
 }
 
-/** Milliseconds between two monotonic readings. */
+/** The milliseconds between two monotonic readings. */
 export function elapsedMs(startNs: bigint, endNs: bigint): number {
   return Number(endNs - startNs) / 1e6;
 }

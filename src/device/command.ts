@@ -1,6 +1,6 @@
 /**
- * The closed union of everything a client may ask of a device, what each answers, and when each is legal.
- * Every wire decodes into one of these, and nothing else reaches the device.
+ * Everything that a client may ask of a device, with the answer to each command and the states in which it is
+ * legal. Every wire decodes into these commands, and nothing else reaches the device.
  */
 
 import type {
@@ -34,9 +34,9 @@ import type { WorkCommand } from "./work-command.ts";
 export type * from "./power-command.ts";
 
 /**
- * What to do when a transition is running: refuse (DEVICE_TRANSITION), hold and run once when the device is
- * ACTIVE, or, for the later chunks of an open content stream, hold through a whole suspend too. Holding is
- * bounded by HOLD_TIMEOUT_MS.
+ * What to do during a running transition: refuse (DEVICE_TRANSITION); hold, and run once when the device is
+ * ACTIVE; or, for the later chunks of an open content stream, hold through a whole suspend too.
+ * HOLD_TIMEOUT_MS limits the wait.
  */
 export type Hold = "refuse" | "transition" | "until-active";
 
@@ -46,17 +46,17 @@ export interface Holdable {
   /** Who asks, where callers are told apart: each gets a share of the places of those that are held. */
   readonly caller?: string | undefined;
   /**
-   * Aborted when nobody waits for the answer any more: what has not begun by then never does
+   * Aborted when nobody waits for the answer any more. What has not begun by then never begins
    * (CALL_CANCELLED).
    */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A precondition (AIP-154): the object is as the caller last saw it. */
+/** A precondition (AIP-154): the object is still as the caller last saw it. */
 interface Conditional {
   /**
-   * The etag that the object must have, or several with commas between them, looked at under its lock;
-   * undefined means any. Error: ETAG_MISMATCH.
+   * The etag that the object must have, or several separated by commas, compared under its lock; undefined
+   * matches any. Error: ETAG_MISMATCH.
    */
   readonly etag?: string;
 }
@@ -75,11 +75,11 @@ export interface GetRegion {
 export interface EvictRegion extends Holdable {
   readonly type: "evictRegion";
   readonly region: string;
-  /** At least this much is evicted if it can be; undefined means everything evictable. */
+  /** Evicts at least this much, if possible; undefined for everything evictable. */
   readonly bytes?: number;
 }
 /**
- * Makes an object; its bytes get a place at first use. Errors: INVALID_SIZE, INVALID_REGION, INVALID_FLAGS,
+ * Makes an object. Its bytes get memory on first use. Errors: INVALID_SIZE, INVALID_REGION, INVALID_FLAGS,
  * LIMIT_EXCEEDED.
  */
 export interface CreateObject extends Holdable {
@@ -96,7 +96,10 @@ export interface GetObject {
   readonly type: "getObject";
   readonly object: string;
 }
-/** Objects by ascending id after `afterId`, at most `limit`; device-owned ones only when asked for. */
+/**
+ * Objects in ascending order of id after `afterId`, at most `limit`. Includes device-owned ones only on
+ * request.
+ */
 export interface ListObjects {
   readonly type: "listObjects";
   readonly afterId: string;
@@ -109,7 +112,7 @@ export interface DeleteObject extends Holdable, Conditional {
   readonly type: "deleteObject";
   readonly object: string;
 }
-/** Makes the object resident in `region` (or its first) and fixes its extents; counted. */
+/** Makes the object resident in `region` (or its first region) and fixes its extents. Pins are counted. */
 export interface PinObject extends Holdable, Conditional {
   readonly type: "pinObject";
   readonly object: string;
@@ -124,13 +127,13 @@ export interface MoveObject extends Holdable, Conditional {
   readonly object: string;
   readonly region: string;
 }
-/** What the client still needs of the content; the answer says whether it is still there. */
+/** Whether the client still needs the content. The answer says whether the content is still there. */
 export interface AdviseObject extends Holdable, Conditional {
   readonly type: "adviseObject";
   readonly object: string;
   readonly advice: Advice;
 }
-/** Up to BATCH_OBJECTS_MAX objects like `template`, all or none. Answers their ids. */
+/** Makes up to BATCH_OBJECTS_MAX objects like `template`, all or none. Returns their ids. */
 export interface BatchCreateObjects extends Holdable {
   readonly type: "batchCreateObjects";
   readonly template: Omit<CreateObject, "type" | "hold">;
@@ -149,7 +152,7 @@ export interface BatchDeleteObjects extends Holdable {
   readonly type: "batchDeleteObjects";
   readonly objects: readonly string[];
 }
-/** What clients' objects take, by label. */
+/** The memory that clients' objects take, by label. */
 export interface GetUsage {
   readonly type: "getUsage";
 }
@@ -158,8 +161,8 @@ export interface ChecksumObject extends Holdable {
   readonly object: string;
 }
 /**
- * One chunk of content, at most CONTENT_CHUNK_BYTES_MAX. The answer is a copy: `into`, of exactly that
- * length, where it is given, for readers that have the memory already.
+ * Reads one chunk of content, at most CONTENT_CHUNK_BYTES_MAX. The answer is a copy. A reader that already
+ * has memory of exactly that length passes it as `into`.
  */
 export interface ReadObject extends Holdable {
   readonly type: "readObject";
@@ -169,8 +172,8 @@ export interface ReadObject extends Holdable {
   readonly into?: Uint8Array;
 }
 /**
- * One chunk of content. The first chunk of a stream (it may be empty) says in `declaredBytes` how much will
- * follow, so that what cannot fit is refused before the first byte.
+ * Writes one chunk of content. The first chunk of a stream may be empty. It says in `declaredBytes` how much
+ * will follow, so that content that cannot fit is refused before the first byte.
  */
 export interface WriteObject extends Holdable {
   readonly type: "writeObject";
@@ -186,7 +189,7 @@ export interface GetEngine {
   readonly type: "getEngine";
   readonly engine: string;
 }
-/** Resets one engine: what it works on fails, everything behind it runs again. */
+/** Resets one engine: its current work fails, and everything behind that runs again. */
 export interface ResetEngine {
   readonly type: "resetEngine";
   readonly engine: string;
@@ -213,17 +216,18 @@ export interface DeleteContext extends Holdable {
   readonly context: string;
 }
 /**
- * Submits a request. All its commands are checked first, and refused whole if one is invalid. It runs after
- * the requests before it in its context, after `waitFences`, and after those that use its objects in its way.
+ * Submits a request. All its commands are checked first, and the whole request is refused if one is invalid.
+ * It runs after the earlier requests in its context, after `waitFences`, and after requests that use its
+ * objects in a conflicting way.
  */
 export interface SubmitWork extends Holdable {
   readonly type: "submitWork";
   readonly context: string;
   readonly commands: readonly WorkCommand[];
-  /** Ids of fences; when one of them fails, so does this request. */
+  /** Ids of fences. If one of them fails, this request fails too. */
   readonly waitFences: readonly string[];
   /**
-   * Answer when the request has ended, after this long at the latest; undefined = at once. Unit:
+   * Answers when the request has ended, or after this time at the latest; undefined means at once. Unit:
    * milliseconds.
    */
   readonly waitMs?: number;
@@ -233,8 +237,8 @@ export interface GetFence {
   readonly fence: string;
 }
 /**
- * Waits for a fence. Errors: FENCE_NOT_FOUND, DEADLINE_EXCEEDED when it is still pending after `timeoutMs`,
- * CALL_CANCELLED when it is and nobody waits any more.
+ * Waits for a fence. Errors: FENCE_NOT_FOUND; DEADLINE_EXCEEDED if it is still pending after `timeoutMs`;
+ * CALL_CANCELLED if it is pending when nobody waits any more.
  */
 export interface WaitFence {
   readonly type: "waitFence";
@@ -244,21 +248,20 @@ export interface WaitFence {
   readonly signal?: AbortSignal;
 }
 /**
- * GT: a full reset; what runs fails, wedged is cleared. FACTORY: drops objects, contexts, backups and FAILED:
- * a clean device, whatever state it was in.
+ * GT: a full reset. Running work fails, and wedged is cleared. FACTORY: drops objects, contexts, backups and
+ * FAILED. It leaves a clean device, whatever its state was.
  */
 export interface ResetDevice {
   readonly type: "resetDevice";
   readonly scope: "GT" | "FACTORY";
 }
 /**
- * When a command is legal. `metadata`: always, never waits, never wakes. `access`: needs the device ACTIVE;
- * see Hold.
- * `power`: starts or ends a transition; the power state machine decides.
+ * When a command is legal. `metadata`: always; it never waits and never wakes. `access`: needs an ACTIVE
+ * device; see Hold. `power`: starts or ends a transition, as the power state machine decides.
  */
 export type Access = "metadata" | "access" | "power";
 
-/** One command: when it is legal and, in types alone, what is asked and what is answered. */
+/** One command: when it is legal and, only in its types, its parameters and answer. */
 interface Entry<Request, Result> {
   readonly access: Access;
   readonly types?: { readonly request: Request; readonly result: Result };
@@ -268,7 +271,7 @@ function entry<Request, Result>(access: Access): Entry<Request, Result> {
   return { access };
 }
 
-/** Every command of the device by its name. The union of commands and their answers follow from it. */
+/** Every command of the device by name. The union of commands and their answers follow from this map. */
 export const COMMANDS = {
   getDevice: entry<GetDevice, DeviceResource>("metadata"),
   listRegions: entry<ListRegions, readonly RegionResource[]>("metadata"),
@@ -311,7 +314,7 @@ export const COMMANDS = {
   readObject: entry<ReadObject, Uint8Array>("access"),
   writeObject: entry<WriteObject, { readonly bytesWritten: number }>("access"),
   planSuspend: entry<PlanSuspend, SuspendPlan>("power"),
-  /** Rejects with the transition's error when it failed within the wait; `metadata.transition` names it. */
+  /** Rejects with the transition's error if it failed within the wait; `metadata.transition` names it. */
   suspend: entry<Suspend, TransitionResource>("power"),
   resume: entry<Resume, TransitionResource>("power"),
   getTransition: entry<GetTransition, TransitionResource>("metadata"),
@@ -328,7 +331,7 @@ export const COMMANDS = {
 type Commands = typeof COMMANDS;
 export type CommandType = keyof Commands;
 /**
- * What is asked by the commands of these names; the mapped type lets TypeScript match a command with its
+ * The parameters of the commands with these names. The mapped type lets TypeScript match a command with its
  * handler.
  */
 export type CommandOf<T extends CommandType> = {

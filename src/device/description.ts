@@ -1,13 +1,13 @@
-/** What a device says of itself: the same object as before for as long as it says the same. */
+/** What a device says about itself: the same object as long as nothing in it changes. */
 import type { DeviceResource, OwnershipResource } from "./resource.ts";
 
-/** All of a description but the etag, which follows from it. */
+/** The whole description except the etag, which follows from the rest. */
 export type DeviceFacts = Omit<DeviceResource, "etag">;
 
 /** Compared by what is in them; all others are plain values, or lists that are made once. */
 type Nested = "ownership" | "swap" | "error";
 
-/** A record, so that a fact that is new must be named here. */
+/** A record, so that the compiler requires every new field here. */
 const PLAIN: Readonly<Record<Exclude<keyof DeviceFacts, Nested>, true>> = {
   name: true,
   uid: true,
@@ -26,7 +26,7 @@ const PLAIN: Readonly<Record<Exclude<keyof DeviceFacts, Nested>, true>> = {
   image: true,
 };
 
-/** Many ask again and again, so that what is made of a description can be kept with it. */
+/** Clients ask again and again, so whatever is made from a description can be cached with it. */
 export class Description {
   #last: DeviceResource | undefined;
 

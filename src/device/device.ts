@@ -1,8 +1,8 @@
 /**
- * One device: its parts put together in the order of boot, and the one way in, `execute`.
+ * One device: its parts, assembled in the order of boot, and its single entry point, `execute`.
  *
- * Boot: banks; memory with the CPU copier; the device's own objects placed and filled by CPU;
- * microcontroller; engines and migrate contexts; only then is the blitter handed to memory.
+ * Boot order: banks; memory with the CPU copier; the device's own objects, placed and filled by CPU;
+ * microcontroller; engines and migrate contexts. Only then does memory get the blitter.
  */
 import { settledWithin } from "./clock.ts";
 import {
@@ -53,22 +53,24 @@ import { Gt } from "./submission/gt.ts";
 
 export interface Device {
   readonly name: string;
-  /** Does what a client asks. Legality by state is in COMMANDS; errors are DeviceErrors. */
+  /**
+   * Carries out a command of a client. COMMANDS says in which states it is legal. Errors are DeviceErrors.
+   */
   execute<T extends CommandType>(command: CommandOf<T>): Promise<Results[T]>;
-  /** What becomes of objects, for events: for one taker. */
+  /** Changes to objects, for events. It has a single consumer. */
   readonly changes: ChangeSource;
   /** Ends the engines' threads. No command may follow. */
   close(): Promise<void>;
-  /** Asserts what must always be true. Legal when no command is in progress. */
+  /** Asserts all invariants. Legal when no command is in progress. */
   checkInvariants(): void;
 }
 
-/** Makes a device and brings it to ACTIVE. @throws DeviceError when it cannot be made of these options. */
+/** Makes a device and brings it to ACTIVE. @throws DeviceError if these options allow no device. */
 export function bootDevice(options: DeviceOptions): Promise<Device> {
   return assembleDevice(options);
 }
 
-/** The same, with the parts in sight: for tests that reach under the covers as a fault would. */
+/** The same with all parts accessible, for tests that damage them as a fault would. */
 export async function assembleDevice(options: DeviceOptions): Promise<AssembledDevice> {
   checkOptions(options);
   const device = new AssembledDevice(options);
@@ -166,7 +168,7 @@ export class AssembledDevice implements Device {
   async execute<T extends CommandType>(command: CommandOf<T>): Promise<Results[T]> {
     const type: T = command.type;
     const handler = this.#handlers[type];
-    // submitWork goes through the gate by itself, and is out again before it waits for the work to end.
+    // submitWork passes the gate by itself, and has left it before it waits for the work to end.
     if (COMMANDS[type].access !== "access" || type === "submitWork") return handler(command);
     const isHoldable = "hold" in command || "signal" in command || "caller" in command;
     return this.#throughGate(isHoldable ? command : {}, () => handler(command));
@@ -286,7 +288,7 @@ export class AssembledDevice implements Device {
     };
   }
 
-  /** Another one whenever anything of the description is. */
+  /** A new value whenever the rest of the description changes. */
   #etag(): string {
     const { stateSinceNs, dState, suspendCount, transitionId } = this.#power;
     const { uid, generation } = this.#ownership.state;
@@ -296,7 +298,7 @@ export class AssembledDevice implements Device {
     return `"${parts.join("-")}"`;
   }
 
-  /** The device as hibernation images are made of it and restored to it. */
+  /** The device in the form that hibernation images need. */
   #forImage(): ImagedDevice {
     return {
       name: this.name,

@@ -1,13 +1,15 @@
 /**
  * Errors for callers: one closed table of reasons, each with its kind.
  *
- * A DeviceError says what a caller or the world did; a bug of ours is an assertion and never ends up here.
- * Wires map kinds, never reasons, to their own codes.
+ * A DeviceError reports a fault of a caller or of the world. A bug of ours is an assertion and never becomes
+ * a DeviceError. Wires map kinds, never reasons, to their own codes.
  */
 
 import assert from "node:assert/strict";
 
-/** How a wire should classify a failure. Few on purpose: each wire maps these and nothing finer. */
+/**
+ * How a wire should classify a failure. There are few kinds, because each wire maps these and nothing finer.
+ */
 export type ErrorKind =
   | "invalid" // the request can never succeed as it stands (EINVAL, E2BIG)
   | "not-found" // the named thing does not exist (ENOENT)
@@ -20,10 +22,7 @@ export type ErrorKind =
   | "data-loss" // content is gone or cannot be vouched for (EIO)
   | "internal"; // the device failed (EIO)
 
-/**
- * Every reason the device gives, with its kind. The documented list is `docs/errors.md`, held to this by a
- * test.
- */
+/** Every reason the device gives, with its kind. A test compares `docs/errors.md` with this list. */
 export const REASONS = {
   INVALID_REQUEST: "invalid",
   INVALID_SIZE: "invalid",
@@ -85,7 +84,7 @@ export class DeviceError extends Error {
   override readonly name = "DeviceError";
   readonly reason: ErrorReason;
   readonly kind: ErrorKind;
-  /** Plain data for programs: what the sentence says, by key. */
+  /** The values in the sentence by key, for programs. */
   readonly metadata: Readonly<Record<string, string>>;
 
   constructor(reason: ErrorReason, message: string, metadata: Readonly<Record<string, string>> = {}) {
@@ -95,7 +94,7 @@ export class DeviceError extends Error {
     this.metadata = metadata;
   }
 
-  /** Says what lies behind it, if anything does, for the log. */
+  /** Adds the cause, if there is one, for the log. */
   because(cause: unknown): this {
     if (cause !== undefined) this.cause = cause;
     return this;
@@ -103,8 +102,8 @@ export class DeviceError extends Error {
 }
 
 /**
- * Turns what the world threw into a DeviceError; what was not one becomes INTERNAL with the original as its
- * cause. An assertion is a bug of ours and goes on its way: nothing may continue after it.
+ * Turns anything thrown into a DeviceError. An error that is not one becomes INTERNAL, with the original as
+ * its cause. An assertion is a bug of ours and is thrown again, because nothing may continue after it.
  */
 export function toDeviceError(error: unknown): DeviceError {
   if (error instanceof DeviceError) return error;

@@ -1,11 +1,11 @@
 /**
- * What the device tells as it happens: tagged plain data into a sink that is handed in. The sink must not
- * throw and must not call back into the device; it counts, logs or queues.
+ * Events that the device emits as they happen: tagged plain data for a sink that is handed in. The sink must
+ * not throw or call back into the device. It counts, logs or queues.
  */
 import type { ErrorReason } from "./errors.ts";
 import type { DState, PhaseRecord, PowerState, TransitionResource } from "./resource.ts";
 
-/** What changes who owns a state (image/store.ts). */
+/** The writes that change the owner of a state (image/image-store.ts). */
 export type OwnershipWrite = "seal" | "abandon" | "claim" | "giveBack" | "commit" | "own";
 
 export type CopyPath = "blitter" | "memcpy";
@@ -18,7 +18,7 @@ export type DeviceEvent =
       readonly type: "phaseEnded";
       readonly transition: TransitionResource;
       readonly phase: PhaseRecord;
-      /** What ended it before it was done; undefined when it did its work. */
+      /** The error that ended it early; undefined if it did its work. */
       readonly error?: TransitionResource["error"];
     }
   | { readonly type: "transitionEnded"; readonly transition: TransitionResource }
@@ -71,12 +71,14 @@ export type DeviceEvent =
       readonly type: "jobEnded";
       readonly engine: string;
       readonly completed: boolean;
-      /** From its acceptance until it went into its context's ring; undefined when it ended before that. */
+      /**
+       * The time from its acceptance until it entered its context's ring; undefined if it ended before that.
+       */
       readonly waitNs: bigint | undefined;
     }
   | { readonly type: "engineReset"; readonly engine: string; readonly why: string; readonly context: string }
   | { readonly type: "contextCreated"; readonly context: string }
-  /** It hung its engine once more. */
+  /** It made its engine hang once more. */
   | { readonly type: "contextChanged"; readonly context: string }
   | { readonly type: "contextDeleted"; readonly context: string }
   | { readonly type: "wedged"; readonly wedged: boolean; readonly why: string };

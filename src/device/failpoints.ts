@@ -1,13 +1,13 @@
 /**
- * Failpoints: named places where a test or an operator makes things go wrong on purpose (etcd's gofail).
- * Armed by name, for one device or all; free when nothing is armed.
+ * Failpoints: named places where a test or an operator injects a fault (as in etcd's gofail). They are armed
+ * by name, for one device or all, and cost nothing while none is armed.
  */
 import assert from "node:assert/strict";
 import { type Clock, sleep } from "./clock.ts";
 import { DeviceError, type ErrorReason } from "./errors.ts";
 import { FAILPOINT_DELAY_MAX_MS, FAILPOINT_HANG_MS } from "./limits.ts";
 
-/** Every failpoint with what it stands for. `docs/failpoints.md` is held to this by a test. */
+/** Every failpoint with its meaning. A test compares `docs/failpoints.md` with this list. */
 export const FAILPOINTS = {
   "evict.before": "before step 1 of a suspend",
   "evict.object": "before each object that step 1 evicts",
@@ -70,22 +70,22 @@ export const FAILPOINTS = {
 export type FailpointName = keyof typeof FAILPOINTS;
 
 /**
- * ERROR fails with `reason`; DELAY waits `delayMs`; HANG waits until it is disarmed, and fails with `reason`
- * after FAILPOINT_HANG_MS; CRASH ends the process at once.
+ * ERROR fails with `reason`. DELAY waits `delayMs`. HANG waits until it is disarmed, and fails with `reason`
+ * after FAILPOINT_HANG_MS. CRASH ends the process at once.
  */
 export type FailpointAction = "ERROR" | "DELAY" | "HANG" | "CRASH";
 
 export interface FailpointArming {
   readonly action: FailpointAction;
-  /** Only on this device; empty is all. */
+  /** Only on this device; empty for all. */
   readonly device: string;
   readonly reason: ErrorReason;
   readonly delayMs: number;
-  /** How likely each pass fires, from the seed: above 0, at most 1. */
+  /** The probability that a pass fires, drawn from the seed: more than 0, at most 1. */
   readonly probability: number;
-  /** This many fire, then no more; 0 is all. */
+  /** How many passes fire before it stops; 0 for no limit. */
   readonly count: number;
-  /** The first passes that are let through. */
+  /** How many passes it lets through first. */
   readonly after: number;
   readonly seed: number;
 }
@@ -93,17 +93,17 @@ export interface FailpointArming {
 export interface FailpointView {
   readonly name: FailpointName;
   readonly description: string;
-  /** Undefined while disarmed. */
+  /** Undefined while it is disarmed. */
   readonly arming: FailpointArming | undefined;
-  /** Times that it fired since the last reset. */
+  /** How often it fired since the last reset. */
   readonly hits: number;
 }
 
 export interface FailpointsOptions {
   readonly clock: Clock;
-  /** Ends the process as a power cut would: nothing is flushed. */
+  /** Ends the process like a power cut: nothing is flushed. */
   readonly crash: () => never;
-  /** Told each time one fires, and on which device. */
+  /** Called each time one fires, with the device on which it fired. */
   readonly onHit?: (name: FailpointName, device: string) => void;
 }
 
@@ -116,9 +116,9 @@ interface Armed {
   disarm(): void;
 }
 
-/** Points at which a failure could not be undone: they take what delays or crashes. */
+/** Points where a failure could not be undone. They accept only delays and crashes. */
 const CANNOT_FAIL: readonly FailpointName[] = ["powerOff.after", "backup.free", "image.consumed"];
-/** Points that change what happens there instead of stopping it: they take ERROR and nothing else. */
+/** Points that change what happens there instead of stopping it. They accept only ERROR. */
 const ERROR_ONLY: readonly FailpointName[] = [
   "idle.timeout",
   "migrate.pageTable",
@@ -156,7 +156,7 @@ export class Failpoints {
     };
   }
 
-  /** Arms a failpoint anew. @throws DeviceError INVALID_REQUEST for values that make no sense. */
+  /** Arms a failpoint anew. @throws DeviceError INVALID_REQUEST for invalid values. */
   arm(name: FailpointName, arming: FailpointArming): FailpointView {
     checkArming(name, arming);
     this.disarm(name);
@@ -168,19 +168,19 @@ export class Failpoints {
     return this.get(name);
   }
 
-  /** Disarms a failpoint and lets go of what hangs at it. */
+  /** Disarms a failpoint and releases whatever hangs at it. */
   disarm(name: FailpointName): void {
     this.#armed.get(name)?.disarm();
     this.#armed.delete(name);
   }
 
-  /** Disarms all and forgets the hits. */
+  /** Disarms all failpoints and forgets their hits. */
   reset(): void {
     for (const name of [...this.#armed.keys()]) this.disarm(name);
     this.#hits.clear();
   }
 
-  /** The failpoints as one device meets them. */
+  /** The failpoints from the point of view of one device. */
   forDevice(device: string): DeviceFailpoints {
     const armed = this.#armed;
     return {
@@ -219,7 +219,7 @@ export class Failpoints {
     }
   }
 
-  /** Counts a pass, and says whether it fires. */
+  /** Counts a pass, and returns whether it fires. */
   #fire(device: string, name: FailpointName): Armed | undefined {
     const armed = this.#armed.get(name);
     if (armed === undefined) return undefined;
@@ -237,31 +237,32 @@ export class Failpoints {
   }
 }
 
-/** What the parts of a device call. */
+/** The interface for the parts of a device. */
 export interface DeviceFailpoints {
   /**
-   * Whether nothing is armed: then no point need be passed. For those who would pass one many thousand times.
+   * Whether nothing is armed, so that no point need be passed. For code that would pass one many thousand
+   * times.
    */
   readonly idle: boolean;
   /**
-   * Passes the point: does what is armed there.
+   * Passes the point and does what is armed there.
    * @throws DeviceError for ERROR, and for a HANG that lasted too long.
    */
   pass(name: FailpointName): Promise<void>;
-  /** For points that change what happens instead of failing: whether it fires now. */
+  /** Whether it fires now, for points that change what happens instead of failing. */
   fires(name: FailpointName): boolean;
 }
 
 const NOTHING = Promise.resolve();
 
-/** The failpoints of a device for which nobody arms any. */
+/** The failpoints of a device on which nobody arms any. */
 export const NO_FAILPOINTS: DeviceFailpoints = {
   idle: true,
   pass: () => NOTHING,
   fires: () => false,
 };
 
-/** All names, in the order in which a suspend and a resume meet them. */
+/** All names, in the order in which a suspend and a resume pass them. */
 export function failpointNames(): FailpointName[] {
   return Object.keys(FAILPOINTS).filter(isFailpointName);
 }
@@ -270,7 +271,7 @@ export function isFailpointName(name: string): name is FailpointName {
   return Object.hasOwn(FAILPOINTS, name);
 }
 
-/** @throws DeviceError INVALID_REQUEST for an arming that makes no sense at this failpoint. */
+/** @throws DeviceError INVALID_REQUEST if the arming is invalid for this failpoint. */
 export function checkArming(name: FailpointName, arming: FailpointArming): void {
   assert(isFailpointName(name), "only failpoints that exist are armed");
   const { action, delayMs, probability, count, after } = arming;

@@ -1,8 +1,8 @@
 /**
- * A fence: something that will be done once, with or without an error (the kernel's dma_fence).
+ * A fence stands for something that will be done once, with or without an error (the kernel's dma_fence).
  *
- * Cheap until somebody waits: no promise exists before `wait` is called. Settling is final; the error is set
- * before the fence counts as settled, so nobody sees a signalled fence whose error is still to come.
+ * It is cheap until somebody waits, because `wait` makes the first promise. Settling is final. The error is
+ * set before the fence counts as settled, so nobody sees a signalled fence whose error is still to come.
  */
 import assert from "node:assert/strict";
 import type { DeviceError } from "./errors.ts";
@@ -19,7 +19,7 @@ export class Fence {
     return this.#state;
   }
 
-  /** Why the fence failed; undefined while pending and when it signalled. */
+  /** Why the fence failed; undefined while it is pending, and if it signalled. */
   get error(): DeviceError | undefined {
     return this.#error;
   }
@@ -33,8 +33,8 @@ export class Fence {
   }
 
   /**
-   * Calls `listener` when the fence has settled: at once if it has. Listeners run in the order they were
-   * added.
+   * Calls `listener` when the fence has settled, or at once if it already has. Listeners run in the order in
+   * which they were added.
    */
   onSettled(listener: () => void): void {
     if (this.#state === "PENDING") this.#settled.once(listener);

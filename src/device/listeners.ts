@@ -1,18 +1,21 @@
 /**
- * Who is told when something happens: some each time, some the next time only. Listeners run at once, in the
- * order in which they were added, and must not throw.
+ * Listeners that are called when something happens: every time, or only the next time. They run at once, in
+ * the order in which they were added, and must not throw.
  */
 export class Listeners<T extends readonly unknown[] = []> {
-  /** Replaced and never changed, so that a listener may add and remove others while they are told. */
+  /** Replaced and never modified, so that a listener may add and remove others during the calls. */
   #lasting: readonly ((...what: T) => void)[] = NOBODY;
-  /** Taken away whole before it is told. Undefined while empty: of a million fences few have a listener. */
+  /**
+   * Taken out completely before any of them is called. Undefined while empty, because of a million fences few
+   * have a listener.
+   */
   #once: ((...what: T) => void)[] | undefined;
 
   get empty(): boolean {
     return this.#lasting.length === 0 && this.#once === undefined;
   }
 
-  /** Tells `listener` each time, until the answer is called. */
+  /** Calls `listener` every time, until the returned function is called. */
   on(listener: (...what: T) => void): () => void {
     this.#lasting = [...this.#lasting, listener];
     return () => {
@@ -20,7 +23,7 @@ export class Listeners<T extends readonly unknown[] = []> {
     };
   }
 
-  /** Tells `listener` the next time only. */
+  /** Calls `listener` only the next time. */
   once(listener: (...what: T) => void): void {
     if (this.#once === undefined) this.#once = [listener];
     else this.#once.push(listener);

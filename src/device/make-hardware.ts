@@ -1,4 +1,4 @@
-/** The hardware of a device and its memory manager, made from its options. */
+/** Makes the hardware of a device and its memory manager from its options. */
 import assert from "node:assert/strict";
 import { MemoryBank, WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import { ControlMemory } from "./hardware/control.ts";
@@ -18,16 +18,16 @@ import type { DeviceServices } from "./services.ts";
 import { MIN_PAGE_BYTES_DEFAULT } from "./sizes.ts";
 
 export interface Hardware {
-  /** System memory first, then local memory, then what is stolen. */
+  /** System memory first, then local memory, then stolen memory. */
   readonly banks: readonly MemoryBank[];
   readonly control: ControlMemory;
   readonly microcodes: MicrocodeSet;
-  /** What copying costs; undefined where it takes the time that it takes. */
+  /** The cost of copies in virtual time; undefined if they take real time. */
   readonly rates: Rates | undefined;
   readonly engines: readonly Engine[];
 }
 
-/** Makes the hardware that the options of a device describe; no engine runs yet. */
+/** Makes the hardware that a device's options describe. No engine runs yet. */
 export function makeHardware(options: DeviceOptions): Hardware {
   const { clock, clockModule } = options;
   const stolen = options.stolenBytes ?? 0;

@@ -1,4 +1,4 @@
-/** The device's one door: what the wires and tests import. */
+/** The device's one door: everything that the wires and tests import. */
 export type { Clock, Timer } from "./clock.ts";
 export * from "./command.ts";
 export { bootDevice, type Device } from "./device.ts";

@@ -1,4 +1,4 @@
-/** What a device is made of: sizes, engines, and everything of the outside world that it needs, handed in. */
+/** The options of a device: sizes, engines, and everything that it needs from the outside world. */
 import assert from "node:assert/strict";
 import { DeviceError } from "./errors.ts";
 import type { Extent } from "./extent.ts";
@@ -23,65 +23,68 @@ export interface LocalMemoryOptions {
   readonly minPageBytes?: number;
   /** The part of it that the CPU can reach (small BAR). @default all of it */
   readonly visibleBytes?: number;
-  /** Ranges that nobody gets, as multiples of the page (firmware of the board). @default none */
+  /** Reserved ranges that nobody gets, as multiples of the page (board firmware). @default none */
   readonly reserved?: readonly Extent[];
 }
 
 export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
-  /** `card0`; what clients call it. */
+  /** `card0`, the name that clients use. */
   readonly name: string;
   /**
-   * A random UUID: names the state that begins with this device, and is the base of the uids of its
-   * objects.
+   * A random UUID. It names the state that begins with this device, and the uids of its objects derive from
+   * it.
    */
   readonly uid: string;
-  /** Makes another one, for a device that begins anew. @default of `random` */
+  /** Makes a new uid when the device is reset to factory state. @default made with `random` */
   readonly newUid?: () => string;
-  /** Of the daemon: another one at each start. @default empty */
+  /** Identifies the run of the daemon. @default empty */
   readonly incarnation?: string;
   readonly model?: string;
   /** `lmem0`, `lmem1`… in this order. */
   readonly lmem: readonly LocalMemoryOptions[];
-  /** The cap of system memory; committed lazily. */
+  /** The limit of system memory, which is committed lazily. */
   readonly smem: { readonly sizeBytes: number };
-  /** Memory that belongs to the device's display: pinned for life, never saved. @default 0, none */
+  /** Memory for the device's display: pinned for life, never saved. @default 0, none */
   readonly stolenBytes?: number;
-  /** Whether all memory is taken from the machine at boot and not when it is first used. @default false */
+  /** Whether to take all memory from the machine at boot instead of on first use. @default false */
   readonly prefault?: boolean;
-  /** Where system memory swaps to when it is full. @default nowhere */
+  /** Swap for full system memory. @default none */
   readonly swap?: ByteStore;
-  /** Names of engines; those that begin with `bcs` copy. */
+  /** Names of engines. Engines whose names begin with `bcs` copy. */
   readonly engines: readonly string[];
   /** `threaded`: a worker for each engine. `in-process`: deterministic, under the clock. */
   readonly engineForm: "in-process" | "threaded";
-  /** Exports `monotonicNs(): bigint`, the clock's time for engine threads. Needed when they are threaded. */
+  /**
+   * A module that exports `monotonicNs(): bigint`, the clock's time for engine threads. Required for threaded
+   * engines.
+   */
   readonly clockModule?: URL;
-  /** What copying costs; in-process engines only. @default DEFAULT_RATES */
+  /** The cost of copies, for in-process engines only. @default DEFAULT_RATES */
   readonly rates?: Rates;
-  /** Where hibernation images are kept; without one there is no S4. @default none */
+  /** The store of hibernation images, without which there is no S4. @default none */
   readonly images?: ImageStore;
-  /** Reads images that were compressed with it. @default only others can be read */
+  /** Reads images that were compressed with it. @default only uncompressed images are readable */
   readonly frameCodec?: FrameCodec;
   /** Whether images are written compressed, with that codec. @default false */
   readonly compressImages?: boolean;
-  /** Boot suspended to S4 with this image, to be resumed. @default boot ACTIVE */
+  /** Boots suspended to S4 with this image, ready to be resumed. @default boots ACTIVE */
   readonly resumeFrom?: SealedImage;
   /** What the device does where drivers differ. @default DEFAULT_POLICY */
   readonly policy?: PowerPolicy;
   /**
-   * Runtime PM as it is set at boot.
+   * Settings of runtime PM at boot.
    * @default disabled, 1000 ms, 300 MiB or the size of local memory if that is less
    */
   readonly runtimePm?: RuntimePmSettings;
-  /** Places where things go wrong on purpose. @default none is armed */
+  /** Places where faults can be injected. @default none is armed */
   readonly failpoints?: DeviceFailpoints;
-  /** Brakes on copies; threaded engines only. @default none */
+  /** Rate limits of copies, for threaded engines only. @default none */
   readonly rateLimits?: RateLimits;
   /** Changes of objects that may wait to become events. @default CHANGES_PENDING_MAX */
   readonly changesPendingMax?: number;
 }
 
-/** @throws DeviceError INVALID_REQUEST or INVALID_SIZE when no device can be made of these. */
+/** @throws DeviceError INVALID_REQUEST or INVALID_SIZE if these options allow no device. */
 export function checkOptions(options: DeviceOptions): void {
   if (options.lmem.length === 0 || options.lmem.length > LOCAL_REGIONS_MAX) {
     throw new DeviceError(
@@ -152,7 +155,7 @@ function checkRateLimits(limits: RateLimits = {}): void {
   }
 }
 
-/** The device's own objects lie in `lmem0`, where the CPU reaches them. */
+/** The device's own objects are in `lmem0`, where the CPU can reach them. */
 function checkRoomForKernel(options: DeviceOptions): void {
   const [first] = options.lmem;
   const sizes = [options.smem.sizeBytes, ...options.lmem.map((region) => region.sizeBytes)];

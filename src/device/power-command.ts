@@ -9,27 +9,30 @@ export interface Suspend {
   /** @default "WEDGE" */
   readonly onIdleTimeout?: "WEDGE" | "ABORT";
   /**
-   * Take a CRC-32C of every object, before `evict` or when its work has ended, and compare after resume.
-   * @default false
+   * Whether to take a CRC-32C of every object, before `evict` or when its work has ended, and compare it
+   * after resume. @default false
    */
   readonly verify?: boolean;
   /**
-   * S3 with a hibernation image too, from which a daemon that dies meanwhile comes back. Legal with S3.
-   * @default false
+   * Writes a hibernation image in S3 too, from which a device can return if the daemon dies meanwhile. Legal
+   * with S3. @default false
    */
   readonly hybrid?: boolean;
   /**
-   * Written into the image, if there is one: what the end of the daemon hibernated wakes at its start.
-   * @default "client"
+   * Written into the image, if there is one. A device that the daemon hibernated when it ended wakes at its
+   * next start. @default "client"
    */
   readonly cause?: SuspendCause;
-  /** Answer what the call would, or the error that it would end with; nothing runs. @default false */
+  /** Returns what the real call would, including its error, without running it. @default false */
   readonly validateOnly?: boolean;
-  /** Answer after this long at the latest, 0 = at once; undefined = when it has ended. Unit: milliseconds. */
+  /**
+   * Answers after this time at the latest, 0 for at once; undefined waits for the end. Unit: milliseconds.
+   */
   readonly waitMs?: number;
 }
 /**
- * Answers what a suspend would do, touching nothing. Errors: those of Suspend for the state of the device.
+ * Describes what a suspend would do, and changes nothing. Errors: those of Suspend in the device's present
+ * state.
  */
 export interface PlanSuspend {
   readonly type: "planSuspend";
@@ -37,9 +40,9 @@ export interface PlanSuspend {
 export interface Resume {
   readonly type: "resume";
   /**
-   * The hibernation image to resume from: the device's own when it is suspended to S4, and the default; any
-   * sealed one when the device is ACTIVE and empty. Errors: IMAGE_NOT_FOUND, IMAGE_CLAIMED, IMAGE_CONSUMED,
-   * IMAGE_IN_USE, IMAGE_CORRUPT, IMAGE_INCOMPATIBLE, OWNERSHIP_LOST, OWNERSHIP_IN_DOUBT.
+   * The hibernation image to resume from. A device suspended to S4 uses its own, which is also the default. A
+   * device that is ACTIVE and empty may use any sealed image. Errors: IMAGE_NOT_FOUND, IMAGE_CLAIMED,
+   * IMAGE_CONSUMED, IMAGE_IN_USE, IMAGE_CORRUPT, IMAGE_INCOMPATIBLE, OWNERSHIP_LOST, OWNERSHIP_IN_DOUBT.
    */
   readonly image?: string;
   /** Rules of power/image/compatibility.ts whose differences are accepted. */
@@ -55,7 +58,7 @@ export interface GetTransition {
 /** Newest first. */
 export interface ListTransitions {
   readonly type: "listTransitions";
-  /** Only transitions older than this id; empty = from the newest. */
+  /** Only transitions older than this id; empty to start from the newest. */
   readonly beforeId: string;
   readonly limit: number;
 }
@@ -75,7 +78,7 @@ export interface GetTransitionTrace {
 export interface GetRuntimePm {
   readonly type: "getRuntimePm";
 }
-/** Changes what is given. Errors: INVALID_REQUEST, for a threshold above the size of local memory too. */
+/** Changes the given settings. Errors: INVALID_REQUEST, also for a threshold larger than local memory. */
 export interface UpdateRuntimePm {
   readonly type: "updateRuntimePm";
   readonly enabled?: boolean;

@@ -1,6 +1,6 @@
 /**
- * What the device shows of itself: plain data, made anew for each answer, safe to keep.
- * Names and meanings follow the wire contract; sizes and offsets are numbers of bytes, times are nanoseconds.
+ * What the device shows about itself: plain data, made anew for each answer, safe to keep. Names and meanings
+ * follow the wire contract. Sizes and offsets are numbers of bytes, and times are nanoseconds.
  */
 
 import type { ErrorReason } from "./errors.ts";
@@ -9,18 +9,18 @@ import type { Extent } from "./extent.ts";
 export type PowerState = "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING" | "FAILED";
 export type SleepState = "S2IDLE" | "S3" | "S4";
 export type DState = "D0" | "D3HOT" | "D3COLD";
-/** Who asked for a suspend: a client, or the end of the daemon. */
+/** Who asked for a suspend: a client, or the daemon because it ends. */
 export type SuspendCause = "client" | "shutdown";
 /**
- * Who owns the state of a device. OWNED: the device does. SLEEPING: its image holds it, for whoever claims
- * it. RESTORING: the device has claimed the image. IN_DOUBT: the store has not answered. LOST: another
- * device took the image.
+ * The owner of a device's state. OWNED: the device itself. SLEEPING: its image holds the state, for any
+ * device that claims it. RESTORING: the device has claimed the image. IN_DOUBT: the store has not answered.
+ * LOST: another device took the image.
  */
 export type OwnershipState = "OWNED" | "SLEEPING" | "RESTORING" | "IN_DOUBT" | "LOST";
 
 export interface OwnershipResource {
   readonly state: OwnershipState;
-  /** Who has it; undefined while nobody does, or nobody knows. */
+  /** The owner; undefined if there is none, or nobody knows. */
   readonly owner:
     | { readonly incarnation: string; readonly device: string; readonly sinceNs: bigint | undefined }
     | undefined;
@@ -28,11 +28,11 @@ export interface OwnershipResource {
 
 export interface DeviceResource {
   readonly name: string;
-  /** Of its state: a new one whenever the content is given up. */
+  /** The uid of its state: a new one whenever the content is given up. */
   readonly uid: string;
-  /** Rises with each claim of an image. */
+  /** Increases with each claim of an image. */
   readonly generation: number;
-  /** Id of the image that it was last resumed from; empty when its content began here. */
+  /** Id of the image from which it last resumed; empty if its content began here. */
   readonly resumedFrom: string;
   readonly ownership: OwnershipResource;
   readonly model: string;
@@ -42,17 +42,17 @@ export interface DeviceResource {
   readonly dState: DState;
   readonly stateSinceNs: bigint;
   readonly wedged: boolean;
-  /** Rises once per transition that reached `power_off`. */
+  /** Increases with each transition that reached `power_off`. */
   readonly suspendCount: number;
-  /** Id of the running transition, or of the last one; empty before the first. */
+  /** Id of the running or latest transition; empty before the first. */
   readonly transition: string;
   /** Region ids, `smem` last. */
   readonly regions: readonly string[];
-  /** Where system memory swaps to; undefined when it does not. */
+  /** Swap for system memory; undefined if there is none. */
   readonly swap: { readonly sizeBytes: number; readonly usedBytes: number } | undefined;
   readonly engines: readonly string[];
   /**
-   * Id of the sealed hibernation image that holds its state, from the seal until it is consumed; else empty.
+   * Id of the sealed hibernation image with its state, from the seal until it is consumed; otherwise empty.
    */
   readonly image: string;
   /** Why nothing can be done with it, though no transition says so: its card is lost, or did not wake. */
@@ -60,7 +60,7 @@ export interface DeviceResource {
   readonly etag: string;
 }
 
-/** STOLEN is the device's own: pinned for life, never walked, lost with the power. */
+/** STOLEN belongs to the device itself: pinned for life, never walked, lost with the power. */
 export type RegionKind = "LOCAL" | "SYSTEM" | "STOLEN";
 
 export interface RegionResource {
@@ -70,20 +70,20 @@ export interface RegionResource {
   readonly usedBytes: number;
   readonly availableBytes: number;
   readonly pinnedBytes: number;
-  /** Bytes that the CPU can reach (small BAR); the whole size where there is no window. */
+  /** Bytes that the CPU can reach (small BAR); the whole size if there is no window. */
   readonly visibleBytes: number;
   readonly visibleAvailableBytes: number;
   readonly largestFreeBytes: number;
   /** Bytes that backups take here; 0 on an ACTIVE device. */
   readonly backupBytes: number;
   readonly pinnedObjectCount: number;
-  /** Objects that have their bytes here, device-owned ones and backups included. */
+  /** Objects whose bytes are here, including device-owned ones and backups. */
   readonly objectCount: number;
   readonly minPageBytes: number;
 }
 
 /**
- * What a caller may ask for at creation, plus USER and KERNEL, which the device sets (drm/i915
+ * The flags that a caller may set at creation, plus USER and KERNEL, which the device sets (drm/i915
  * I915_BO_ALLOC_*).
  */
 export const OBJECT_FLAGS = [
@@ -101,7 +101,7 @@ export type ObjectFlag = (typeof OBJECT_FLAGS)[number];
 
 export type BackingState = "UNPOPULATED" | "RESIDENT" | "SWAPPED" | "PURGED" | "UNKNOWN";
 
-/** What a client said of an object's content: kept, or free to be thrown away when room is needed. */
+/** A client's advice about an object's content: keep it, or purge it when memory is needed. */
 export type Advice = "WILL_NEED" | "DONT_NEED";
 
 export interface ObjectResource {
@@ -113,7 +113,7 @@ export interface ObjectResource {
   readonly flags: readonly ObjectFlag[];
   /** Allowed regions, preferred first. */
   readonly regions: readonly string[];
-  /** Where its bytes are; empty when it has none. */
+  /** The region that holds its bytes; empty if there are none. */
   readonly region: string;
   readonly state: BackingState;
   readonly extents: readonly Extent[];
@@ -123,13 +123,13 @@ export interface ObjectResource {
   readonly hasBackup: boolean;
   readonly madvise: Advice;
   readonly createTimeNs: bigint;
-  /** Changes whenever placement, pins, state or backup change; not with content. */
+  /** Changes whenever placement, pins, state or backup change, but not with the content. */
   readonly etag: string;
 }
 
 /**
- * The phases of suspend and resume, in order. Also the metric label. `image` is written by one and read by
- * the other.
+ * The phases of suspend and resume in order, also used as metric labels. A suspend writes `image`; a resume
+ * reads it.
  */
 export const PHASES = [
   "prepare",
@@ -151,21 +151,21 @@ export const PHASES = [
 ] as const;
 export type PhaseName = (typeof PHASES)[number];
 
-/** The names that an engine can have: what it is, and which of its kind. */
+/** Legal names of engines: the kind, and the number within the kind. */
 export const ENGINE_NAME = /^(?:rcs|ccs|bcs|vcs)[0-9]$/;
 
 export type EngineKind = "RENDER" | "COMPUTE" | "COPY" | "VIDEO";
-/** IDLE and RUNNING as they say; FAULTED: stopped, to be reset; HALTED: not powered or given up. */
+/** FAULTED: stopped until a reset. HALTED: without power, or given up. */
 export type EngineState = "IDLE" | "RUNNING" | "FAULTED" | "HALTED";
 
-/** What an engine was doing when it had to be reset. */
+/** The work of an engine at the time it had to be reset. */
 export interface HangCapture {
   readonly timeNs: bigint;
   readonly why: string;
-  /** Context whose work it was; empty for the device's own. */
+  /** Context that owns the work; empty for the device's own. */
   readonly context: string;
   readonly fence: string;
-  /** Byte offset in the context's ring of the command that did not end. */
+  /** Offset in the context's ring of the command that did not end. Unit: bytes. */
   readonly ringHead: number;
 }
 
@@ -189,12 +189,12 @@ export interface ContextResource {
   readonly id: string;
   readonly engine: string;
   readonly priority: ContextPriority;
-  /** Sixteen 64-bit registers as they were last saved; empty before the first use. */
+  /** Sixteen 64-bit registers as last saved; empty before the first use. */
   readonly registers: readonly bigint[];
-  /** Objects of the device's own that hold image and ring. */
+  /** The device's own objects that hold image and ring. */
   readonly image: string;
   readonly ring: string;
-  /** Requests that wait or run. */
+  /** Requests that are waiting or running. */
   readonly pendingRequests: number;
   readonly hangs: number;
   readonly banned: boolean;
@@ -212,13 +212,13 @@ export interface FenceResource {
   readonly error: { readonly reason: ErrorReason; readonly message: string } | undefined;
 }
 
-/** What the objects of one label take; bytes are sizes of objects. */
+/** Memory taken by the objects with one label. Bytes are the sizes of objects. */
 export interface UsageResource {
   readonly label: string;
   readonly objects: number;
   /** In local memory. */
   readonly localBytes: number;
-  /** In system memory: evicted there, or placed there at once. */
+  /** In system memory: evicted to it or placed there directly. */
   readonly systemBytes: number;
   readonly swappedBytes: number;
   readonly pinnedBytes: number;
@@ -233,7 +233,7 @@ export interface PhaseRecord {
   readonly bytes: number;
   readonly blitterBytes: number;
   readonly memcpyBytes: number;
-  /** Objects whose content was given up on purpose (pinned PM_VOLATILE). */
+  /** Objects whose content was deliberately given up (pinned PM_VOLATILE). */
   readonly skippedVolatile: number;
 }
 
@@ -247,24 +247,24 @@ export interface PlanBlocker {
   readonly message: string;
 }
 
-/** What a suspend would do if it began now. */
+/** The effects of a suspend that would begin now. */
 export interface SuspendPlan {
   readonly feasible: boolean;
   readonly blockers: readonly PlanBlocker[];
   readonly evict: PlanShare;
   readonly backupBlit: PlanShare;
   readonly backupMemcpy: PlanShare;
-  /** Given up on purpose: pinned PM_VOLATILE objects, and those advised DONT_NEED. */
+  /** Deliberately given up: pinned PM_VOLATILE objects, and those advised DONT_NEED. */
   readonly discard: PlanShare;
   readonly systemMemoryRequiredBytes: number;
   readonly systemMemoryAvailableBytes: number;
-  /** The most that a hibernation image could take in its store now. */
+  /** The largest size that a hibernation image could have in its store now. */
   readonly imageBytesMax: number;
-  /** By the rates of the device's model; exact under virtual time only. */
+  /** Computed from the rates of the device's model; exact only under virtual time. */
   readonly estimatedDurationNs: bigint;
 }
 
-/** The runtime kinds are those of runtime PM; powerState stays ACTIVE in them. */
+/** The runtime kinds belong to runtime PM; powerState stays ACTIVE during them. */
 export type TransitionKind = "SUSPEND" | "RESUME" | "RUNTIME_SUSPEND" | "RUNTIME_RESUME";
 export type TransitionState = "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 
@@ -273,10 +273,10 @@ export interface TransitionResource {
   readonly kind: TransitionKind;
   /** Undefined for runtime PM. */
   readonly sleepState: SleepState | undefined;
-  /** Where it leads: D3HOT keeps local memory, D3COLD loses it, D0 is awake. */
+  /** The target: D3HOT keeps local memory, D3COLD loses it, D0 is awake. */
   readonly dState: DState;
   readonly state: TransitionState;
-  /** Set on the answer to a call that found the device already there; nothing ran. */
+  /** Set in the answer if the device was already in the requested state, so that nothing ran. */
   readonly alreadyInState: boolean;
   readonly startTimeNs: bigint;
   readonly endTimeNs: bigint | undefined;
@@ -287,19 +287,19 @@ export interface TransitionResource {
   readonly backupBytes: number;
   readonly restoredObjects: number;
   readonly restoredBytes: number;
-  /** Whether the GT was declared wedged by the time the transition ended. */
+  /** Whether the GT had been declared wedged by the end of the transition. */
   readonly wedged: boolean;
-  /** Whether a failure or cancel was undone: ACTIVE, every byte as before. */
+  /** Whether a failure or cancel was undone: ACTIVE again, with every byte as before. */
   readonly recovered: boolean;
   readonly error: { readonly reason: ErrorReason; readonly message: string } | undefined;
 }
 
-/** Runtime PM of a device, as it is set and as it stands. */
+/** The settings and current state of a device's runtime PM. */
 export interface RuntimePmResource {
   readonly enabled: boolean;
-  /** Time without use after which the device suspends itself. */
+  /** How long the device must be unused before it suspends itself. */
   readonly autosuspendDelayMs: number;
-  /** D3cold is entered when less local memory than this is used, else D3hot; 0 = never D3cold. */
+  /** D3cold is entered if less local memory than this is in use, else D3hot. 0 means never D3cold. */
   readonly d3coldThresholdBytes: number;
   /** ERROR: it sleeps, and the last attempt to wake it failed (runtime_status "error" of Linux). */
   readonly status: "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING" | "ERROR";
@@ -310,11 +310,11 @@ export interface RuntimePmResource {
   readonly suspends: number;
 }
 
-/** A difference between the device that an image is of and the one that is to take it. */
+/** A difference between the device in an image and the device that should resume from it. */
 export interface ImageDifference {
-  /** A name of power/image/compatibility.ts, what `allowDifferences` takes. */
+  /** A rule of power/image/compatibility.ts, for `allowDifferences`. */
   readonly rule: string;
   readonly message: string;
-  /** Whether it may be allowed; what may not would lose something. */
+  /** Whether a caller may accept it. Otherwise something would be lost. */
   readonly safe: boolean;
 }

@@ -1,25 +1,25 @@
 /**
- * Which sizes the memory of a device may have, for the device and for whoever configures it. A problem is the
- * rest of a sentence that begins with the size; `write` says how sizes are written in it.
+ * The legal sizes of a device's memory, for the device and for its configuration. A problem is the rest of a
+ * sentence that starts with the size; `write` formats sizes in it.
  */
 import { formatBytes } from "./format.ts";
 import { BANK_BYTES_MAX, KIB, MIB, PAGE_BYTES } from "./limits.ts";
 
-/** Memory is a multiple of this: WebAssembly memories grow in pages of 64 KiB. */
+/** Memory is a multiple of this, because WebAssembly memories grow in pages of 64 KiB. */
 export const MEMORY_UNIT_BYTES = 64 * KIB;
 export const MIN_PAGE_BYTES_DEFAULT = 64 * KIB;
 const MIN_PAGE_BYTES_MAX = 2 * MIB;
 
 type Write = (sizeBytes: number) => string;
 
-/** What is wrong with the smallest page of local memory; undefined when nothing is. */
+/** The problem with the smallest page of local memory; undefined if there is none. */
 export function minPageProblem(minPageBytes: number, write: Write = formatBytes): string | undefined {
   if (!(minPageBytes > 0 && Number.isInteger(Math.log2(minPageBytes)))) return "is not a power of two.";
   if (minPageBytes >= PAGE_BYTES && minPageBytes <= MIN_PAGE_BYTES_MAX) return undefined;
   return `is not from ${write(PAGE_BYTES)} to ${write(MIN_PAGE_BYTES_MAX)}.`;
 }
 
-/** What is wrong with the size of a region that is made of units; undefined when nothing is. */
+/** The problem with the size of a region made of units; undefined if there is none. */
 export function memorySizeProblem(
   sizeBytes: number,
   unitBytes: number,

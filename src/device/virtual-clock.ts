@@ -1,6 +1,6 @@
 /**
- * Virtual time: nothing happens until somebody drives the clock, and then timers fire in order, at once. A
- * whole device under a virtual clock is deterministic and as fast as the machine.
+ * Virtual time: nothing happens until somebody drives the clock, and then timers fire in order without delay.
+ * A whole device under a virtual clock is deterministic and as fast as the machine.
  */
 import type { Clock, Timer } from "./clock.ts";
 
@@ -11,7 +11,7 @@ interface Pending {
 }
 
 export interface VirtualClockOptions {
-  /** Lets every promise that is ready run; handed in, because how to do that is the host's business. */
+  /** Runs every promise that is ready. Handed in, because this depends on the host. */
   readonly settle: () => Promise<void>;
   /** Wall time at the start. Nanoseconds since the Unix epoch. @default 2026-01-01T00:00:00Z */
   readonly startNs?: bigint;
@@ -57,10 +57,7 @@ export class VirtualClock implements Clock {
     });
   }
 
-  /**
-   * Drives the clock until `promise` settles. Rejects when it cannot: nothing is pending that could settle
-   * it.
-   */
+  /** Drives the clock until `promise` settles. Rejects if nothing is pending that could settle it. */
   async run<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
     const done = (): void => {
@@ -95,7 +92,7 @@ export class VirtualClock implements Clock {
     return true;
   }
 
-  /** Keeps the list sorted by time, then by order of starting. */
+  /** Keeps the list sorted by time, then by the order of starting. */
   #insert(pending: Pending): void {
     let low = 0;
     let high = this.#pending.length;

@@ -1,4 +1,4 @@
-/** Says when work on the main thread has lasted long enough to let others run. */
+/** Decides when work on the main thread has lasted long enough that others should run. */
 import type { Clock } from "./clock.ts";
 import { CPU_SLICE_BYTES, WORK_SLICE_ITEMS } from "./limits.ts";
 
@@ -11,7 +11,7 @@ export class WorkSlices {
     this.#clock = clock;
   }
 
-  /** Counts one more object, frame or piece of work, and its bytes. True when `rest` is due. */
+  /** Counts one more object, frame or piece of work, and its bytes. Returns true when `rest` is due. */
   spend(bytes: number): boolean {
     this.#bytes += bytes;
     this.#items++;
