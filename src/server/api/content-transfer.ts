@@ -1,6 +1,6 @@
 /**
- * The content of objects as streams, for both wires: a chunk a command, so that a transition waits for one
- * chunk at most and a stream that is open pauses while the device sleeps.
+ * The content of objects as streams, for both wires. Each chunk is a command of its own, so a transition
+ * waits for one chunk at most, and an open stream pauses while the device sleeps.
  */
 import { CONTENT_CHUNK_BYTES_MAX } from "../../device/limits.ts";
 import { CONTENT_CHUNK_BYTES_DEFAULT } from "../limits.ts";
@@ -8,10 +8,10 @@ import type { HoldWish } from "../messages/hold.ts";
 import { toFailure, WireError } from "../messages/wire-error.ts";
 import type { DeviceHandle } from "./devices.ts";
 
-/** Of every chunk but the first: the stream pauses. */
+/** For every chunk but the first: the stream pauses during a transition. */
 const PAUSE: HoldWish = { hold: "until-active" };
 
-/** An object on its device, and what to do with its first chunk while a transition runs. */
+/** An object on its device, and what its first chunk does during a transition. */
 export interface ContentTarget extends HoldWish {
   readonly device: DeviceHandle;
   readonly object: string;
@@ -22,13 +22,13 @@ export interface ContentSpan {
   readonly lengthBytes: number;
 }
 
-/** The size of the object. Metadata: legal in every state. */
+/** The size of the object. This is metadata and legal in every state. */
 export async function contentSize({ device, object }: ContentTarget): Promise<number> {
   return (await device.execute({ type: "getObject", object })).sizeBytes;
 }
 
 /**
- * Checks that a span lies in an object. `lengthBytes` undefined means to the end.
+ * Checks that a span lies within an object. Without `lengthBytes` it extends to the end.
  * @throws WireError INVALID_RANGE
  */
 export function spanWithin(
@@ -55,22 +55,18 @@ export function spanWithin(
 export interface ReadOptions {
   /** @default CONTENT_CHUNK_BYTES_DEFAULT */
   readonly chunkBytes?: number;
-  /**
-   * Finds the memory that a chunk of `lengthBytes` is read into; it is the reader's again when the chunk is
-   * there.
-   */
+  /** Provides the memory for a chunk of `lengthBytes`. The reader owns it again when it has the chunk. */
   readonly roomFor: (lengthBytes: number) => Uint8Array | Promise<Uint8Array>;
 }
 
-/** Reads a span chunk by chunk; the next chunk is read when it is asked for. */
+/** Reads a span chunk by chunk, each only when the consumer asks for it. */
 export async function* readContent(
   { device, object, ...wish }: ContentTarget,
   { offsetBytes, lengthBytes }: ContentSpan,
   { chunkBytes = CONTENT_CHUNK_BYTES_DEFAULT, roomFor }: ReadOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const endBytes = offsetBytes + lengthBytes;
-  // No byte is read in a state or of an object in which none could be: that is asked for also when none is
-  // wanted.
+  // The device decides whether the object can be read now, even if the span is empty.
   if (lengthBytes === 0)
     await device.execute({ type: "readObject", object, offsetBytes, lengthBytes, ...wish });
   for (let at = offsetBytes; at < endBytes; at += chunkBytes) {
@@ -88,8 +84,8 @@ export async function* readContent(
 }
 
 /**
- * One upload: begin, write as often as needed, finish. Nothing is held between the calls, so an upload that
- * is never finished leaves the bytes that were written and no lock.
+ * One upload: begin, write as often as needed, finish. Nothing is held between these calls, so an unfinished
+ * upload leaves the bytes that were written and no lock.
  */
 export class ContentUpload {
   readonly #target: ContentTarget;
@@ -97,7 +93,7 @@ export class ContentUpload {
   readonly #declaredBytes: number | undefined;
   #bytesWritten = 0;
 
-  /** @param declaredBytes how much will be written in all; undefined when nobody knows. */
+  /** @param declaredBytes how much will be written in all; undefined if unknown. */
   constructor(target: ContentTarget, offsetBytes: number, declaredBytes: number | undefined) {
     this.#target = target;
     this.#offsetBytes = offsetBytes;
@@ -108,13 +104,13 @@ export class ContentUpload {
     return this.#bytesWritten;
   }
 
-  /** Has the device refuse what cannot fit, before the first byte. */
+  /** Lets the device refuse content that cannot fit before the first byte. */
   async begin(): Promise<void> {
     const { device: _device, object: _object, ...wish } = this.#target;
     await this.#writeChunk(new Uint8Array(0), wish, this.#declaredBytes);
   }
 
-  /** Writes the next bytes. Those that have arrived are kept, also when their client has gone away since. */
+  /** Writes the next bytes. Bytes that arrived are kept, even if their client has left since. */
   async write(data: Uint8Array): Promise<void> {
     if (this.#declaredBytes !== undefined && this.#bytesWritten + data.byteLength > this.#declaredBytes) {
       throw this.#lengthError(`carries more than the declared ${this.#declaredBytes} bytes`);
@@ -125,7 +121,7 @@ export class ContentUpload {
     }
   }
 
-  /** Checks that as much was written as was declared. */
+  /** Checks that the declared number of bytes was written. */
   finish(): void {
     if (this.#declaredBytes === undefined || this.#bytesWritten === this.#declaredBytes) return;
     throw this.#lengthError(`ended after ${this.#bytesWritten} of the declared ${this.#declaredBytes} bytes`);
@@ -145,7 +141,7 @@ export class ContentUpload {
       });
       this.#bytesWritten += result.bytesWritten;
     } catch (error) {
-      // The caller must learn how much of the upload is in the object.
+      // The caller must learn how much of the upload reached the object.
       const { reason, message, metadata } = toFailure(error);
       throw new WireError(reason, message, { ...metadata, ...this.#progress() }).because(error);
     }

@@ -29,7 +29,7 @@ export function deviceHandlers(devices: DeviceRegistry) {
     async resetDevice(request: ResetDeviceRequest): Promise<Device> {
       const device = requireDevice(devices, parseDeviceName(request.name));
       const scope = resetScopeOf(request.scope);
-      // First, as the reset would wait for what hangs there.
+      // First disarm the failpoints, because the reset would wait for work that hangs in one.
       if (scope === "FACTORY" && devices.failpoints !== undefined)
         disarmDevice(devices.failpoints, device.name);
       return deviceMessage(await device.execute({ type: "resetDevice", scope }));

@@ -1,4 +1,4 @@
-/** What a wire knows of a device: its name and the one way in. */
+/** The part of a device that a wire knows: its name and its one entry point. */
 import type { CommandOf, CommandType, Results } from "../../device/command.ts";
 import { DeviceError } from "../../device/errors.ts";
 import type { Failpoints } from "../../device/failpoints.ts";
@@ -11,27 +11,27 @@ export interface DeviceHandle {
   execute<T extends CommandType>(command: CommandOf<T>): Promise<Results[T]>;
 }
 
-/** Every device of the daemon by its name, with what can be made to go wrong in them. */
+/** Every device of the daemon by name, with its failpoints. */
 export interface DeviceRegistry extends ReadonlyMap<string, DeviceHandle> {
-  /** Undefined where the daemon runs without --enable-faults. */
+  /** Undefined if the daemon runs without --enable-faults. */
   readonly failpoints?: Failpoints | undefined;
-  /** Undefined where the daemon has no data directory. */
+  /** Undefined if the daemon has no data directory. */
   readonly images?: ImageCatalogue | undefined;
 }
 
-/** The device called `name`, which is its id, without `devices/`. @throws WireError DEVICE_NOT_FOUND */
+/** The device with the id `name`, without `devices/`. @throws WireError DEVICE_NOT_FOUND */
 export function requireDevice(devices: DeviceRegistry, name: string): DeviceHandle {
   const device = devices.get(name);
   if (device !== undefined) return withNames(device);
   throw new WireError("DEVICE_NOT_FOUND", `There is no device ${name}.`, { device: name });
 }
 
-/** What was made of each device. */
+/** The wrapper made for each device. */
 const named = new WeakMap<DeviceHandle, DeviceHandle>();
 
 /**
- * The same device, with resource names where its errors give ids: `metadata.transition` is there to be asked
- * for.
+ * Wraps the device so that its errors contain resource names instead of ids. Callers can then fetch the
+ * resource in `metadata.transition`.
  */
 function withNames(device: DeviceHandle): DeviceHandle {
   const known = named.get(device);

@@ -1,6 +1,6 @@
 /**
- * FaultService, for both wires. Failpoints belong to the daemon, not to a device: nothing here goes through a
- * command.
+ * FaultService, for both wires. Failpoints belong to the daemon and not to a device, so no handler here
+ * executes a command.
  */
 
 import type { Empty } from "../../contract/gen/google/protobuf/empty.ts";
@@ -60,7 +60,7 @@ export function faultHandlers(devices: DeviceRegistry) {
   };
 }
 
-/** Disarms what is armed for one device alone. */
+/** Disarms the failpoints that are armed for this device alone. */
 export function disarmDevice(failpoints: Failpoints, device: string): void {
   for (const { name, arming } of failpoints.list()) {
     if (arming?.device === device) failpoints.disarm(name);
@@ -80,7 +80,7 @@ function readName(resource: string): FailpointName {
   throw new WireError("FAILPOINT_NOT_FOUND", `There is no failpoint ${name}.`, { failpoint: name });
 }
 
-/** What the device does not know of is checked here; the numbers are checked by the failpoint. */
+/** Checks what the device does not know. The failpoint itself checks the numbers. */
 function readArming(devices: DeviceRegistry, request: ArmFailpointRequest): FailpointArming {
   const action = failpointActionOf(request.action);
   const delayMs = toMs(request.delay, "delay");
@@ -100,7 +100,7 @@ function readArming(devices: DeviceRegistry, request: ArmFailpointRequest): Fail
 }
 
 /**
- * The id of a device, which may be named by it alone; empty stays empty.
+ * The id of a device, from its resource name or bare id; empty stays empty.
  * @throws WireError DEVICE_NOT_FOUND
  */
 function readDevice(devices: DeviceRegistry, device: string): string {

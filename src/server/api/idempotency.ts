@@ -1,8 +1,9 @@
 /**
- * Calls that were made with a request id (AIP-155), so that one that is repeated is done once and answered
- * alike: also while the first still runs, and over the other wire. One ledger a daemon.
+ * Calls with a request id (AIP-155). A repeated call is done only once and gets the same answer, even while
+ * the first one runs, and even over the other wire. The daemon has one ledger.
  *
- * Failures are remembered unless nothing was done and a repetition may well succeed: then it is tried again.
+ * Failures are remembered too, unless nothing was done and a repetition may succeed: then the work is tried
+ * again.
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../../device/clock.ts";
@@ -11,29 +12,29 @@ import { toFailure, WireError, type WireKind } from "../messages/wire-error.ts";
 import { type CallKey, type LedgerLimits, type Outcome, RememberedCalls } from "./remembered-calls.ts";
 
 export interface IdentifiedCall {
-  /** Nobody is answered what another caller was. Undefined where callers are not told apart. */
+  /** No caller gets the answer of another caller. Undefined if callers are not told apart. */
   readonly caller?: string | undefined;
-  /** Path of the method. The same id may be used once for each. */
+  /** Path of the method. Each method has its own ids. */
   readonly method: string;
   readonly requestId: string;
   /** The request without its id. */
   readonly body: Uint8Array;
 }
 
-/** Gives the bytes of the answer. */
+/** Returns the bytes of the answer. */
 type Work = (signal: AbortSignal) => Promise<Uint8Array>;
 
 interface Running {
   readonly digest: string;
   readonly outcome: Promise<Outcome>;
   readonly gone: AbortController;
-  /** Callers that wait for it; when the last goes away it is given up, if it can be. */
+  /** Callers that wait for it. When the last one leaves, the work is given up if possible. */
   waiting: number;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Whether a failure of each kind is the answer to a repetition too. */
+/** Whether a repetition gets a failure of each kind as its answer. */
 const IS_DEFINITE: Readonly<Record<WireKind, boolean>> = {
   invalid: true,
   "out-of-range": true,
@@ -63,15 +64,15 @@ export class RequestLedger {
     });
   }
 
-  /** What the remembered calls take. Unit: bytes. */
+  /** Memory that the remembered calls take. Unit: bytes. */
   get rememberedBytes(): number {
     return this.#ended.bytes;
   }
 
   /**
-   * Does the work, or answers what it answered before. @param signal the caller has gone away
-   * @throws WireError INVALID_REQUEST for what is no UUID, REQUEST_ID_REUSED; whatever the work throws or
-   * threw
+   * Does the work, or returns the earlier answer. @param signal aborted when the caller leaves
+   * @throws WireError INVALID_REQUEST if the id is not a UUID, REQUEST_ID_REUSED; or the error of the work,
+   * now or earlier
    */
   async run(call: IdentifiedCall, work: Work, signal?: AbortSignal): Promise<Uint8Array> {
     const key = keyOf(call);
@@ -82,7 +83,7 @@ export class RequestLedger {
     const stopWaiting = this.#wait(running, signal);
     const outcome = await running.outcome;
     stopWaiting();
-    // Given up because those who waited before went away: nothing was done, and this caller is still there.
+    // The work was given up because its earlier callers left. Nothing was done, and this caller still waits.
     if (wasGivenUp(outcome) && signal?.aborted !== true) return this.run(call, work, signal);
     return replay(call, digest, { digest: running.digest, outcome });
   }
@@ -103,10 +104,7 @@ export class RequestLedger {
     return running;
   }
 
-  /**
-   * Counts a caller in, and out again when it has gone away. The function that it returns is called at the
-   * end.
-   */
+  /** Counts a caller, and uncounts it when it leaves. Call the returned function at the end. */
   #wait(running: Running, signal: AbortSignal | undefined): () => void {
     running.waiting++;
     const onGone = () => {
@@ -123,7 +121,7 @@ function keyOf({ caller = "", method, requestId }: IdentifiedCall): string {
   throw new WireError("INVALID_REQUEST", `Request id "${requestId}" is not a UUID.`, { field: "requestId" });
 }
 
-/** Whether a repetition is answered alike. */
+/** Whether a repetition gets the same answer. */
 function isKept(outcome: Outcome): boolean {
   return "answer" in outcome || (!wasGivenUp(outcome) && IS_DEFINITE[toFailure(outcome.error).kind]);
 }
@@ -132,7 +130,7 @@ function wasGivenUp(outcome: Outcome): boolean {
   return "error" in outcome && toFailure(outcome.error).reason === "CALL_CANCELLED";
 }
 
-/** How a call ended, and the digest of its request. */
+/** The end of a call, and the digest of its request. */
 interface Ended {
   readonly digest: string;
   readonly outcome: Outcome;

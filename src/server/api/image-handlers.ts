@@ -29,7 +29,7 @@ export function imageHandlers(devices: DeviceRegistry) {
       const inUse = await imagesInUse(devices);
       const next = records.length > limit ? (page.at(-1)?.id ?? "") : "";
       const shown: Image[] = [];
-      // One after the other: each is a file that is opened.
+      // One at a time, because each opens a file.
       for (const record of page) shown.push(await look(images, record, inUse));
       return { images: shown, nextPageToken: encodePageToken(LISTING, next) };
     },
@@ -56,7 +56,7 @@ export function imageHandlers(devices: DeviceRegistry) {
   };
 }
 
-/** @throws WireError IMAGE_NOT_FOUND: a daemon without a data directory has no image */
+/** @throws WireError IMAGE_NOT_FOUND: a daemon without a data directory has no images */
 function requireImages({ images }: DeviceRegistry, id: string): ImageCatalogue {
   if (images !== undefined) return images;
   throw new WireError("IMAGE_NOT_FOUND", `There is no image ${id}: this daemon has no data directory.`, {
@@ -72,7 +72,7 @@ async function imagesInUse(devices: DeviceRegistry): Promise<ReadonlyMap<string,
   return new Map(resources.filter(({ image }) => image !== "").map(({ image, name }) => [image, name]));
 }
 
-/** An image with what its content says, read anew. */
+/** An image with details from its content, read anew. */
 async function look(
   images: ImageCatalogue,
   record: ImageRecord,

@@ -16,7 +16,7 @@ const STATES = Object.keys(Object_State).filter(
   (state) => state !== "UNSPECIFIED" && state !== "UNRECOGNIZED",
 );
 
-/** Reads a filter; undefined for the empty one. @throws WireError INVALID_REQUEST */
+/** Reads a filter; undefined for an empty one. @throws WireError INVALID_REQUEST */
 export function parseObjectFilter(text: string): ObjectFilter | undefined {
   if (text.trim() === "") return undefined;
   if (text.length > FILTER_LENGTH_MAX) {

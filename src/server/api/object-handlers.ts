@@ -39,7 +39,7 @@ function locators(devices: DeviceRegistry) {
     return { device: requireDevice(devices, device), object: id };
   }
 
-  /** The same with what must be true of the object. */
+  /** The same, with preconditions on the object. */
   function locateIf(request: { readonly name: string; readonly etag: string }) {
     const { device, object } = locate(request);
     return { device, target: request.etag === "" ? { object } : { object, etag: request.etag } };
@@ -48,7 +48,7 @@ function locators(devices: DeviceRegistry) {
   return { locate, locateIf };
 }
 
-/** How objects come, are looked at and go. */
+/** Creates, describes and deletes objects. */
 function lifeHandlers(devices: DeviceRegistry) {
   const { locate, locateIf } = locators(devices);
   return {
@@ -89,7 +89,7 @@ function lifeHandlers(devices: DeviceRegistry) {
   };
 }
 
-/** Where objects are, and what they hold. */
+/** Pins, moves and checksums objects, and takes advice on them. */
 function useHandlers(devices: DeviceRegistry) {
   const { locate, locateIf } = locators(devices);
   return {

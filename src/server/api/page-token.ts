@@ -1,7 +1,7 @@
 /**
- * Page tokens: where a listing goes on, tied to the listing that gave them out (AIP-158: all other arguments
- * must stay the same). Not a secret and not signed: what a forged token could reach, the listing shows
- * anyway.
+ * Page tokens: where the next page of a listing starts, tied to that listing (AIP-158: all other arguments
+ * must stay the same). They are neither secret nor signed, because a forged token could reach nothing that
+ * the listing does not show.
  */
 import { createHash } from "node:crypto";
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../device/limits.ts";
@@ -9,7 +9,7 @@ import { WireError } from "../messages/wire-error.ts";
 
 const FINGERPRINT_LENGTH = 11;
 
-/** @param listing what must stay the same from page to page: method, parent, filter. */
+/** @param listing what must stay the same on all pages: method, parent, filter. */
 export function encodePageToken(listing: readonly string[], position: string): string {
   if (position === "") return "";
   return Buffer.from(`${fingerprint(listing)}${position}`).toString("base64url");
@@ -20,7 +20,7 @@ export function decodePageToken(listing: readonly string[], token: string): stri
   if (token === "") return "";
   const text = Buffer.from(token, "base64url").toString("utf8");
   const position = text.slice(FINGERPRINT_LENGTH);
-  // Written anew it must be the same, so that no second spelling of a token is accepted.
+  // Encoding it again must give the same token, so that each token has only one valid spelling.
   if (position !== "" && encodePageToken(listing, position) === token) return position;
   throw new WireError("INVALID_PAGE_TOKEN", `Page token "${token}" was not given out for this listing.`, {
     pageToken: token,
@@ -28,8 +28,8 @@ export function decodePageToken(listing: readonly string[], token: string): stri
 }
 
 /**
- * The number of entries in a page: the caller's, within AIP-158.
- * @throws WireError INVALID_REQUEST when negative
+ * The number of entries in a page: the caller's number, within the limits of AIP-158.
+ * @throws WireError INVALID_REQUEST if it is negative
  */
 export function pageSize(asked: number): number {
   if (asked < 0) {

@@ -1,8 +1,8 @@
-/** A bounded number of places, of which each caller who can be told apart gets a share. */
+/** A fixed number of places. Each caller that can be told apart gets a share. */
 import { CALLER_SHARE_DIVISOR } from "../limits.ts";
 import { WireError } from "../messages/wire-error.ts";
 
-/** What is in a pool, for messages. */
+/** Names for the contents of a pool, in messages. */
 export interface PoolWords {
   /** "streams" */
   readonly things: string;
@@ -30,9 +30,9 @@ export class Pool {
   }
 
   /**
-   * Looks whether there is a place. What ends other calls finds one in the reserve, whoever has taken the
-   * rest.
-   * @param caller undefined where callers are not told apart
+   * Checks that a place is free. A call that ends other calls can use the reserve, whoever holds the other
+   * places.
+   * @param caller undefined if callers are not told apart
    * @throws WireError OVERLOADED
    */
   requireRoom(caller: string | undefined, reserve = 0): void {
@@ -52,7 +52,7 @@ export class Pool {
     );
   }
 
-  /** Takes a place. The function that it returns gives it back, once. */
+  /** Takes a place. Returns a function that gives it back; only its first call counts. */
   take(caller: string | undefined): () => void {
     this.#taken++;
     if (caller !== undefined) this.#ofCallers.set(caller, (this.#ofCallers.get(caller) ?? 0) + 1);

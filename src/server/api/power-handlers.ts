@@ -106,7 +106,7 @@ function transitionHandlers(devices: DeviceRegistry) {
   };
 }
 
-/** The id of an image, which may be named by it alone. */
+/** The id of an image, from its resource name or bare id. */
 function readImage(image: string): string {
   return image.includes("/") ? parseImageName(image) : image;
 }

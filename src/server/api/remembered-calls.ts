@@ -1,7 +1,7 @@
 /**
- * How calls with a request id ended, as bytes of which each is counted: the answer, or the plain fields of
- * the failure. Never the error itself, which holds on to whatever it was made of. The oldest make room, first
- * the caller's own.
+ * Results of calls with a request id, as bytes that are all counted: the answer, or the plain fields of the
+ * failure. Never the error object itself, which holds references to whatever made it. The oldest results make
+ * room for new ones, the caller's own first.
  */
 import type { Clock } from "../../device/clock.ts";
 import { CALLER_SHARE_DIVISOR, REQUEST_OVERHEAD_BYTES } from "../limits.ts";
@@ -13,14 +13,14 @@ export interface LedgerLimits {
   readonly keptMs: number;
 }
 
-/** What a call ended with. */
+/** The result of a call. */
 export type Outcome = { readonly answer: Uint8Array } | { readonly error: unknown };
 
-/** What a call was. */
+/** Identifies a call. */
 export interface CallKey {
-  /** Undefined where callers are not told apart. */
+  /** Undefined if callers are not told apart. */
   readonly caller: string | undefined;
-  /** Tells the call from all others, those of other callers too. */
+  /** Distinguishes the call from all others, including those of other callers. */
   readonly key: string;
   readonly digest: string;
 }
@@ -34,7 +34,7 @@ interface Remembered {
   readonly endNs: bigint;
 }
 
-/** What is remembered of one caller. */
+/** The results that are remembered for one caller. */
 interface Share {
   readonly caller: string | undefined;
   /** In the order in which the calls ended. */
@@ -47,9 +47,9 @@ const NS_PER_MS = 1_000_000n;
 export class RememberedCalls {
   readonly #clock: Clock;
   readonly #limits: LedgerLimits;
-  /** In the order in which they ended. */
+  /** In the order in which the calls ended. */
   readonly #calls = new Map<string, Remembered>();
-  /** Only of callers of whom something is remembered. */
+  /** Only callers with remembered calls. */
   readonly #shares = new Map<string | undefined, Share>();
   #bytes = 0;
 
@@ -58,12 +58,12 @@ export class RememberedCalls {
     this.#limits = limits;
   }
 
-  /** What all of it takes. Unit: bytes. */
+  /** Memory that all of them take. Unit: bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** How a call ended, with the digest of its request; undefined when it is not known, or not any more. */
+  /** The result of a call and the digest of its request; undefined if it is unknown or forgotten. */
   find(key: string): { readonly digest: string; readonly outcome: Outcome } | undefined {
     this.#prune();
     const found = this.#calls.get(key);
@@ -94,7 +94,7 @@ export class RememberedCalls {
   }
 
   /**
-   * One caller pushes out its own calls, not those of others. Callers who are not told apart have all of it.
+   * A caller pushes out its own calls, not those of others. Callers that are not told apart share all of it.
    */
   #pruneShare(share: Share): void {
     if (share.caller === undefined) return;
@@ -106,7 +106,7 @@ export class RememberedCalls {
     }
   }
 
-  /** Forgets those that are too old, and the oldest of those that are too many. */
+  /** Forgets calls that are too old, and the oldest when there are too many. */
   #prune(): void {
     const { callsMax, bytesMax, keptMs } = this.#limits;
     const oldestNs = this.#clock.monotonicNs() - BigInt(keptMs) * NS_PER_MS;
@@ -128,12 +128,12 @@ export class RememberedCalls {
   }
 }
 
-/** A small Buffer is a view of memory that it shares with others, and keeps all of it. */
+/** A small Buffer is a view of shared memory, and would keep all of it alive. */
 function ownMemory(bytes: Uint8Array): Uint8Array {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : Uint8Array.from(bytes);
 }
 
-/** What a failure says to a caller, with its texts cut as they are sent. */
+/** The parts of a failure that the caller sees, with texts cut as they are sent. */
 type Refusal = Pick<WireError, "reason" | "message" | "metadata" | "httpStatus">;
 
 function writeRefusal(error: unknown): Uint8Array {

@@ -1,6 +1,6 @@
 /**
- * Every unary RPC as a function from message to message. Both wires call these: gRPC reads the request from
- * bytes, REST from JSON. So neither can do what the other cannot.
+ * Every unary RPC as a function from message to message. Both wires call these functions: gRPC reads the
+ * request from bytes, REST from JSON. So both can do exactly the same.
  */
 
 import { HttpBody } from "../../contract/gen/google/api/httpbody.ts";
@@ -65,18 +65,18 @@ import { workHandlers } from "./work-handlers.ts";
 export interface UnaryRpc<Request extends object = object, Answer extends object = object> {
   /** `/torpor.v1.DeviceService/GetDevice`. */
   readonly path: string;
-  /** @throws WireError INVALID_REQUEST when `bytes` are not a message of the request's type */
+  /** @throws WireError INVALID_REQUEST if `bytes` are not a message of the request's type */
   readRequest(bytes: Uint8Array): Request;
   call(request: Request, client?: WaitingClient): Promise<Answer>;
   writeAnswer(answer: Answer): Buffer;
 }
 
 export interface WaitingClient extends Client {
-  /** Whether it has gone away already. */
+  /** Whether the client has already left. */
   readonly hasGone: boolean;
 }
 
-/** All unary RPCs by path. @param ledger the daemon's, for both wires */
+/** All unary RPCs by path. @param ledger the daemon's ledger, shared by both wires */
 export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): ReadonlyMap<string, UnaryRpc> {
   const bind = binder(ledger);
   const services = [deviceRpcs, memoryRpcs, engineRpcs, faultRpcs, powerRpcs];
@@ -165,7 +165,7 @@ function powerRpcs(bind: Bind, devices: DeviceRegistry): readonly UnaryRpc[] {
   ];
 }
 
-/** Decodes a message that came in. @throws WireError INVALID_REQUEST when it is none */
+/** Decodes a message. @throws WireError INVALID_REQUEST if the bytes are not such a message */
 export function decodeMessage<T>(decode: (bytes: Buffer) => T, bytes: Uint8Array): T {
   try {
     return decode(asBuffer(bytes));
@@ -185,7 +185,7 @@ interface UnaryDefinition<Request, Answer> {
   readonly responseDeserialize: (bytes: Buffer) => Answer;
 }
 
-/** Puts a handler behind its method: once for each request id. */
+/** Connects a handler to its method, so that it runs once for each request id. */
 type Bind = <Request extends object, Answer extends object>(
   definition: UnaryDefinition<Request, Answer>,
   type: MessageType<Answer>,
@@ -208,7 +208,7 @@ function binder(ledger: RequestLedger): Bind {
           throw new WireError("CALL_CANCELLED", "The client has gone away already.");
         const requestId = requestIdOf(request);
         if (requestId === "") return handler(request, client);
-        // The bytes of a message are the same, whichever wire it came over.
+        // A message has the same bytes, whichever wire it came over.
         const body = definition.requestSerialize({ ...request, requestId: "" });
         const caller = client?.caller;
         let answer: Answer | undefined;

@@ -29,14 +29,17 @@ export function runtimePmHandlers(devices: DeviceRegistry) {
 
 type Settings = Pick<RuntimePm, "enabled" | "autosuspendDelay" | "d3coldThreshold">;
 
-/** The settings by their names in a mask. */
+/** The settings by their names in a field mask. */
 const SETTINGS: Readonly<Record<string, keyof Settings>> = {
   enabled: "enabled",
   autosuspend_delay: "autosuspendDelay",
   d3cold_threshold: "d3coldThreshold",
 };
 
-/** What a mask leaves of a message; without a mask, all that is given. @throws WireError INVALID_REQUEST */
+/**
+ * The fields of a message that a mask selects; without a mask, all fields that are set.
+ * @throws WireError INVALID_REQUEST
+ */
 function applyMask(given: Settings, mask: readonly string[]): Settings {
   if (mask.length === 0) return given;
   const asked: (keyof Settings)[] = [];

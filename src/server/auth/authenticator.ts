@@ -1,4 +1,4 @@
-/** Who calls: tells callers apart by token or by client certificate, the same for both wires. */
+/** Identifies callers by token or client certificate, in the same way for both wires. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { PeerCertificate } from "node:tls";
 import type { Role } from "../config/role.ts";
@@ -6,20 +6,17 @@ import { TOKEN_LENGTH_MAX } from "../limits.ts";
 import { WireError } from "../messages/wire-error.ts";
 import type { Token, TokenTable } from "./token-file.ts";
 
-/** What a call brings that says who makes it. */
+/** The credentials of a call. */
 export interface Credentials {
-  /** The Authorization header, or the metadata of that name, as it came. */
+  /** The Authorization header, or the metadata of that name, unchanged. */
   readonly authorization: string | undefined;
-  /**
-   * The client's certificate if there is one that TLS has verified. Asked for only where it matters: it is
-   * slow.
-   */
+  /** The client's certificate, if TLS verified one. Asked for only when it matters, because it is slow. */
   certificate(): PeerCertificate | undefined;
-  /** Address of the other end, without its port; `unix` for a unix socket. */
+  /** Address of the other end without its port; `unix` for a unix socket. */
   readonly peer: string;
 }
 
-/** Who makes a call. */
+/** The maker of a call. */
 export interface Caller {
   /** Name of the token, common name of the certificate, or address of the other end. */
   readonly name: string;
@@ -27,13 +24,16 @@ export interface Caller {
   readonly by: "token" | "certificate" | "address";
 }
 
-/** Who calls, such that no two have the same; undefined where callers are not told apart. */
+/** An identity that no two callers share; undefined if callers are not told apart. */
 export function identityOf({ by, name }: Caller): string | undefined {
   return by === "address" ? undefined : `${by} ${name}`;
 }
 
 export interface AuthenticatorOptions {
-  /** What the tokens file says now; undefined without one. Asked at each call, so that it may change. */
+  /**
+   * The current contents of the tokens file; undefined without one. Asked for at each call, because the file
+   * may change.
+   */
   readonly table?: () => TokenTable;
   /** Whether clients need a certificate. @default false */
   readonly certificates?: boolean;
@@ -52,14 +52,14 @@ export class Authenticator {
     this.#now = now;
   }
 
-  /** False where everyone who reaches the daemon may do everything. */
+  /** False if everyone who reaches the daemon may do everything. */
   get required(): boolean {
     return this.#table !== undefined || this.#certificates;
   }
 
   /**
-   * Where certificates are asked for, a token alone is not enough. With both, the token says who it is, and a
-   * wrong one is not made good by the certificate.
+   * If certificates are required, a token alone is not enough. With both, the token decides who calls, and a
+   * certificate does not make up for a wrong token.
    * @throws WireError UNAUTHENTICATED
    */
   authenticate({ authorization, certificate, peer }: Credentials): Caller {
@@ -83,7 +83,7 @@ export class Authenticator {
       throw refused("The Authorization of the call is not of the form `Bearer TOKEN`.");
     }
     const digest = createHash("sha256").update(text).digest();
-    // All are compared, so that the time says nothing of where a hash stands.
+    // Compares all of them, so that the time does not reveal the position of a hash.
     let found: Token | undefined;
     for (const token of tokens) if (timingSafeEqual(token.digest, digest)) found = token;
     if (found === undefined) throw refused("The token of the call is not known.");
@@ -95,7 +95,7 @@ export class Authenticator {
   }
 
   #byCertificate(certificate: PeerCertificate): Caller {
-    // The type says text; a subject with several common names brings a list.
+    // The type says text, but a subject with several common names has a list.
     const name: unknown = certificate.subject?.CN;
     if (typeof name !== "string" || name === "") {
       throw refused("The client's certificate does not have exactly one common name in its subject.");

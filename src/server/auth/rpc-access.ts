@@ -1,6 +1,6 @@
 /**
- * Which role each RPC needs, on either wire, and whether it changes something. The table is closed: an RPC
- * that is not in it is served to nobody, and a test walks the descriptors and the table against each other.
+ * The role that each RPC needs on either wire, and whether it changes something. The table is closed: nobody
+ * can call an RPC that is not in it, and a test compares the table with the descriptors.
  */
 import assert from "node:assert/strict";
 import type { DescMethod } from "@bufbuild/protobuf";
@@ -9,23 +9,24 @@ import { REGISTRY } from "../../contract/registry.ts";
 import type { Role } from "../config/role.ts";
 
 interface RpcAccess {
-  /** The least role that may call it; undefined for what anybody may, authenticated or not. */
+  /** The lowest role that may call it; undefined if anybody may, authenticated or not. */
   readonly role: Role | undefined;
   /** Whether each call gets a line in the audit log. */
   readonly changes: boolean;
 }
 
-/** Health, for machines that have no credentials. */
+/** Health, for machines without credentials. */
 const OPEN: RpcAccess = { role: undefined, changes: false };
-/** What the device shows of itself. */
+/** What the device shows about itself. */
 const READ: RpcAccess = { role: "viewer", changes: false };
 /**
- * The bytes of objects, and what tells of them: they belong to the workload, not to who watches the machine.
+ * The contents of objects, and whatever reveals them. They belong to the workload, not to whoever watches the
+ * machine.
  */
 const CONTENT: RpcAccess = { role: "operator", changes: false };
-/** Everything that a workload or its operator does to a device. */
+/** Everything that a workload or its operator does with a device. */
 const CHANGE: RpcAccess = { role: "operator", changes: true };
-/** What destroys the work of others, or the daemon. */
+/** Calls that destroy the work of others, or the daemon. */
 const ADMIN: RpcAccess = { role: "admin", changes: true };
 
 /** By full name, in the order of the protos. */
@@ -98,7 +99,7 @@ const RELIEF: ReadonlySet<string> = new Set([
   "torpor.v1.PowerService/Resume",
 ]);
 
-/** All that the gate knows of an RPC. */
+/** Everything that the gate knows about an RPC. */
 export interface Rpc extends RpcAccess {
   /** `torpor.v1.PowerService/Suspend`. */
   readonly name: string;
@@ -116,7 +117,7 @@ const RPCS: ReadonlyMap<string, Rpc> = new Map(
     }),
 );
 
-/** Asserts that the table has it. @param name `torpor.v1.PowerService/Suspend` */
+/** Asserts that the table contains it. @param name `torpor.v1.PowerService/Suspend` */
 export function requireRpc(name: string): Rpc {
   const rpc = RPCS.get(name);
   assert(rpc !== undefined, `${name} needs a row in RPC_ACCESS (src/server/auth/rpc-access.ts)`);
@@ -124,11 +125,11 @@ export function requireRpc(name: string): Rpc {
 }
 
 /**
- * What a request needs beyond its RPC; undefined for nothing more.
+ * The role that a request needs beyond that of its RPC; undefined if none.
  * @param request a message of the RPC's type
  */
 export function roleOfRequest({ name }: Rpc, request: object): Role | undefined {
   if (name !== "torpor.v1.DeviceService/ResetDevice") return undefined;
-  // It drops the objects of everybody.
+  // It deletes everybody's objects.
   return "scope" in request && request.scope === ResetDeviceRequest_Scope.FACTORY ? "admin" : undefined;
 }

@@ -14,12 +14,12 @@ export interface Security {
   readonly authenticator: Authenticator;
   /** Undefined for plain HTTP and gRPC. */
   readonly tls: ServerTls | undefined;
-  /** Looks at the files now. Never rejects. */
+  /** Checks the files now. Never rejects. */
   reload(): Promise<void>;
   close(): void;
 }
 
-/** @throws ConfigError when the daemon would be open to other machines. Reads no file. */
+/** @throws ConfigError if the daemon would be open to other machines. Reads no file. */
 export function refuseOpenAddresses(config: SecurityConfig): void {
   if (config.insecureListen || config.tokensFile !== undefined || config.tls?.clientCa !== undefined) return;
   for (const key of ["http", "grpc"] as const) {
@@ -46,7 +46,7 @@ export async function openSecurity(config: SecurityConfig, log: Logger): Promise
     }
   };
   const openTokens = async (file: string) => {
-    // Loaded here, because it brings libraries that nothing else needs at start.
+    // Loaded here, because it needs libraries that nothing else needs at start.
     const { readTokenText } = await import("./token-file.ts");
     return open("tokens file", [file], ([content]) => readTokenText(file, String(content)));
   };
@@ -75,7 +75,7 @@ export async function openSecurity(config: SecurityConfig, log: Logger): Promise
   };
 }
 
-/** What is allowed and still deserves a word. */
+/** Settings that are allowed but deserve a warning. */
 function warnOfOpenLines(config: SecurityConfig, { required }: Authenticator, log: Logger): void {
   for (const key of ["http", "grpc"] as const) {
     const address = config[key];

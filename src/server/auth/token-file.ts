@@ -1,5 +1,5 @@
 /**
- * The tokens file: who may come in, and with which role. YAML, of which JSON is a part. Tokens are in it as
+ * The tokens file: who may call, and with which role. It is YAML, which includes JSON, and holds tokens as
  * hashes.
  */
 import { isNode, LineCounter, parseDocument } from "yaml";
@@ -8,26 +8,25 @@ import { ROLES, type Role } from "../config/role.ts";
 import { CLIENTS_MAX, NAME_LENGTH_MAX, TOKENS_MAX } from "../limits.ts";
 
 export interface Token {
-  /** Who has it, for the audit log. */
+  /** The owner of the token, for the audit log. */
   readonly name: string;
   readonly role: Role;
-  /** SHA-256 of the token as it is sent. */
+  /** SHA-256 of the token as clients send it. */
   readonly digest: Buffer;
-  /** End of its validity, in milliseconds since 1970; undefined for none. */
+  /** When the token expires, in milliseconds since 1970; undefined if never. */
   readonly expiresMs: number | undefined;
 }
 
-/** What a tokens file says. */
+/** The contents of a tokens file. */
 export interface TokenTable {
   readonly tokens: readonly Token[];
   /**
-   * Roles of client certificates by the common name of their subject; undefined when the file has no such
-   * list.
+   * Roles of client certificates by the common name of their subject; undefined if the file has no such list.
    */
   readonly clients: ReadonlyMap<string, Role> | undefined;
 }
 
-/** The file cannot be used. The message names line and column, and is a whole sentence. */
+/** The file cannot be used. The message is a whole sentence with line and column. */
 export class TokenFileError extends Error {
   override readonly name = "TokenFileError";
 }
@@ -95,7 +94,7 @@ export function readTokenText(file: string, text: string): TokenTable {
   };
   const [syntax] = document.errors;
   if (syntax !== undefined) throw fail(syntax.pos[0], `${syntax.message.replace(/\.?$/, "")}.`);
-  // What is empty was probably caught while somebody writes it. Whoever wants to let nobody in says so.
+  // An empty file was probably read while somebody was writing it. To let nobody in, write an empty list.
   if (document.contents === null) throw fail(0, "The file is empty; write `tokens: []` to let nobody in.");
   const result = FILE.safeParse(document.toJS());
   if (!result.success) {
@@ -122,7 +121,7 @@ function refuseTwice(context: z.RefinementCtx, key: string, values: readonly str
   if (index !== -1) context.addIssue({ code: "custom", path: [index, key], message: "is there twice." });
 }
 
-/** The node at `path`, or the nearest one above it: what is missing has no place. */
+/** The node at `path`, or its nearest ancestor, because a missing node has no position. */
 function placeOf(document: ReturnType<typeof parseDocument>, path: readonly PropertyKey[]): unknown {
   for (let length = path.length; length > 0; length--) {
     const node = document.getIn(path.slice(0, length), true);
@@ -140,7 +139,7 @@ function nameOf(path: readonly PropertyKey[]): string {
     .slice(1);
 }
 
-/** RFC 3339 with a zone, as milliseconds since 1970. */
+/** An RFC 3339 time with a zone, as milliseconds since 1970. */
 function parseTime(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/.test(text)) return undefined;
   const timeMs = Date.parse(text.toUpperCase());

@@ -1,4 +1,4 @@
-/** Events of all devices of a daemon: where devices tell them, and where watchers come for them. */
+/** The events of all devices of a daemon: devices report to it, and watchers read from it. */
 import type { Clock, Timer } from "../../device/clock.ts";
 import type { EventSink } from "../../device/events.ts";
 import type { Failpoints } from "../../device/failpoints.ts";
@@ -24,19 +24,19 @@ export interface EventHubOptions {
   readonly failpoints?: Failpoints | undefined;
   readonly observer?: EventObserver;
   /**
-   * The sequence before that of the first event. Random in each run of a daemon, so that nobody goes on in
-   * this one from a place in another. @default 0
+   * The sequence before that of the first event. It is random in each run of the daemon, so that nobody
+   * continues from a position in another run. @default 0
    */
   readonly baseSequence?: number;
   /** For tests. @default those of limits.ts */
   readonly limits?: Partial<EventLimits>;
 }
 
-/** Hears of watchers. */
+/** Observes watchers. */
 export interface EventObserver {
-  /** Their number is another. */
+  /** The number of watchers has changed. */
   onWatchers(count: number): void;
-  /** One read so slowly that its stream was ended. */
+  /** A watcher read so slowly that its stream was ended. */
   onDropped(): void;
 }
 
@@ -90,7 +90,7 @@ export class EventHub {
     this.#recorder = new Recorder({ clock, log: this.#log, onWritten, pendingMax });
   }
 
-  /** Where a device tells what happens in it. What it tells before `addDevice` is dropped. */
+  /** The event sink of a device. Events before `addDevice` are dropped. */
   sinkOf(device: string): EventSink {
     return (event) => this.#recorder.tell(device, event);
   }
@@ -138,7 +138,7 @@ export class EventHub {
     }
   }
 
-  /** Ends every stream with SHUTTING_DOWN, and tells nothing more. */
+  /** Ends every stream with SHUTTING_DOWN, and writes no more events. */
   close(): void {
     this.#isClosed = true;
     for (const watcher of this.#watchers.keys()) watcher.end(shuttingDown());
@@ -146,7 +146,7 @@ export class EventHub {
   }
 
   /**
-   * Where in the log a watcher begins; undefined is with the present state.
+   * The position in the log where a watcher begins; undefined to begin with the present state.
    * @throws WireError EVENTS_EXPIRED
    */
   #positionFor({ afterSequence, restarts = false }: WatchOptions): number | undefined {
@@ -155,7 +155,7 @@ export class EventHub {
       if (!restarts) throw expired(afterSequence);
     }
     if (!this.#recorder.isOn) {
-      // What happened while nothing was written: nobody can go on from before.
+      // Nothing was written meanwhile, so nobody can continue from before.
       this.#log.breakOff();
       this.#recorder.start();
     }
@@ -166,7 +166,7 @@ export class EventHub {
     for (const watcher of this.#watchers.keys()) if (!watcher.onWritten()) this.#drop(watcher);
   }
 
-  /** It hears of its end only when it reads again, if ever, so it is counted as soon as it is known. */
+  /** The watcher notices its end only when it reads again, if ever, so it is counted at once. */
   #drop(watcher: Watcher): void {
     if (this.#leave(watcher)) this.#observer?.onDropped();
   }

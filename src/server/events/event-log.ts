@@ -1,21 +1,23 @@
-/** The log of events: the newest of all devices, numbered without a gap, bounded by number and by bytes. */
+/**
+ * The log of events: the newest events of all devices, numbered without gaps, limited by number and bytes.
+ */
 import assert from "node:assert/strict";
 import type { Event_Type } from "../../contract/gen/torpor/v1/event.ts";
 
-/** An event as it goes out. */
+/** An event ready to be sent. */
 export interface ToldEvent {
-  /** From 1; 0 when it is part of the present state. */
+  /** From 1; 0 if it belongs to the present state. */
   readonly sequence: number;
   readonly type: Event_Type;
-  /** Name of the device, without `devices/`; empty in a bookmark. */
+  /** Name of the device without `devices/`; empty in a bookmark. */
   readonly device: string;
-  /** The torpor.v1.Event. */
+  /** The encoded torpor.v1.Event. */
   readonly bytes: Uint8Array;
 }
 
 interface Entry {
   readonly event: ToldEvent;
-  /** Bytes of everything that was ever logged before it. */
+  /** Total bytes of all events logged before it. */
   readonly startBytes: number;
 }
 
@@ -24,12 +26,12 @@ export interface EventLogLimits {
   readonly bytesMax: number;
 }
 
-/** Entries that may have been dropped before the array is cut. */
+/** How many entries may be dropped before the array is cut. */
 const CUT_AT = 1024;
 
 export class EventLog {
   readonly #limits: EventLogLimits;
-  /** In the order of sequences; those before `#start` are dropped. */
+  /** Ordered by sequence. Those before `#start` are dropped. */
   #entries: Entry[] = [];
   #start = 0;
   #totalBytes = 0;
@@ -46,12 +48,12 @@ export class EventLog {
     return this.#head;
   }
 
-  /** Whether every event after `sequence` is kept. */
+  /** Whether every event after `sequence` is still in the log. */
   isKept(sequence: number): boolean {
     return sequence <= this.#head && sequence >= this.#head - (this.#entries.length - this.#start);
   }
 
-  /** Adds an event; `make` is given its sequence. The oldest make room. */
+  /** Adds an event, and drops the oldest if needed. `make` gets its sequence. */
   append(make: (sequence: number) => ToldEvent): void {
     const event = make(this.#head + 1);
     assert(event.sequence === this.#head + 1, "events are numbered without a gap");
@@ -64,12 +66,12 @@ export class EventLog {
     this.#start = 0;
   }
 
-  /** The first event after one that isKept; undefined when there is none yet. */
+  /** The first event after `sequence`, for which isKept holds; undefined if there is none yet. */
   next(sequence: number): ToldEvent | undefined {
     return this.#entryAfter(sequence)?.event;
   }
 
-  /** What is logged after an event that isKept. */
+  /** The events after `sequence`, for which isKept holds. */
   backlog(sequence: number): { readonly events: number; readonly bytes: number } {
     const entry = this.#entryAfter(sequence);
     return {
@@ -78,7 +80,7 @@ export class EventLog {
     };
   }
 
-  /** Forgets all, and leaves a gap in the sequence, so that nobody can go on from before. */
+  /** Drops all events and leaves a gap in the sequence, so that nobody can continue from before. */
   breakOff(): void {
     this.#entries = [];
     this.#start = 0;
@@ -90,7 +92,7 @@ export class EventLog {
     return this.#entries[this.#entries.length - (this.#head - sequence)];
   }
 
-  /** The newest is kept, however large. */
+  /** The newest event stays, however large it is. */
   #isOver(): boolean {
     const count = this.#entries.length - this.#start;
     if (count <= 1) return false;
@@ -99,7 +101,7 @@ export class EventLog {
   }
 }
 
-/** Lets go of the bytes of what was dropped before the array is cut. */
+/** Releases the bytes of dropped events before the array is cut. */
 const DROPPED: Entry = {
   event: { sequence: 0, type: 0, device: "", bytes: new Uint8Array(0) },
   startBytes: 0,

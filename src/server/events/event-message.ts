@@ -1,4 +1,4 @@
-/** Events as messages of the wires. */
+/** Encodes events as messages. */
 
 import { Event, Event_Type, Evicted_Cause } from "../../contract/gen/torpor/v1/event.ts";
 import type { EvictionCause } from "../../device/events.ts";
@@ -36,14 +36,14 @@ export const CAUSES = {
   request: Evicted_Cause.REQUEST,
 } as const satisfies Record<EvictionCause, Evicted_Cause>;
 
-/** Which event it is, and when it happened. */
+/** Identifies an event and says when it happened. */
 export interface EventStamp {
   /** 0 for the present state. */
   readonly sequence: number;
   readonly wallNs: bigint;
 }
 
-/** Writes an event. @param device its name, empty in a bookmark */
+/** Writes an event. @param device its name; empty in a bookmark */
 export function makeEvent({ sequence, wallNs }: EventStamp, device: string, payload: Payload): ToldEvent {
   const type = TYPES[payload.$case];
   const event: Event = {
@@ -56,7 +56,7 @@ export function makeEvent({ sequence, wallNs }: EventStamp, device: string, payl
   return { sequence, type, device, bytes: Event.encode(event).finish() };
 }
 
-/** Cuts objects into groups of which each fits an event. */
+/** Splits objects into groups that each fit into an event. */
 export function* eventGroups(objects: readonly ObjectResource[]): Generator<readonly ObjectResource[]> {
   let start = 0;
   let extents = 0;

@@ -1,4 +1,7 @@
-/** The present state of a device, told as if it came about now: what a stream of events begins with. */
+/**
+ * The present state of a device as events, as if everything had just been created. Event streams begin with
+ * it.
+ */
 
 import { Event_Type } from "../../contract/gen/torpor/v1/event.ts";
 import type { Clock } from "../../device/clock.ts";
@@ -10,7 +13,7 @@ import { encodeContext } from "../messages/encode-engine.ts";
 import type { ToldEvent } from "./event-log.ts";
 import { eventGroups, makeEvent } from "./event-message.ts";
 
-/** Yields the events of `device` whose types are wanted, a slice of the device at a time. */
+/** Yields the events of `device` with the wanted types, one slice of the device at a time. */
 export async function* presentState(
   device: DeviceHandle,
   clock: Clock,

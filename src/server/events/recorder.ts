@@ -1,7 +1,7 @@
 /**
- * Writes the log: what devices tell, in the order in which they told it, and before each of these what became
- * of their objects until then. Objects, contexts and devices are read when they are written down, so an event
- * is never older than what it stands for. It works behind the devices' backs, a slice at a time.
+ * Writes the event log. It records the events of devices in their order, and before each one the changes to
+ * objects up to then. It reads objects, contexts and devices at the time of writing, so an event is never
+ * newer than the resource in it. It works in the background, one slice at a time.
  */
 
 import { Device } from "../../contract/gen/torpor/v1/gpu.ts";
@@ -18,41 +18,41 @@ import { childName, failpointName, imageName } from "../messages/resource-names.
 import type { EventLog } from "./event-log.ts";
 import { CAUSES, eventGroups, makeEvent, type Payload } from "./event-message.ts";
 
-/** A device that tells what becomes of its objects. */
+/** A device that reports changes to its objects. */
 export interface WatchedDevice extends DeviceHandle {
   readonly changes: ChangeSource;
 }
 
-/** What happens in a device, and what is made to happen to it. */
+/** Events from a device, and failpoints that fired in it. */
 export type Happening = DeviceEvent | { readonly type: "failpointHit"; readonly failpoint: string };
 
 export interface RecorderOptions {
   readonly clock: Clock;
   readonly log: EventLog;
-  /** Called after something was written to the log, or it was broken off. */
+  /** Called after something was written to the log, or after the log was broken off. */
   readonly onWritten: () => void;
-  /** Most happenings that wait to be written. */
+  /** Most events that may wait to be written. */
   readonly pendingMax: number;
 }
 
 interface Source {
   readonly device: WatchedDevice;
-  /** The state that was told last. */
+  /** The last state that was written. */
   told: Uint8Array;
 }
 
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #sources = new Map<string, Source>();
-  /** Devices whose changes have gathered for long enough. */
+  /** Devices whose changes have been collected for long enough. */
   readonly #due = new Set<Source>();
   readonly #timers = new Map<Source, Timer>();
   #happenings: { readonly source: Source; readonly happening: Happening }[] = [];
-  /** Changes at each stop: what was on its way then is not written. */
+  /** A new number for each stop. Work that began before a stop writes nothing. */
   #era = 0;
   #isOn = false;
   #isWriting = false;
-  /** Objects and events written since other work had its turn. */
+  /** Objects and events written since other work last had its turn. */
   #written = 0;
 
   constructor(options: RecorderOptions) {
@@ -87,7 +87,7 @@ export class Recorder {
     for (const { device } of this.#sources.values()) device.changes.close();
   }
 
-  /** The sink of a device. */
+  /** The event sink of a device. */
   tell(device: string, happening: Happening): void {
     const source = this.#sources.get(device);
     if (!this.#isOn || source === undefined || !IS_TOLD[happening.type]) return;
@@ -128,13 +128,13 @@ export class Recorder {
     for (const source of due) await this.#writeObjects(source, era);
   }
 
-  /** Writes the changes that have gathered until now; those that come meanwhile are for the next time. */
+  /** Writes the changes collected so far. Later ones wait for the next time. */
   async #writeObjects(source: Source, era: number): Promise<void> {
     const { changes, name } = source.device;
     for (let left = changes.pendingCount; left > 0 && era === this.#era; left -= EVENT_OBJECTS_MAX) {
       const { created, changed, deleted, lost } = changes.take(Math.min(left, EVENT_OBJECTS_MAX));
       if (lost) this.#lose();
-      // Creations last: who hears of a new object has heard of everything that was before it.
+      // Creations come last: whoever sees a new object has already seen every earlier change.
       for (const group of eventGroups(changed)) {
         const objects = group.map((object) => encodeObject(name, object));
         this.#write(name, { $case: "objectsChanged", value: { objects } });
@@ -147,7 +147,7 @@ export class Recorder {
       }
       await this.#rest(created.length + changed.length + deleted.length);
     }
-    // Nobody tells of what came meanwhile: there was something before it.
+    // A device reports only its first pending change, so nobody announced the later ones.
     if (era === this.#era && changes.pendingCount > 0 && !this.#timers.has(source)) this.#gather(source);
   }
 
@@ -175,7 +175,7 @@ export class Recorder {
     onWritten();
   }
 
-  /** Too much has gathered: what there is must be looked at anew. */
+  /** Too much is waiting. Watchers must start again from the present state. */
   #lose(): void {
     this.#happenings = [];
     this.#options.log.breakOff();
@@ -190,7 +190,7 @@ export class Recorder {
   }
 }
 
-/** What becomes an event. The rest is for metrics and log, or is told by the objects that it happens to. */
+/** Events for the log. The others are for metrics and the service log, or the changed objects report them. */
 const IS_TOLD: Readonly<Record<Happening["type"], boolean>> = {
   powerState: true,
   wedged: true,
@@ -225,7 +225,7 @@ const IS_TOLD: Readonly<Record<Happening["type"], boolean>> = {
   verifyFailed: false,
 };
 
-/** After which the device is told too, unless it is as it was told last. */
+/** Events after which the device is written too, unless it is unchanged since it was last written. */
 const CHANGES_DEVICE: ReadonlySet<Happening["type"]> = new Set([
   "powerState",
   "wedged",
@@ -233,10 +233,7 @@ const CHANGES_DEVICE: ReadonlySet<Happening["type"]> = new Set([
   "imageConsumed",
 ]);
 
-/**
- * The payload of what happened; undefined when the device says it all, or it is about something that is gone
- * by now.
- */
+/** The payload of an event; undefined if the device alone says it all, or if its subject no longer exists. */
 async function payloadOf(device: DeviceHandle, happening: Happening): Promise<Payload | undefined> {
   const { name } = device;
   switch (happening.type) {

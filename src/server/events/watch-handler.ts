@@ -10,7 +10,7 @@ import type { EventHub } from "./event-hub.ts";
 import type { ToldEvent } from "./event-log.ts";
 import type { WatchOptions } from "./watcher.ts";
 
-/** The stream that a WatchEventsRequest asks for. */
+/** Opens the stream that a WatchEventsRequest asks for. */
 export async function* watchEvents(
   { devices, events }: { readonly devices: DeviceRegistry; readonly events: EventHub },
   request: WatchEventsRequest,

@@ -1,4 +1,4 @@
-/** One watcher: a place in the log, and the stream of what comes after it. */
+/** One watcher: a position in the log, and the stream of the events after it. */
 
 import type { Event_Type } from "../../contract/gen/torpor/v1/event.ts";
 import { type Clock, elapsedMs } from "../../device/clock.ts";
@@ -12,20 +12,19 @@ import type { EventLog, ToldEvent } from "./event-log.ts";
 import { makeEvent } from "./event-message.ts";
 import { presentState } from "./present-state.ts";
 
-/** What a watcher wants. */
+/** The wishes of a watcher. */
 export interface WatchOptions {
-  /** The devices to tell of. */
+  /** The devices to watch. */
   readonly devices: readonly DeviceHandle[];
-  /** Empty is all. */
+  /** Empty means all types. */
   readonly types: readonly Event_Type[];
-  /** The last event that the client has; undefined begins with the present state. */
+  /** The last event that the client has; undefined to begin with the present state. */
   readonly afterSequence: number | undefined;
   /**
-   * Where the events after `afterSequence` are gone: begin with the present state and say so.
-   * @default refuse
+   * If the events after `afterSequence` are gone: begin with the present state and say so. @default refuse
    */
   readonly restarts?: boolean;
-  /** Ends the stream: the client has gone away. */
+  /** Ends the stream, because the client has left. */
   readonly signal: AbortSignal;
   /** Who watches; undefined where callers are not told apart. */
   readonly caller?: string | undefined;
@@ -52,13 +51,13 @@ export class Watcher {
   readonly #devices: ReadonlySet<string>;
   readonly #types: ReadonlySet<Event_Type>;
   readonly #beginsAnew: boolean;
-  /** Sequence of the last event that it was told or that it did not want. */
+  /** Sequence of the last event that was delivered or that the watcher did not want. */
   #position: number;
   #ended: WireError | undefined;
   #wake: (() => void) | undefined;
   #checkedNs: bigint;
 
-  /** @param position where in the log it begins; undefined with the present state */
+  /** @param position where it begins in the log; undefined to begin with the present state */
   constructor(deps: WatcherDeps, options: WatchOptions, position: number | undefined) {
     this.#deps = deps;
     this.#options = options;
@@ -70,7 +69,7 @@ export class Watcher {
   }
 
   /**
-   * Something was written. Answers whether the watcher is still served: one for which too much waits is not.
+   * The log has new events. Returns whether the watcher is still served: it is not if too much waits for it.
    */
   onWritten(): boolean {
     const { log, backlogMax } = this.#deps;
@@ -92,14 +91,14 @@ export class Watcher {
     this.#wake?.();
   }
 
-  /** The stream. @throws WireError that ended it; returns when the client has gone away */
+  /** The stream. Returns when the client has left. @throws WireError that ended it */
   async *events(): AsyncGenerator<ToldEvent, void, undefined> {
     const { signal } = this.#options;
     const onAbort = () => this.#wake?.();
     signal.addEventListener("abort", onAbort);
     try {
       if (this.#beginsAnew) yield* this.#presentState();
-      // What waits now is what the client missed; a bookmark says that it has it all.
+      // The waiting events are those that the client missed. A bookmark tells it that it has all of them.
       const missedUntil = this.#deps.log.head;
       yield* this.#logged(() => this.#position >= missedUntil);
       yield this.#bookmark();
@@ -152,7 +151,7 @@ export class Watcher {
     }
   }
 
-  /** Whether the client has gone away. @throws WireError that ended the stream */
+  /** Whether the client has left. @throws WireError that ended the stream */
   #isOver(): boolean {
     if (this.#options.signal.aborted) return true;
     if (this.#ended !== undefined) throw this.#ended;
@@ -160,7 +159,7 @@ export class Watcher {
     return false;
   }
 
-  /** At every event would be too often, as all tokens are looked at each time. */
+  /** Checking at every event would be too often, because it compares all tokens each time. */
   #recheck(): void {
     const nowNs = this.#deps.clock.monotonicNs();
     if (elapsedMs(this.#checkedNs, nowNs) < WATCH_RECHECK_MS) return;
@@ -206,7 +205,7 @@ export class Watcher {
   }
 }
 
-/** The error for who wants to go on after an event that is no longer kept, or that never was. */
+/** The error for a client that wants to continue after an event that is no longer kept or never existed. */
 export function expired(sequence: number): WireError {
   return new WireError(
     "EVENTS_EXPIRED",

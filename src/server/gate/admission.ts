@@ -1,6 +1,4 @@
-/**
- * A call that was let in: what becomes of it, until both its work and its connection's side of it have ended.
- */
+/** A call that was let in. It is tracked until its work and its connection's side have both ended. */
 import { type Caller, identityOf } from "../auth/authenticator.ts";
 import { requireRole } from "../auth/authorize.ts";
 import { type Rpc, roleOfRequest } from "../auth/rpc-access.ts";
@@ -15,13 +13,13 @@ export interface AdmittedCall {
   readonly recheck: () => void;
 }
 
-/** How a call ended, for the audit log. */
+/** The end of a call, for the audit log. */
 export interface Outcome {
   readonly resource: string | undefined;
   readonly transition: string | undefined;
-  /** What the caller saw. */
+  /** The result that the caller saw. */
   readonly code: string;
-  /** What became of the work, where the caller did not see it. */
+  /** The result of the work, if the caller did not see it. */
   readonly done: string | undefined;
   readonly reason: string | undefined;
 }
@@ -29,7 +27,7 @@ export interface Outcome {
 export class Admission {
   readonly requestId: string;
   /**
-   * Looks whether the caller would still be let in, for calls that have no end of their own.
+   * Checks whether the caller would still be let in. This is for calls that have no end of their own.
    * @throws WireError UNAUTHENTICATED or PERMISSION_DENIED
    */
   readonly recheck: () => void;
@@ -40,12 +38,12 @@ export class Admission {
   #isClosed = false;
   #resource: string | undefined;
   #transition: string | undefined;
-  /** What is said first stays. */
+  /** The first result stays. */
   #result: Pick<Outcome, "code" | "reason"> | undefined;
-  /** What the caller saw, where that is not the result. */
+  /** What the caller saw, if that differs from the result. */
   #seen: Pick<Outcome, "code" | "reason"> | undefined;
 
-  /** @param onEnd called once, at the end. */
+  /** @param onEnd called once, when the call has ended. */
   constructor({ requestId, rpc, caller, recheck }: AdmittedCall, onEnd: (outcome: Outcome) => void) {
     this.requestId = requestId;
     this.recheck = recheck;
@@ -54,19 +52,20 @@ export class Admission {
     this.#onEnd = onEnd;
   }
 
-  /** Who calls, such that no two have the same; undefined where callers are not told apart. */
+  /** An identity that no two callers share; undefined if callers are not told apart. */
   get identity(): string | undefined {
     return identityOf(this.#caller);
   }
 
-  /** Whether it gets a line in the audit log, so that it matters what it is about. */
+  /** Whether the call gets a line in the audit log, so that the resource it concerns matters. */
   get isAudited(): boolean {
     return this.#rpc.changes;
   }
 
   /**
-   * Does the work of a unary call, which goes on when its client goes away.
-   * @throws WireError PERMISSION_DENIED when this very request needs another role; and what `call` throws.
+   * Does the work of a unary call. The work continues if the client leaves.
+   * @throws WireError PERMISSION_DENIED if this particular request needs another role; and the errors of
+   * `call`.
    */
   async run<Answer extends object>(request: object, call: () => Promise<Answer>): Promise<Answer> {
     this.#isWorking = true;
@@ -87,8 +86,8 @@ export class Admission {
   }
 
   /**
-   * Looks at the first message of a call.
-   * @throws WireError PERMISSION_DENIED when it needs another role than the RPC.
+   * Checks the first message of a call.
+   * @throws WireError PERMISSION_DENIED if it needs a higher role than the RPC.
    */
   examine(request: object): void {
     if (this.isAudited) this.concerns(subjectOf(request));
@@ -96,7 +95,7 @@ export class Admission {
     if (needed !== undefined) requireRole(this.#caller, needed, "This request");
   }
 
-  /** Says what the call is about, where no message says it. */
+  /** Sets the resource that the call concerns, when no message names it. */
   concerns(resource: string | undefined): void {
     this.#resource = resource;
   }
@@ -111,9 +110,9 @@ export class Admission {
   }
 
   /**
-   * Says that the connection's side of the call has ended, one way or another.
-   * @param seen what the caller saw, where that is not known to be the result: it went away, or the wire
-   * itself ended the call.
+   * Records that the connection's side of the call has ended, for whatever reason.
+   * @param seen what the caller saw, if that may differ from the result: the caller left, or the wire itself
+   * ended the call.
    */
   close(seen?: Pick<Outcome, "code" | "reason">): void {
     if (this.#isClosed) return;

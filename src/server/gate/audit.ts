@@ -1,4 +1,4 @@
-/** The audit log: a line for each call that changes something, whoever made it and however it ended. */
+/** The audit log: one line for each call that changes something, whoever made it and however it ended. */
 import type { FastifyBaseLogger } from "fastify";
 import type { Caller } from "../auth/authenticator.ts";
 import {
@@ -14,14 +14,14 @@ export interface AuditedCall {
   readonly rpc: string;
   readonly requestId: string;
   readonly peer: string;
-  /** Undefined when the call was refused before it was known. */
+  /** Undefined if the call was refused before its caller was known. */
   readonly caller: Caller | undefined;
-  /** Name of what the call is about, or of its parent; undefined when it was not read. */
+  /** Name of the resource that the call concerns, or of its parent; undefined if it was not read. */
   readonly resource: string | undefined;
   readonly transition: string | undefined;
-  /** Name of the google.rpc.Code that the caller saw; CANCELLED when it had gone away before. */
+  /** Name of the google.rpc.Code that the caller saw; CANCELLED if the caller had left before. */
   readonly code: string;
-  /** What became of the work, where the caller did not see it. */
+  /** The result of the work, if the caller did not see it. */
   readonly done: string | undefined;
   readonly reason: string | undefined;
   readonly durationMs: number;

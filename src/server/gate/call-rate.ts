@@ -1,11 +1,11 @@
-/** How often each client may call, told apart by address. */
+/** Limits how often each client may call. Clients are told apart by address. */
 import { CALL_RATE_CLIENTS_MAX } from "../limits.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export class CallRate {
   readonly #perSecond: number;
   readonly #now: () => number;
-  /** The one that called last comes last. */
+  /** In the order of their last calls, the newest last. */
   readonly #clients = new Map<string, TokenBucket>();
 
   /** @param perSecond calls of one client. @param now milliseconds of a clock that never goes back. */

@@ -19,7 +19,7 @@ import type { ConnectionEnd, StrangerObserver, Wire } from "./observer.ts";
 import { stopReading } from "./stop-reading.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
-/** The other end of a connection, as Node's sockets say it. Both are undefined on a unix socket. */
+/** The other end of a connection, as Node's sockets report it. Both are undefined on a unix socket. */
 export interface RemoteEnd {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
@@ -41,7 +41,7 @@ type State = "unknown" | "known" | "ended";
 
 interface Connection {
   readonly key: string;
-  /** As it was accepted: below TLS. */
+  /** The socket that was accepted, below TLS. */
   readonly socket: Socket;
   readonly calls: TokenBucket;
   callsMade: number;
@@ -56,7 +56,7 @@ export class Connections {
   readonly #now: () => number;
   readonly #callsOfAll: TokenBucket;
   readonly #all = new Map<string, Connection>();
-  /** Those of them on which nobody is known, the oldest first. */
+  /** The unknown connections, oldest first. */
   readonly #unknown = new Set<Connection>();
   /** Those of the unknown that have ended and still take a place. They make way first. */
   readonly #ended = new Set<Connection>();
@@ -82,7 +82,9 @@ export class Connections {
     server.on("connection", (socket) => this.#add(socket));
   }
 
-  /** Says that a call was let in on it: it is no stranger's any more. Answers whether that is new. */
+  /**
+   * Marks a connection as known, because a call on it was let in. Returns whether it was unknown until now.
+   */
   know(end: RemoteEnd): boolean {
     const connection = this.#all.get(keyOf(end));
     if (connection?.state !== "unknown") return false;
@@ -93,8 +95,8 @@ export class Connections {
   }
 
   /**
-   * Counts a call. False when somebody unknown makes too many: it gets no answer, and the connection ends
-   * soon.
+   * Counts a call. False if an unknown connection makes too many: the call gets no answer, and the connection
+   * soon ends.
    */
   take(end: RemoteEnd): boolean {
     const connection = this.#all.get(keyOf(end));
@@ -120,7 +122,7 @@ export class Connections {
 
   #mayCall(connection: Connection): boolean {
     const isFree = ++connection.callsMade <= UNKNOWN_CALLS_FREE;
-    // Taken from both, so that free calls count as well.
+    // Takes from both buckets, so that free calls count as well.
     const isWithinAll = this.#callsOfAll.take();
     return connection.calls.take() && (isWithinAll || isFree);
   }
@@ -128,7 +130,7 @@ export class Connections {
   #add(socket: Socket): void {
     this.#count++;
     const key = keyOf(socket);
-    // Whoever may connect to a unix socket is its owner, and has no port to be told apart by.
+    // Anybody who can connect to a unix socket is its owner, and there is no port to tell connections apart.
     const connection = key === "" ? undefined : this.#newcomer(key, socket);
     socket.once("close", () => {
       this.#count--;
@@ -166,7 +168,7 @@ export class Connections {
     if (this.#all.get(connection.key) === connection) this.#all.delete(connection.key);
   }
 
-  /** It goes on to be one of the unknown, so that it is among those that make way. */
+  /** It stays among the unknown connections, so that it can be closed to make room. */
   #end(connection: Connection, why: ConnectionEnd): void {
     // Again each time: once what was being written is out, Node reads on.
     if (!stopReading(connection.socket)) connection.socket.destroy();

@@ -1,19 +1,22 @@
 /**
- * A bounded number of places that strangers share. Who comes when there is none left takes the one that was
- * held longest by the connection with the most: so nobody loses his only place to somebody who has more.
+ * A fixed number of places that strangers share. When none is free, a newcomer takes the oldest place of the
+ * connection that holds the most. So nobody loses their only place to a connection that holds more.
  */
 export interface Guest {
-  /** Ends it, so that its place is free. Called when another takes it. */
+  /** Ends the holder and frees its place. Called when somebody else takes the place. */
   end(): void;
 }
 
-/** Of so many such connections at most there is room for one. */
+/** A connection that holds one of this many shares of all places is large. */
 const LARGE_SHARES = 8;
 
 export class Crowd {
   readonly #max: number;
   readonly #onCount: ((count: number) => void) | undefined;
-  /** By connection, the oldest first; the connection that came first comes first. */
+  /**
+   * By connection. Within a connection the oldest place comes first, and connections are in the order in
+   * which they came.
+   */
   readonly #groups = new Map<object, Set<Guest>>();
   #count = 0;
 
@@ -23,7 +26,7 @@ export class Crowd {
     onCount?.(0);
   }
 
-  /** @param connection whose place it is. Answers what gives the place back. */
+  /** @param connection the holder of the place. Returns a function that gives the place back. */
   enter(connection: object, guest: Guest): () => void {
     if (this.#count >= this.#max) this.#makeWay(connection);
     const group = this.#groups.get(connection) ?? new Set();
@@ -45,7 +48,7 @@ export class Crowd {
   #makeWay(newcomer: object): void {
     let largest = newcomer;
     let size = this.#groups.get(newcomer)?.size ?? 0;
-    // Who has so many makes way for himself, so that a flood of his costs no search.
+    // A large connection gives up one of its own places, so that its flood needs no search.
     if (size < this.#max / LARGE_SHARES) {
       for (const [connection, group] of this.#groups) {
         if (group.size > size) [largest, size] = [connection, group.size];

@@ -1,6 +1,6 @@
 /**
- * The one gate before both wires: who calls, whether they may, and whether there is room. What passes gets an
- * Admission, which holds its place until the call has ended.
+ * The one gate in front of both wires. It decides who calls, whether they may, and whether there is room. A
+ * call that passes gets an Admission, which holds its place until the call has ended.
  */
 import type { FastifyBaseLogger } from "fastify";
 import { Pool } from "../api/pool.ts";
@@ -22,9 +22,9 @@ export interface GateOptions {
   readonly isOverloaded?: () => boolean;
   /** Milliseconds of a clock that never goes back. @default performance.now */
   readonly now?: () => number;
-  /** Unary calls in progress. @default CALLS_IN_PROGRESS_MAX */
+  /** Most unary calls in progress. @default CALLS_IN_PROGRESS_MAX */
   readonly callsMax?: number;
-  /** Streams that are open. @default STREAMS_MAX */
+  /** Most open streams. @default STREAMS_MAX */
   readonly streamsMax?: number;
 }
 
@@ -35,7 +35,7 @@ export interface ArrivingCall {
   readonly credentials: Credentials;
 }
 
-/** What is known of a call that is refused before its credentials are looked at. */
+/** The facts about a call that is refused before its credentials are checked. */
 export interface RefusedCall {
   readonly rpc: string;
   readonly requestId: string;
@@ -72,8 +72,8 @@ export class Gate {
   }
 
   /**
-   * Lets a call in, before anything of its body is read. The caller closes the admission.
-   * @returns undefined for what is open to everybody.
+   * Lets a call in before any of its body is read. The caller closes the admission.
+   * @returns undefined for methods that are open to everybody.
    * @throws WireError OVERLOADED, UNAUTHENTICATED or PERMISSION_DENIED
    */
   admit({ rpc: name, requestId, credentials }: ArrivingCall): Admission | undefined {
@@ -106,12 +106,12 @@ export class Gate {
     return this.#calls.taken + this.#streams.taken + this.#reflections.taken;
   }
 
-  /** Puts on record what was refused before it came to `admit`, if it would have changed something. */
+  /** Records a call that was refused before it reached `admit`, if it would have changed something. */
   refused({ rpc, requestId, peer }: RefusedCall, error: unknown): void {
     this.#auditRefusal(requireRpc(rpc), { requestId, peer, caller: undefined, error, startMs: this.#now() });
   }
 
-  /** Lets in who may read what is no RPC: metrics and documentation. @throws WireError */
+  /** Lets in a caller that may read pages outside the RPCs: metrics and documentation. @throws WireError */
   admitReader(credentials: Credentials): void {
     requireRole(this.#authenticator.authenticate(credentials), "viewer", "This page");
   }

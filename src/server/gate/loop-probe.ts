@@ -1,11 +1,11 @@
-/** Whether the event loop is so late that further calls would only make it later. */
+/** Detects that the event loop is so late that more calls would only make it later. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { LOOP_DELAY_MAX_MS, LOOP_RESOLUTION_MS, LOOP_SAMPLE_MS, LOOP_SLOW_SAMPLES } from "../limits.ts";
 
-/** Delay of the event loop since it was asked last: its 99th percentile, in milliseconds. */
+/** The 99th percentile of the event loop's delay since the last request. Unit: milliseconds. */
 export type LoopDelay = () => number;
 
-/** Judges samples; whoever has a clock takes them, see `watchEventLoop`. */
+/** Judges samples. The owner of a clock takes them; see `watchEventLoop`. */
 export class LoopProbe {
   readonly #delayMs: LoopDelay;
   #slowSamples = 0;
@@ -14,12 +14,12 @@ export class LoopProbe {
     this.#delayMs = delayMs;
   }
 
-  /** Takes a sample. */
+  /** Adds a sample. */
   sample(): void {
     this.#slowSamples = this.#delayMs() > LOOP_DELAY_MAX_MS ? this.#slowSamples + 1 : 0;
   }
 
-  /** True from the second slow sample in a row until the first that is not slow. */
+  /** True from the second slow sample in a row until the next sample that is not slow. */
   get overloaded(): boolean {
     return this.#slowSamples >= LOOP_SLOW_SAMPLES;
   }
@@ -30,7 +30,7 @@ export interface LoopWatch {
   stop(): void;
 }
 
-/** Samples the loop of this thread until it is stopped. Keeps no process alive. */
+/** Samples the loop of this thread until stopped. Does not keep the process alive. */
 export function watchEventLoop(): LoopWatch {
   const histogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   histogram.enable();

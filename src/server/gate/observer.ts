@@ -1,5 +1,6 @@
 /**
- * What the wires tell of each finished call and of streams of content, for metrics. Observers must not throw.
+ * The wires report each finished call and each content stream to an observer, for metrics. Observers must not
+ * throw.
  */
 
 export interface CallEnd {
@@ -12,14 +13,14 @@ export interface CallEnd {
 }
 
 export interface HttpEnd {
-  /** The pattern that matched, never the path of the request. */
+  /** The pattern that matched. Never the path of the request itself. */
   readonly route: string;
   readonly method: string;
   readonly status: number;
   readonly seconds: number;
 }
 
-/** As the client sees it: what it reads comes from an object. */
+/** From the client's side: `read` means that it reads from an object. */
 export type ContentDirection = "read" | "write";
 
 export type Wire = "rest" | "grpc";
@@ -30,12 +31,12 @@ export type Wire = "rest" | "grpc";
  */
 export type ConnectionEnd = "broken" | "crowd" | "flood" | "full";
 
-/** Why a call of somebody unknown was refused before it was looked at. */
+/** Why the call of an unknown client was refused without being read. */
 export type TurnedAway = "compressed" | "metadata" | "path" | "size" | "room";
 
-/** What is open to everybody, and so needs bounds of its own. */
+/** Services that are open to everybody, and so need limits of their own. */
 export interface StrangerObserver {
-  /** @param unknown those on which no call was let in yet */
+  /** @param unknown connections on which no call has been let in yet */
   onConnections?(wire: Wire, all: number, unknown: number): void;
   onConnectionEnd?(wire: Wire, why: ConnectionEnd): void;
   /** A call on a connection that made too many: nothing looked at it. */
@@ -43,7 +44,7 @@ export interface StrangerObserver {
   onOpenCalls?(count: number): void;
   onHealthWatches?(count: number): void;
   onTurnedAway?(why: TurnedAway): void;
-  /** A line of the log that is not shown, because strangers cause too many. */
+  /** A log line was dropped, because strangers cause too many. */
   onLineThrottled?(): void;
 }
 
@@ -51,6 +52,6 @@ export interface WireObserver extends StrangerObserver {
   onCallEnd?(call: CallEnd): void;
   onHttpEnd?(request: HttpEnd): void;
   onContentBegin?(direction: ContentDirection): void;
-  /** Once for each beginning, however the stream ended. */
+  /** Called once for each beginning, however the stream ended. */
   onContentEnd?(direction: ContentDirection): void;
 }

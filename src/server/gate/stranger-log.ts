@@ -1,6 +1,6 @@
 /**
- * What strangers can make the daemon say: cut, few lines a second, and the others counted. Otherwise they
- * would fill its disk.
+ * Log lines that strangers can cause. They are cut to a length and limited to a few per second, and the rest
+ * are counted. Otherwise strangers could fill the disk.
  */
 import type { FastifyBaseLogger } from "fastify";
 import { STRANGER_LINES_AT_ONCE, STRANGER_LINES_PER_SECOND, STRANGER_TEXT_LENGTH_MAX } from "../limits.ts";
@@ -9,7 +9,7 @@ import { TokenBucket } from "./token-bucket.ts";
 export interface StrangerLogOptions {
   /** Milliseconds of a clock that never goes back. @default performance.now */
   readonly now?: () => number;
-  /** Called for each line that is not shown. */
+  /** Called for each line that was dropped. */
   readonly onDropped?: (() => void) | undefined;
 }
 
@@ -25,7 +25,7 @@ export class StrangerLog {
     this.#lines = new TokenBucket(STRANGER_LINES_PER_SECOND, now, STRANGER_LINES_AT_ONCE);
   }
 
-  /** @param fields texts in them are cut. */
+  /** @param fields their texts are cut. */
   write(level: "debug" | "info" | "warn", fields: Readonly<Record<string, unknown>>, message: string): void {
     if (!isShown(this.#log.level, level)) return;
     if (!this.#lines.take()) {

@@ -1,8 +1,8 @@
-/** What a message is about, for the audit log. */
+/** The resource that a message concerns, for the audit log. */
 
 /**
- * The `name` or the `parent` of a request, or the name of the resource in it where the request changes that
- * (AIP-134). Undefined when none of them is set.
+ * The `name` or `parent` of a request, or the name of the resource inside it if the request changes that
+ * (AIP-134). Undefined if none is set.
  */
 export function subjectOf(request: object): string | undefined {
   if ("name" in request) return nameIn(request);
@@ -11,7 +11,7 @@ export function subjectOf(request: object): string | undefined {
   return typeof resource === "object" && resource !== null ? nameIn(resource) : undefined;
 }
 
-/** The `name` in a message; undefined when its type has none, or it is not set. */
+/** The `name` in a message; undefined if its type has none or it is not set. */
 export function nameIn(message: object): string | undefined {
   return "name" in message ? textOf(message.name) : undefined;
 }

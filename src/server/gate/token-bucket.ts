@@ -1,4 +1,4 @@
-/** A bucket that fills at a steady rate, by default up to what comes in a second; each call takes one out. */
+/** A bucket that fills at a steady rate, by default up to one second's worth. Each call takes one token. */
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #now: () => number;
@@ -7,8 +7,8 @@ export class TokenBucket {
   #atMs: number;
 
   /**
-   * @param perSecond more than 0. @param now milliseconds of a clock that never goes back. @param size what
-   * it holds.
+   * @param perSecond more than 0. @param now milliseconds of a clock that never goes back. @param size how
+   * many tokens the bucket holds.
    */
   constructor(perSecond: number, now: () => number, size: number = Math.max(1, perSecond)) {
     this.#perSecond = perSecond;
@@ -18,7 +18,7 @@ export class TokenBucket {
     this.#atMs = now();
   }
 
-  /** Takes one; false when there is none. */
+  /** Takes one token. False if there is none. */
   take(): boolean {
     const nowMs = this.#now();
     const filled = ((nowMs - this.#atMs) / 1000) * this.#perSecond;

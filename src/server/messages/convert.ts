@@ -1,4 +1,6 @@
-/** The one place where the wires' bigint, Duration and Timestamp become the device's numbers, and back. */
+/**
+ * The only place that converts between the wires' bigint, Duration and Timestamp and the device's numbers.
+ */
 
 import type { Duration } from "../../contract/gen/google/protobuf/duration.ts";
 import type { Timestamp } from "../../contract/gen/google/protobuf/timestamp.ts";
@@ -9,7 +11,7 @@ const NS_PER_SECOND = 1_000_000_000n;
 const NS_PER_MS = 1_000_000;
 
 /**
- * An int64 that came in. Negative ones pass: the device says what is wrong with them.
+ * Reads an int64. Negative values pass, because the device reports what is wrong with them.
  * @throws WireError INVALID_REQUEST
  */
 export function toNumber(value: bigint, field: string): number {
@@ -23,27 +25,27 @@ export function toNumber(value: bigint, field: string): number {
 }
 
 /**
- * A number of bytes that came in and that the device takes for granted.
- * @throws WireError INVALID_SIZE when negative
+ * Reads a number of bytes that the device does not check.
+ * @throws WireError INVALID_SIZE if it is negative
  */
 export function toByteCount(value: bigint, field: string): number {
   if (value >= 0n) return toNumber(value, field);
   throw new WireError("INVALID_SIZE", `Field ${field} (${value}) is negative.`, { field });
 }
 
-/** A number of bytes that goes out. */
+/** Writes a number of bytes. */
 export function toInt64(value: number): bigint {
   return BigInt(value);
 }
 
 /**
- * A length of time that came in, rounded up to milliseconds.
- * @throws WireError INVALID_REQUEST when it is no sane one
+ * Reads a duration, rounded up to milliseconds.
+ * @throws WireError INVALID_REQUEST if it is malformed or out of range
  */
 export function toMs(duration: Duration | undefined, field: string): number | undefined {
   if (duration === undefined) return undefined;
   const ms = Number(duration.seconds) * 1000 + Math.ceil(duration.nanos / NS_PER_MS);
-  // Only gRPC can say a Duration that is none (google/protobuf/duration.proto).
+  // Only gRPC can send a malformed Duration (google/protobuf/duration.proto).
   const isOne = duration.nanos < NS_PER_SECOND;
   if (duration.seconds >= 0n && duration.nanos >= 0 && isOne && ms <= DURATION_MS_MAX) return ms;
   const given = isOne
@@ -57,8 +59,8 @@ export function toMs(duration: Duration | undefined, field: string): number | un
 }
 
 /**
- * A length of time that came in, to the nanosecond. What is no sane one passes: the device says what is wrong
- * with it.
+ * Reads a duration to the nanosecond. Malformed ones pass, because the device reports what is wrong with
+ * them.
  */
 export function toExactMs({ seconds, nanos }: Duration): number {
   return Number(seconds) * 1000 + nanos / NS_PER_MS;

@@ -1,4 +1,4 @@
-/** Enums that come in, from the wire's numbers to the device's words. */
+/** Decodes enums from the wire's numbers into the device's words. */
 
 import { SleepState as SleepStateNumber } from "../../contract/gen/torpor/v1/common.ts";
 import { Context_Priority } from "../../contract/gen/torpor/v1/context.ts";
@@ -52,7 +52,7 @@ export function objectFlagOf(value: Object_Flag): ObjectFlag {
   return flag;
 }
 
-/** @throws WireError INVALID_REQUEST when there is none, or for a number that this version does not know */
+/** @throws WireError INVALID_REQUEST if it is not set, or for a number that this version does not know */
 export function adviceOf(value: Object_Advice): Advice {
   switch (value) {
     case Object_Advice.WILL_NEED:
@@ -96,7 +96,7 @@ export function resetScopeOf(value: ResetDeviceRequest_Scope): "GT" | "FACTORY" 
   }
 }
 
-/** @throws WireError INVALID_REQUEST when there is none, or for a number that this version does not know */
+/** @throws WireError INVALID_REQUEST if it is not set, or for a number that this version does not know */
 export function failpointActionOf(value: Failpoint_Action): FailpointAction {
   switch (value) {
     case Failpoint_Action.ERROR:
@@ -116,7 +116,7 @@ export function failpointActionOf(value: Failpoint_Action): FailpointAction {
   }
 }
 
-/** @throws WireError INVALID_REQUEST when there is none, or for a number that this version does not know */
+/** @throws WireError INVALID_REQUEST if it is not set, or for a number that this version does not know */
 export function eventTypeOf(value: Event_Type): Event_Type {
   if (value > 0 && Object.values(Event_Type).includes(value)) return value;
   throw unknownValue("types", value);

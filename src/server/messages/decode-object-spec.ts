@@ -1,4 +1,4 @@
-/** What an object is to be, as CreateObject and BatchCreateObjects say it. */
+/** Decodes the description of a new object, as in CreateObject and BatchCreateObjects. */
 
 import type { ObjectTemplate } from "../../contract/gen/torpor/v1/memory.ts";
 import type { CreateObject } from "../../device/command.ts";
@@ -6,7 +6,7 @@ import { toNumber } from "./convert.ts";
 import { objectFlagOf } from "./decode-enums.ts";
 
 /**
- * @param path where in the request the fields are, with a dot at its end.
+ * @param path where the fields are in the request, ending with a dot.
  * @throws WireError INVALID_REQUEST
  */
 export function objectSpecOf(message: ObjectTemplate, path = ""): Omit<CreateObject, "type" | "hold"> {

@@ -1,6 +1,6 @@
 /**
- * The commands of a request, from messages of the wires. A request may have thousands, so this is one plain
- * loop: nothing is made for a command but the command, and no sentence before it is needed.
+ * Decodes the commands of a request. A request may have thousands of commands, so this is one plain loop: it
+ * creates only the commands themselves, and makes error sentences only when needed.
  */
 
 import type { WorkCommand as WorkMessage } from "../../contract/gen/torpor/v1/work.ts";
@@ -9,7 +9,7 @@ import { toExactMs } from "./convert.ts";
 import { ChildReader } from "./resource-names.ts";
 import { WireError } from "./wire-error.ts";
 
-/** @param device id of the device that every object has to be of. @throws WireError INVALID_REQUEST */
+/** @param device id of the device that must own every object. @throws WireError INVALID_REQUEST */
 export function workCommandsOf(device: string, messages: readonly WorkMessage[]): WorkCommand[] {
   const reader = new WorkReader(device);
   const commands: WorkCommand[] = [];
@@ -98,7 +98,7 @@ class WorkReader {
     return id;
   }
 
-  /** Negative numbers pass: the device says what is wrong with them. */
+  /** Negative numbers pass, because the device reports what is wrong with them. */
   #bytes(value: bigint, field: string): number {
     const number = Number(value);
     if (!Number.isSafeInteger(number)) throw this.#refused(`${value} is beyond 2^53-1`, field);

@@ -1,4 +1,4 @@
-/** Engines, contexts and fences, as messages of the wires. */
+/** Encodes engines, contexts and fences as messages. */
 
 import { type Context, Context_Priority } from "../../contract/gen/torpor/v1/context.ts";
 import {
@@ -13,7 +13,7 @@ import { toDuration, toInt64, toTimestamp } from "./convert.ts";
 import { encodeError } from "./encode-error.ts";
 import { childName } from "./resource-names.ts";
 
-/** @param device id of the device that the engine is part of. */
+/** @param device id of the device to which the engine belongs. */
 export function encodeEngine(device: string, engine: EngineResource): Engine {
   return {
     name: childName(device, "engines", engine.name),
@@ -29,7 +29,7 @@ export function encodeEngine(device: string, engine: EngineResource): Engine {
   };
 }
 
-/** @param device id of the device that the context is part of. */
+/** @param device id of the device to which the context belongs. */
 export function encodeContext(device: string, context: ContextResource): Context {
   return {
     name: childName(device, "contexts", context.id),
@@ -44,7 +44,7 @@ export function encodeContext(device: string, context: ContextResource): Context
   };
 }
 
-/** @param device id of the device that the fence is part of. */
+/** @param device id of the device to which the fence belongs. */
 export function encodeFence(device: string, fence: FenceResource): Fence {
   return {
     name: childName(device, "fences", fence.id),

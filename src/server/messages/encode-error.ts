@@ -1,4 +1,4 @@
-/** The error that something ended with, shown in the resource itself and not as the failure of a call. */
+/** Encodes the error that ended something. It is shown in the resource itself and does not fail the call. */
 
 import { Code } from "../../contract/gen/google/rpc/code.ts";
 import type { ErrorReason } from "../../device/errors.ts";
@@ -9,7 +9,7 @@ interface EndedWith {
   readonly message: string;
 }
 
-/** The error with the code that a call would answer; undefined when there is none. */
+/** The error with the code that a call would return; undefined if there is none. */
 export function encodeError(error: EndedWith | undefined) {
   return error === undefined ? undefined : { ...error, code: Code[KINDS[kindOf(error.reason)].status] };
 }

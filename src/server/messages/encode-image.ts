@@ -1,4 +1,4 @@
-/** Hibernation images, and who owns the state of a device, as messages of the wires. */
+/** Encodes hibernation images and the owners of device states as messages. */
 import type { Owner } from "../../contract/gen/torpor/v1/common.ts";
 import { type Ownership, Ownership_State } from "../../contract/gen/torpor/v1/gpu.ts";
 import { type Image, Image_Cause, Image_Codec, Image_State } from "../../contract/gen/torpor/v1/image.ts";
@@ -7,10 +7,10 @@ import type { ImageFacts, ImageRecord } from "../machine/image-catalogue.ts";
 import { toInt64, toTimestamp } from "./convert.ts";
 import { deviceName, imageName } from "./resource-names.ts";
 
-/** @param facts undefined when the image cannot be read */
+/** @param facts undefined if the image cannot be read */
 export function encodeImage(record: ImageRecord, facts: ImageFacts | undefined, inUse: boolean): Image {
-  // Nothing can be resumed from what cannot be read; how far it is after it was used its name says all the
-  // same.
+  // Nobody can resume from an unreadable image. A claimed or consumed one keeps that state, which its name
+  // says.
   const isUnreadable = facts === undefined && record.state === "SEALED";
   return {
     name: imageName(record.id),

@@ -1,4 +1,4 @@
-/** Plans of a suspend, as messages of the wires. */
+/** Encodes the plan of a suspend as a message. */
 
 import type { SuspendPlan, SuspendPlan_Share } from "../../contract/gen/torpor/v1/power.ts";
 import type { SuspendPlan as Plan, PlanShare } from "../../device/resource.ts";

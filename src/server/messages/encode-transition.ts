@@ -1,4 +1,4 @@
-/** Transitions and their phases, as messages of the wires. */
+/** Encodes transitions and their phases as messages. */
 
 import { DState, SleepState } from "../../contract/gen/torpor/v1/common.ts";
 import {
@@ -12,10 +12,10 @@ import { toDuration, toInt64, toTimestamp } from "./convert.ts";
 import { encodeError } from "./encode-error.ts";
 import { childName } from "./resource-names.ts";
 
-/** @param device id of the device whose transition it is. */
+/** @param device id of the device to which the transition belongs. */
 export function encodeTransition(device: string, transition: TransitionResource): Transition {
   return {
-    // One that was only validated has no id, and no name under which it could be asked for.
+    // A transition that was only validated has no id, and so no name to ask for it by.
     name: transition.id === "" ? "" : childName(device, "transitions", transition.id),
     kind: Transition_Kind[transition.kind],
     sleepState: SleepState[transition.sleepState ?? "UNSPECIFIED"],

@@ -1,4 +1,4 @@
-/** What the device shows of itself, as messages of the wires. */
+/** Encodes what the device shows about itself as messages. */
 
 import { DState, SleepState } from "../../contract/gen/torpor/v1/common.ts";
 import { type Device, Device_PowerState } from "../../contract/gen/torpor/v1/gpu.ts";
@@ -39,7 +39,7 @@ export function encodeDevice(device: DeviceResource): Device {
   };
 }
 
-/** @param device id of the device that the region is part of. */
+/** @param device id of the device to which the region belongs. */
 export function encodeRegion(device: string, region: RegionResource): Region {
   return {
     name: childName(device, "regions", region.id),
@@ -58,7 +58,7 @@ export function encodeRegion(device: string, region: RegionResource): Region {
   };
 }
 
-/** @param device id of the device that the object is part of. */
+/** @param device id of the device to which the object belongs. */
 export function encodeObject(device: string, object: ObjectResource): ObjectMessage {
   return {
     name: childName(device, "objects", object.id),
@@ -83,7 +83,7 @@ export function encodeObject(device: string, object: ObjectResource): ObjectMess
   };
 }
 
-/** @param device id of the device whose objects these are. */
+/** @param device id of the device to which the objects belong. */
 export function encodeUsage(device: string, accounts: readonly UsageResource[]): Usage {
   return {
     name: singletonName(device, "usage"),

@@ -1,24 +1,18 @@
-/** What a request says about a running transition, as the device's words for it. */
+/** Decodes what a request wants during a running transition into the device's words. */
 import type { Hold } from "../../device/command.ts";
 
-/**
- * What a request that says nothing has of `hold`: nothing, because it is then the device's policy that
- * counts.
- */
+/** The `hold` of a request that says nothing: undefined, so that the device's policy decides. */
 export interface HoldWish {
   readonly hold?: Hold;
-  /** The caller has gone away: a call that is held must not run later then. */
+  /** Aborted when the caller has left: a held call must then not run later. */
   readonly signal?: AbortSignal;
   /** Who asks; undefined where callers are not told apart. */
   readonly caller?: string | undefined;
 }
 
-/** Who waits for the answer of a call. */
+/** The client that waits for the answer of a call. */
 export interface Client {
-  /**
-   * Aborted when it has gone away. Most calls never ask, so that whoever has a client makes it when it is
-   * asked for.
-   */
+  /** Aborted when the client has left. Most calls never ask for it, so it is made on first use. */
   readonly signal: AbortSignal;
   /** Who the gate found it to be; undefined where callers are not told apart. */
   readonly caller?: string | undefined;

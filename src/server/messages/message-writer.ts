@@ -1,11 +1,11 @@
 /**
- * Writes protobuf messages, one after the other, in the same memory: a writer for each would grow anew every
- * time, which takes longer than the writing.
+ * Writes protobuf messages one after the other into the same memory. A new writer for each message would grow
+ * its buffer every time, which takes longer than the writing.
  */
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { KEPT_WRITER_BYTES_MAX } from "../limits.ts";
 
-/** What is generated for each type of messages. */
+/** The generated code of each message type. */
 export interface MessageType<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
 }
@@ -19,7 +19,7 @@ export function writeMessage<T>(type: MessageType<T>, message: T): Buffer {
     if (byteLength > KEPT_WRITER_BYTES_MAX) writer = new BinaryWriter();
     return Buffer.from(buffer, byteOffset, byteLength);
   } catch (error) {
-    // Half of this message would stand before the next one.
+    // Otherwise half of this message would precede the next one.
     writer = new BinaryWriter();
     throw error;
   }

@@ -12,7 +12,7 @@ export function childName(device: string, collection: Collection, id: string): s
   return `devices/${device}/${collection}/${id}`;
 }
 
-/** What a device has one of (AIP-156), so that it has no id. */
+/** Singletons of a device (AIP-156), which have no id. */
 export type Singleton = "runtimePm" | "usage";
 
 export function singletonName(device: string, singleton: Singleton): string {
@@ -42,7 +42,7 @@ export function parseSingletonName(name: string, singleton: Singleton): string {
   return device;
 }
 
-/** Empty for the empty id, which says that there is no image. */
+/** Empty for the empty id, which means that there is no image. */
 export function imageName(image: string): string {
   return image === "" ? "" : `images/${image}`;
 }
@@ -66,8 +66,8 @@ export function parseFailpointName(name: string): string {
 }
 
 /**
- * Reads what names a child of one device, by resource name or by bare id, many times over: for fields inside
- * a request, which cannot be about another device.
+ * Reads the names of one device's children, by resource name or bare id, for many names in a row. This is for
+ * fields inside a request, which can only be about that device.
  */
 export class ChildReader {
   readonly #prefix: string;
@@ -76,7 +76,7 @@ export class ChildReader {
     this.#prefix = childName(device, collection, "");
   }
 
-  /** The id; undefined when `name` is empty, of another form, or of another device. */
+  /** The id; undefined if `name` is empty, malformed, or of another device. */
   find(name: string): string | undefined {
     const id = name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : name;
     return id === "" || id.includes("/") ? undefined : id;

@@ -1,13 +1,13 @@
 /**
- * Errors on the wires: the reasons that only a wire gives, and what each kind of failure is called in gRPC
- * and HTTP (google.rpc.Code and AIP-193). The device's own reasons are in `src/device/errors.ts`.
+ * Errors on the wires: the reasons that only a wire gives, and the names of each kind of failure in gRPC and
+ * HTTP (google.rpc.Code and AIP-193). The device's own reasons are in `src/device/errors.ts`.
  */
 
 import { Code } from "../../contract/gen/google/rpc/code.ts";
 import { type ErrorKind, type ErrorReason, REASONS, toDeviceError } from "../../device/errors.ts";
 import { ERROR_METADATA_BYTES_MAX, ERROR_METADATA_ENTRIES_MAX, ERROR_TEXT_BYTES_MAX } from "../limits.ts";
 
-/** Kinds of failure that no device knows. */
+/** Kinds of failure that devices do not have. */
 export type WireKind = ErrorKind | "denied" | "out-of-range" | "unauthenticated";
 
 /** Reasons that only a wire gives. docs/errors.md lists them beside the device's. */
@@ -48,12 +48,12 @@ export const KINDS = {
 
 type StatusName = (typeof KINDS)[WireKind]["status"];
 
-/** A failure that a wire found, or one of the device's with more to say. */
+/** A failure that the wire found, or a device's failure with more details. */
 export class WireError extends Error {
   override readonly name = "WireError";
   readonly reason: WireReason;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Where HTTP is finer than AIP-193: 405, 413, 416, 421. */
+  /** HTTP statuses that are more precise than AIP-193: 405, 413, 416, 421. */
   httpStatus: number | undefined;
 
   constructor(reason: WireReason, message: string, metadata: Readonly<Record<string, string>> = {}) {
@@ -62,20 +62,20 @@ export class WireError extends Error {
     this.metadata = metadata;
   }
 
-  /** Says what lies behind it, for the log. */
+  /** Adds the cause, for the log. */
   because(cause: unknown): this {
     this.cause = cause;
     return this;
   }
 
-  /** Has HTTP answer with this status, and not with that of its kind. */
+  /** Makes HTTP answer with this status instead of that of its kind. */
   withHttpStatus(status: number | undefined): this {
     this.httpStatus = status;
     return this;
   }
 }
 
-/** A failure as both wires send it, its texts cut to what a trailer can carry. */
+/** A failure as both wires send it. Its texts are cut to what a trailer can carry. */
 export interface Failure {
   readonly reason: WireReason;
   readonly kind: WireKind;
@@ -91,7 +91,7 @@ export interface Failure {
 const ELLIPSIS = "…";
 const ELLIPSIS_BYTES = Buffer.byteLength(ELLIPSIS);
 
-/** Turns anything thrown into a Failure; what is neither the device's nor ours becomes INTERNAL. */
+/** Turns anything thrown into a Failure. Errors that are neither the device's nor ours become INTERNAL. */
 export function toFailure(error: unknown): Failure {
   const known = error instanceof WireError ? error : toDeviceError(error);
   const kind = kindOf(known.reason);
@@ -118,13 +118,13 @@ function clipMetadata(metadata: Readonly<Record<string, string>>): Record<string
 }
 
 /**
- * By bytes, between two characters. Well-formed also where a caller's text was not: gRPC throws on half a
- * pair.
+ * Cuts by bytes, between two characters. The result is well-formed even if a caller's text was not: gRPC
+ * throws on half a surrogate pair.
  */
 function clip(text: string, bytesMax: number): string {
   const bytes = Buffer.from(text);
   if (bytes.byteLength <= bytesMax) return bytes.toString();
-  // A stream keeps back a character that is not whole yet.
+  // A streaming decoder keeps back an incomplete character.
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const beginning = bytes.subarray(0, bytesMax - ELLIPSIS_BYTES);
   return `${decoder.decode(beginning, { stream: true })}${ELLIPSIS}`;
