@@ -102,6 +102,9 @@ export const GRPC_KEEPALIVE_TIMEOUT_MS = 20_000;
 /** Largest body of a REST request other than content (api.md). Unit: bytes. */
 export const HTTP_BODY_BYTES_MAX = MIB;
 
+/** How long a REST connection stays open without a request. Unit: milliseconds. */
+export const HTTP_KEEP_ALIVE_MS = 72_000;
+
 /**
  * How long a browser may cache the answer to a preflight. A change of --cors-origin takes effect this soon.
  * Unit: seconds.

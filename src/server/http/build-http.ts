@@ -18,7 +18,12 @@ import type { Gate } from "../gate/gate.ts";
 import type { WireObserver } from "../gate/observer.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "../gate/request-id.ts";
 import { StrangerLog } from "../gate/stranger-log.ts";
-import { HTTP_BODY_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX, REQUEST_ARRIVAL_MS } from "../limits.ts";
+import {
+  HTTP_BODY_BYTES_MAX,
+  HTTP_KEEP_ALIVE_MS,
+  PATH_PARAMETER_LENGTH_MAX,
+  REQUEST_ARRIVAL_MS,
+} from "../limits.ts";
 import type { ServerTls } from "../machine/tls-material.ts";
 import { WireError } from "../messages/wire-error.ts";
 import type { CallTracer } from "../tracing/call-tracer.ts";
@@ -81,6 +86,12 @@ const NO_SCHEMAS = {
     buildSerializer: () => () => assert.fail("a route has a schema"),
   },
 };
+
+/**
+ * Given to the server itself, too: one that fastify did not make has Node's, which end an upload after five
+ * minutes. How long a request may take is bounded where it is known what it is.
+ */
+const TIMES = { requestTimeout: 0, keepAliveTimeout: HTTP_KEEP_ALIVE_MS } as const;
 
 /** Builds the server: `await app.listen({ host, port })` starts it, `await app.close()` drains it. */
 export function buildHttp(deps: HttpDeps): FastifyInstance {
@@ -154,10 +165,10 @@ function scope(app: FastifyInstance, name: string, addRoutes: (routes: FastifyIn
 
 function serverOf(
   tls: ServerTls | undefined,
-): Pick<FastifyServerOptions, "serverFactory"> & { http?: ServerOptions } {
+): Pick<FastifyServerOptions, "serverFactory" | keyof typeof TIMES> & { http?: ServerOptions } {
   return tls === undefined
-    ? { http: HOST_IS_CHECKED }
-    : { serverFactory: (handler) => tlsServer(tls, handler) };
+    ? { http: HOST_IS_CHECKED, ...TIMES }
+    : { serverFactory: (handler) => Object.assign(tlsServer(tls, handler), TIMES) };
 }
 
 /** Makes a function that says whether `close` has been called. */

@@ -1,5 +1,8 @@
 /** TLS and client certificates on both wires. The certificates are in test/fixtures/tls, whose README says how they are made. */
+import { once } from "node:events";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { Agent, get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect } from "node:tls";
@@ -68,6 +71,21 @@ describe("TLS", () => {
     test = await start({ tls: SERVER });
   });
   afterAll(() => test[Symbol.asyncDispose]());
+
+  it("leaves REST the times that it has without", async () => {
+    await using plain = await start({});
+    const agent = new Agent({ keepAlive: true });
+    const secure = get(`${test.url.replace("http:", "https:")}/livez`, {
+      agent,
+      ca,
+      servername: "localhost",
+    });
+    const [overTls]: IncomingMessage[] = await once(secure, "response");
+    const without = await fetch(`${plain.url}/livez`);
+    expect(overTls?.headers["keep-alive"]).toBe(without.headers.get("keep-alive"));
+    overTls?.resume();
+    agent.destroy();
+  });
 
   it("is spoken on both wires, with HTTP/1.1 for REST", async () => {
     expect((await ask(test, "/v1/devices")).status).toBe(200);
