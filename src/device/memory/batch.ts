@@ -1,6 +1,6 @@
 /**
- * The same for many objects at once, all or nothing: every object is locked, in slot order, before the first
- * is changed, and what was done is undone when one of them refuses.
+ * Commands for many objects at once, all or nothing. Every object is locked, in slot order, before the first
+ * is changed, and everything is undone if one of them refuses.
  */
 import type { CreateObject } from "../command.ts";
 import { DeviceError } from "../errors.ts";
@@ -20,7 +20,7 @@ import { makeResident } from "./placement.ts";
 import { makeResidentTogether } from "./placement-batch.ts";
 import type { Region } from "./region.ts";
 
-/** Creates `count` objects of one kind. Answers their ids, ascending. */
+/** Creates `count` equal objects. Returns their ids in ascending order. */
 export async function batchCreate(memory: Memory, template: CreateObject, count: number): Promise<string[]> {
   if (!Number.isInteger(count) || count < 1 || count > BATCH_OBJECTS_MAX) throw tooMany(count);
   if (memory.table.count + count > OBJECTS_MAX) {
@@ -31,7 +31,7 @@ export async function batchCreate(memory: Memory, template: CreateObject, count:
       { limit: String(OBJECTS_MAX) },
     );
   }
-  // In one go, which takes 2 ms for the largest batch: nobody sees a part of it.
+  // Without a pause, which takes 2 ms for the largest batch, so nobody sees a part of it.
   const spec = checkObjectSpec(memory, template);
   const ids = Array.from({ length: count }, () => memory.idOf(memory.addObject(spec)));
   await rest(memory, count);
@@ -39,8 +39,8 @@ export async function batchCreate(memory: Memory, template: CreateObject, count:
 }
 
 /**
- * Pins every object in `region` or its first one. What can be brought there together is; the others come
- * several at a time. Objects that were moved for it stay where they are on failure.
+ * Pins every object in `region` or its first region. Objects that can be moved there together are; the others
+ * move several at a time. After a failure, moved objects stay where they are.
  */
 export async function batchPin(
   memory: Memory,
@@ -48,7 +48,7 @@ export async function batchPin(
   region: string | undefined,
 ): Promise<void> {
   await withObjects(memory, ids, async (slots) => {
-    // Nothing moves before all have been asked.
+    // Nothing moves before every object has been checked.
     for (const [target, coming] of await byRegion(memory, slots, region))
       await makeResidentTogether(memory, coming, target);
     await pinAll(memory, slots, region);
@@ -104,8 +104,8 @@ async function pinAll(memory: Memory, slots: readonly number[], regionId: string
 }
 
 /**
- * Does `work` with BATCH_PINS_AT_ONCE objects at a time, until one fails. Throws when none is in work any
- * more.
+ * Does `work` with BATCH_PINS_AT_ONCE objects at a time, until one fails. Throws after all running work has
+ * ended.
  */
 async function severalAtOnce(slots: readonly number[], work: (slot: number) => Promise<void>): Promise<void> {
   const left = slots.values();
@@ -149,7 +149,8 @@ export async function batchDelete(memory: Memory, ids: readonly string[]): Promi
 }
 
 /**
- * Looks up and locks the objects of a batch, does `work` with their slots, which ascend, and lets go of them.
+ * Looks up and locks the objects of a batch, does `work` with their slots in ascending order, and unlocks
+ * them.
  */
 async function withObjects(
   memory: Memory,
@@ -161,13 +162,13 @@ async function withObjects(
   if (new Set(ids).size !== ids.length) {
     throw new DeviceError("INVALID_REQUEST", "An object is named twice in one batch.");
   }
-  // Slot order, so that two batches that share objects cannot wait for each other.
+  // Slot order prevents a deadlock between two batches with common objects.
   const order = ids.map((id) => ({ id, slot: memory.findObject(id) })).sort((a, b) => a.slot - b.slot);
   const slots: number[] = [];
   let atOnce = true;
   try {
     for (const { id, slot } of order) {
-      // What was looked up is true until something is awaited.
+      // Whatever was looked up is valid until the next await.
       atOnce &&= slot !== NONE && memory.locks.tryLock(slot);
       slots.push(atOnce ? slot : await memory.lockObject(id));
       requireClientObject(memory, slot);
@@ -180,15 +181,15 @@ async function withObjects(
 }
 
 /**
- * Lets others run between what is done for a large batch in one go: reading its names from a wire, locking
- * its objects, writing their names to a wire.
+ * Lets others run during uninterrupted work on a large batch: reading names from a wire, locking objects, or
+ * writing names to a wire.
  */
 async function rest(memory: Memory, count: number): Promise<void> {
   if (count > BATCH_SLICE_OBJECTS) await memory.services.clock.yield();
 }
 
 /**
- * Visits objects whose locks the caller holds, and lets others run in between: nothing about these changes
+ * Visits objects whose locks the caller holds, and lets others run in between. These objects do not change
  * meanwhile.
  */
 async function inSlices(

@@ -1,44 +1,48 @@
 /**
- * Which of clients' objects have changed since somebody last asked: what events are made of. Nothing is kept
- * while nobody wants to know; then a change costs a look at one flag and, once for each object, one entry in
- * a list.
+ * Records which of clients' objects have changed since the last query, for events. Nothing is recorded while
+ * nobody wants to know. Otherwise a change costs a look at one flag and, once per object, a list entry.
  *
- * Whoever wants to know is told once that there is something, and takes it when it suits: the device never
+ * The taker is told once that there is something to take, and takes it when convenient. The device never
  * waits.
  */
 import { CHANGES_PENDING_MAX } from "../limits.ts";
 import type { ObjectResource } from "../resource.ts";
 import { FLAG, type ObjectTable } from "./object-table.ts";
 
-/** What became of objects. An object that came and went between two takes is only among the deleted. */
+/**
+ * What happened to objects. An object that was created and deleted between two takes is only among the
+ * deleted.
+ */
 export interface ObjectChanges {
   readonly created: readonly ObjectResource[];
   readonly changed: readonly ObjectResource[];
   /** Ids. */
   readonly deleted: readonly string[];
-  /** Whether so much had gathered that some was forgotten: only the present state is to be believed. */
+  /**
+   * Whether some changes were dropped because there were too many. Then only the present state is reliable.
+   */
   readonly lost: boolean;
 }
 
-/** The taker's side of it. */
+/** The taker's interface. */
 export interface ChangeSource {
-  /** Entries that wait to be taken, at least as many as objects. */
+  /** Entries that wait to be taken: at least one per object. */
   readonly pendingCount: number;
   /**
-   * Gathers changes from now on.
-   * @param onPending called when there is something to take where there was nothing.
+   * Records changes from now on.
+   * @param onPending called when the first change is waiting
    */
   open(onPending: () => void): void;
-  /** Gathers no more, and forgets what was not taken. */
+  /** Stops recording, and drops what was not taken. */
   close(): void;
   /**
-   * The next changes, of `objectsMax` objects at most, as they are now; those that were noted first come
-   * first.
+   * The next changes, of at most `objectsMax` objects in their present state, in the order in which they were
+   * recorded.
    */
   take(objectsMax: number): ObjectChanges;
 }
 
-/** The same with slots where ObjectChanges has objects. */
+/** The same with slots instead of objects. */
 export interface SlotChanges extends Omit<ObjectChanges, "created" | "changed"> {
   readonly created: readonly number[];
   readonly changed: readonly number[];
@@ -52,11 +56,11 @@ export class ChangeFeed {
   readonly #table: ObjectTable;
   readonly #pendingMax: number;
   #onPending: (() => void) | undefined;
-  /** By slot. A slot whose mark is CLEAN may still be in the list: its object is gone. */
+  /** By slot. A slot marked CLEAN may still be in the list: its object is gone. */
   #marks = new Uint8Array(0);
   /** Slots, and ids of deleted objects as negative numbers. */
   #pending: number[] = [];
-  /** How far the list has been taken. */
+  /** How much of the list has been taken. */
   #taken = 0;
   #lost = false;
 
@@ -80,7 +84,7 @@ export class ChangeFeed {
     return this.#lost ? 1 : this.#pending.length - this.#taken;
   }
 
-  /** What a client would see of the object is no longer the same. */
+  /** A client's view of the object has changed. */
   noteChanged(slot: number): void {
     if (this.#onPending !== undefined) this.#note(slot, CHANGED);
   }
@@ -121,12 +125,12 @@ export class ChangeFeed {
   #note(slot: number, mark: number): void {
     if (slot >= this.#marks.length) this.#grow();
     if (this.#marks[slot] !== CLEAN) return;
-    // Clients do not see the device's own objects, nor backups and what is being destroyed.
+    // Clients see neither the device's own objects, nor backups, nor objects that are being destroyed.
     if (this.#table.id[slot] <= 0 || this.#table.has(slot, FLAG.KERNEL)) return;
     if (this.#append(slot)) this.#marks[slot] = mark;
   }
 
-  /** Answers false when there is no room: then everything is forgotten. */
+  /** Returns false if there is no room. Then everything is dropped. */
   #append(entry: number): boolean {
     if (this.#lost) return false;
     if (this.#pending.length >= this.#pendingMax) {

@@ -1,13 +1,13 @@
 /**
- * Memory that the operating system has yet to give costs an engine five times what copying to it does: pages
- * come one fault at a time. While a list is copied from its start, the main thread, which would only wait,
- * takes those at its end.
+ * Commits memory ahead of an engine. For an engine, memory that the operating system must still provide costs
+ * five times as much as the copy, because pages come one fault at a time. While the engine copies a list from
+ * its start, the otherwise idle main thread touches the pages at its end.
  */
 import { COMMIT_AHEAD_SLICE_BYTES } from "../limits.ts";
 import type { CopyList } from "./copier.ts";
 import type { Memory } from "./memory.ts";
 
-/** Whether some of what a list writes to may be memory that nobody has touched since the process began. */
+/** Whether some destinations of a list may be memory that nobody has touched since the process began. */
 export function isUncommitted(memory: Memory, list: CopyList): boolean {
   // Most lists write to one bank, and may have a thousand copies.
   let { bank } = memory.system;
@@ -18,7 +18,7 @@ export function isUncommitted(memory: Memory, list: CopyList): boolean {
   return false;
 }
 
-/** Waits for `copying`, which carries out `list`, and has memory committed meanwhile. Settles as it does. */
+/** Waits for `copying`, which carries out `list`, and commits memory meanwhile. Settles like `copying`. */
 export async function commitAhead<T>(memory: Memory, list: CopyList, copying: Promise<T>): Promise<T> {
   let running = true;
   const end = (): void => {

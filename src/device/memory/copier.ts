@@ -1,8 +1,8 @@
 /**
- * What memory needs to move bytes: a list of copies, and something that carries them out.
+ * What memory needs to move bytes: a list of copies, and a copier that carries them out.
  *
- * Memory declares the interface and submission supplies the blitter; the CPU copier is always there. The
- * copies of one list are independent of each other: no byte is written twice, none is read and written.
+ * Memory declares the interface and submission provides the blitter; the CPU copier always exists. The copies
+ * of one list are independent: no byte is written twice, or both read and written.
  */
 
 import type { CopyPath } from "../events.ts";
@@ -12,15 +12,15 @@ import type { Space } from "./space.ts";
 
 export interface Copier {
   readonly path: CopyPath;
-  /** Resolves when every byte has arrived. Rejects when one has not; nothing more is written then. */
+  /** Resolves when every byte has arrived. Rejects if one has not, and then nothing more is written. */
   copy(list: CopyList): Promise<void>;
-  /** Zeroes ranges of one bank. Same promises as copy. */
+  /** Zeroes ranges of one bank, with the same guarantees as copy. */
   clear(bank: number, ranges: readonly Extent[]): Promise<void>;
 }
 
 /**
- * Most lists are of one object. V8 keeps arrays of 64 bytes on its heap, where they cost a tenth of what
- * larger ones do.
+ * Most lists are for one object. V8 keeps arrays of 64 bytes on its heap, where they cost a tenth of larger
+ * ones.
  */
 const FIRST_CAPACITY = 8;
 
@@ -33,7 +33,7 @@ export class CopyList {
   destination: Float64Array;
   lengthBytes: Float64Array;
 
-  /** @param capacity copies that it has room for before it grows */
+  /** @param capacity how many copies fit before it grows */
   constructor(capacity = FIRST_CAPACITY) {
     this.sourceBank = new Uint8Array(capacity);
     this.destinationBank = new Uint8Array(capacity);
@@ -63,7 +63,7 @@ export class CopyList {
   addResource(source: Space, destination: Space, sizeBytes: number): void {
     const { region: from, handle: fromHandle } = source;
     const { region: to, handle: toHandle } = destination;
-    // Most resources are one block, and making lists of one extent costs more than all else here.
+    // Most resources are one block, and making lists of one extent costs more than everything else here.
     if (from.onlyBlockBytes(fromHandle) >= sizeBytes && to.onlyBlockBytes(toHandle) >= sizeBytes) {
       const target = to.startBytes(toHandle);
       this.add(from.bank.index, from.startBytes(fromHandle), to.bank.index, target, sizeBytes);
@@ -103,7 +103,7 @@ export class CopyList {
     }
   }
 
-  /** Whether copy `at` goes on where the one before it ends, in both banks: together they are one. */
+  /** Whether copy `at` continues the previous one in both banks, so that both together are one copy. */
   continues(at: number): boolean {
     const before = at - 1;
     const length = this.lengthBytes[before];
@@ -115,7 +115,7 @@ export class CopyList {
     );
   }
 
-  /** The same copies as `count` lists of about equal bytes; one copy may be cut, at a page. */
+  /** The same copies as `count` lists with about equal bytes. A copy may be cut at a page. */
   shares(count: number): CopyList[] {
     const shareBytes = Math.ceil(this.totalBytes / count / PAGE_BYTES) * PAGE_BYTES;
     const shares: CopyList[] = [];

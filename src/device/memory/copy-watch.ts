@@ -1,11 +1,11 @@
 /**
- * Tells who listens of copies as they end, for traces. Costs nothing while nobody does. Copies of one track
- * are told one after the other: one that had to wait for another begins when that has ended.
+ * Reports copies to a listener as they end, for traces. It costs nothing without a listener. Copies of one
+ * track are reported as consecutive: a copy that waited for another begins when that one ended.
  */
 import type { Clock } from "../clock.ts";
 import { Listeners } from "../listeners.ts";
 
-/** A list of copies that has been carried out, or the share of it that one engine had. */
+/** A list of copies that was carried out, or one engine's share of it. */
 export interface CopyRecord {
   /** Name of the engine, or `cpu`. */
   readonly track: string;
@@ -13,15 +13,15 @@ export interface CopyRecord {
   readonly startNs: bigint;
   readonly endNs: bigint;
   readonly bytes: number;
-  /** Pieces of memory that it was made of. */
+  /** How many ranges of memory it consisted of. */
   readonly pieces: number;
 }
 
-/** The track of what the CPU copies. */
+/** The track of copies by the CPU. */
 export const CPU_TRACK = "cpu";
 
 export class CopyWatch {
-  /** Told of each copy that has ended. */
+  /** Called for each copy that has ended. */
   readonly ended = new Listeners<[copy: CopyRecord]>();
   readonly #clock: Clock;
   readonly #endsNs = new Map<string, bigint>();
@@ -30,7 +30,7 @@ export class CopyWatch {
     this.#clock = clock;
   }
 
-  /** Carries out `copy` and tells of it when it succeeds. */
+  /** Carries out `copy`, and reports it if it succeeds. */
   async watch(
     track: string,
     list: { readonly totalBytes: number; readonly count: number },

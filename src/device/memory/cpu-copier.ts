@@ -1,6 +1,6 @@
 /**
  * The CPU's memcpy path: the same microcode, run by the main thread in slices, so that the event loop never
- * waits long. It needs nothing of the device but its banks, which is why it works when the GT does not.
+ * waits long. It needs only the banks, so it works even if the GT does not.
  */
 import { type Clock, sleep } from "../clock.ts";
 import type { Extent } from "../extent.ts";
@@ -17,16 +17,16 @@ export interface CpuCopierOptions {
   readonly control: ControlMemory;
   readonly microcodes: MicrocodeSet;
   readonly clock: Clock;
-  /** What copying costs in virtual time; undefined where real time passes. */
+  /** The cost of copies in virtual time; undefined if they take real time. */
   readonly rates: Rates | undefined;
-  /** A brake in real time; undefined is none. */
+  /** A rate limit in real time; undefined for none. */
   readonly bytesPerSecondMax?: number | undefined;
 }
 
 export class CpuCopier implements Copier {
   readonly path = "memcpy";
   readonly #options: CpuCopierOptions;
-  /** Settles when the list in progress has ended: there is one CPU, and lists take turns. */
+  /** Settles when the current list has ended. There is one CPU, so lists take turns. */
   #idle: Promise<unknown> = Promise.resolve();
 
   constructor(options: CpuCopierOptions) {
@@ -92,7 +92,7 @@ export class CpuCopier implements Copier {
     }
   }
 
-  /** Lets time pass for a slice: virtual time what it costs, real time a turn of the event loop. */
+  /** Lets time pass for a slice: its cost in virtual time, or a turn of the event loop in real time. */
   #pass(from: number, to: number, bytes: number): Promise<void> {
     const { clock, rates, bytesPerSecondMax } = this.#options;
     if (bytesPerSecondMax !== undefined) return sleep(clock, (bytes / bytesPerSecondMax) * 1000);

@@ -1,15 +1,15 @@
 /**
- * What a broken copy engine can do to bytes without its fence saying so: the failpoints copy.short and
+ * The damage that a broken copy engine can do without its fence failing: the failpoints copy.short and
  * copy.corrupt. Only checksums find it.
  */
 import { BLIT_CHUNK_BYTES } from "../limits.ts";
 import type { CopyList } from "./copier.ts";
 import type { Memory } from "./memory.ts";
 
-/** What stands where nothing was written. */
+/** The content where nothing was written. */
 const UNWRITTEN = 0xee;
 
-/** Damages where a list was copied to, when a failpoint says so. */
+/** Damages the destinations of a list when a failpoint says so. */
 export function damageCopy(memory: Memory, list: CopyList): void {
   if (list.count === 0) return;
   if (memory.services.failpoints.fires("copy.short")) {

@@ -41,16 +41,14 @@ export function changeState(memory: Memory, slot: number, state: number): void {
   memory.touch(slot);
 }
 
-/**
- * Gives a new object without bytes the state that it had in an image: the one change that no edge stands for.
- */
+/** Gives a new object without bytes the state from its image: the only change without an edge. */
 export function adoptState(memory: Memory, slot: number, state: number): void {
   assert(memory.table.state[slot] === UNPOPULATED, "only a new object is given a state");
   assert(state !== RESIDENT, "an object becomes RESIDENT with its bytes");
   memory.table.state[slot] = state;
 }
 
-/** @throws DeviceError OBJECT_PURGED (EFAULT) or CONTENT_UNKNOWN (EIO) when the content cannot be used. */
+/** @throws DeviceError OBJECT_PURGED (EFAULT) or CONTENT_UNKNOWN (EIO) if the content cannot be used. */
 export function requireUsable(memory: Memory, slot: number): void {
   const { table } = memory;
   const id = memory.idOf(slot);

@@ -1,9 +1,9 @@
 /**
- * The lists of a region: which resident objects it holds, and in which order they would be evicted.
+ * The lists of a region: its resident objects, and the order in which they would be evicted.
  *
- * Four LRU lists by priority (drm/i915 I915_TTM_PRIO_*), least recently used first, and one of pinned
- * objects. An object that is resident and not in the hands of a mover is on exactly one list of its region,
- * so a walk costs what the region holds, not what exists.
+ * There are four LRU lists by priority (drm/i915 I915_TTM_PRIO_*), least recently used first, and one list of
+ * pinned objects. Every resident object that no mover holds is on exactly one list of its region. So the cost
+ * of a walk depends on the region's objects, not on all objects.
  */
 import assert from "node:assert/strict";
 import { NONE, type ObjectTable } from "./object-table.ts";
@@ -48,7 +48,7 @@ export class RegionLists {
     this.#tails[list] = slot;
   }
 
-  /** Puts an object at the least recently used end: back where a victim that stays was taken from. */
+  /** Puts an object at the least recently used end, from where a victim was taken that stays. */
   prepend(slot: number, list: number): void {
     const table = this.#table;
     assert(table.list[slot] === NONE, "an object is on one list at a time");
@@ -76,7 +76,10 @@ export class RegionLists {
     table.listNext[slot] = NONE;
   }
 
-  /** Every slot on the region's lists: LRU by priority, then pinned. The list must not change meanwhile. */
+  /**
+   * Yields every slot on the region's lists: LRU by priority, then pinned. The lists must not change
+   * meanwhile.
+   */
   *all(): Generator<number> {
     for (let list = 0; list < LISTS; list++) {
       for (let slot = this.#heads[list]; slot !== NONE; slot = this.#table.listNext[slot]) yield slot;

@@ -1,8 +1,8 @@
 /**
- * One lock per object, held while its placement or its bytes change hands. There is no device-wide lock.
+ * One lock per object, held while its placement or bytes change hands. There is no device-wide lock.
  *
- * Who needs several objects locks them in slot order, or tries and gives up only that object's work (the
- * kernel's ww-mutex back-off). Waiters are served in the order they came; metadata reads never lock.
+ * Code that needs several objects locks them in slot order, or tries the lock and gives up only on that
+ * object (the kernel's ww-mutex back-off). Waiters are served in order; metadata reads never lock.
  */
 import assert from "node:assert/strict";
 import type { ObjectTable } from "./object-table.ts";
@@ -21,7 +21,7 @@ export class ObjectLocks {
     return true;
   }
 
-  /** Resolves when the lock is held. What was true of the slot before may not be true any more. */
+  /** Resolves when the lock is held. Earlier facts about the slot may have changed. */
   lock(slot: number): Promise<void> {
     if (this.tryLock(slot)) return Promise.resolve();
     return new Promise((resolve) => {
@@ -35,7 +35,7 @@ export class ObjectLocks {
   unlock(slot: number): void {
     assert(this.#table.locked[slot] === 1, "only a held lock is released");
     if (this.#waiters.size === 0) {
-      // As nearly always: nobody waits for any lock.
+      // The usual case: nobody waits for any lock.
       this.#table.locked[slot] = 0;
       return;
     }

@@ -1,6 +1,6 @@
 /**
- * An object's bytes as they lie in a bank: the runs of a range, and the pages that swap moves. The caller
- * holds the object's lock, so that it stays where it is.
+ * An object's bytes where they lie in a bank: the runs of a range, and the pages that swap moves. The caller
+ * holds the object's lock, so it stays where it is.
  */
 import type { Extent } from "../extent.ts";
 import type { Memory } from "./memory.ts";
@@ -8,16 +8,16 @@ import type { Region } from "./region.ts";
 import type { Space } from "./space.ts";
 import { SWAP_PAGE_BYTES, type SwapPage } from "./swap.ts";
 
-/** A run of an object's bytes: where in the bank, how long, and where in the range that was asked for. */
+/** A run of an object's bytes: its place in the bank, its length, and its place in the requested range. */
 export interface Run {
   readonly bankOffsetBytes: number;
   readonly lengthBytes: number;
   readonly at: number;
 }
 
-/** A run of a page: where in the page it belongs, and what follows it. */
+/** A run of a page: its place in the page, and the rest of the run behind it. */
 export interface PageRun extends Run {
-  /** From its first byte on: how much of the object lies there without a gap. */
+  /** How many bytes of the object lie there without a gap, from its first byte on. */
   readonly contiguousBytes: number;
 }
 
@@ -68,7 +68,7 @@ export function* pageRunsOf(
   handle: number,
   sizeBytes: number,
 ): Generator<readonly PageRun[]> {
-  // One pass over the extents, not one for each page: objects may have many of both.
+  // One pass over all extents instead of one per page, because objects may have many of both.
   const runs = runsOf(region, handle, { offsetBytes: 0, lengthBytes: sizeBytes });
   let index = 0;
   let done = 0;

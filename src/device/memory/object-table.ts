@@ -1,9 +1,9 @@
 /**
- * Everything the device knows of its objects, as tables of typed arrays indexed by slot.
+ * Everything that the device knows about its objects, as typed arrays indexed by slot.
  *
- * The walks of suspend and eviction touch these columns for every object, so they are kept out of the garbage
- * collector's sight. A slot is reused after its object is gone; whoever waited in between looks the id up
- * again. Columns are replaced when the table grows: never keep one across an await.
+ * The walks of suspend and eviction read these columns for every object, so they are kept away from the
+ * garbage collector. A slot is reused after its object is gone, so look the id up again after waiting.
+ * Columns are replaced when the table grows: never keep one across an await.
  */
 import assert from "node:assert/strict";
 import { UNPOPULATED } from "../backing-state.ts";
@@ -18,7 +18,7 @@ export const NONE = -1;
 export const FLAG = Object.fromEntries(OBJECT_FLAGS.map((flag, bit) => [flag, 1 << bit])) as Readonly<
   Record<ObjectFlag, number>
 >;
-/** The id of a backup, and of an object that was deleted while work still uses it. */
+/** The id of a backup, and of a deleted object that work still uses. */
 export const BACKUP_ID = -1;
 export const DYING_ID = -2;
 
@@ -27,8 +27,8 @@ export const FLAG_BACKUP = 1 << 15;
 
 const INITIAL_CAPACITY = 1024;
 /**
- * The longest that columns are before they have the length of all objects that there can be. Copying these
- * takes a millisecond, and of the rest, which nobody has touched, the operating system has yet to find pages.
+ * The longest that columns become before they grow to the maximum number of objects. Copying columns of this
+ * length takes a millisecond. Beyond it the operating system only provides pages that are touched.
  */
 const SMALL_CAPACITY = 32 * 1024;
 
@@ -37,13 +37,13 @@ export class ObjectTable {
   /** Live objects of any kind. */
   count = 0;
 
-  /** Number of a client's object, or of a device-owned one (then FLAG.KERNEL is set); 0 in a free slot. */
+  /** Number of a client's object, or of a device-owned one (if FLAG.KERNEL is set); 0 in a free slot. */
   id = new Float64Array(INITIAL_CAPACITY);
   sizeBytes = new Float64Array(INITIAL_CAPACITY);
   flags = new Uint16Array(INITIAL_CAPACITY);
   /** Index into the interned lists of allowed regions. */
   placement = new Uint16Array(INITIAL_CAPACITY);
-  /** Alignment asked for, as a power of two; 0 is the region's page. */
+  /** The requested alignment, as a power of two; 0 for the region's page. */
   alignmentLog2 = new Uint8Array(INITIAL_CAPACITY);
   state = new Uint8Array(INITIAL_CAPACITY);
   /** 1 when the client said DONT_NEED. */
@@ -56,9 +56,9 @@ export class ObjectTable {
   /** Slot of the backup object, or NONE. The owner holds the backup's only reference. */
   backup = new Int32Array(INITIAL_CAPACITY);
   locked = new Uint8Array(INITIAL_CAPACITY);
-  /** Requests that run with the object where it is: it must not move. */
+  /** Running requests that need the object where it is, so it must not move. */
   active = new Int32Array(INITIAL_CAPACITY);
-  /** Changes whenever the view of the object would. */
+  /** Changes whenever a client's view of the object changes. */
   version = new Uint32Array(INITIAL_CAPACITY);
   createTimeNs = new BigInt64Array(INITIAL_CAPACITY);
   /** Which list of its region the object is on (see lists.ts), and its neighbours there. */
@@ -75,7 +75,7 @@ export class ObjectTable {
   #freeHead = NONE;
   #used = 0;
 
-  /** Takes a slot with every column at its resting value. NONE when the table is at its limit. */
+  /** Takes a slot with every column at its default. NONE if the table is full. */
   allocate(): number {
     let slot = this.#freeHead;
     if (slot !== NONE) {
@@ -105,7 +105,7 @@ export class ObjectTable {
     return slot;
   }
 
-  /** Gives a slot back. Legal when the object has no resource, no backup, and is on no list. */
+  /** Frees a slot. Legal if the object has no resource and no backup, and is on no list. */
   free(slot: number): void {
     assert(this.resource[slot] === NONE && this.backup[slot] === NONE, "a freed object holds nothing");
     assert(this.list[slot] === NONE, "a freed object is on no list");
@@ -139,7 +139,8 @@ export class ObjectTable {
   }
 
   /**
-   * Slots ever used: every live object is below. For walks over everything, in tests and at factory reset.
+   * Slots ever used. All live objects are below this number. For walks over everything, in tests and at
+   * factory reset.
    */
   get slotsUsed(): number {
     return this.#used;

@@ -1,12 +1,12 @@
 /**
- * What grows to millions of entries without ever being copied as a whole: a Map or an Array of that size
- * takes a tenth of a second when it grows, and nobody may wait for that long.
+ * Collections that grow to millions of entries without ever being copied as a whole. A Map or Array of that
+ * size takes a tenth of a second to grow, and nobody may wait that long.
  */
 
-/** Keys or indices of a page: what grows at once takes microseconds. */
+/** Keys or indices in one page. Growing by this much takes microseconds. */
 const PAGE_ENTRIES = 4096;
 
-/** A map of whole numbers that are not negative. Numbers that follow one another lie together. */
+/** A map with non-negative integer keys. Consecutive keys are stored together. */
 export class PagedMap {
   readonly #pages = new Map<number, Map<number, number>>();
   #size = 0;
@@ -38,7 +38,7 @@ export class PagedMap {
   }
 }
 
-/** Texts by index; empty where none was put. */
+/** Texts by index; empty if none was stored. */
 export class PagedTexts {
   readonly #pages: string[][] = [];
 
@@ -46,7 +46,7 @@ export class PagedTexts {
     return this.#pages[pageOf(index)]?.[index % PAGE_ENTRIES] ?? "";
   }
 
-  /** Legal for an index that is at most one larger than all before. */
+  /** Legal for an index that is at most one larger than all earlier ones. */
   put(index: number, text: string): void {
     const number = pageOf(index);
     const page = this.#pages[number];

@@ -1,13 +1,13 @@
 /**
- * Batches in flight: starts the next while earlier ones are still copying, so that no engine waits for the
- * walk that feeds it. The first error stops the walk; it is thrown when everything in flight has ended.
+ * Batches in flight: starts the next batch while earlier ones still copy, so that no engine waits for the
+ * walk that feeds it. The first error stops the walk, and is thrown when everything in flight has ended.
  */
 import type { Clock } from "../clock.ts";
 import { MOVE_BATCHES_IN_FLIGHT } from "../limits.ts";
 
 /**
- * Runs `work` on each batch, at most MOVE_BATCHES_IN_FLIGHT at a time. Others have their turn after each that
- * is begun: several that begin, and several that end, in one turn are more than anybody should wait for.
+ * Runs `work` on each batch, at most MOVE_BATCHES_IN_FLIGHT at once. Other work runs after each batch that
+ * begins, because several that begin and end in one turn would take too long.
  */
 export async function pipelined<T>(
   clock: Clock,

@@ -1,6 +1,6 @@
 /**
- * Places for many objects at once: those that ask for the same, one behind the other, ask the allocator once.
- * What it answers is what it would have answered each of them.
+ * Places for many objects at once. Consecutive objects with the same requirements share one call of the
+ * allocator, with the results that separate calls would have.
  */
 import type { Memory } from "./memory.ts";
 import { NONE } from "./object-table.ts";
@@ -11,13 +11,13 @@ import { plainSpace, spaceRequestOf } from "./residency.ts";
 export interface Placing {
   readonly region: Region;
   readonly slots: readonly number[];
-  /** Of the first of them, so many as have a place. */
+  /** The places of the first objects, as many as have one. */
   readonly handles: number[];
 }
 
 /**
- * Finds places in a region for the objects that have none yet, in their order, and appends their handles.
- * False when it came to one for which there is no room as things are.
+ * Finds places in a region for the remaining objects in order, and appends their handles. False if it reached
+ * one for which there is no room now.
  */
 export function placeTogether(memory: Memory, { region, slots, handles }: Placing): boolean {
   const { table, system } = memory;
@@ -36,7 +36,9 @@ export function placeTogether(memory: Memory, { region, slots, handles }: Placin
   return true;
 }
 
-/** How many objects, one behind the other from `from` on, ask the same of a region; 1 at the least. */
+/**
+ * How many consecutive objects, starting with `from`, have the same requirements for a region; at least 1.
+ */
 export function alikeFrom(
   memory: Memory,
   { region, slots }: Pick<Placing, "region" | "slots">,
@@ -46,7 +48,7 @@ export function alikeFrom(
   const first = slots[from];
   let end = from + 1;
   for (; end < slots.length && table.sizeBytes[slots[end]] === table.sizeBytes[first]; end++) {
-    // System memory knows sizes only.
+    // For system memory only the size counts.
     if (region === system) continue;
     if (table.flags[slots[end]] !== table.flags[first]) break;
     if (table.alignmentLog2[slots[end]] !== table.alignmentLog2[first]) break;

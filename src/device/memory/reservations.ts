@@ -1,8 +1,8 @@
 /**
- * Who uses which object: the fences of requests, by what they do with it (the kernel's dma_resv). An object
- * in use is active, not pinned. Whoever writes waits for readers and writers, whoever reads waits for the
- * writers; who only keeps the object where it is (a semaphore that somebody else is to release) waits for
- * nobody, and nobody for it.
+ * Which work uses which object: the fences of requests by kind of use (the kernel's dma_resv). An object in
+ * use is active, not pinned. A writer waits for readers and writers, and a reader waits for writers. A use
+ * that only keeps the object where it is (a semaphore that somebody else will release) waits for nobody, and
+ * nobody waits for it.
  */
 import { type Clock, settledWithin } from "../clock.ts";
 import type { Fence } from "../fence.ts";
@@ -19,7 +19,7 @@ interface Reservation {
 export class Reservations {
   readonly #bySlot = new Map<number, Reservation>();
   readonly #clock: Clock;
-  /** Told of the slot when the last fence of its object has settled. */
+  /** Called with the slot when the last fence of its object has settled. */
   readonly idle = new Listeners<[slot: number]>();
 
   constructor(clock: Clock) {
@@ -30,7 +30,7 @@ export class Reservations {
     return this.#bySlot.has(slot);
   }
 
-  /** The unsettled fences that must be waited for before the object is used so. */
+  /** The unsettled fences that must be waited for before such a use of the object. */
   blocking(slot: number, usage: Usage): Fence[] {
     const reservation = this.#bySlot.get(slot);
     if (reservation === undefined) return [];
@@ -38,7 +38,7 @@ export class Reservations {
     return usage === "read" ? [...reservation.writers] : [...reservation.writers, ...reservation.readers];
   }
 
-  /** Notes that the object is used so until the fence settles. */
+  /** Records such a use of the object until the fence settles. */
   add(slot: number, usage: Usage, fence: Fence): void {
     let reservation = this.#bySlot.get(slot);
     if (reservation === undefined) {
@@ -58,7 +58,7 @@ export class Reservations {
     });
   }
 
-  /** Whether the work that forbids such a use now has ended within `timeoutMs`. */
+  /** Whether the work that now forbids such a use ends within `timeoutMs`. */
   settledWithin(slot: number, usage: Usage, timeoutMs: number): Promise<boolean> {
     const settled = this.blocking(slot, usage).map(
       (fence) => new Promise<void>((resolve) => fence.onSettled(resolve)),

@@ -1,8 +1,8 @@
-/** Space in a region that was allocated: for a moment nobody's, later the resource of an object. */
+/** Allocated space in a region. It belongs to nobody for a moment, and later becomes an object's resource. */
 import type { Region } from "./region.ts";
 
 export interface Space {
   readonly region: Region;
-  /** What the region's allocator knows it by. */
+  /** The handle that the region's allocator knows. */
   readonly handle: number;
 }

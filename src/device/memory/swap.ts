@@ -1,7 +1,7 @@
 /**
- * Swap: where the bytes of unpinned objects in system memory go when it is full. The store is handed in and
- * only moves bytes; space and checksums are kept here, so that what comes back is what went out, or is known
- * not to be. A store that does not answer costs one timeout: until it has, nothing more is asked of it.
+ * Swap: the bytes of unpinned objects when system memory is full. The store is handed in and only moves
+ * bytes. Space and checksums are kept here, so that bytes come back as they went out, or the difference is
+ * noticed. A store that stops answering costs one timeout: until it answers, nothing more is asked of it.
  */
 import { type Clock, settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
@@ -9,23 +9,24 @@ import type { Extent } from "../extent.ts";
 import { SWAP_IO_TIMEOUT_MS } from "../limits.ts";
 import { BuddyAllocator, NO_BLOCKS } from "./buddy/buddy.ts";
 
-/** Bytes outside of memory, by offset. The server gives a file; errors are whatever the store throws. */
+/** Stores bytes outside of memory, by offset. The server provides a file. It may throw any error. */
 export interface ByteStore {
   readonly sizeBytes: number;
   /**
-   * Resolves when the bytes are kept. `bytes` may lie in shared memory; it does not change for
-   * SWAP_IO_TIMEOUT_MS, and what is kept of it after that does not matter.
+   * Resolves when the bytes are stored. `bytes` may be shared memory. It does not change for
+   * SWAP_IO_TIMEOUT_MS, and what is stored of it after that does not matter.
    */
   write(offsetBytes: number, bytes: Uint8Array): Promise<void>;
-  /** Fills `bytes` whole. */
+  /** Fills all of `bytes`. */
   read(offsetBytes: number, bytes: Uint8Array): Promise<void>;
 }
 
-/** The unit of swap space, and what one checksum covers. Bytes. */
+/** The unit of swap space, and the range of one checksum. Bytes. */
 export const SWAP_PAGE_BYTES = 64 * 1024;
 
 /**
- * One page of an object: its bytes in the runs in which they lie in a bank, and how to take their checksum.
+ * One page of an object: its bytes in the runs in which they lie in a bank, and the means to take their
+ * checksum.
  */
 export interface SwapPage {
   readonly runs: readonly Uint8Array[];
@@ -43,13 +44,14 @@ export class Swap {
   readonly #clock: Clock;
   readonly #space: BuddyAllocator;
   readonly #swapped = new Map<number, Swapped>();
-  /** Whether objects may be swapped out now; the phases of a suspend forbid it as the kernel does. */
+  /** Whether objects may be swapped out now. The phases of a suspend forbid it, as the kernel does. */
   allowed = true;
 
-  /** Settles when the store has answered all that was given up; undefined while it answers in time. */
+  /** Settles when the store has answered everything that timed out; undefined while it answers in time. */
   #silence: Promise<void> | undefined;
   /**
-   * A page that is read next; undefined while one is being read, and when the store may still write to it.
+   * The buffer for the next read; undefined while one is being read, or while the store may still write to
+   * it.
    */
   #pageRoom: Uint8Array | undefined;
 
@@ -68,8 +70,7 @@ export class Swap {
   }
 
   /**
-   * Bytes of the objects that are swapped out, and of those that the store may still write although nobody
-   * waits.
+   * Bytes of objects that are swapped out, and of those that the store may still write although nobody waits.
    */
   get usedBytes(): number {
     return this.sizeBytes - this.freeBytes;
@@ -80,8 +81,8 @@ export class Swap {
   }
 
   /**
-   * Writes an object's pages out. False when there is no room, or the store does not answer since a while; a
-   * store that fails throws, and nothing is kept.
+   * Writes an object's pages out. False if there is no room, or if the store has stopped answering. If the
+   * store fails it throws, and nothing is stored.
    */
   async write(slot: number, sizeBytes: number, pages: Iterable<SwapPage>): Promise<boolean> {
     if (this.#silence !== undefined) return false;
@@ -103,8 +104,8 @@ export class Swap {
   }
 
   /**
-   * Reads an object back into its pages' new runs. @throws DeviceError CHECKSUM_MISMATCH; COPY_FAILED when
-   * the store does not answer.
+   * Reads an object back into its pages' new runs. @throws DeviceError CHECKSUM_MISMATCH; COPY_FAILED if the
+   * store does not answer.
    */
   async read(slot: number, pages: Iterable<SwapPage>): Promise<void> {
     const swapped = this.#get(slot);
@@ -119,7 +120,7 @@ export class Swap {
     await this.#readAt(this.#offsetOf(handle, index), page, checksums[index]);
   }
 
-  /** Takes room for an object whose pages are yet to come by `writePage`. False when there is none. */
+  /** Reserves space for an object whose pages `writePage` will write. False if there is no room. */
   reserve(slot: number, sizeBytes: number): boolean {
     const swapped = this.#allocate(sizeBytes);
     if (swapped === undefined) return false;
@@ -128,8 +129,8 @@ export class Swap {
   }
 
   /**
-   * Replaces the page at `index` of an object that is swapped out. A store that fails throws; the page is
-   * lost then.
+   * Replaces the page at `index` of an object that is swapped out. If the store fails it throws, and the page
+   * is lost.
    */
   async writePage(slot: number, index: number, page: SwapPage): Promise<void> {
     const { handle, checksums } = this.#get(slot);
@@ -138,8 +139,8 @@ export class Swap {
   }
 
   /**
-   * Overwrites every page that is kept, as when the host loses its swap; `writePage` brings them back. Says
-   * false when the store failed: what it still has is read by nobody before that.
+   * Overwrites every stored page, as when the host loses its swap. `writePage` brings them back. Returns
+   * false if the store failed; nobody reads what it still has before that.
    */
   async poison(pattern: number): Promise<boolean> {
     const page = new Uint8Array(new Uint32Array(SWAP_PAGE_BYTES / 4).fill(pattern).buffer);
@@ -155,7 +156,7 @@ export class Swap {
     }
   }
 
-  /** Frees the space of an object that is back, deleted or purged. No-op when it is not swapped. */
+  /** Frees the space of an object that is back, deleted or purged. Does nothing if it is not swapped. */
   discard(slot: number): void {
     const swapped = this.#swapped.get(slot);
     if (swapped === undefined) return;
@@ -167,7 +168,7 @@ export class Swap {
     this.#space.checkInvariants();
   }
 
-  /** Waits for an access to the store, but not for ever. @throws DeviceError COPY_FAILED. */
+  /** Waits for an access to the store for a limited time. @throws DeviceError COPY_FAILED. */
   async #inTime(access: () => Promise<void>): Promise<void> {
     if (this.#silence !== undefined) throw noAnswer();
     const accessing = access();
@@ -179,7 +180,7 @@ export class Swap {
     throw noAnswer();
   }
 
-  /** Frees space: what the store writes there late must not hit what somebody else has there by then. */
+  /** Frees space. A late write of the store must not overwrite its next owner's bytes. */
   #freeWhenAnswered(handle: number): void {
     if (this.#silence === undefined) this.#space.free(handle);
     else void this.#silence.then(() => this.#space.free(handle));
@@ -202,14 +203,14 @@ export class Swap {
     }
   }
 
-  /** The store never sees the runs: what it reads late goes where nobody looks. */
+  /** The store never sees the runs themselves, so a late read ends in a buffer that nobody uses. */
   async #readAt(placeBytes: number, page: SwapPage, checksum: number): Promise<void> {
     const lengthBytes = page.runs.reduce((sum, run) => sum + run.length, 0);
     const room = this.#pageRoom ?? new Uint8Array(SWAP_PAGE_BYTES);
     this.#pageRoom = undefined;
     const buffer = room.subarray(0, lengthBytes);
     await this.#inTime(() => this.#store.read(placeBytes, buffer));
-    // It has answered: nothing comes late into this buffer.
+    // It has answered, so nothing will be written into this buffer later.
     this.#pageRoom = room;
     let done = 0;
     for (const run of page.runs) {

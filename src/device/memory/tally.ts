@@ -1,4 +1,4 @@
-/** How much was copied, and by which path. */
+/** Counts how much was copied, and by which path. */
 import type { CopyPath } from "../events.ts";
 
 export interface Tally {
@@ -12,7 +12,7 @@ export function emptyTally(): Tally {
   return { objects: 0, bytes: 0, blitterBytes: 0, memcpyBytes: 0 };
 }
 
-/** Counts what went by one path. */
+/** Counts what one path copied. */
 export function count(
   tally: Tally,
   path: CopyPath,

@@ -1,4 +1,4 @@
-/** Who uses how much: the accounts of clients' objects, by label. */
+/** Memory use of clients' objects, by label. */
 
 import { SWAPPED } from "../backing-state.ts";
 import { USAGE_LABELS_MAX } from "../limits.ts";
@@ -16,8 +16,8 @@ interface Account {
 }
 
 /**
- * Adds up all clients' objects, in slices. Labels beyond USAGE_LABELS_MAX are added up under the label `*`,
- * so that the answer stays bounded.
+ * Adds up all clients' objects, in slices. Labels beyond USAGE_LABELS_MAX are combined under `*`, which
+ * limits the size of the answer.
  */
 export async function summarizeUsage(memory: Memory): Promise<UsageResource[]> {
   const { table } = memory;

@@ -1,15 +1,15 @@
 /**
- * Walks over all of clients' objects that let other work run: a million of them take longer than anybody may
- * wait.
+ * Walks over all of clients' objects and lets other work run, because a million objects take longer than
+ * others may wait.
  */
 import { VISIT_SLICE_OBJECTS } from "../limits.ts";
 import type { Memory } from "./memory.ts";
 import { NONE } from "./object-table.ts";
 
 /**
- * Calls `visit` for clients' objects by ascending id, from the first after `afterId` until it answers `true`:
- * then the answer is true. Objects made or deleted during the walk may or may not be met; all others are met
- * once. A slot is that of its object for as long as `visit` takes, and no longer.
+ * Calls `visit` for clients' objects in ascending order of id, after `afterId`, until it returns `true`,
+ * which is then the result. It may or may not visit objects that are made or deleted meanwhile, and visits
+ * all others once. A slot belongs to its object only during `visit`.
  */
 export async function visitClientSlots(
   memory: Memory,
@@ -26,7 +26,7 @@ export async function visitClientSlots(
     }
     const id = memory.idOf(slot);
     await memory.services.clock.yield();
-    // It may be gone by now; then the walk goes on after where it stood.
+    // It may be gone by now. Then the walk continues after its id.
     slot = memory.firstAfter(id);
   }
   return false;

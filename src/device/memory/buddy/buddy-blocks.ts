@@ -1,13 +1,6 @@
 /**
- * A space of chunks cut into blocks: splitting, merging and finding, without knowledge of requests.
- *
- * No object per block: one byte says what starts at a chunk, one link chains the blocks of an allocation, and
- * bitmaps hold the free blocks of each order. That is under 6 bytes a chunk, and nothing for the collector to
- * walk.
- *
- * Which blocks are free follows from which chunks are free and which of them cleared, and from nothing else:
- * two free buddies in the same state are always merged. So undoing an allocation restores the space bit for
- * bit.
+ * The set of free blocks follows entirely from which chunks are free and which of those are cleared: two free
+ * buddies in the same state are always merged. So undoing an allocation restores the space bit for bit.
  */
 import assert from "node:assert/strict";
 import { highestBit, lowestBit, NONE, roundUp } from "./buddy-free-map.ts";
@@ -25,14 +18,14 @@ import {
   stateOf,
 } from "./buddy-state.ts";
 
-/** Where a search looks, in chunks, and from which end. */
+/** The chunks to search, and the end from which to start. */
 export interface Window {
   readonly start: number;
   readonly end: number;
   readonly topDown: boolean;
 }
 
-/** Chunks from `start` up to, not with, `end`. */
+/** The chunks from `start` up to but not including `end`. */
 export interface Range {
   readonly start: number;
   readonly end: number;
@@ -70,7 +63,7 @@ export class BuddyBlocks {
     this.cleared = new FreeTree(chunkCount, this.orderMax);
     this.mixed = new FreeTree(chunkCount, this.orderMax);
     this.freeChunks = chunkCount;
-    // The roots: powers of two that add up to the size, biggest first (gpu_buddy_init).
+    // The roots: powers of two that add up to the size, largest first (gpu_buddy_init).
     this.#listPieces(0, chunkCount, false);
   }
 
@@ -125,7 +118,8 @@ export class BuddyBlocks {
   }
 
   /**
-   * Takes all of [start, end), which is free: an allocation of blocks in ascending order. Returns its handle.
+   * Takes all of [start, end), which is free, as an allocation of blocks in ascending order. Returns its
+   * handle.
    */
   takeRange(start: number, end: number): number {
     this.seal(start, this.#takeAll(start, end));
@@ -133,8 +127,8 @@ export class BuddyBlocks {
   }
 
   /**
-   * Takes these ranges, in their order, as one allocation. Returns its handle; NONE, and nothing has changed,
-   * when a chunk of them is taken, which it also is when two of them overlap.
+   * Takes these ranges in order as one allocation. Returns its handle, or NONE without any change if a chunk
+   * of them is taken, which includes overlapping ranges.
    */
   takeRanges(ranges: readonly Range[]): number {
     const handle = ranges[0].start;
@@ -167,7 +161,9 @@ export class BuddyBlocks {
     this.state[handle] = (this.state[handle] & ~KIND_MASK) | (handle === tail ? ONLY : FIRST);
   }
 
-  /** Frees a chain, sealed or not; without `cleared` each block goes back in the state it was taken in. */
+  /**
+   * Frees a chain, sealed or not. Without `cleared`, each block returns in the state in which it was taken.
+   */
   releaseChain(first: number, cleared?: boolean): void {
     for (let chunk = first; chunk !== NONE; ) {
       const state = this.state[chunk];
@@ -248,7 +244,7 @@ export class BuddyBlocks {
     return block;
   }
 
-  /** Where the free blocks end that follow one another from the block at `block` on, at most `limit`. */
+  /** The end of the free blocks that follow without a gap from the block at `block`, at most `limit`. */
   freeEnd(block: number, limit: number): number {
     let end = block;
     while (end < limit && (this.state[end] & KIND_MASK) === FREE) end += chunksOf(this.state[end]);
@@ -259,7 +255,7 @@ export class BuddyBlocks {
     return start >= end || this.freeEnd(this.blockOf(start), end) === end;
   }
 
-  /** Makes an unsealed chain of all of [start, end), which is free, and returns its last block. */
+  /** Makes an unsealed chain of all of [start, end), which is free. Returns its last block. */
   #takeAll(start: number, end: number): number {
     let tail = NONE;
     for (let block = this.blockOf(start); block < end; ) {
@@ -347,7 +343,7 @@ export class BuddyBlocks {
     this.state[chunk] = INSIDE;
     const order = orderOf(state);
     (isCleared(state) ? this.cleared : this.dirty).remove(chunk, order);
-    // The places around it are wholly free no more.
+    // The enclosing places are no longer entirely free.
     if (this.mixed.isEmpty) return;
     for (let above = order + 1; above <= this.orderMax && this.mixed.has(chunk, above); above++) {
       this.mixed.remove(chunk, above);
@@ -368,7 +364,7 @@ export class BuddyBlocks {
     return tail;
   }
 
-  /** Notes the places around a free block that have become wholly free with it. */
+  /** Records the enclosing places of a free block that have become entirely free with it. */
   #noteMixed(chunk: number, order: number): void {
     let place = chunk;
     for (let below = order; below < this.orderMax; below++) {

@@ -8,7 +8,7 @@
  */
 import assert from "node:assert/strict";
 
-/** Where there is no member. */
+/** The answer if there is no member. */
 export const NONE = -1;
 
 const WORD_BITS = 32;
@@ -63,7 +63,8 @@ export class FreeMap {
   /** The lowest member at or above `from`, or NONE. */
   lowest(from: number): number {
     if (from > this.#floor) return this.#climb(0, from);
-    // The usual search is for the very lowest: it is in the word of the last answer, or the root knows where.
+    // Usually the very lowest member is wanted: it is in the word of the last answer, or the root knows
+    // where.
     const members = this.#words[this.#floor >>> 5];
     if (members !== 0) return (this.#floor & ~31) + lowestBit(members);
     const found = this.#climb(this.#rootLevel, 0);

@@ -1,7 +1,6 @@
 /**
- * What must hold of a buddy space at any time between two calls: check_mm of the kernel's tests, and the
- * accounting. It is checked after every step of every simulation, so no sentence is put together before
- * something is wrong.
+ * The invariants of a buddy space between two calls: check_mm of the kernel's tests, and the accounting. They
+ * are checked after every step of every simulation, so sentences are made only when something is wrong.
  */
 import assert from "node:assert/strict";
 import type { BuddyBlocks } from "./buddy-blocks.ts";
@@ -18,7 +17,7 @@ import {
   orderOf,
 } from "./buddy-state.ts";
 
-/** What a place is made of. */
+/** The composition of a place. */
 const USED = 0;
 const DIRTY_FREE = 1;
 const CLEARED_FREE = 2;
@@ -27,9 +26,7 @@ const MIXED_FREE = 3;
 /** By chunk: how often a chain came by. Kept from walk to walk, of which tests make one after every step. */
 let scratch = new Uint8Array(0);
 
-/**
- * Throws an AssertionError that names the first thing wrong. Takes a few passes over all chunks: for tests.
- */
+/** Throws an AssertionError that names the first fault. Makes a few passes over all chunks, for tests. */
 export function checkBlocks(blocks: BuddyBlocks): void {
   checkBoundaries(blocks);
   checkFreeTrees(blocks);
@@ -100,7 +97,7 @@ function checkMixed(blocks: BuddyBlocks): void {
       assert.fail(`${counts[order]} places of order ${order} are called mixed that are not`);
   }
 
-  /** What the place at `start` is made of: of its halves, where no block holds it all. */
+  /** The composition of the place at `start`: that of its halves, if no single block covers it. */
   function lookAt(start: number, order: number): number {
     const end = start + (1 << order);
     const first = state[start];
@@ -111,7 +108,7 @@ function checkMixed(blocks: BuddyBlocks): void {
     const middle = start + (1 << (order - 1));
     const left = lookAt(start, order - 1);
     const right = middle < chunkCount ? lookAt(middle, order - 1) : USED;
-    // What ends outside the space is no place.
+    // A place that ends outside of the space does not exist.
     if (end > chunkCount || left === USED || right === USED) return USED;
     if (!mixed.has(start, order)) assert.fail(`place ${start} of order ${order} is not called mixed`);
     counts[order]--;

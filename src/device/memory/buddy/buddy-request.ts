@@ -1,5 +1,5 @@
 /**
- * Checks a request and puts it into chunks: the -EINVAL list of gpu_buddy_alloc_blocks, linux 6.12, as
+ * Checks a request and converts it to chunks: the -EINVAL list of gpu_buddy_alloc_blocks, linux 6.12, as
  * sentences.
  */
 import { formatBytes } from "../../format.ts";
@@ -17,13 +17,13 @@ export interface BuddyRequest {
   readonly endBytes?: number;
   /** One extent, aligned to `minBlockBytes`. */
   readonly contiguous?: boolean;
-  /** The highest place instead of the one that keeps large blocks whole. */
+  /** The highest place instead of the one that keeps large blocks intact. */
   readonly topDown?: boolean;
-  /** Prefer memory known to be zero; without it such memory is kept for those who do. */
+  /** Prefers memory known to be zero. Other requests leave such memory to those that prefer it. */
   readonly preferCleared?: boolean;
 }
 
-/** What the checks need to know of the space. */
+/** The facts about the space that the checks need. */
 export interface Space {
   readonly sizeBytes: number;
   readonly chunkBytes: number;
@@ -63,7 +63,7 @@ export class Terms implements Window {
       end <= chunkCount &&
       start + size <= chunkCount &&
       (exact ? ((start | end) & (minSize - 1)) === 0 : contiguous || roundUp(size, minSize) <= chunkCount);
-    // The sentence is only made when there is something to refuse.
+    // The sentence is made only for a refusal.
     if (!legal) throw new RangeError(refusal(request, space));
     this.size = size | 0;
     this.minOrder = highestBit(minSize);

@@ -1,20 +1,20 @@
 /**
- * What is known of a chunk, in one byte: the order of the block that starts there plus one, whether that
- * block is all zero, and whose it is. A chunk inside a block has zero, so the fresh pages of a new space need
- * no filling.
+ * The facts about a chunk in one byte: the order of the block that starts there plus one, whether the block
+ * is all zero, and its owner. A chunk inside a block has zero, so a new space needs no filling.
  */
 
 const ORDER_FIELD = 0x1f;
 
 /** No block starts here. */
 export const INSIDE = 0x00;
-/** The block is known to be zero; of an allocated one, that it was when it was taken. */
+/** The block is known to be zero; an allocated block was zero when it was taken. */
 const CLEARED = 0x20;
 
 export const KIND_MASK = 0xc0;
 export const FREE = 0x00;
 /**
- * The only block of an allocation: its chunk is the handle. A kind of its own, so that nobody reads its link.
+ * The only block of an allocation, whose chunk is the handle. It has its own kind, so that nobody reads its
+ * link.
  */
 export const ONLY = 0x40;
 /** The first of several blocks of an allocation: its chunk is the handle. */

@@ -1,9 +1,9 @@
 /**
- * The buddy allocator of a region: who has which bytes of local memory (gpu/buddy.c, linux 6.12).
+ * The buddy allocator of a region: it knows which bytes of local memory are allocated (gpu/buddy.c, linux
+ * 6.12).
  *
- * "Full" is an answer (NO_BLOCKS) and changes nothing; a request that could never be met is a RangeError; a
- * handle that is none is a bug of ours and an assertion. Placement is deterministic, and no address is
- * promised.
+ * "Full" is an answer (NO_BLOCKS) and changes nothing. A request that could never be met is a RangeError. An
+ * invalid handle is a bug of ours and an assertion. Placement is deterministic, but no address is guaranteed.
  */
 import assert from "node:assert/strict";
 import type { Extent } from "../../extent.ts";
@@ -16,7 +16,7 @@ import { checkBlocks } from "./buddy-invariants.ts";
 import { type BuddyRequest, Terms } from "./buddy-request.ts";
 import { chunksOf, FIRST, FREE, isCleared, KIND_MASK, ONLY } from "./buddy-state.ts";
 
-/** The answer of `allocate` when the space, or the range asked for, is full: ENOSPC. */
+/** The result of `allocate` if the space, or the requested range, is full: ENOSPC. */
 export const NO_BLOCKS = NONE;
 
 /** Most chunks of a space: orders and chunk indices stay in signed 32-bit arithmetic. */
@@ -67,7 +67,7 @@ export class BuddyAllocator {
 
   /** Largest single free block; a contiguous allocation of more may still find room across two. */
   largestFreeBlockBytes(): number {
-    // A place that is free but part clear, part dirty becomes one block as soon as somebody needs it.
+    // A place that is free but partly clear and partly dirty becomes one block when it is needed.
     const { dirty, cleared, mixed } = this.#blocks;
     const chunks = [dirty, cleared, mixed].map((tree) => (tree.isEmpty ? 0 : 2 ** tree.largestOrder));
     return Math.max(...chunks) * this.chunkBytes;
@@ -217,7 +217,7 @@ export class BuddyAllocator {
    */
   reserve(offsetBytes: number, sizeBytes: number): boolean {
     const range = { startBytes: offsetBytes, endBytes: offsetBytes + sizeBytes };
-    // Nobody learns the handle, so nobody can free it.
+    // Nobody gets the handle, so nobody can free it.
     return this.allocate({ sizeBytes, minBlockBytes: this.chunkBytes, ...range }) !== NO_BLOCKS;
   }
 
@@ -358,7 +358,7 @@ export class BuddyAllocator {
 
   #assertHandle(handle: number): void {
     const kind = this.#blocks.state[handle] & KIND_MASK;
-    // The sentence has a value in it, which this path is too hot to format for nothing.
+    // The sentence contains a value, and formatting it every time would be too slow here.
     if (kind !== ONLY && kind !== FIRST) assert.fail(`no allocation starts at chunk ${handle}`);
   }
 }
