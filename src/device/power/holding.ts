@@ -1,41 +1,41 @@
 /**
- * What a device holds besides its memory: no image, one that holds its state, or one of which nobody knows
- * whether it does. One value says all of it, so that no two fields can contradict each other.
+ * The image that a device holds, if any: none, one that holds its state, or one that is in doubt. One value
+ * expresses all of it, so that fields cannot contradict each other.
  */
 import type { DeviceError } from "../errors.ts";
 import type { ImageDraft, OwnedState, StateId } from "../image/image-store.ts";
 import type { SuspendCause } from "../resource.ts";
 import type { Checksums } from "./verify.ts";
 
-/** A sealed image of an earlier process that a device begins with. */
+/** A sealed image of an earlier process from which a device starts. */
 export interface SealedImage extends StateId {
   readonly image: string;
-  /** Number that the next transition of the device gets. */
+  /** The number of the device's next transition. */
   readonly nextTransitionId: number;
 }
 
-/** What an image is written for. */
+/** Why an image is written. */
 export interface ImagePurpose {
   readonly hybrid: boolean;
   readonly cause: SuspendCause;
   readonly checksums: Checksums | undefined;
 }
 
-/** An image that holds the state of the device. */
+/** An image with the device's state. */
 export interface ImageInHand {
   readonly image: string;
   /** Generation of the state in the image; each claim adds one for the device. */
   readonly imageGeneration: number;
   /**
-   * Number of the first transition after the image was sealed. Each resume claims the image, and takes the
-   * next.
+   * Number of the first transition after the image was sealed. Each resume claims the image and takes the
+   * next number.
    */
   readonly firstTransitionId: number;
-  /** How often the image had been claimed at the last claim of this device; 0 before it. */
+  /** How often the image had been claimed at this device's last claim; 0 before it. */
   readonly claims: number;
-  /** Whether this device has the claim now. */
+  /** Whether this device has claimed it now. */
   readonly claimed: boolean;
-  /** Why the last claim was refused for good; undefined when it was not. */
+  /** Why the last claim was permanently refused; undefined if it was not. */
   readonly lostTo: DeviceError | undefined;
 }
 
@@ -63,9 +63,9 @@ export type Holding =
       readonly kind: "adopted";
       readonly given: boolean;
       readonly loaded: boolean;
-      /** Position in the image to slot when the objects were made of it. */
+      /** Position in the image to slot, if the objects were made from it. */
       readonly slots: Int32Array;
-      /** What the device was before it became that of the image. */
+      /** The device before it took over the image. */
       readonly before: StateId;
     })
   | { readonly kind: "sealInDoubt"; readonly draft: ImageDraft }
@@ -75,18 +75,18 @@ export type HoldingImage = Extract<Holding, ImageInHand>;
 
 export const NOTHING_HELD: Holding = { kind: "none" };
 
-/** Whether there is an image that can be claimed; one in doubt has to be settled first. */
+/** Whether there is an image to claim. One in doubt must be settled first. */
 export function isImage(holding: Holding): holding is HoldingImage {
   return holding.kind === "own" || holding.kind === "taken" || holding.kind === "adopted";
 }
 
-/** Id of the image, sealed or in doubt; empty without one. */
+/** Id of the image, sealed or in doubt; empty if there is none. */
 export function imageOf(holding: Holding): string {
   if (holding.kind === "none") return "";
   return holding.kind === "sealInDoubt" ? holding.draft.id : holding.image;
 }
 
-/** Whether a resume has to read the image first. */
+/** Whether a resume must read the image first. */
 export function hasToLoad(holding: Holding): boolean {
   if (holding.kind === "taken") return true;
   return (holding.kind === "own" || holding.kind === "adopted") && !holding.loaded;

@@ -13,7 +13,7 @@ export type SuspendOutcome =
   | { readonly failure: undefined; readonly checksums: Checksums | undefined }
   | { readonly failure: DeviceError };
 
-/** Suspends, or undoes what was done when that fails. Never rejects for what a caller or the world did. */
+/** Suspends, or undoes everything if that fails. Never rejects for a fault of a caller or the world. */
 export async function suspendOrRecover(
   parts: Parts,
   transition: Transition,
@@ -30,7 +30,7 @@ export async function suspendOrRecover(
     transition.wedged = parts.gt.wedged;
     return { failure: undefined, checksums: progress.checksums };
   } catch (error) {
-    // Past this point the backups are the only copy: recover would throw them away.
+    // From here on the backups are the only copy, and recover would drop them.
     assert(!progress.powerOffBegun, `power_off cannot fail, but did: ${String(error)}`);
     const failure = toDeviceError(error);
     transition.commit();
@@ -42,13 +42,13 @@ export async function suspendOrRecover(
 
 export interface ResumeOutcome {
   readonly failure: DeviceError | undefined;
-  /** Whether power was on when it ended. */
+  /** Whether power was on at the end. */
   readonly powerOn: boolean;
-  /** Whether the checksums have been looked at. */
+  /** Whether the checksums have been compared. */
   readonly compared: boolean;
 }
 
-/** Resumes. A failure names the objects that have not been restored. Never rejects, as above. */
+/** Resumes. A failure names the objects that were not restored. Never rejects, as above. */
 export async function resumeOrKeep(
   parts: Parts,
   transition: Transition,

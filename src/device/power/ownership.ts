@@ -1,7 +1,7 @@
 /**
- * Who owns the state of a device: its uid and generation, and the writes that change hands. A write whose
- * answer is lost is in doubt, which is never taken for "not done": it is asked for again until it is
- * answered or its time is up.
+ * The owner of a device's state: its uid and generation, and the writes that change ownership. A write
+ * without an answer is in doubt, and never counts as "not done". It is repeated until there is an answer or
+ * its time is up.
  */
 import { elapsedMs, sleep } from "../clock.ts";
 import { type DeviceError, toDeviceError } from "../errors.ts";
@@ -14,7 +14,7 @@ import type { Memory } from "../memory/memory.ts";
 import type { OwnershipResource, OwnershipState } from "../resource.ts";
 import type { DeviceServices } from "../services.ts";
 
-/** What a device is made of that concerns its state. */
+/** The parts of a device that concern its state. */
 export interface OwnershipOptions {
   readonly name: string;
   readonly uid: string;
@@ -22,11 +22,11 @@ export interface OwnershipOptions {
   readonly incarnation?: string;
 }
 
-/** A write, and the image that it is about; empty when it is about none. */
+/** A write, and its image; empty if it concerns none. */
 interface Asked {
   readonly write: OwnershipWrite;
   readonly image: string;
-  /** Throws what ends the asking early. */
+  /** Throws to stop the attempts early. */
   readonly check?: () => void;
 }
 
@@ -40,17 +40,17 @@ const ANSWERS: Readonly<Record<OwnershipWrite, FailpointName>> = {
 };
 
 export class Ownership {
-  /** Id of the image that the device was last resumed from; empty when its content began here. */
+  /** Id of the image from which the device last resumed; empty if its content began here. */
   resumedFrom = "";
   readonly #options: OwnershipOptions;
   readonly #memory: Memory;
   readonly #services: DeviceServices;
   #state: StateId;
   #sinceNs: bigint;
-  /** The write that is being asked for again; undefined when every answer came. */
+  /** The write that is being repeated; undefined if every answer came. */
   #asking: OwnershipWrite | undefined;
 
-  /** @param memory whose objects have uids of the state */
+  /** @param memory its objects' uids follow from the state */
   constructor(options: OwnershipOptions, memory: Memory, services: DeviceServices) {
     this.#options = options;
     this.#memory = memory;
@@ -63,7 +63,7 @@ export class Ownership {
     return this.#state;
   }
 
-  /** The state as the store knows it: with the name of the device that has it. */
+  /** The state as the store knows it, with the name of the device that has it. */
   get owned(): OwnedState {
     return { ...this.#state, device: this.#options.name };
   }
@@ -74,7 +74,7 @@ export class Ownership {
     return { uid: newUid(), generation: 1, device };
   }
 
-  /** The device is this from now on. */
+  /** The device has this state from now on. */
   become(state: StateId): void {
     this.#state = { uid: state.uid, generation: state.generation };
     this.#sinceNs = this.#services.clock.wallNs();
@@ -89,14 +89,14 @@ export class Ownership {
     return { state, owner: { incarnation, device, sinceNs: this.#sinceNs } };
   }
 
-  /** @param check throws what ends the asking early */
+  /** @param check throws to stop the attempts early */
   seal(draft: ImageDraft, check: () => void): Promise<void> {
     return this.#insist({ write: "seal", image: draft.id, check }, () => draft.seal());
   }
 
   /**
-   * Gives up a draft of which nobody asked that it be sealed. What is left of it is no image, whatever the
-   * store says.
+   * Discards a draft for which no seal was requested. Whatever the store answers, what is left is not an
+   * image.
    */
   async discard(draft: ImageDraft): Promise<void> {
     try {
@@ -106,20 +106,20 @@ export class Ownership {
     }
   }
 
-  /** Undoes a seal that is in doubt. Only its success proves that nobody can resume from the image. */
+  /** Undoes a seal that is in doubt. Only success proves that nobody can resume from the image. */
   abandon(draft: ImageDraft): Promise<void> {
     return this.#insist({ write: "abandon", image: draft.id }, async () => {
       try {
         await draft.abandon();
       } catch (error) {
         const failure = toDeviceError(error);
-        // What was not given up may be sealed.
+        // Without success it may be sealed.
         throw isTaken(failure) ? failure : inDoubt("abandon", draft.id, failure);
       }
     });
   }
 
-  /** Answers how often the image has been claimed by now. */
+  /** Returns how often the image has been claimed by now. */
   async claim(store: ImageStore, image: string): Promise<number> {
     await this.#services.failpoints.pass("image.claim");
     const claims = await this.#insist({ write: "claim", image }, () =>
@@ -134,7 +134,7 @@ export class Ownership {
     this.#services.emit({ type: "imageGivenBack", image });
   }
 
-  /** From here on the device owns `state`, and nobody resumes from the image. */
+  /** From here on the device owns `state`, and nobody can resume from the image. */
   async commit(store: ImageStore, image: string, state: OwnedState): Promise<void> {
     const { failpoints, emit } = this.#services;
     await failpoints.pass("image.consume");
@@ -148,8 +148,8 @@ export class Ownership {
   }
 
   /**
-   * Asks until there is an answer: that it is done, or that it is not.
-   * @throws DeviceError OWNERSHIP_IN_DOUBT when none comes.
+   * Repeats the write until an answer says whether it took effect.
+   * @throws DeviceError OWNERSHIP_IN_DOUBT if no answer comes.
    */
   async #insist<T>({ write, image, check = () => {} }: Asked, effect: () => Promise<T>): Promise<T> {
     const { clock, emit } = this.#services;
@@ -175,7 +175,7 @@ export class Ownership {
   }
 
   /**
-   * What an error means: after an attempt that may have taken effect, a refusal of the next one proves
+   * The meaning of an error. After an attempt that may have taken effect, a refusal of the next one proves
    * nothing.
    */
   #doubtful(write: OwnershipWrite, image: string, failure: DeviceError): DeviceError {
@@ -183,7 +183,7 @@ export class Ownership {
     return this.#asking === undefined || proves ? failure : inDoubt(write, image, failure);
   }
 
-  /** Asks once. An answer that is lost on its way here leaves doubt, whatever loses it. */
+  /** Asks once. If anything loses the answer on its way, the write is in doubt. */
   async #once<T>(write: OwnershipWrite, image: string, effect: () => Promise<T>): Promise<T> {
     const answer = await effect();
     try {
@@ -195,7 +195,7 @@ export class Ownership {
   }
 }
 
-/** Whether the store says that somebody else has the image, or that there is none any more. */
+/** Whether the store says that somebody else has the image, or that it no longer exists. */
 export function isTaken({ reason }: DeviceError): boolean {
   return (
     reason === "IMAGE_CLAIMED" ||
@@ -215,7 +215,7 @@ function isStopped(check: () => void): boolean {
   }
 }
 
-/** Who has the state now, as far as the refusal says. */
+/** The present owner of the state, if the refusal names it. */
 function holderIn(lostTo: DeviceError | undefined): OwnershipResource["owner"] {
   const { incarnation, device } = lostTo?.metadata ?? {};
   if (incarnation === undefined || device === undefined) return undefined;

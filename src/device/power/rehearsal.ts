@@ -1,4 +1,4 @@
-/** What a suspend or resume would be answered with, found out without running any of it (`validateOnly`). */
+/** The result that a suspend or resume would have, without running any of it (`validateOnly`). */
 import { DeviceError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
 import { systemMemoryExhausted } from "../memory/evict.ts";
@@ -9,8 +9,8 @@ import { remainingBackups } from "./restore.ts";
 import type { Wanted } from "./resume-claim.ts";
 
 /**
- * The transition that a suspend would be if it went well; it has no id.
- * @throws DeviceError what it would end with.
+ * The transition of a successful suspend, without an id.
+ * @throws DeviceError the error that it would end with.
  */
 export async function rehearseSuspend(parts: Parts, target: SuspendTarget): Promise<TransitionResource> {
   const plan = await planSuspend({ ...parts, target });
@@ -33,9 +33,7 @@ export async function rehearseSuspend(parts: Parts, target: SuspendTarget): Prom
   };
 }
 
-/**
- * The same of a resume.
- */
+/** The same for a resume. */
 export async function rehearseResume(
   parts: Parts,
   sleepState: SleepState | undefined,

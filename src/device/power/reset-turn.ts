@@ -1,4 +1,4 @@
-/** Whether the device is being reset: no transition begins and no other reset while one is in progress. */
+/** Tracks resets of the device: during one, no transition and no other reset begins. */
 import { DeviceError } from "../errors.ts";
 
 export class ResetTurn {
@@ -14,7 +14,7 @@ export class ResetTurn {
     return this.#ended;
   }
 
-  /** @throws DeviceError TRANSITION_IN_PROGRESS while there is one. */
+  /** @throws DeviceError TRANSITION_IN_PROGRESS during a reset. */
   requireNone(): void {
     if (!this.#running) return;
     throw new DeviceError(
@@ -23,7 +23,7 @@ export class ResetTurn {
     );
   }
 
-  /** Runs a reset, in its turn. */
+  /** Runs a reset when its turn comes. */
   async run(reset: () => Promise<void>): Promise<void> {
     this.#running = true;
     let ended = (): void => {};

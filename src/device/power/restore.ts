@@ -1,6 +1,6 @@
 /**
- * The way back: backups are copied to where their owners still are (i915_ttm_restore_region), or dropped when
- * the suspend did not happen (i915_ttm_recover_region). A backup that could not be restored stays attached.
+ * Copies backups back to their owners' places (i915_ttm_restore_region), or drops them if the suspend was
+ * undone (i915_ttm_recover_region). A backup that could not be restored stays attached.
  */
 
 import assert from "node:assert/strict";
@@ -15,18 +15,20 @@ import { count, type Tally } from "../memory/tally.ts";
 import { destroyBackup, passing } from "./backup.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 
-/** `early`: PM_EARLY objects, by CPU, before the GT runs. `late`: all that is left, by blitter. */
+/** `early`: PM_EARLY objects, by CPU, before the GT runs. `late`: all others, by blitter. */
 export type RestoreStep = "early" | "late";
 
 export interface RestoreOptions {
   readonly step: RestoreStep;
-  /** Where what was restored is counted. */
+  /** Counts what was restored. */
   readonly tally: Tally;
-  /** Called for each batch; throws when the resume should end. */
+  /** Called for each batch. Throws to stop the resume. */
   readonly check: () => void;
 }
 
-/** Restores backups and frees them. Stops at the first that cannot be; those not reached stay attached. */
+/**
+ * Restores backups and frees them. Stops at the first failure. Backups that it did not reach stay attached.
+ */
 export async function restoreRegions(
   work: WorkingMemory,
   { step, tally, check }: RestoreOptions,
@@ -65,8 +67,8 @@ export async function restoreRegions(
 }
 
 /**
- * Drops every backup: the originals never moved, so nothing needs copying. Idempotent. With `surely` no
- * failpoint is asked: a backup that stayed attached would be taken for a new one by the next resume.
+ * Drops every backup. The originals never moved, so nothing needs copying. Idempotent. With `surely` it
+ * passes no failpoint, because the next resume would mistake a remaining backup for a new one.
  */
 export async function recoverRegions(work: WorkingMemory, surely = false): Promise<void> {
   const { memory, services } = work;
@@ -83,7 +85,7 @@ export async function recoverRegions(work: WorkingMemory, surely = false): Promi
   }
 }
 
-/** Objects that have a backup now: how many, and the ids of the first. */
+/** Objects that have a backup now: how many, and the ids of the first few. */
 export async function remainingBackups(
   work: WorkingMemory,
   namesMax: number,
@@ -100,7 +102,7 @@ export async function remainingBackups(
   return { count, ids };
 }
 
-/** Asserts that no object has a backup: so it is on an ACTIVE device. */
+/** Asserts that no object has a backup, as on every ACTIVE device. */
 export async function requireNoBackups(work: WorkingMemory): Promise<void> {
   const { count } = await remainingBackups(work, 0);
   assert.equal(count, 0, "an ACTIVE device has no backup attached");
@@ -122,7 +124,7 @@ async function* ownerBatches(
   let owners: number[] = [];
   let bytes = 0;
   let looked = 0;
-  // Backups are attached to resident objects only, and those stay on their lists while no command runs.
+  // Only resident objects have backups, and these stay on their lists while no command runs.
   for (const slot of region.lists.all()) {
     if (++looked % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
     if (table.backup[slot] === NONE) continue;

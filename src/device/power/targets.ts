@@ -1,11 +1,11 @@
-/** What is asked for, made into what a suspend does: where it leads, under which policy. */
+/** Turns a request into what a suspend does: its target and its policy. */
 import type { Suspend } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { IDLE_TIMEOUT_DEFAULT_MS, IDLE_TIMEOUT_MAX_MS } from "../limits.ts";
 import type { PowerPolicy } from "../policy.ts";
 import type { SuspendTarget } from "./parts.ts";
 
-/** @throws DeviceError INVALID_REQUEST for what no device could do. */
+/** @throws DeviceError INVALID_REQUEST for what no device can do. */
 export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {
   const { state, hybrid = false, idleTimeoutMs = IDLE_TIMEOUT_DEFAULT_MS } = command;
   if (!(idleTimeoutMs >= 0 && idleTimeoutMs <= IDLE_TIMEOUT_MAX_MS)) {
@@ -46,7 +46,7 @@ export function runtimeTarget(dState: "D3HOT" | "D3COLD"): SuspendTarget {
     copies: dState === "D3COLD",
     image: false,
     losesSystem: false,
-    // Nobody froze the host: it may do I/O for memory.
+    // The host is not frozen, so memory may be swapped.
     swaps: true,
     idleTimeoutMs: IDLE_TIMEOUT_DEFAULT_MS,
     onIdleTimeout: "ABORT",

@@ -1,6 +1,6 @@
 /**
- * A trace as Chrome trace events, which Perfetto opens: one process, a thread for the phases and one for each
- * engine and the CPU. Written in pieces, so that the event loop goes on.
+ * Writes a trace as Chrome trace events, which Perfetto opens: one process, with a thread for the phases and
+ * one for each engine and the CPU. It is written in pieces, so that the event loop continues.
  */
 import type { Clock } from "../clock.ts";
 import { TRACE_SLICE_EVENTS } from "../limits.ts";
@@ -19,7 +19,7 @@ export interface TraceSource {
 const PID = 1;
 const PHASES_TID = 1;
 
-/** The trace as JSON in UTF-8. Of a running transition it holds what has happened so far. */
+/** The trace as JSON in UTF-8. For a running transition it contains what has happened so far. */
 export async function renderTrace(source: TraceSource): Promise<Uint8Array> {
   const encoder = new TextEncoder();
   const pieces = [encoder.encode('{"traceEvents":[\n')];
@@ -55,7 +55,7 @@ interface TraceEvent {
 }
 
 function* eventsOf({ device, transition, trace }: TraceSource): Generator<TraceEvent> {
-  // Of a running transition: what comes meanwhile is left out.
+  // For a running transition, later events are left out.
   const copies = [...trace.copies];
   const tids = new Map(tracksOf(copies).map((track, index) => [track, PHASES_TID + 1 + index]));
   const title = `${device} ${transition.kind} ${transition.id}`;
@@ -103,7 +103,7 @@ function microseconds(ns: bigint): number {
   return Number(ns) / 1000;
 }
 
-/** What the file says of itself, as text, which is what viewers show. */
+/** The file's description of itself, as text, because viewers show text. */
 function describe({ device, transition, trace }: TraceSource): Readonly<Record<string, string>> {
   return {
     device,

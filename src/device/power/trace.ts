@@ -1,6 +1,6 @@
 /**
- * What one transition did and when: its phases, the copies of each engine and of the CPU, and what happened
- * to it. Only collected here; trace-json.ts makes a file of it.
+ * The record of one transition: its phases, the copies of each engine and of the CPU, and other events. This
+ * file only collects; trace-json.ts writes the file.
  */
 import type { Clock } from "../clock.ts";
 import type { DeviceEvent } from "../events.ts";
@@ -46,7 +46,7 @@ export class Trace {
     return this.#instants;
   }
 
-  /** Copies and moments that it had no room for, or was told to forget. */
+  /** Copies and moments that did not fit, or were dropped. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -81,7 +81,7 @@ export class Trace {
     this.#keep(this.#instants, { name, timeNs: this.#clock.monotonicNs(), details });
   }
 
-  /** Gives up the copies, which are nearly all of it: for transitions that are long past. */
+  /** Drops the copies, which are nearly all of it, for transitions that are long past. */
   forgetCopies(): void {
     this.#dropped += this.#copies.length;
     this.#copies = [];

@@ -1,4 +1,4 @@
-/** Work that is done one after the other: who comes while some is under way waits for it to end. */
+/** Work that is done one piece at a time: newcomers wait for the current piece to end. */
 export class Turn {
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
@@ -7,12 +7,12 @@ export class Turn {
     return this.#waiting > 0;
   }
 
-  /** Resolves when what was under way has ended, however it did. Never rejects. */
+  /** Resolves when the current work has ended, whatever its result. Never rejects. */
   get ended(): Promise<unknown> {
     return this.#last;
   }
 
-  /** Does `work` when it is its turn. */
+  /** Does `work` when its turn comes. */
   run<T>(work: () => Promise<T>): Promise<T> {
     this.#waiting++;
     const done = this.#last.then(work);

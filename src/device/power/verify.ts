@@ -1,6 +1,6 @@
 /**
- * Verification: a CRC-32C of every client object, taken before `evict` or, of what work still uses, when that
- * has ended, and compared wherever its bytes are after resume.
+ * Verification: a CRC-32C of every client object. It is taken before `evict`, or for objects in use when
+ * their work has ended, and compared after resume wherever the bytes are then.
  */
 
 import { SWAPPED } from "../backing-state.ts";
@@ -20,8 +20,8 @@ export type Checksums = ReadonlyMap<number, number>;
 export type TakenChecksums = Map<number, number>;
 
 /**
- * Checksums of everything whose content a suspend must keep, but for what work still uses: that may change
- * until the GT is idle, and is left to `checksumMoving` and `addChecksums`.
+ * Takes the checksums of everything that a suspend must preserve, except objects in use. Those may change
+ * until the GT is idle, and `checksumMoving` and `addChecksums` handle them.
  */
 export async function takeChecksums(work: WorkingMemory): Promise<TakenChecksums> {
   const checksums: TakenChecksums = new Map();
@@ -47,7 +47,7 @@ export async function checksumMoving(
   }
 }
 
-/** Adds those that were left out. Legal when the GT is idle. */
+/** Adds the remaining ones. Legal when the GT is idle. */
 export async function addChecksums(work: WorkingMemory, checksums: TakenChecksums): Promise<void> {
   await sumContent(work, checksums, (slot) => !checksums.has(slot));
 }
@@ -65,7 +65,8 @@ async function sumContent(
     if (table.resource[slot] === NONE) continue;
     if (table.pinCount[slot] > 0 && table.has(slot, FLAG.PM_VOLATILE)) continue;
     if (!isWanted(slot)) continue;
-    // Work that was accepted before still makes room for its objects, and would move this one away half read.
+    // Accepted work still makes room for its objects, and would otherwise move this one while it is half
+    // read.
     await locks.lock(slot);
     try {
       if (table.resource[slot] !== NONE) checksums.set(slot, await crcOfObject(memory, slot, { slices }));
@@ -76,8 +77,8 @@ async function sumContent(
 }
 
 /**
- * The objects that are not what they were.
- * @throws DeviceError COPY_FAILED when one could not be looked at.
+ * The objects whose contents have changed.
+ * @throws DeviceError COPY_FAILED if one could not be read.
  */
 export async function findChanged(work: WorkingMemory, checksums: Checksums): Promise<number[]> {
   const { memory, services } = work;
@@ -85,7 +86,7 @@ export async function findChanged(work: WorkingMemory, checksums: Checksums): Pr
   const slices = new WorkSlices(services.clock);
   for (const [slot, expected] of checksums) {
     const found = await crcNow(memory, slot, slices);
-    // Thrown away meanwhile with the client's leave: there is nothing to compare.
+    // It was purged meanwhile with the client's permission, so there is nothing to compare.
     if (found === "gone") continue;
     if (found !== expected || services.failpoints.fires("verify.mismatch")) wrong.push(slot);
   }
@@ -112,7 +113,7 @@ export async function giveUp(work: WorkingMemory, wrong: readonly number[]): Pro
   );
 }
 
-/** What a checksum says now, wherever the bytes are; "damaged" of what swap did not give back as it was. */
+/** The present checksum, wherever the bytes are; "damaged" if swap returned other bytes. */
 async function crcNow(
   memory: Memory,
   slot: number,
@@ -122,8 +123,7 @@ async function crcNow(
   if (table.resource[slot] !== NONE) return crcOfObject(memory, slot, { slices });
   if (table.state[slot] !== SWAPPED) return "gone";
   try {
-    // What was swapped out in the suspend was checked against what came there, which may have been wrong
-    // already.
+    // Swap itself only checks what reached it, which may have been wrong already.
     return await crcOfSwapped(memory, slot);
   } catch (error) {
     const cause = toDeviceError(error);

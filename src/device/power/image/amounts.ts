@@ -1,6 +1,6 @@
 /**
- * How large an image of a device could become: what a store is asked for before the first byte, and a plan
- * says.
+ * The largest possible size of a device's image, which is asked of a store before the first byte, and which a
+ * plan reports.
  */
 
 import { imageBytesMax } from "../../image/writer.ts";
@@ -8,7 +8,7 @@ import { WALK_SLICE_OBJECTS } from "../../limits.ts";
 import { FLAG, FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
 import type { WorkingMemory } from "../working-memory.ts";
 
-/** The most bytes that an image would take now. Legal at any time; a walk over every object, in slices. */
+/** The largest size that an image could have now. Legal at any time. Walks over every object, in slices. */
 export async function imageBytesMaxOf({ memory, services }: WorkingMemory): Promise<number> {
   const { table } = memory;
   const amounts = { objects: 0, contentBytes: 0, extents: 0, labelLength: 0 };
@@ -18,7 +18,7 @@ export async function imageBytesMaxOf({ memory, services }: WorkingMemory): Prom
     if (table.id[slot] === 0 || table.has(slot, FLAG_BACKUP)) continue;
     const handle = table.resource[slot];
     const isPinned = table.pinCount[slot] > 0;
-    // What is pinned has a backup by then, which is an object too.
+    // Pinned objects will have backups by then, which are objects too.
     amounts.objects += isPinned ? 2 : 1;
     amounts.labelLength += table.labels.get(slot).length;
     if (isPinned && handle !== NONE) {
@@ -29,6 +29,6 @@ export async function imageBytesMaxOf({ memory, services }: WorkingMemory): Prom
     if (handle !== NONE || memory.swap?.has(slot) === true) amounts.contentBytes += table.sizeBytes[slot];
     if (table.has(slot, FLAG.KERNEL)) owned++;
   }
-  // Each context has two objects of the device's own.
+  // Each context has two device-owned objects.
   return imageBytesMax({ ...amounts, contexts: Math.ceil(owned / 2) });
 }

@@ -1,6 +1,6 @@
 /**
- * A suspended device as an image model: what there is of it beside bytes is read from the tables when it is
- * asked for, and bytes from where they are. Nothing is copied in advance, and nothing changes.
+ * A suspended device as an image model. Metadata is read from the tables on demand, and bytes from where they
+ * are. Nothing is copied in advance, and nothing changes.
  */
 import assert from "node:assert/strict";
 import { SWAPPED } from "../../backing-state.ts";
@@ -21,14 +21,14 @@ import type { Checksums } from "../verify.ts";
 import type { WorkingMemory } from "../working-memory.ts";
 import { frameLengths, readFramesInBank, scratchFrameOf } from "./object-frames.ts";
 
-/** What is said of an image besides what the device is. */
+/** The facts about an image apart from the device. */
 export interface ImageMarks {
   readonly hybrid: boolean;
   readonly byShutdown: boolean;
   readonly generation: number;
 }
 
-/** A device of which an image is made, or into which one is restored. */
+/** A device from which an image is made, or into which one is restored. */
 export interface ImagedDevice extends WorkingMemory {
   readonly name: string;
   readonly model: string;
@@ -37,7 +37,7 @@ export interface ImagedDevice extends WorkingMemory {
   readonly nextTransitionId: number;
 }
 
-/** What a device is made of, and where its counters stand now. */
+/** The device's options, and the present state of its counters. */
 export function describeImagedDevice(device: ImagedDevice): ImageDevice {
   const { memory, gt } = device;
   return {
@@ -64,11 +64,11 @@ export function describeImagedDevice(device: ImagedDevice): ImageDevice {
 
 /**
  * Makes an image model of a device. Legal between the end of step 3 and `power_off`: no command and no work
- * runs, all that is pinned has its backup, all else has left local memory. What it answers is true as long as
- * that holds; of the frames of swapped objects there is one at a time.
+ * runs, every pinned object has its backup, and everything else has left local memory. The model is valid as
+ * long as that holds. Only one frame of a swapped object exists at a time.
  *
- * Frames throw CHECKSUM_MISMATCH when swap gives back other bytes than it was given, COPY_FAILED when it
- * gives none.
+ * Frames throw CHECKSUM_MISMATCH if swap returns other bytes than it was given, and COPY_FAILED if it returns
+ * none.
  * @param checksums CRC-32C of contents by slot, if `verify` took them
  */
 export async function captureImage(
@@ -99,7 +99,7 @@ export async function captureImage(
   };
 }
 
-/** The device's own objects by number, then clients' by id, each backup after its owner. */
+/** The device's own objects by number, then clients' objects by id, each followed by its backup. */
 async function slotsInOrder({ memory, services }: WorkingMemory): Promise<Int32Array> {
   const { table } = memory;
   const slots = new Int32Array(table.count);
@@ -118,7 +118,7 @@ async function slotsInOrder({ memory, services }: WorkingMemory): Promise<Int32A
   return slots;
 }
 
-/** By slot: the position of each object on the lists of its region, from the first to be evicted. */
+/** By slot: the position of each object on its region's lists, starting with the first to be evicted. */
 async function positionsInLists({ memory, services }: WorkingMemory): Promise<Int32Array> {
   const positions = new Int32Array(memory.table.slotsUsed);
   for (const region of memory.regions) {
@@ -131,7 +131,7 @@ async function positionsInLists({ memory, services }: WorkingMemory): Promise<In
   return positions;
 }
 
-/** What an image says of an object besides what its slot does. */
+/** The parts of an object's image record that its slot does not have. */
 interface EntryNotes {
   /** Position in the image. */
   readonly index: number;
@@ -175,7 +175,7 @@ function placeOf(memory: Memory, slot: number): ImagePlace {
   return table.region[slot] === memory.system.index ? "SYSTEM" : "LOCAL";
 }
 
-/** The frames of one object after the other. */
+/** Yields the frames of one object in order. */
 class ObjectFrames {
   readonly #memory: Memory;
 

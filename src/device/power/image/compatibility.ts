@@ -1,7 +1,6 @@
 /**
- * Which differences there are between the device that an image is of and the one that is to take it, and
- * which of them may be allowed: exactly those by which nothing would be lost. The rules are told in
- * docs/hibernation.md.
+ * The differences between the device in an image and the device that should resume from it, and which of them
+ * a caller may accept: exactly those by which nothing would be lost. docs/hibernation.md explains the rules.
  */
 import { DeviceError } from "../../errors.ts";
 import type { Extent } from "../../extent.ts";
@@ -15,7 +14,7 @@ import type { ImageDifference } from "../../resource.ts";
 import type { WorkingMemory } from "../working-memory.ts";
 import { visitEntries } from "./entries.ts";
 
-/** The names of all differences: what `allowDifferences` takes. */
+/** The names of all differences, for `allowDifferences`. */
 export const DIFFERENCE_RULES = [
   "DEVICE_NAME",
   "MODEL",
@@ -34,9 +33,9 @@ type DifferenceRule = (typeof DIFFERENCE_RULES)[number];
 type Difference = ImageDifference & { readonly rule: DifferenceRule };
 
 /**
- * Says all differences between the device of an image and the device `now`, whose memory is `memory`; none
- * when it can take the image as it is. Looks at every object of the image, in slices.
- * @throws DeviceError IMAGE_CORRUPT when the image contradicts itself.
+ * Lists all differences between the device in an image and the device `now` with memory `memory`. The list is
+ * empty if the device can take the image as it is. Looks at every object of the image, in slices.
+ * @throws DeviceError IMAGE_CORRUPT if the image contradicts itself.
  */
 export async function compareDevices(
   tables: ImageTables,
@@ -55,7 +54,7 @@ export async function compareDevices(
   ];
 }
 
-/** @throws DeviceError INVALID_REQUEST for a name that is no rule's */
+/** @throws DeviceError INVALID_REQUEST for a name that is not a rule's */
 export function requireRules(allowed: readonly string[]): void {
   const unknown = allowed.filter((name) => !(DIFFERENCE_RULES as readonly string[]).includes(name));
   if (unknown.length === 0) return;
@@ -67,10 +66,9 @@ export function requireRules(allowed: readonly string[]): void {
 }
 
 /**
- * Lets an image pass whose differences are all safe and allowed.
+ * Accepts an image if all its differences are safe and allowed.
  * @param allowed names of rules
- * @throws DeviceError INVALID_REQUEST for a name that is none; IMAGE_INCOMPATIBLE, which says what is in the
- * way
+ * @throws DeviceError INVALID_REQUEST for an unknown name; IMAGE_INCOMPATIBLE, which lists the obstacles
  */
 export function requireCompatible(differences: readonly ImageDifference[], allowed: readonly string[]): void {
   requireRules(allowed);
@@ -92,24 +90,21 @@ export function requireCompatible(differences: readonly ImageDifference[], allow
   });
 }
 
-/** What the objects of an image ask of the device that is to take it. */
+/** The requirements of an image's objects on the device that should take it. */
 class Demand {
   /**
-   * Bytes that have to find room in system memory, pages whole: what was there, and what swap here cannot
-   * take.
+   * Bytes that need room in system memory, in whole pages: its earlier contents, and whatever does not fit
+   * into swap here.
    */
   systemBytes = 0;
-  /**
-   * By index of region: where the last of its pinned objects ends; and the last byte that the CPU reached of
-   * them.
-   */
+  /** By index of region: the end of its last pinned object, and of the last one that the CPU must reach. */
   readonly endBytes: number[] = [];
   readonly reachedBytes: number[] = [];
-  /** Regions that some object allows which would fit into none of those that it allows, and did there. */
+  /** Allowed regions of objects that fitted there, but would fit into no allowed region here. */
   readonly stranding = new Set<number>();
-  /** Regions with whose page here some object that may be there cannot do. */
+  /** Regions whose page size here does not suit an object that may be there. */
   readonly misfit = new Set<number>();
-  /** Objects whose place here is not free, and the first of them. */
+  /** Objects whose place is not free here: how many, and the first of them. */
   misplaced = 0;
   readonly misplacedNamed: string[] = [];
   readonly #then: ImageDevice;
@@ -140,7 +135,7 @@ class Demand {
     }
   }
 
-  /** In the order in which they will be taken: each that fits takes its room. */
+  /** In the order in which they will be placed. Each that fits uses up room. */
   #fitsSwap(entry: ImageObject): boolean {
     const bytes = roundUp(entry.sizeBytes, SWAP_PAGE_BYTES);
     if (bytes > this.#swapFreeBytes) return false;
@@ -168,7 +163,7 @@ class Demand {
   }
 }
 
-/** Objects named in the message of PINNED_PLACE. */
+/** How many objects the message of PINNED_PLACE names. */
 const NAMED_MAX = 10;
 
 function describePlace(entry: ImageObject, { offsetBytes, lengthBytes }: Extent): string {
@@ -178,7 +173,7 @@ function describePlace(entry: ImageObject, { offsetBytes, lengthBytes }: Extent)
   );
 }
 
-/** Whether an object would fit an empty region, within reach of the CPU if it has to be. */
+/** Whether an object would fit an empty region, within reach of the CPU if required. */
 function fits(entry: ImageObject, region: number, device: ImageDevice): boolean {
   if (region === 0) return entry.sizeBytes <= device.smemBytes;
   const local = device.lmem[region - 1];
@@ -240,14 +235,14 @@ function compareLocal(then: ImageDevice, now: ImageDevice, demand: Demand): Diff
   return differences;
 }
 
-/** A size in the image, and the same here. */
+/** A size in the image, and the same size here. */
 type Sizes = readonly [then: number, now: number];
 
 function grows([then, now]: Sizes): boolean {
   return now > then;
 }
 
-/** None where both are the same. @param what is said before the sizes */
+/** Undefined if both are equal. @param what the words before the sizes */
 function sizeDifference(
   rule: DifferenceRule,
   [then, now]: Sizes,
@@ -258,7 +253,7 @@ function sizeDifference(
 }
 
 function compareSystem(then: ImageDevice, now: ImageDevice, demand: Demand): Difference[] {
-  // Swap and system memory stand in for each other: what swap cannot take goes to system memory.
+  // Swap and system memory can replace each other: what does not fit into swap goes to system memory.
   const holds = demand.systemBytes <= now.smemBytes && !demand.stranding.has(0);
   const smem: Sizes = [then.smemBytes, now.smemBytes];
   const swap: Sizes = [then.swapBytes, now.swapBytes];

@@ -1,7 +1,7 @@
 /**
- * The entries of an image that another device takes over, and what each must be to be taken. An image whose
- * checksums are right may still have been made by a program that was wrong, or by nobody's friend: what
- * contradicts itself is refused before it can trip an assertion.
+ * The entries of an image that another device takes over, and the checks on each. A faulty or malicious
+ * program can make an image with correct checksums. Contradictions are refused before they can trip an
+ * assertion.
  */
 
 import { PURGED, RESIDENT, SWAPPED, UNKNOWN, UNPOPULATED } from "../../backing-state.ts";
@@ -12,10 +12,10 @@ import { CONTEXTS_MAX, WORK_SLICE_ITEMS } from "../../limits.ts";
 import { FLAG, FLAG_BACKUP } from "../../memory/object-table.ts";
 
 /**
- * Visits in order, letting other work run now and then, what a device takes over: clients' objects, images
- * and rings of their contexts, and the backups of these. What the firmware derives again at boot is not among
- * them: the device's own objects are those of the device that takes the image.
- * @throws DeviceError IMAGE_CORRUPT when the image contradicts itself; what was visited before stands.
+ * Visits in order whatever a device takes over, and lets other work run now and then: clients' objects, the
+ * images and rings of their contexts, and the backups of all these. The device's own objects are not
+ * included, because the firmware makes them anew at boot.
+ * @throws DeviceError IMAGE_CORRUPT if the image contradicts itself; earlier visits stand.
  */
 export async function visitEntries(
   tables: ImageTables,
@@ -34,7 +34,7 @@ export async function visitEntries(
       defectOf(tables, entry, before[entry.kind]) ?? defectOfBackup(entry, owners.get(entry.owner));
     if (defect !== undefined) throw contradicts(`entry ${index} (${entry.kind} ${entry.id}) ${defect}`);
     before[entry.kind] = entry.id;
-    // An owner has one backup: it is not there for a second.
+    // An owner has at most one backup.
     if (entry.kind === "BACKUP") owners.delete(entry.owner);
     else if (entry.place === "LOCAL") owners.set(index, entry);
     visit(entry, index);
@@ -99,7 +99,7 @@ const STATES: Readonly<Record<ImagePlace, readonly number[]>> = {
   SWAP: [SWAPPED],
 };
 
-/** What is wrong with an entry; undefined when nothing is. `before` is the id of the last one of its kind. */
+/** The fault of an entry; undefined if there is none. `before` is the previous id of the same kind. */
 function defectOf(tables: ImageTables, entry: ImageObject, before: number): string | undefined {
   const { kind, id, flags, place, pinCount } = entry;
   const { device } = tables;

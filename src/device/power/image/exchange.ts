@@ -1,4 +1,4 @@
-/** The bytes of an image on their way between device and store: written and read back, or read. */
+/** Moves the bytes of an image between device and store: writes and reads back, or reads. */
 import type { ImageSource, ImageTables } from "../../image/image-model.ts";
 import type { FrameCodec, ImageDraft, ImageFile } from "../../image/image-store.ts";
 import { readImage } from "../../image/reader.ts";
@@ -14,7 +14,7 @@ export interface ExchangeOptions {
   readonly compresses: boolean;
 }
 
-/** What is written, and for whom. */
+/** What is written, and for which device. */
 export interface Filling {
   readonly draft: ImageDraft;
   readonly source: ImageSource;
@@ -22,7 +22,7 @@ export interface Filling {
   readonly counts: PhaseCounts;
 }
 
-/** Writes everything, then reads it back: the store's word is not taken for it. */
+/** Writes everything, and then reads it back instead of trusting the store. */
 export async function fillDraft(
   { services, codec, compresses }: ExchangeOptions,
   { draft, source, transition, counts }: Filling,
@@ -38,8 +38,8 @@ export async function fillDraft(
 }
 
 /**
- * Opens an image, has `work` done with its tables, and closes it.
- * @throws DeviceError as `readImage` does.
+ * Opens an image, lets `work` use its tables, and closes it.
+ * @throws DeviceError like `readImage`.
  */
 export async function readingImage(
   { services, codec }: ExchangeOptions,

@@ -1,6 +1,6 @@
 /**
- * The way back of bytes: what an image holds of system memory and swap is brought to where each object is
- * now. What was in local memory comes from its backups later, by the phases of a resume.
+ * Loads bytes from an image. Contents of system memory and swap go to where each object is now. Contents of
+ * local memory come from backups later, in the phases of a resume.
  */
 import assert from "node:assert/strict";
 import type { Clock } from "../../clock.ts";
@@ -12,17 +12,17 @@ import { FLAG_BACKUP, NONE } from "../../memory/object-table.ts";
 import { type BankFrame, frameLengths, framesInBank, scratchFrameOf } from "./object-frames.ts";
 
 export interface LoadOptions {
-  /** Position in the image to slot; NONE for what this device has not taken over. */
+  /** Position in the image to slot; NONE for objects that this device has not taken over. */
   readonly slots: Int32Array;
   readonly clock: Clock;
-  /** Called before each object whose bytes are to come; what it throws ends the load. */
+  /** Called before each object whose bytes will be loaded. Throws to stop the load. */
   readonly check?: () => void | Promise<void>;
 }
 
 /**
- * Brings the bytes of an image to its objects. Legal while no command runs and the backups that the image
- * holds are attached; idempotent, so that it can be run again after it failed.
- * @throws DeviceError IMAGE_CORRUPT; COPY_FAILED when swap does not take its part; what `check` throws
+ * Loads the bytes of an image into its objects. Legal while no command runs and the backups in the image are
+ * attached. Idempotent, so it can run again after a failure.
+ * @throws DeviceError IMAGE_CORRUPT; COPY_FAILED if swap does not accept its part; the errors of `check`
  */
 export async function loadImage(
   memory: Memory,
@@ -35,7 +35,7 @@ export async function loadImage(
   const loaded = { objects: 0, bytes: 0 };
   let bytesAtYield = 0;
   for (let index = 0; index < slots.length; index++) {
-    // What is inside of one object is cut into slices by the image.
+    // The image itself divides large objects into slices.
     if ((index + 1) % WORK_SLICE_ITEMS === 0 || loaded.bytes - bytesAtYield >= CPU_SLICE_BYTES) {
       bytesAtYield = loaded.bytes;
       await clock.yield();
@@ -54,10 +54,9 @@ export async function loadImage(
 }
 
 /**
- * The slot of each entry of an image on the device that it is of, which has been suspended since: the answer
- * for
- * `loadImage`. Legal until the resume has restored the first backup.
- * @throws DeviceError IMAGE_CORRUPT when the image does not say what is there.
+ * The slot of each entry of an image on its own device, which has been suspended since, for `loadImage`.
+ * Legal until the resume has restored the first backup.
+ * @throws DeviceError IMAGE_CORRUPT if the image does not match the device.
  */
 export async function matchSlots(memory: Memory, tables: ImageTables, clock: Clock): Promise<Int32Array> {
   const slots = new Int32Array(tables.objectCount).fill(NONE);
@@ -89,7 +88,7 @@ function findEntry(memory: Memory, entry: ImageObject, slots: Int32Array): numbe
   return owner === NONE ? NONE : memory.table.backup[owner];
 }
 
-/** Whether the image says of an object what is true of it: what the bytes are brought to must be theirs. */
+/** Whether the image describes an object correctly, so that the loaded bytes belong to it. */
 function isSame(memory: Memory, slot: number, entry: ImageObject): boolean {
   const { table } = memory;
   const inSystem = table.resource[slot] !== NONE && table.region[slot] === memory.system.index;
@@ -109,13 +108,13 @@ function hasBytes(place: ImagePlace): boolean {
 
 interface Targets {
   readonly frames: Iterable<FrameTarget | Promise<FrameTarget>>;
-  /** Waits until what was brought is where it belongs. */
+  /** Waits until the loaded bytes are in place. */
   finish(): Promise<void>;
 }
 
-/** Where bytes go, one object after the other. */
+/** The destination of bytes, one object after the other. */
 class ObjectTargets {
-  /** How much of the object was asked for. */
+  /** How much of the object has been requested. */
   bytesAsked = 0;
   readonly #memory: Memory;
 
@@ -136,7 +135,9 @@ class ObjectTargets {
     }
   }
 
-  /** One frame of room: it is written out when the next is asked for, and the last at the end. */
+  /**
+   * A single buffer: it is written out when the next frame is requested, and for the last time at the end.
+   */
   #inSwap(slot: number): Targets {
     const { swap, table } = this.#memory;
     assert(swap?.has(slot) === true, "what has its bytes in an image is in system memory or in swap");

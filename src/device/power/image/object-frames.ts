@@ -1,6 +1,6 @@
 /**
- * Objects' bytes as images take and give them: frames of 64 KiB over the runs in which they lie in a bank.
- * Swapped objects go page by page through a bank of one page that is the driver's own.
+ * Objects' bytes as frames of 64 KiB, for images to read and write, over the runs in which they lie in a
+ * bank. Swapped objects go page by page through a bank of one page that belongs to the driver.
  */
 import { MemoryBank } from "../../hardware/bank.ts";
 import type { Microcode } from "../../hardware/microcode.ts";
@@ -10,7 +10,7 @@ import type { Memory } from "../../memory/memory.ts";
 import { type PageRun, pageRunsOf, type Run } from "../../memory/object-runs.ts";
 import { SWAP_PAGE_BYTES, type SwapPage } from "../../memory/swap.ts";
 
-/** A frame in a bank, to be read or written there; also what swap calls a page. */
+/** A frame in a bank that can be read or written. Swap calls it a page. */
 export class BankFrame implements FrameSource, FrameTarget, SwapPage {
   readonly lengthBytes: number;
   readonly #bank: FrameBank;
@@ -18,7 +18,7 @@ export class BankFrame implements FrameSource, FrameTarget, SwapPage {
   readonly #zeroes: ZeroScan | undefined;
 
   /**
-   * @param runs where the frame lies, `at` counted from its start
+   * @param runs where the frame lies, with `at` counted from its start
    * @param zeroes knows where the bank holds zeroes, as long as nobody writes to it
    */
   constructor(bank: FrameBank, runs: readonly PageRun[], zeroes?: ZeroScan) {
@@ -73,10 +73,10 @@ interface FrameBank {
   readonly microcode: Microcode;
 }
 
-/** Looks for zeroes in more than one frame at a time, which is faster. Legal while nobody writes there. */
+/** Looks for zeroes in several frames at once, which is faster. Legal while nobody writes there. */
 class ZeroScan {
   readonly #microcode: Microcode;
-  /** The last zeroes that were found. */
+  /** The zeroes that were found last. */
   #start = 0;
   #end = 0;
 
@@ -95,13 +95,13 @@ class ZeroScan {
   }
 }
 
-/** The frames of an object that has its bytes in a bank, in order, to be written to. */
+/** The frames of an object in a bank, in order, for writing. */
 export function* framesInBank(memory: Memory, slot: number): Generator<BankFrame> {
   const bank = bankOf(memory, slot);
   for (const runs of pagesOf(memory, slot)) yield new BankFrame(bank, runs);
 }
 
-/** The same to be read, while nobody writes to them. */
+/** The same for reading, while nobody writes to them. */
 export function* readFramesInBank(memory: Memory, slot: number): Generator<BankFrame> {
   const bank = bankOf(memory, slot);
   const zeroes = new ZeroScan(bank.microcode);
@@ -119,8 +119,8 @@ function bankOf(memory: Memory, slot: number): FrameBank {
 }
 
 /**
- * The room of a device for one frame outside of its banks. Whoever writes or reads its image has it to
- * themselves.
+ * A buffer of the device for one frame outside of its banks. Only the current writer or reader of its image
+ * uses it.
  */
 export function scratchFrameOf(memory: Memory): ScratchFrame {
   const known = scratchFrames.get(memory);
@@ -130,7 +130,7 @@ export function scratchFrameOf(memory: Memory): ScratchFrame {
   return made;
 }
 
-/** Kept with the device: microcode of its own costs as much as some hundred frames. */
+/** Kept with the device, because making its microcode costs as much as some hundred frames. */
 const scratchFrames = new WeakMap<Memory, ScratchFrame>();
 
 /** Room for one frame, with all that can be done to a frame. */
@@ -143,7 +143,8 @@ class ScratchFrame {
   }
 
   /**
-   * The first `lengthBytes` of the room as a frame. There is only one: the next call is about the same bytes.
+   * The first `lengthBytes` of the buffer as a frame. There is only one buffer, so the next call concerns the
+   * same bytes.
    */
   take(lengthBytes: number): BankFrame {
     const run = { bankOffsetBytes: 0, lengthBytes, at: 0, contiguousBytes: lengthBytes };
