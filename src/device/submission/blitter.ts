@@ -1,6 +1,6 @@
 /**
- * The blitter: memory's Copier made of the migrate contexts of all copy engines. A large list is shared out
- * among them; a small one goes to the context with the least to do.
+ * The blitter: memory's Copier, made of the migrate contexts of all copy engines. A large list is divided
+ * among them. A small one goes to the least busy context.
  */
 
 import type { Extent } from "../extent.ts";
@@ -12,7 +12,7 @@ import type { CopyWatch } from "../memory/copy-watch.ts";
 import { HangingWork } from "./hanging-work.ts";
 import type { RingContext, RingWork } from "./ring-context.ts";
 
-/** From here on a list is worth sharing: each engine gets several milliseconds of work. */
+/** Lists from this size on are worth dividing: each engine gets several milliseconds of work. */
 const SHARED_BYTES = 2 * BLIT_CHUNK_BYTES;
 
 /** The migrate context of an engine. */
@@ -25,7 +25,7 @@ export interface BlitterOptions {
   readonly contexts: readonly BlitterContext[];
   readonly copies: CopyWatch;
   readonly failpoints: DeviceFailpoints;
-  /** Writes garbage over the page table that the contexts translate by. */
+  /** Writes garbage over the page table of the contexts. */
   readonly damagePageTable: () => void;
 }
 
@@ -43,7 +43,7 @@ export class Blitter implements Copier {
     if (contexts.length === 1 || list.totalBytes < SHARED_BYTES) return this.#copy(list);
     const shares = list.shares(contexts.length);
     const ends = await Promise.allSettled(shares.map((share) => this.#copy(share)));
-    // Nothing is written any more when this is known: every share has ended.
+    // When this is known nothing is being written any more, because every share has ended.
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
@@ -71,7 +71,10 @@ export class Blitter implements Copier {
   }
 }
 
-/** The copies of a list as commands of at most BLIT_CHUNK_BYTES; neighbours that go to neighbours are one. */
+/**
+ * Turns the copies of a list into commands of at most BLIT_CHUNK_BYTES. Merges neighbours with neighbouring
+ * destinations.
+ */
 class CopyWork implements RingWork {
   readonly bytes: number;
   readonly #list: CopyList;
@@ -121,7 +124,7 @@ class CopyWork implements RingWork {
   }
 }
 
-/** Ranges to be zeroed, one command each: one large fill is faster than many small ones. */
+/** Ranges to be zeroed, one command each, because one large fill is faster than many small ones. */
 class ClearWork implements RingWork {
   readonly bytes: number;
   readonly #bank: number;

@@ -1,6 +1,6 @@
 /**
- * A client's context: an image and a ring, both objects of the device's own in local memory. They are pinned
- * while there is work, and may be evicted like anything else when there is none; the registers go along in
+ * A client's context: an image and a ring, which are both device-owned objects in local memory. They are
+ * pinned while there is work. Otherwise they may be evicted like anything else, and the registers go along in
  * the image.
  */
 import assert from "node:assert/strict";
@@ -17,10 +17,10 @@ import type { ContextPriority, ContextResource } from "../resource.ts";
 import type { Request } from "./request.ts";
 import type { ContextPlace, RingContext } from "./ring-context.ts";
 
-/** Numbers of the priorities that clients may ask for; heartbeats and the kernel's copies are above. */
+/** Numbers of the priorities that clients may ask for. Heartbeats and the kernel's copies are above them. */
 export const PRIORITY: Readonly<Record<ContextPriority, number>> = { LOW: -100, NORMAL: 0, HIGH: 100 };
 
-/** A context without work, as plain data: what a hibernation image keeps of it. */
+/** A context without work as plain data, for hibernation images. */
 export interface SavedContext {
   readonly id: number;
   readonly engine: string;
@@ -40,7 +40,7 @@ export interface ClientContextOptions {
   readonly priority: ContextPriority;
   readonly ring: RingContext;
   readonly memory: Memory;
-  /** What it was in another life, image and ring included; undefined for a new one. */
+  /** Its saved state, including image and ring; undefined for a new context. */
   readonly saved?: SavedContext | undefined;
 }
 
@@ -52,7 +52,7 @@ export class ClientContext {
   readonly queue: Request[] = [];
   /** Requests in the ring, oldest first. */
   readonly inFlight: Request[] = [];
-  /** Whether somebody is feeding the ring from the queue. */
+  /** Whether a feeder is moving requests from the queue to the ring. */
   feeding = false;
   hangs = 0;
   banned = false;
@@ -62,7 +62,7 @@ export class ClientContext {
   readonly #imageSlot: number;
   readonly #ringSlot: number;
   #pinned = false;
-  /** Whether the image has ever been written. */
+  /** Whether the image was ever written. */
   #placedBefore = false;
 
   constructor(options: ClientContextOptions) {
@@ -94,7 +94,9 @@ export class ClientContext {
     return this.queue.length + this.inFlight.length;
   }
 
-  /** What another life of it needs. Legal when it has no work: its registers are in the image then. */
+  /**
+   * The data to restore the context. Legal when it has no work, because its registers are then in the image.
+   */
   save(): SavedContext {
     assert(!this.#pinned && this.pendingRequests === 0, `context ${this.id} is saved when it has no work`);
     const { engine, hangs, banned, seqno } = this;
@@ -111,7 +113,7 @@ export class ClientContext {
     };
   }
 
-  /** Pins image and ring in local memory and puts the context there. No-op while it is pinned. */
+  /** Pins image and ring in local memory and puts the context there. Does nothing while they are pinned. */
   async activate(): Promise<void> {
     if (this.#pinned) return;
     const { memory } = this.#options;
@@ -142,7 +144,7 @@ export class ClientContext {
     );
   }
 
-  /** Unpins image and ring when there is no work; what they hold stays. */
+  /** Unpins image and ring when there is no work. Their contents stay. */
   deactivate(): void {
     if (!this.#pinned || this.pendingRequests > 0) return;
     const { memory } = this.#options;
@@ -157,7 +159,7 @@ export class ClientContext {
     if (this.deleted) this.#free();
   }
 
-  /** Lets go of a deleted context that has no work. */
+  /** Releases a deleted context that has no work. */
   retire(): void {
     assert(this.deleted, "a context is retired after it was deleted");
     if (this.#pinned) this.deactivate();
@@ -168,7 +170,7 @@ export class ClientContext {
   #free(): void {
     const { memory } = this.#options;
     for (const slot of [this.#imageSlot, this.#ringSlot]) {
-      // A mover may hold one of them; it is freed when the mover lets go.
+      // A mover may hold one of them. It is then freed when the mover lets go.
       void memory.locks.lock(slot).then(() => {
         destroy(memory, slot);
         memory.locks.unlock(slot);

@@ -1,4 +1,4 @@
-/** The clients' contexts of a device: made, named, found and deleted. */
+/** The clients' contexts of a device: makes, names, finds and deletes them. */
 import assert from "node:assert/strict";
 import type { ListContexts } from "../command.ts";
 import { DeviceError } from "../errors.ts";
@@ -46,21 +46,18 @@ export class Contexts {
     return this.#add(unit, { priority, number: this.#nextId++ });
   }
 
-  /**
-   * Makes a context again that was saved; its image and ring are objects of this device. Legal while its id
-   * is free.
-   */
+  /** Restores a saved context. Its image and ring are objects of this device. Legal while its id is free. */
   restore(unit: EngineUnit, saved: SavedContext): ClientContext {
     assert(!this.#byId.has(String(saved.id)), `context ${saved.id} is restored once`);
     return this.#add(unit, { priority: saved.priority, number: saved.id, saved });
   }
 
-  /** Number of the context to come. */
+  /** Number of the next context. */
   get nextNumber(): number {
     return this.#nextId;
   }
 
-  /** Sees to it that no new context gets a number below this. */
+  /** Makes sure that no new context gets a number below this. */
   raiseNextNumber(number: number): void {
     this.#nextId = Math.max(this.#nextId, number);
   }
@@ -137,12 +134,12 @@ export class Contexts {
     this.#forget(context);
   }
 
-  /** Deletes all. Legal when all their work has ended or failed. */
+  /** Deletes all contexts. Legal when all their work has ended or failed. */
   clear(): void {
     for (const context of this.all()) this.#forget(context);
   }
 
-  /** One that is still being fed is freed by its feeder, which has only failed requests left to look at. */
+  /** If it is still being fed, its feeder frees it: only failed requests are left. */
   #forget(context: ClientContext): void {
     this.#byId.delete(context.id);
     context.deleted = true;
@@ -150,7 +147,7 @@ export class Contexts {
     if (!context.feeding) context.retire();
   }
 
-  /** The microcontroller has been started anew: it must be told of every context that is in its place. */
+  /** The microcontroller was restarted, and must be told of every context that is in place. */
   registerAll(): void {
     for (const context of this.#byId.values()) context.ring.register();
   }

@@ -1,6 +1,6 @@
 /**
- * One engine with all that belongs to it: its queue, its kernel context with the heartbeat, its migrate
- * context if it copies, and its counts.
+ * One engine with everything that belongs to it: its queue, its kernel context with the heartbeat, its
+ * migrate context if it copies, and its counters.
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
 import { CONTEXT_TRANSLATED } from "../hardware/context-image.ts";
@@ -19,13 +19,13 @@ export interface EngineUnitOptions {
   readonly clock: Clock;
   readonly places: EngineContexts;
   readonly pageTable: { readonly bank: number; readonly offsetBytes: number };
-  /** The engine has to be reset. */
+  /** The engine must be reset. */
   readonly onHung: (why: string) => void;
-  /** A copy took too long: the blitter cannot be trusted. */
+  /** A copy took too long, so the blitter cannot be trusted. */
   readonly onCopyTimeout: () => void;
 }
 
-/** Context ids of the device's own; clients' ids follow. */
+/** Context ids of the device's own contexts; clients' ids follow. */
 const KERNEL_CONTEXT_ID = 0;
 const CONTEXTS_PER_ENGINE = 2;
 export const FIRST_CLIENT_CONTEXT_ID = 1024;
@@ -118,10 +118,7 @@ export class EngineUnit {
     return this.queue.depth > 0 ? "RUNNING" : "IDLE";
   }
 
-  /**
-   * Copies are work, and the heartbeat finds a hang; what it cannot see is that nothing comes of them any
-   * more.
-   */
+  /** Copies are work, and the heartbeat finds hangs. It cannot see that copies make no more progress. */
   #watchCopies(): void {
     const { clock } = this.#options;
     this.#watchedSinceNs = clock.monotonicNs();
@@ -131,7 +128,7 @@ export class EngineUnit {
       return;
     }
     this.heartbeat.wake();
-    // One timer as long as copies are in flight; each progress moves its end.
+    // One timer while copies are in flight. Each progress postpones its end.
     this.#watchdog ??= clock.startTimer(COPY_TIMEOUT_MS, () => this.#checkCopies());
   }
 

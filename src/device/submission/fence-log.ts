@@ -1,7 +1,4 @@
-/**
- * The fences that clients can ask about: all that are pending, and a bounded number of those that have
- * settled.
- */
+/** The fences that clients can ask about: all pending ones, and a limited number of settled ones. */
 import { type Clock, elapsedMs, settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import { FENCE_WAIT_MAX_MS, FENCES_KEPT_MAX, FENCES_KEPT_MS } from "../limits.ts";
@@ -14,8 +11,8 @@ export class FenceLog {
   /** Ids of settled fences, oldest first. */
   #settled: string[] = [];
   /**
-   * Who waits for a fence that is pending, by its id. Whoever gives up is taken out: fences may be pending
-   * for hours.
+   * The waiters for each pending fence, by its id. Those that give up are removed, because a fence may be
+   * pending for hours.
    */
   readonly #waiting = new Map<string, Set<() => void>>();
   #nextId = 1;
@@ -28,12 +25,12 @@ export class FenceLog {
     return String(this.#nextId++);
   }
 
-  /** Number of the fence to come. */
+  /** Number of the next fence. */
   get nextNumber(): number {
     return this.#nextId;
   }
 
-  /** Sees to it that no new fence gets a number below this. */
+  /** Makes sure that no new fence gets a number below this. */
   raiseNextNumber(number: number): void {
     this.#nextId = Math.max(this.#nextId, number);
   }
@@ -65,8 +62,8 @@ export class FenceLog {
   }
 
   /**
-   * Waits until a fence has settled. @param signal nobody waits any more
-   * @throws DeviceError DEADLINE_EXCEEDED when it has not in time, CALL_CANCELLED
+   * Waits until a fence has settled. @param signal aborted when nobody waits any more
+   * @throws DeviceError DEADLINE_EXCEEDED if it did not settle in time, CALL_CANCELLED
    */
   async wait(id: string, timeoutMs: number, signal?: AbortSignal): Promise<FenceResource> {
     if (!(timeoutMs >= 0 && timeoutMs <= FENCE_WAIT_MAX_MS)) {
@@ -86,7 +83,7 @@ export class FenceLog {
     });
   }
 
-  /** Whether a fence that is pending has settled, or nobody waits for it any more, within `timeoutMs`. */
+  /** Whether a pending fence settles, or its waiter gives up, within `timeoutMs`. */
   async #settledWithin(id: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<boolean> {
     let tell = (): void => {};
     const over = new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-/** Work with a hang behind its first command: what the failpoint blitter.hang makes of a blit. */
+/** Work that hangs after its first command: the failpoint blitter.hang turns a blit into this. */
 import type { RingWriter } from "../hardware/ring.ts";
 import type { RingWork } from "./ring-context.ts";
 

@@ -1,43 +1,44 @@
 /**
- * The heartbeat of one engine (drm/i915 intel_engine_heartbeat.c): while it has work, a pulse every so often,
- * first at the lowest priority, then ever higher. What lets go of the engine when asked survives; what does
- * not is hung.
+ * The heartbeat of one engine (drm/i915 intel_engine_heartbeat.c). While the engine has work it gets regular
+ * pulses, first at the lowest priority and then at ever higher ones. Work that yields the engine survives;
+ * work that does not is hung.
  */
 import type { Clock, Timer } from "../clock.ts";
 import { HEARTBEAT_INTERVAL_MS } from "../limits.ts";
 import type { RingContext, RingWork } from "./ring-context.ts";
 
 /**
- * Priorities of a pulse, in the order in which they are tried: below all work, with it, above it, above all.
+ * Priorities of a pulse in the order in which they are tried: below all work, equal to it, above it, above
+ * everything.
  */
 const ESCALATION = [-1000, 0, 500, 2000] as const;
 
-/** A pulse is a breadcrumb and nothing else. */
+/** A pulse is only a breadcrumb. */
 const PULSE: RingWork = { bytes: 0, emit: () => 0, done: () => true };
 
 export interface HeartbeatOptions {
   readonly context: RingContext;
   readonly clock: Clock;
-  /** The engine did not come to the pulse even at the highest priority. */
+  /** The engine did not reach the pulse even at the highest priority. */
   readonly onHung: () => void;
 }
 
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #timer: Timer | undefined;
-  /** Position in ESCALATION of the pulse that is out; undefined when none is. */
+  /** Position in ESCALATION of the pulse in flight; undefined if none is. */
   #level: number | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
   }
 
-  /** There is work: beats begin unless they go on already. A parked engine has none, so it cannot be hung. */
+  /** There is work, so pulses begin unless they already run. A parked engine has no work and cannot hang. */
   wake(): void {
     this.#timer ??= this.#options.clock.startTimer(HEARTBEAT_INTERVAL_MS, () => this.#beat());
   }
 
-  /** Stops beating, across a reset or a sleep: device time does not count then. */
+  /** Stops the pulses during a reset or a sleep, when device time does not count. */
   park(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -48,7 +49,7 @@ export class Heartbeat {
     this.#timer = undefined;
     const { context, onHung } = this.#options;
     if (this.#level === undefined) {
-      // Nobody but an earlier pulse would be there to wait for.
+      // The queue is empty, so a pulse would have no other work to wait for.
       if (context.queue.depth === 0) return;
       this.#level = 0;
       const pulse = context.submit(PULSE, ESCALATION[0]);

@@ -1,5 +1,5 @@
 /**
- * The device's own objects: pinned in local memory for life, owned by nobody outside (`k1`, `k2`…). The
+ * The device's own objects (`k1`, `k2`…): pinned in local memory for life, and not owned by any client. The
  * hardware reads its own state from them, which is why the order of suspend and resume matters.
  */
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import { type Region, roundUp } from "../memory/region.ts";
 import { bindResource, spaceRequestOf } from "../memory/residency.ts";
 import type { ContextPlace } from "./ring-context.ts";
 
-/** Where in the first local bank each of the device's own objects lies. */
+/** The place of each of the device's own objects in the first local bank. */
 export interface KernelObjects {
   readonly bank: MemoryBank;
   readonly firmwareOffsetBytes: number;
@@ -28,12 +28,12 @@ export interface EngineContexts {
   readonly migrate: ContextPlace | undefined;
 }
 
-/** Whether an engine copies: those get a migrate context. */
+/** Whether an engine copies, and so has a migrate context. */
 export function isCopyEngine(name: string): boolean {
   return name.startsWith("bcs");
 }
 
-/** Places and clears them by CPU; part of boot, when nothing else is in local memory yet. */
+/** Places and clears them by CPU during boot, while local memory is otherwise empty. */
 export function createKernelObjects(memory: Memory, engines: readonly string[]): KernelObjects {
   const local = memory.region(1);
   const { bank } = local;
@@ -66,7 +66,7 @@ export function createKernelObjects(memory: Memory, engines: readonly string[]):
   return objects;
 }
 
-/** Writes firmware and page table as they are at boot: what a factory reset does after a lost power. */
+/** Writes firmware and page table as at boot. A factory reset does this after a power loss. */
 export function writeKernelObjects(memory: Memory, objects: KernelObjects): void {
   const { bank, firmwareOffsetBytes, pageTableOffsetBytes } = objects;
   const microcode = memory.microcodes.within(bank.index);
@@ -75,7 +75,7 @@ export function writeKernelObjects(memory: Memory, objects: KernelObjects): void
   writePageTable(place, bankSizes(memory));
 }
 
-/** Local memory below twice this cannot hold the device's own objects and anything else. */
+/** Local memory smaller than twice this cannot hold the device's own objects and anything else. */
 export function kernelObjectBytes(
   banks: readonly number[],
   engines: readonly string[],
@@ -93,7 +93,7 @@ function bankSizes(memory: Memory): number[] {
   return memory.regions.map((region) => region.bank.sizeBytes);
 }
 
-/** Places one object for life, all zero. Answers its offset in the bank. */
+/** Places one zeroed object for life. Returns its offset in the bank. */
 function placePinned(
   memory: Memory,
   region: Region,
@@ -112,7 +112,7 @@ function placePinned(
   memory.table.pinCount[slot] = 1;
   bindResource(memory, slot, { region, handle });
   const microcode = memory.microcodes.within(region.bank.index);
-  // What is zero already is let be: the first touch of memory is what it costs.
+  // Leaves memory alone that is already zero, because the first touch is what costs.
   region.forEachBlock(handle, (offsetBytes, lengthBytes, cleared) => {
     if (!cleared) microcode.fill(offsetBytes, lengthBytes, 0);
   });

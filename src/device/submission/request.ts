@@ -1,6 +1,4 @@
-/**
- * A request: work of one context with a fence, from the moment it is accepted to the moment it is retired.
- */
+/** A request: work of one context with a fence, from its acceptance until it is retired. */
 
 import { Fence } from "../fence.ts";
 import type { FenceResource } from "../resource.ts";
@@ -15,11 +13,11 @@ export interface RequestOptions {
   readonly acceptedAtNs: bigint;
   readonly commands: readonly WorkCommand[];
   readonly uses: ObjectUses;
-  /** Slot of each object by the name that the commands use. */
+  /** Slot of each object by its name in the commands. */
   readonly slots: ReadonlyMap<string, number>;
-  /** Fences that must signal: one that fails fails the request. */
+  /** Fences that must signal. If one fails, the request fails. */
   readonly waitFor: readonly Fence[];
-  /** Fences that must settle, however: earlier work on the same objects. */
+  /** Fences that must settle in any way: earlier work on the same objects. */
   readonly after: readonly Fence[];
 }
 
@@ -29,14 +27,13 @@ export class Request {
   readonly context: string;
   readonly fence = new Fence();
   readonly acceptedAtNs: bigint;
-  /** When it went into its context's ring; undefined until then. */
+  /** When it entered its context's ring; undefined until then. */
   startedAtNs: bigint | undefined;
-  /** When the fence settled, for how long it is kept. */
+  /** When the fence settled, to know how long to keep it. */
   settledAtNs: bigint | undefined;
   readonly seqno: number;
   /**
-   * Gone once the fence has settled, like the fences that it waited for: what is kept of a request is its
-   * end.
+   * Dropped once the fence has settled, like the fences it waited for: only the result of a request is kept.
    */
   commands: readonly WorkCommand[];
   readonly uses: ObjectUses;
@@ -62,14 +59,13 @@ export class Request {
     });
   }
 
-  /** How long it waited to be put into its context's ring; undefined when it never was. */
+  /** How long it waited to enter its context's ring; undefined if it never did. */
   get waitNs(): bigint | undefined {
     return this.startedAtNs === undefined ? undefined : this.startedAtNs - this.acceptedAtNs;
   }
 
   /**
-   * Resolves when the request may run, or has been failed meanwhile. Rejects when a fence that it waits for
-   * failed.
+   * Resolves when the request may run, or has failed meanwhile. Rejects if a fence that it waits for failed.
    */
   ready(): Promise<void> {
     const waitFor = this.#waitFor;

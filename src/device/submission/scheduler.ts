@@ -1,7 +1,7 @@
 /**
- * The scheduler: decides when a request may run. A request enters its context's ring only when everything
- * that it waits for has ended and its objects are in place, so that nothing in a ring ever waits for anything
- * outside it.
+ * The scheduler decides when a request may run. A request enters its context's ring only when everything that
+ * it waits for has ended and its objects are in place. So nothing in a ring ever waits for anything outside
+ * of it.
  */
 import type { SubmitWork } from "../command.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
@@ -20,9 +20,9 @@ import { checkCommands, RequestWork } from "./work-commands.ts";
 export interface SchedulerOptions {
   readonly memory: Memory;
   readonly services: DeviceServices;
-  /** Why no work is taken now; undefined when it is. */
+  /** Why no work is accepted now; undefined if it is. */
   readonly refusal: () => DeviceError | undefined;
-  /** A request has ended: for the engine's counts. */
+  /** A request has ended, for the engine's counters. */
   readonly onRetired: (request: Request) => void;
 }
 
@@ -40,7 +40,7 @@ export class Scheduler {
     this.fences = new FenceLog(options.services.clock);
   }
 
-  /** Whether every request has ended and nothing is on its way to its place for one any more. */
+  /** Whether every request has ended and no object is still moving for one. */
   get idle(): boolean {
     return this.#unfinished.size === 0 && this.#feeding === 0;
   }
@@ -50,12 +50,12 @@ export class Scheduler {
     else this.#becameIdle.once(listener);
   }
 
-  /** Calls `listener` when the next request has ended. */
+  /** Calls `listener` when the next request ends. */
   onNextRetired(listener: () => void): void {
     this.#oneRetired.once(listener);
   }
 
-  /** Accepts a request or refuses it whole. From then on its fence stands for it. */
+  /** Accepts a request, or refuses it as a whole. From then on its fence represents it. */
   submit(context: ClientContext, command: SubmitWork): Request {
     const { memory, services, refusal } = this.#options;
     const refused = refusal() ?? banned(context);
@@ -101,15 +101,15 @@ export class Scheduler {
     return request;
   }
 
-  /** Fails every request that has not begun to run. Those in rings are failed with their contexts. */
+  /** Fails every request that has not begun to run. Requests in rings fail with their contexts. */
   failWaiting(contexts: Iterable<ClientContext>, error: DeviceError): void {
     for (const context of contexts) {
-      // The one at the head may be about to start: whoever feeds it looks again.
+      // The first one may be about to start, so its feeder checks again.
       for (const request of context.queue) if (request.fence.state === "PENDING") request.fence.fail(error);
     }
   }
 
-  /** Hands a context's requests to its ring, in order, each when it may run. One feeder a context. */
+  /** Feeds a context's requests to its ring in order, each when it may run. Each context has one feeder. */
   async #feed(context: ClientContext): Promise<void> {
     if (context.feeding) return;
     context.feeding = true;
@@ -130,7 +130,7 @@ export class Scheduler {
     this.#tellIdle();
   }
 
-  /** Puts a request's objects and context in place and its commands into the ring. */
+  /** Puts a request's objects and context in place, and its commands into the ring. */
   async #start(context: ClientContext, request: Request): Promise<void> {
     const { memory, services, refusal } = this.#options;
     await context.activate();
@@ -138,7 +138,7 @@ export class Scheduler {
     const locked: number[] = [];
     try {
       for (const slot of slots) {
-        // Once it has failed it must not run, and objects of its that are not locked may be gone.
+        // A failed request must not run, and its unlocked objects may be gone.
         if (request.fence.state !== "PENDING") return;
         await memory.locks.lock(slot);
         locked.push(slot);
@@ -196,7 +196,8 @@ function banned(context: ClientContext): DeviceError | undefined {
 }
 
 /**
- * The slots of the objects that the commands name; names may be deleted while the request waits, slots stay.
+ * The slots of the objects that the commands name. Names may be deleted while the request waits, but slots
+ * stay.
  */
 function slotsByName(memory: Memory, command: SubmitWork): Map<string, number> {
   const slots = new Map<string, number>();

@@ -1,5 +1,5 @@
 /**
- * The commands of a request: checked as a whole before anything happens, and turned into ring commands when
+ * The commands of a request. They are all checked before anything happens, and turned into ring commands when
  * the objects are where they will stay while it runs.
  */
 
@@ -25,7 +25,7 @@ const STRENGTH: Readonly<Record<Usage, number>> = { keep: 0, read: 1, write: 2 }
 /** What a request does with its objects, by slot. */
 export type ObjectUses = Map<number, Usage>;
 
-/** Checks every command. @throws DeviceError naming the first that is wrong; nothing has happened then. */
+/** Checks every command. @throws DeviceError naming the first invalid one, before anything has happened. */
 export function checkCommands(memory: Memory, commands: readonly WorkCommand[]): ObjectUses {
   if (commands.length === 0 || commands.length > WORK_COMMANDS_MAX) {
     throw new DeviceError(
@@ -39,7 +39,7 @@ export function checkCommands(memory: Memory, commands: readonly WorkCommand[]):
   return checker.uses;
 }
 
-/** A range that a command names: what its offset and its length must be multiples of. @default 1 each */
+/** A range in a command. Its offset is a multiple of `align`, its length of `multiple`. @default 1 each */
 interface CheckedRange extends Extent {
   readonly align?: number;
   readonly multiple?: number;
@@ -160,7 +160,8 @@ class Checker {
 }
 
 /**
- * A request's commands as ring work; `slots` finds the objects, which stay where they are until it is done.
+ * Turns a request's commands into ring work. `slots` finds the objects, which stay where they are until it
+ * ends.
  */
 export class RequestWork implements RingWork {
   readonly bytes = 0;
