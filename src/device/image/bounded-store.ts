@@ -1,6 +1,6 @@
 /**
- * An image store that nobody waits for without end: a disk or a network file system that stopped answering
- * costs a transition its time, and does not keep a device between two states.
+ * An image store with a time limit on every answer. A disk or network file system that stops answering costs
+ * a transition some time, but does not keep a device between two states.
  */
 import type { Clock } from "../clock.ts";
 import { DeviceError, type ErrorReason, toDeviceError } from "../errors.ts";
@@ -10,10 +10,9 @@ import { inDoubt } from "./image-error.ts";
 import type { ImageDraft, ImageFile, ImageStore } from "./image-store.ts";
 
 /**
- * The same store, whose every answer comes in time. What it does late harms nobody: buffers that it was given
- * are not used again, and what it then opens or begins is closed or given up.
- * @throws DeviceError COPY_FAILED when it does not answer; OWNERSHIP_IN_DOUBT when that was a write of
- *   ownership.
+ * The same store with a time limit on every answer. Late effects do no harm: buffers are not reused, and
+ * whatever it opens or begins late is closed or given up.
+ * @throws DeviceError COPY_FAILED if it does not answer; OWNERSHIP_IN_DOUBT if that was a write of ownership.
  */
 export function boundedStore(store: ImageStore, clock: Clock): ImageStore {
   return {
@@ -53,8 +52,8 @@ function boundedDraft(draft: ImageDraft, clock: Clock): ImageDraft {
 }
 
 /**
- * Reasons with which a store says that a write of ownership did not take effect. Whatever else it throws
- * leaves doubt.
+ * Reasons with which a store says that a write of ownership did not take effect. Any other error leaves it in
+ * doubt.
  */
 const NOT_DONE: readonly ErrorReason[] = [
   "IMAGE_NOT_FOUND",
@@ -66,14 +65,14 @@ const NOT_DONE: readonly ErrorReason[] = [
   "OWNERSHIP_IN_DOUBT",
 ];
 
-/** A write of ownership, and the image that it is about. */
+/** A write of ownership, and its image. */
 interface OwnershipAsk {
   readonly write: OwnershipWrite;
   readonly image: string;
   readonly timeoutMs?: number;
 }
 
-/** The answer to a write of ownership: no answer does not mean that it did not take effect. */
+/** The answer to a write of ownership. Without an answer, it may still have taken effect. */
 async function answered<T>(clock: Clock, asked: OwnershipAsk, answer: Promise<T>): Promise<T> {
   const { write, image, timeoutMs = IMAGE_IO_TIMEOUT_MS } = asked;
   try {
@@ -91,9 +90,9 @@ function closeLate(file: ImageFile): Promise<void> {
 interface Bound<T> {
   /** @default IMAGE_IO_TIMEOUT_MS */
   readonly timeoutMs?: number;
-  /** What becomes of an answer that nobody waits for any more. */
+  /** Handles an answer for which nobody waits any more. */
   readonly onLate?: (answer: T) => Promise<void>;
-  /** What the caller is told then. @default COPY_FAILED */
+  /** The error that the caller gets then. @default COPY_FAILED */
   readonly onTimeout?: (late: DeviceError) => DeviceError;
 }
 

@@ -1,4 +1,4 @@
-/** Section DEVICE of an image <-> bytes: what the device is made of, and where its counters stood. */
+/** Converts section DEVICE of an image to and from bytes: the description of the device and its counters. */
 import assert from "node:assert/strict";
 import { IMAGE_DEVICE_BYTES_MAX, LOCAL_REGIONS_MAX } from "../limits.ts";
 import { imageCorrupt } from "./image-error.ts";
@@ -6,7 +6,7 @@ import { DEVICE, LMEM } from "./image-format.ts";
 import type { ImageDevice } from "./image-model.ts";
 import { getNumber, getText, putNumber, putText, textBytes, viewOf } from "./layout.ts";
 
-/** Fields of the record that are numbers of the model, under the same names. */
+/** Fields of the record that are numbers in the model, under the same names. */
 const NUMBERS = [
   "smemBytes",
   "stolenBytes",
@@ -19,7 +19,7 @@ const NUMBERS = [
   "nextTransitionId",
 ] as const satisfies readonly (keyof ImageDevice & keyof typeof DEVICE.fields)[];
 
-/** Length of a string before its code units. */
+/** Length prefix of a string. */
 const LENGTH_BYTES = 4;
 
 export function encodeDevice(device: ImageDevice): Uint8Array {
@@ -66,7 +66,7 @@ export function decodeDevice(bytes: Uint8Array, mayBeLonger: boolean): ImageDevi
   const lmemCount = number("lmemCount");
   const engineCount = number("engineCount");
   if (lmemCount > LOCAL_REGIONS_MAX) throw imageCorrupt(`it has ${lmemCount} regions of local memory`);
-  // An engine takes at least the length of its name.
+  // An engine takes at least the length prefix of its name.
   if (engineCount > bytes.length / LENGTH_BYTES) throw imageCorrupt(`it has ${engineCount} engines`);
   const lmem = Array.from({ length: lmemCount }, () => {
     const base = take(LMEM.sizeBytes);

@@ -1,6 +1,6 @@
 /**
- * Frames on their way into an image: elided when they are zero, compressed when there is a codec and it makes
- * them smaller, and recorded in the order in which they came.
+ * Prepares frames for an image: elides those that are zero, compresses those that a codec makes smaller, and
+ * records all in the order in which they came.
  */
 import assert from "node:assert/strict";
 import { DeviceError } from "../errors.ts";
@@ -12,7 +12,7 @@ import type { FrameCodec } from "./image-store.ts";
 import type { ImageOutput } from "./output.ts";
 import type { ImageSections } from "./sections.ts";
 
-/** A frame that the codec has. Its bytes are in a buffer that is free again when it has been written. */
+/** A frame in the hands of the codec. Its buffer is free again when it has been written. */
 interface Compressing {
   readonly raw: Uint8Array;
   readonly rawCrc32c: number;
@@ -36,26 +36,27 @@ export class ImageFrames {
   }
 
   /**
-   * Takes a frame, which is done with when what this answers resolves; at once when it answers nothing.
-   * @throws what the output throws; COPY_FAILED for the codec.
+   * Accepts a frame. Its bytes may be reused when the returned promise resolves, or at once if none is
+   * returned.
+   * @throws the errors of the output; COPY_FAILED for the codec.
    */
   add(source: FrameSource): Promise<void> | undefined {
     const rawBytes = source.lengthBytes;
     assert(rawBytes > 0 && rawBytes <= IMAGE_FRAME_BYTES, "a frame has 1 to IMAGE_FRAME_BYTES");
     this.contentBytes += rawBytes;
     if (!source.isZero()) return this.#addData(source, rawBytes);
-    // What it comes after must be recorded before it.
+    // Earlier frames must be recorded first.
     if (this.#compressing.length > 0) return this.flush().then(() => this.#recordZero(rawBytes));
     this.#recordZero(rawBytes);
     return undefined;
   }
 
-  /** Resolves when every frame taken is recorded and with the output. */
+  /** Resolves when every accepted frame is recorded and handed to the output. */
   async flush(): Promise<void> {
     while (this.#compressing.length > 0) await this.#writeOldest();
   }
 
-  /** Resolves when the codec has nothing any more, whatever came of it. */
+  /** Resolves when the codec is idle, whatever the results. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#compressing.map(({ compressed }) => compressed));
   }
@@ -72,7 +73,7 @@ export class ImageFrames {
     const raw = buffer.subarray(0, rawBytes);
     source.copyTo(raw);
     const compressed = this.#codec.compress(raw);
-    // It is met when its turn comes; until then it is not an unhandled failure.
+    // The error is handled when its turn comes. Until then it must not count as unhandled.
     compressed.catch(() => {});
     this.#compressing.push({ raw, rawCrc32c, compressed });
   }

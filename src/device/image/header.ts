@@ -1,6 +1,6 @@
 /**
- * The header of an image <-> bytes. What it says is checked against the length of the file before anybody
- * uses it.
+ * Converts the header of an image to and from bytes. Its contents are checked against the length of the file
+ * before anybody uses them.
  */
 import assert from "node:assert/strict";
 import { formatBytes } from "../format.ts";
@@ -42,9 +42,9 @@ export interface ImageHeader {
   readonly major: number;
   readonly minor: number;
   readonly hybrid: boolean;
-  /** Whether the daemon hibernated the device when it ended; false when a client did. */
+  /** Whether the daemon hibernated the device when it ended; false if a client did. */
   readonly byShutdown: boolean;
-  /** Of the state that it holds; 0 in images of versions that had none. */
+  /** Generation of the state that it holds; 0 in images of versions without generations. */
   readonly generation: number;
   readonly codec: number;
   readonly id: string;
@@ -52,13 +52,13 @@ export interface ImageHeader {
   readonly fileBytes: number;
   readonly dataBytes: number;
   readonly contentBytes: number;
-  /** In the order of SECTION_NAMES; behind these whatever a larger minor version adds. */
+  /** In the order of SECTION_NAMES, followed by any sections that a larger minor version adds. */
   readonly sections: readonly ImageSection[];
 }
 
 /**
- * The header of version FORMAT_MAJOR.FORMAT_MINOR.
- * @param digest of what comes after the data, then of the header without it
+ * Writes the header of version FORMAT_MAJOR.FORMAT_MINOR.
+ * @param digest the digest of everything after the data, then of the header without the digest
  */
 export function encodeHeader(
   header: Omit<ImageHeader, "major" | "minor">,
@@ -97,9 +97,8 @@ export function encodeHeader(
 }
 
 /**
- * Reads a header that is the first HEADER_BYTES of a file of `sizeBytes`.
- * @throws DeviceError IMAGE_CORRUPT, and IMAGE_INCOMPATIBLE when it is whole and of a version that cannot be
- * read.
+ * Reads a header from the first HEADER_BYTES of a file of `sizeBytes`.
+ * @throws DeviceError IMAGE_CORRUPT; IMAGE_INCOMPATIBLE if it is intact but of a version that cannot be read.
  */
 export function decodeHeader(bytes: Uint8Array, sizeBytes: number): ImageHeader {
   const view = viewOf(bytes);
@@ -132,7 +131,7 @@ export function decodeHeader(bytes: Uint8Array, sizeBytes: number): ImageHeader 
   return header;
 }
 
-/** The digest in a header, and the header as the digest is taken over it. */
+/** The digest in a header, and the bytes of the header that the digest covers. */
 export function digestOf(bytes: Uint8Array): { readonly digest: string; readonly undigested: Uint8Array } {
   const undigested = bytes.slice();
   fieldBytes(undigested, HEADER.fields.digest).fill(0);
@@ -140,7 +139,7 @@ export function digestOf(bytes: Uint8Array): { readonly digest: string; readonly
   return { digest: asciiOf(fieldBytes(bytes, HEADER.fields.digest)), undigested };
 }
 
-/** The section of that name; every header that was decoded has it. */
+/** The section with that name. Every decoded header has it. */
 export function sectionOf(header: ImageHeader, name: SectionName): ImageSection {
   const section = header.sections[SECTION_NAMES.indexOf(name)];
   assert(section !== undefined, "a header that was decoded has every section");
@@ -196,8 +195,7 @@ function decodeSections(view: DataView, count: number): ImageSection[] {
 }
 
 /**
- * Sections follow each other and the data without a gap, up to the end, and none is larger than a device can
- * need.
+ * Sections follow the data and each other without gaps, up to the end. None is larger than a device can need.
  */
 function checkSections(header: ImageHeader): void {
   const newer = header.minor > FORMAT_MINOR;

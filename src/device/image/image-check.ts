@@ -1,7 +1,7 @@
 /**
- * Whether the tables of an image make sense, before anybody relies on them. Digests say that nothing was
- * changed by accident; this says that nobody made a file on purpose that reads out of bounds or asks for more
- * than is there.
+ * Checks whether the tables of an image make sense, before anybody relies on them. Digests detect accidental
+ * changes. This detects files that were made on purpose to read out of bounds or to demand more than there
+ * is.
  */
 
 import { UNKNOWN } from "../backing-state.ts";
@@ -48,10 +48,7 @@ export async function checkTables(table: ImageTable, clock: Clock): Promise<void
   }
 }
 
-/**
- * Stored frames follow each other from the header to the end of the data: no two share a byte, and none is
- * left over.
- */
+/** Stored frames follow each other from the header to the end of the data, without shared or unused bytes. */
 async function checkFrames(table: ImageTable, slices: WorkSlices): Promise<void> {
   const { dataBytes, contentBytes, codec } = table.header;
   let end = HEADER_BYTES;
@@ -100,7 +97,7 @@ async function checkExtents(table: ImageTable, slices: WorkSlices): Promise<void
   }
 }
 
-/** What the objects so far have of the sections that they share. */
+/** How much of the shared sections the objects so far have used. */
 interface Taken {
   frames: number;
   extents: number;
@@ -125,7 +122,7 @@ async function checkObjects(table: ImageTable, slices: WorkSlices): Promise<void
   }
 }
 
-/** What is wrong with the object at `index`; undefined when nothing is. */
+/** The fault of the object at `index`; undefined if there is none. */
 function faultOf(table: ImageTable, index: number, taken: Taken): string | undefined {
   const view = table.view("OBJECTS");
   const base = table.base("OBJECTS", index);
@@ -170,7 +167,7 @@ interface PlacedObject {
   readonly sizeBytes: number;
 }
 
-/** Objects take frames, extents and strings one after the other: none is shared, and none is passed over. */
+/** Objects use frames, extents and strings in order, without sharing or skipping any. */
 function referencesFault(
   table: ImageTable,
   { index, place, sizeBytes }: PlacedObject,

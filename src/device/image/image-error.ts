@@ -1,33 +1,33 @@
-/** What is wrong with an image, in the words of a caller. */
+/** Errors of images, for callers. */
 import { DeviceError } from "../errors.ts";
 import type { OwnershipWrite } from "../events.ts";
 import { formatTime } from "../format.ts";
 import type { ImageHolder } from "./image-store.ts";
 
-/** @param why end of a sentence, with the values in it: `frame 3 of object 7 has another checksum` */
+/** @param why end of a sentence with its values: `frame 3 of object 7 has another checksum` */
 export function imageCorrupt(why: string, cause?: unknown): DeviceError {
   return new DeviceError("IMAGE_CORRUPT", `The hibernation image is corrupt: ${why}.`, {}).because(cause);
 }
 
 /**
- * The error of an image whose bytes are what they were, but which cannot be what a device was.
+ * The error of an image whose bytes are intact, but which cannot describe a device.
  * @param why end of a sentence
  */
 export function contradicts(why: string): DeviceError {
   return imageCorrupt(`it contradicts itself, because ${why}`);
 }
 
-/** @param why end of a sentence: what would have to be otherwise */
+/** @param why end of a sentence that says what would have to differ */
 export function imageIncompatible(why: string): DeviceError {
   return new DeviceError("IMAGE_INCOMPATIBLE", `The hibernation image cannot be read here: ${why}.`, {});
 }
 
-/** There is no image of this name. */
+/** No image has this name. */
 export function imageNotFound(image: string): DeviceError {
   return new DeviceError("IMAGE_NOT_FOUND", `There is no image ${image}.`, { image });
 }
 
-/** Another device restores the image. */
+/** Another device is restoring the image. */
 export function imageClaimed(image: string, holder: ImageHolder): DeviceError {
   return new DeviceError(
     "IMAGE_CLAIMED",
@@ -37,7 +37,7 @@ export function imageClaimed(image: string, holder: ImageHolder): DeviceError {
   );
 }
 
-/** The image was used. @param holder undefined when an earlier version consumed it, and did not say who */
+/** The image was used. @param holder undefined if an earlier version consumed it without recording who did */
 export function imageConsumed(image: string, holder: ImageHolder | undefined): DeviceError {
   const by = holder === undefined ? "" : ` by ${nameOf(holder)} at ${formatTime(holder.timeNs)}`;
   return new DeviceError(
@@ -55,7 +55,7 @@ export function imageInUse(image: string, device: string): DeviceError {
   });
 }
 
-/** Nobody knows whether a write of ownership took effect. @param image empty when it is about none */
+/** Nobody knows whether a write of ownership took effect. @param image empty if it concerns no image */
 export function inDoubt(write: OwnershipWrite, image: string, cause?: unknown): DeviceError {
   const why = cause instanceof Error ? ` ${cause.message.replace(/\.?$/, ".")}` : "";
   const what = image === "" ? "the device begins anew" : `image ${image}`;
@@ -66,7 +66,7 @@ export function inDoubt(write: OwnershipWrite, image: string, cause?: unknown): 
   ).because(cause);
 }
 
-/** What the store was asked to do; % stands for what with. */
+/** The request to the store; % stands for its object. */
 const DONE: Readonly<Record<OwnershipWrite, string>> = {
   seal: "% is sealed",
   abandon: "% was given up",
@@ -76,7 +76,7 @@ const DONE: Readonly<Record<OwnershipWrite, string>> = {
   own: "it remembers that %",
 };
 
-/** The state of a device that sleeps was taken by another one. @param cause what the store said */
+/** Another device took the state of a sleeping device. @param cause the answer of the store */
 export function ownershipLost(image: string, cause: DeviceError): DeviceError {
   return new DeviceError(
     "OWNERSHIP_LOST",

@@ -11,27 +11,27 @@ import assert from "node:assert/strict";
 import type { ImageObjectKind, ImagePlace } from "./image-model.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 
-/** Not text, and damaged by whatever changes the ends of lines (the trick of PNG). "TPIM" between. */
+/** Not text, and damaged by any conversion of line ends (PNG's trick). "TPIM" in between. */
 export const IMAGE_MAGIC = Uint8Array.of(0x89, 0x54, 0x50, 0x49, 0x4d, 0x0d, 0x0a, 0x1a);
 
-/** Another one cannot be read. */
+/** Readers refuse other major versions. */
 export const FORMAT_MAJOR = 1;
-/** A larger one may have longer records and more sections, which are passed over. */
+/** A larger minor version may have longer records and more sections, which readers skip. */
 export const FORMAT_MINOR = 0;
 
-/** No codec: every frame is as it was. */
+/** No codec: every frame is stored unchanged. */
 export const CODEC_RAW = 0;
 
 /**
- * Bits of the header's `flags`: the device keeps its system memory too; the daemon hibernated it when it
- * ended.
+ * Bits of the header's `flags`: the device also keeps its system memory; the daemon hibernated the device
+ * when it ended.
  */
 export const FLAG_HYBRID = 1;
 export const FLAG_SHUTDOWN = 2;
 
 export const HEADER_BYTES = 4096;
 export const SECTIONS_MAX = 16;
-/** Id of an image: this many printable ASCII characters at the most. */
+/** The longest image id, in printable ASCII characters. */
 export const IMAGE_ID_LENGTH_MAX = 128;
 
 export const HEADER = layoutOf({
@@ -68,7 +68,7 @@ export const SECTION = layoutOf({
   reserved: "u32",
 });
 
-/** Section DEVICE begins with this; regions and strings follow. */
+/** Section DEVICE begins with this record. Regions and strings follow. */
 export const DEVICE = layoutOf({
   smemBytes: "u64",
   stolenBytes: "u64",
@@ -86,7 +86,7 @@ export const DEVICE = layoutOf({
 /** One region of local memory in section DEVICE. */
 export const LMEM = layoutOf({ sizeBytes: "u64", minPageBytes: "u64", visibleBytes: "u64" });
 
-/** Regions by index that one object may be allowed in. */
+/** How many regions, by index, an object may be allowed in. */
 export const OBJECT_REGIONS_MAX = 8;
 
 export const OBJECT = layoutOf({
@@ -116,7 +116,7 @@ export const OBJECT = layoutOf({
   regions: OBJECT_REGIONS_MAX,
 });
 
-/** No owner, no region. */
+/** No owner, or no region. */
 export const NO_OWNER = 0xffff_ffff;
 export const NO_REGION = 0xff;
 /** Bits of an object's `bits`. */
@@ -137,7 +137,7 @@ export const FRAME = layoutOf({
   form: "u32",
 });
 
-/** Forms of a frame: as it is; nothing but zeroes, and not stored; compressed by the image's codec. */
+/** Forms of a frame: unchanged; all zeroes and not stored; compressed by the image's codec. */
 export const FRAME_RAW = 0;
 export const FRAME_ZERO = 1;
 export const FRAME_COMPRESSED = 2;
@@ -157,11 +157,11 @@ export const CONTEXT = layoutOf({
 export const BIT_BANNED = 1;
 export const BIT_PLACED_BEFORE = 2;
 
-/** Every section in the order of the file; its kind is its position and one. */
+/** Every section in the order of the file. Its kind is its position plus one. */
 export const SECTION_NAMES = ["DEVICE", "OBJECTS", "EXTENTS", "FRAMES", "CONTEXTS", "STRINGS"] as const;
 export type SectionName = (typeof SECTION_NAMES)[number];
 
-/** What each section is a row of: DEVICE of bytes, STRINGS of UTF-16 code units. Bytes. */
+/** The size of one item in each section: bytes in DEVICE, UTF-16 code units in STRINGS. Unit: bytes. */
 export const RECORD_BYTES: Readonly<Record<SectionName, number>> = {
   DEVICE: 1,
   OBJECTS: OBJECT.sizeBytes,
@@ -171,7 +171,7 @@ export const RECORD_BYTES: Readonly<Record<SectionName, number>> = {
   STRINGS: 2,
 };
 
-/** The layouts by the names that the document gives them. */
+/** The layouts by their names in the document. */
 export const LAYOUTS: Readonly<Record<string, Layout<string>>> = {
   Header: HEADER,
   "Section entry": SECTION,

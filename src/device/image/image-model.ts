@@ -1,12 +1,12 @@
 /**
- * What a hibernation image says of a device beside bytes: plain data, made from memory and contexts by
- * capture.ts, written and read by writer.ts and reader.ts, and made into memory and contexts again by
- * adopt.ts.
+ * The description of a device in a hibernation image, apart from the bytes of objects. It is plain data.
+ * capture.ts makes it from memory and contexts, writer.ts writes it, reader.ts reads it, and adopt.ts turns
+ * it into memory and contexts again.
  */
 import type { Extent } from "../extent.ts";
 import type { ContextPriority } from "../resource.ts";
 
-/** The device as it was: what it is made of, and where its counters stood. */
+/** The device as it was: its options and its counters. */
 export interface ImageDevice {
   readonly name: string;
   readonly uid: string;
@@ -18,11 +18,11 @@ export interface ImageDevice {
   }[];
   readonly smemBytes: number;
   readonly stolenBytes: number;
-  /** 0 is none. */
+  /** 0 for none. */
   readonly swapBytes: number;
   readonly engines: readonly string[];
   readonly suspendCount: number;
-  /** Ids that the next of each will get. */
+  /** The next id of each kind. */
   readonly nextObjectId: number;
   readonly nextOwnedId: number;
   readonly nextContextId: number;
@@ -31,8 +31,8 @@ export interface ImageDevice {
 }
 
 /**
- * CLIENT: a client's object. OWNED: one of the device's own (`k1`…). BACKUP: of the entry `owner`, which
- * stands before it.
+ * CLIENT: a client's object. OWNED: one of the device's own (`k1`…). BACKUP: the backup of the entry `owner`,
+ * which comes before it.
  */
 export type ImageObjectKind = "CLIENT" | "OWNED" | "BACKUP";
 
@@ -41,13 +41,13 @@ export type ImageObjectKind = "CLIENT" | "OWNED" | "BACKUP";
  */
 export type ImagePlace = "NONE" | "LOCAL" | "SYSTEM" | "SWAP";
 
-/** One object. Clients' objects stand in the order of their ids. */
+/** One object. Clients' objects are ordered by id. */
 export interface ImageObject {
   readonly kind: ImageObjectKind;
   /** Number of the object; 0 for a backup. */
   readonly id: number;
   readonly sizeBytes: number;
-  /** The bits of object-table.ts. */
+  /** The bits that object-table.ts defines. */
   readonly flags: number;
   /** Allowed regions by index, preferred first. */
   readonly regions: readonly number[];
@@ -56,24 +56,24 @@ export interface ImageObject {
   readonly label: string;
   readonly createTimeNs: bigint;
   readonly version: number;
-  /** The number of object-table.ts. */
+  /** The number that object-table.ts defines. */
   readonly state: number;
   readonly dontNeed: boolean;
   readonly pinCount: number;
   readonly place: ImagePlace;
-  /** Index of the region when LOCAL, else -1. */
+  /** Index of the region if LOCAL, else -1. */
   readonly region: number;
-  /** Where it lies when LOCAL, else empty. */
+  /** Its extents if LOCAL, else empty. */
   readonly extents: readonly Extent[];
-  /** Position of its owner among the objects when BACKUP, else -1. */
+  /** Position of its owner among the objects if BACKUP, else -1. */
   readonly owner: number;
-  /** Position in its region's order of use, least recently used first; 0 without bytes. */
+  /** Position in its region's LRU order, least recently used first; 0 without bytes. */
   readonly lru: number;
-  /** CRC-32C of the content as `verify` took it; undefined when it did not. */
+  /** CRC-32C of the content from `verify`; undefined without one. */
   readonly checksum: number | undefined;
 }
 
-/** A client's context; image and ring are objects of the device's own. */
+/** A client's context. Its image and ring are device-owned objects. */
 export interface ImageContext {
   readonly id: number;
   readonly engine: string;
@@ -88,12 +88,12 @@ export interface ImageContext {
   readonly ringObject: number;
 }
 
-/** The bytes of one object as the image takes and gives them: frames of FRAME_BYTES, the last one shorter. */
+/** The bytes of one object in frames of FRAME_BYTES; the last frame may be shorter. */
 export interface FrameSource {
   readonly lengthBytes: number;
   isZero(): boolean;
   crc32c(): number;
-  /** Copies the frame to `target`, which has its length. */
+  /** Copies the frame to `target`, which has the frame's length. */
   copyTo(target: Uint8Array): void;
 }
 
@@ -103,48 +103,48 @@ export interface FrameTarget {
   /** Replaces the frame's bytes. */
   copyFrom(source: Uint8Array): void;
   fillZero(): void;
-  /** Whether every byte that is there now is 0. */
+  /** Whether all present bytes are 0. */
   isZero(): boolean;
-  /** CRC-32C of what is there now. */
+  /** CRC-32C of the present bytes. */
   crc32c(): number;
 }
 
-/** What the writer takes. */
+/** The input of the writer. */
 export interface ImageSource {
   readonly device: ImageDevice;
-  /** Whether the device keeps its system memory too (hybrid sleep). */
+  /** Whether the device also keeps its system memory (hybrid sleep). */
   readonly hybrid: boolean;
-  /** Whether the daemon hibernates the device because it ends; false when a client asked for it. */
+  /** Whether the daemon hibernates the device because it ends; false if a client requested it. */
   readonly byShutdown: boolean;
-  /** Of the state of the device. */
+  /** Generation of the device's state. */
   readonly generation: number;
   readonly contexts: readonly ImageContext[];
   readonly objectCount: number;
   object(index: number): ImageObject;
   /**
-   * The frames of the object at `index`, which is SYSTEM or SWAP; each is done with when the next is asked
-   * for. Those that are there at once are no promises: awaiting a frame of zeroes costs as much as looking at
-   * it.
+   * The frames of the object at `index`, which is SYSTEM or SWAP. Each may be reused when the next is
+   * requested. Frames that are ready are not promises, because awaiting a zero frame costs as much as
+   * checking it.
    */
   frames(index: number): Iterable<FrameSource | Promise<FrameSource>>;
 }
 
-/** What the reader gives, once header and tables have been found sound. */
+/** The output of the reader, after header and tables were accepted. */
 export interface ImageTables {
   readonly device: ImageDevice;
   readonly hybrid: boolean;
-  /** 0 when a version wrote it that had none. */
+  /** 0 if a version without this field wrote it. */
   readonly generation: number;
   readonly createTimeNs: bigint;
   readonly contexts: readonly ImageContext[];
   readonly objectCount: number;
   object(index: number): ImageObject;
-  /** The place of `object(index)` alone. */
+  /** Only the place of `object(index)`. */
   place(index: number): ImagePlace;
   /**
-   * Brings the bytes of the object at `index` to `frames`; fastest when objects are asked for in order. A
-   * frame has its bytes when the next is asked for.
-   * @throws DeviceError IMAGE_CORRUPT when a frame is not what it was.
+   * Loads the bytes of the object at `index` into `frames`. Ascending order is fastest. A frame has its bytes
+   * when the next is requested.
+   * @throws DeviceError IMAGE_CORRUPT if a frame has changed.
    */
   load(index: number, frames: Iterable<FrameTarget | Promise<FrameTarget>>): Promise<void>;
 }

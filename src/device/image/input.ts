@@ -1,6 +1,6 @@
 /**
- * Frames on their way out of an image: read ahead in windows of about 1 MiB, decompressed while earlier ones
- * are used. Fastest for ascending frames; any other order is right too.
+ * Reads frames from an image. It reads ahead in windows of about 1 MiB, and decompresses frames while earlier
+ * ones are used. Ascending frames are fastest; any other order works too.
  */
 import { crc32cOf } from "../hardware/crc32c.ts";
 import {
@@ -16,16 +16,16 @@ import type { FrameCodec, ImageFile } from "./image-store.ts";
 import type { FrameRecord } from "./records.ts";
 import type { ImageTable } from "./table.ts";
 
-/** A run of frames whose raw bytes are IMAGE_WRITE_BYTES at the most, in a buffer. */
+/** A run of frames with at most IMAGE_WRITE_BYTES of raw bytes, in a buffer. */
 interface Window {
-  /** First frame, and the one after the last. */
+  /** The first frame, and the one after the last. */
   readonly first: number;
   readonly end: number;
   readonly startBytes: number;
   readonly buffer: Uint8Array;
-  /** What compressed frames were, or why that cannot be known. */
+  /** The contents of compressed frames, or the error of reading them. */
   readonly decompressed: Map<number, Uint8Array | Error>;
-  /** Resolves when everything is there. */
+  /** Resolves when everything has been read. */
   ready: Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export class ImageInput {
   readonly #table: ImageTable;
   readonly #codec: FrameCodec | undefined;
   readonly #frameCount: number;
-  /** The one in use, and those ahead of it. */
+  /** The current window and those read ahead. */
   #windows: Window[] = [];
 
   constructor(file: Pick<ImageFile, "read">, table: ImageTable, codec: FrameCodec | undefined) {
@@ -45,8 +45,8 @@ export class ImageInput {
   }
 
   /**
-   * The raw bytes of a frame that is stored, legal to read until the next call. Whether they have the
-   * checksum is the caller's to find out, where it has put them; what was compressed had it before.
+   * The raw bytes of a stored frame, valid until the next call. The caller must check the checksum of the
+   * bytes where it has put them. Compressed bytes were already checked.
    * @throws DeviceError IMAGE_CORRUPT, COPY_FAILED.
    */
   async take(frame: number, record: FrameRecord): Promise<Uint8Array> {
@@ -62,19 +62,19 @@ export class ImageInput {
     return window.buffer.subarray(at, at + record.storedBytes);
   }
 
-  /** Gives up what was read ahead. Resolves when nothing is being read any more, whatever came of it. */
+  /** Discards what was read ahead. Resolves when nothing is being read any more, whatever the results. */
   async reset(): Promise<void> {
     await this.#giveUp(this.#windows.length);
   }
 
-  /** Gives up the windows before the one that has the frame, or all of them when none has. */
+  /** Discards the windows before the one with this frame, or all of them if none has it. */
   async #windowOf(frame: number): Promise<Window> {
     const at = this.#windows.findIndex(({ first, end }) => frame >= first && frame < end);
     await this.#giveUp(at === -1 ? this.#windows.length : at);
     return this.#windows[0] ?? this.#start(frame);
   }
 
-  /** Gives up the first so many windows; their buffers are free when nothing is read into them any more. */
+  /** Discards the first `count` windows. Their buffers become free when nothing is being read into them. */
   async #giveUp(count: number): Promise<void> {
     for (const { ready, buffer } of this.#windows.splice(0, count)) {
       await Promise.allSettled([ready]);
@@ -110,7 +110,7 @@ export class ImageInput {
       ready: NOTHING,
     };
     window.ready = this.#fill(window, storedBytes);
-    // Whoever needs the window meets the failure; until then it is not an unhandled one.
+    // Whoever needs the window gets the error. Until then it must not count as unhandled.
     window.ready.catch(() => {});
     this.#windows.push(window);
     return window;

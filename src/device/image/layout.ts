@@ -1,11 +1,11 @@
 /**
- * Records as bytes: fields one after the other without gaps, little-endian. A number read from a file is
- * never larger than the numbers that this program can hold exactly.
+ * Records as bytes: fields in order without gaps, little-endian. Numbers read from a file never exceed what a
+ * number holds exactly.
  */
 import assert from "node:assert/strict";
 import { imageCorrupt } from "./image-error.ts";
 
-/** An unsigned integer of so many bits, or so many bytes that are no number. */
+/** An unsigned integer with this many bits, or this many bytes that are not a number. */
 type FieldType = "u8" | "u16" | "u32" | "u64" | number;
 
 export interface Field {
@@ -62,7 +62,7 @@ export function putNumber({ view, at: base }: RecordPlace, field: Field, value: 
 
 /**
  * The number in a field of the record at `base`.
- * @throws DeviceError IMAGE_CORRUPT when it is 2^53 or more.
+ * @throws DeviceError IMAGE_CORRUPT if it is 2^53 or more.
  */
 export function getNumber(view: DataView, base: number, field: Field): number {
   const at = base + field.offsetBytes;
@@ -90,14 +90,14 @@ export function getTime(view: DataView, base: number, field: Field): bigint {
   return view.getBigInt64(base + field.offsetBytes, true);
 }
 
-/** The bytes of a field that is no number. */
+/** The bytes of a field that is not a number. */
 export function fieldBytes(bytes: Uint8Array, field: Field): Uint8Array {
   return bytes.subarray(field.offsetBytes, field.offsetBytes + field.sizeBytes);
 }
 
 /**
- * Bytes that `putText` takes for a string: two for each of its UTF-16 code units, so that any string comes
- * back as it was.
+ * Bytes that `putText` needs for a string: two for each UTF-16 code unit, so that any string is preserved
+ * exactly.
  */
 export function textBytes(text: string): number {
   return text.length * 2;
@@ -107,7 +107,7 @@ export function putText(view: DataView, at: number, text: string): void {
   for (let unit = 0; unit < text.length; unit++) view.setUint16(at + unit * 2, text.charCodeAt(unit), true);
 }
 
-/** @param units code units that are there, a few hundred at the most */
+/** @param units how many code units there are, at most a few hundred */
 export function getText(view: DataView, at: number, units: number): string {
   if (units === 0) return "";
   const codes = new Uint16Array(units);
@@ -120,5 +120,5 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 const WORD = 2 ** 32;
-/** Upper half of the largest number that is held exactly. */
+/** The upper half of the largest number that is exact. */
 const HIGH_MAX = 0x1f_ffff;

@@ -1,6 +1,4 @@
-/**
- * Reads header and tables of an image, and believes them only when every checksum, digest and bound is right.
- */
+/** Reads header and tables of an image, and trusts them only if every checksum, digest and bound is right. */
 import type { Clock } from "../clock.ts";
 import { crc32cOf } from "../hardware/crc32c.ts";
 import { IMAGE_WRITE_BYTES } from "../limits.ts";
@@ -19,7 +17,7 @@ export interface OpenImageOptions {
   readonly file: Pick<ImageFile, "read" | "sizeBytes">;
   readonly clock: Clock;
   readonly sha256: HashFactory;
-  /** @default only images without compression are read */
+  /** @default only uncompressed images are readable */
   readonly codec?: FrameCodec | undefined;
 }
 
@@ -39,7 +37,7 @@ export async function openImage(options: OpenImageOptions): Promise<ImageTable> 
   return table;
 }
 
-/** Header and section DEVICE alone, checked by their own checksums. @throws as `openImage` does. */
+/** Only header and section DEVICE, checked by their own checksums. @throws like `openImage`. */
 export async function readHeaderAndDevice(
   file: Pick<ImageFile, "read" | "sizeBytes">,
 ): Promise<{ readonly header: ImageHeader; readonly device: ImageDevice }> {
@@ -73,7 +71,7 @@ async function readSections(
   const sections = bySection((name) => new Uint8Array(sectionOf(header, name).lengthBytes));
   for (const [at, section] of header.sections.entries()) {
     const name = SECTION_NAMES[at];
-    // What a larger minor version added is only read to take the digest.
+    // Data added by a larger minor version is read only for the digest.
     const into = name === undefined ? new Uint8Array(section.lengthBytes) : sections[name];
     let crc32c = 0;
     for (let done = 0; done < into.length; done += IMAGE_WRITE_BYTES) {

@@ -1,6 +1,6 @@
 /**
- * The bytes of an image on their way to its draft: gathered in a few large buffers, of which one is filled
- * while the others are written.
+ * Writes the bytes of an image to its draft through a few large buffers. One is filled while the others are
+ * written.
  */
 import assert from "node:assert/strict";
 import type { DeviceFailpoints } from "../failpoints.ts";
@@ -11,14 +11,14 @@ import type { ImageDraft } from "./image-store.ts";
 export interface ImageOutputOptions {
   readonly draft: ImageDraft;
   readonly failpoints: DeviceFailpoints;
-  /** Called before each write; throws when no more should be written. */
+  /** Called before each write. Throws to stop the writing. */
   readonly check: () => void;
-  /** Where the first byte goes. */
+  /** The offset of the first byte. */
   readonly startBytes: number;
 }
 
 interface Buffer {
-  /** Taken when the first byte comes: small images fill few. */
+  /** Allocated on first use, because small images fill few of them. */
   bytes: Uint8Array | undefined;
   written: Promise<void>;
 }
@@ -27,7 +27,7 @@ export class ImageOutput {
   readonly #options: ImageOutputOptions;
   readonly #buffers: Buffer[];
   #current = 0;
-  /** Where the current buffer goes, and how much of it is filled. */
+  /** The offset of the current buffer, and how much of it is filled. */
   #startBytes: number;
   #used = 0;
 
@@ -40,14 +40,14 @@ export class ImageOutput {
     }));
   }
 
-  /** Where in the file the next byte goes. */
+  /** The offset in the file of the next byte. */
   get positionBytes(): number {
     return this.#startBytes + this.#used;
   }
 
   /**
-   * Has `fill` fill so many bytes more, at once. They are in one piece.
-   * @throws what `check` and the draft throw; also what an earlier write threw.
+   * Makes `fill` write `lengthBytes` more bytes at once, in one piece.
+   * @throws the errors of `check` and the draft, including those of earlier writes.
    */
   async append(lengthBytes: number, fill: (into: Uint8Array) => void): Promise<void> {
     assert(lengthBytes <= IMAGE_WRITE_BYTES, "what is appended fits a buffer");
@@ -64,15 +64,13 @@ export class ImageOutput {
     await Promise.all(this.#buffers.map(({ written }) => written));
   }
 
-  /** Writes elsewhere than at the end, and waits for it. */
+  /** Writes somewhere other than the end, and waits for it. */
   async writeAt(offsetBytes: number, bytes: Uint8Array): Promise<void> {
     await this.#pass();
     await this.#write(offsetBytes, bytes);
   }
 
-  /**
-   * Resolves when nothing is on its way any more, whatever came of it. Nothing may be appended after that.
-   */
+  /** Resolves when no write is in progress, whatever the results. Nothing may be appended after that. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#buffers.map(({ written }) => written));
     for (const { bytes } of this.#buffers.splice(0)) if (bytes !== undefined) giveBuffer(bytes);
@@ -83,7 +81,7 @@ export class ImageOutput {
     if (this.#used === 0 || buffer.bytes === undefined) return;
     await this.#pass();
     buffer.written = this.#write(this.#startBytes, buffer.bytes.subarray(0, this.#used));
-    // Whoever needs the buffer again meets the failure; until then it is not an unhandled one.
+    // Whoever needs the buffer again gets the error. Until then it must not count as unhandled.
     buffer.written.catch(() => {});
     this.#startBytes += this.#used;
     this.#used = 0;

@@ -1,4 +1,4 @@
-/** Reads a hibernation image: its tables at once, the bytes of its objects when they are asked for. */
+/** Reads a hibernation image: the tables at once, the bytes of objects on demand. */
 import assert from "node:assert/strict";
 import type { DeviceFailpoints } from "../failpoints.ts";
 import { crc32cOfZeroes } from "../hardware/crc32c.ts";
@@ -20,11 +20,10 @@ export interface ReadImageOptions extends OpenImageOptions {
 }
 
 /**
- * Reads header and tables. The file is the caller's to close, when nothing is loaded any more. Objects are
- * loaded one after the other, never two at a time.
- * @throws DeviceError IMAGE_CORRUPT with what and where; IMAGE_INCOMPATIBLE when it is of a version or a
- * codec that
- *   cannot be read here; COPY_FAILED when the file cannot be read.
+ * Reads header and tables. The caller closes the file when nothing is being loaded any more. Objects must be
+ * loaded one at a time.
+ * @throws DeviceError IMAGE_CORRUPT with what and where; IMAGE_INCOMPATIBLE if its version or codec cannot be
+ * read here; COPY_FAILED if the file cannot be read.
  */
 export async function readImage(options: ReadImageOptions): Promise<ImageTables> {
   const table = await openImage(options);
@@ -43,23 +42,23 @@ export async function readImage(options: ReadImageOptions): Promise<ImageTables>
   };
 }
 
-/** What a listing says of an image. */
+/** The description of an image in a listing. */
 export interface ImageDescription {
   readonly id: string;
   /** `1.0`. */
   readonly formatVersion: string;
   readonly deviceName: string;
-  /** Of the state that it holds. */
+  /** Generation of the state that it holds. */
   readonly deviceUid: string;
-  /** 0 when a version wrote it that had none. */
+  /** 0 if a version without this field wrote it. */
   readonly generation: number;
-  /** Who had the device hibernated; undefined when a version wrote it that did not say. */
+  /** Who requested the hibernation; undefined if it was written by a version that did not record this. */
   readonly cause: SuspendCause | undefined;
-  /** Number that the next transition of the device gets. */
+  /** The number of the device's next transition. */
   readonly nextTransitionId: number;
   readonly createTimeNs: bigint;
   readonly hybrid: boolean;
-  /** Whether its frames were compressed, and how: 0 not at all, 1 zstd. */
+  /** How its frames were compressed: 0 not at all, 1 zstd. */
   readonly codec: number;
   readonly objects: number;
   readonly contentBytes: number;
@@ -67,8 +66,9 @@ export interface ImageDescription {
 }
 
 /**
- * Describes an image by header and section DEVICE alone: cheap, and no promise that the rest is whole.
- * @throws DeviceError as `readImage` does; never for a codec.
+ * Describes an image from header and section DEVICE alone. This is cheap, and does not prove that the rest is
+ * intact.
+ * @throws DeviceError like `readImage`, but never for a codec.
  */
 export async function describeImage(file: Pick<ImageFile, "read" | "sizeBytes">): Promise<ImageDescription> {
   const { header, device } = await readHeaderAndDevice(file);
@@ -140,10 +140,7 @@ class ObjectLoader {
   }
 }
 
-/**
- * Whether the bytes are those of which the checksum was taken. Zeroes are found faster than their checksum is
- * computed.
- */
+/** Whether the bytes match the checksum. Looking for zeroes is faster than computing their checksum. */
 function isLoaded(target: FrameTarget, record: FrameRecord): boolean {
   if (record.form !== FRAME_ZERO) return target.crc32c() === record.rawCrc32c;
   return record.rawCrc32c === crc32cOfZeroes(record.rawBytes) && target.isZero();

@@ -1,6 +1,6 @@
 /**
- * Records of objects, extents, frames and contexts <-> bytes. What is decoded here was found sound by
- * check.ts.
+ * Converts records of objects, extents, frames and contexts to and from bytes. image-check.ts has accepted
+ * everything that is decoded here.
  */
 import assert from "node:assert/strict";
 import type { Extent } from "../extent.ts";
@@ -23,7 +23,7 @@ import {
 import type { ImageContext, ImageObject, ImagePlace } from "./image-model.ts";
 import { type Field, getNumber, getTime, putNumber, putTime, type RecordPlace } from "./layout.ts";
 
-/** What a record says of an object by reference: where its frames, extents and label are. */
+/** References in the record of an object: where its frames, extents and label are. */
 export interface ObjectReferences {
   readonly firstFrame: number;
   readonly frameCount: number;
@@ -35,7 +35,7 @@ export interface ObjectReferences {
 }
 
 export interface FrameRecord {
-  /** In the file; where the next stored frame begins when it is not stored. */
+  /** Offset in the file; for frames that are not stored, where the next stored frame begins. */
   readonly offsetBytes: number;
   readonly storedBytes: number;
   readonly rawBytes: number;
@@ -79,7 +79,7 @@ export function encodeObject(record: RecordPlace, object: ImageObject, reference
   });
 }
 
-/** All of an object but what it refers to. */
+/** Everything about an object except what it refers to. */
 export function decodeObject(view: DataView, base: number): Omit<ImageObject, "label" | "extents"> {
   const { fields } = OBJECT;
   const number = (field: Field): number => getNumber(view, base, field);
@@ -113,7 +113,7 @@ export function decodeObject(view: DataView, base: number): Omit<ImageObject, "l
   };
 }
 
-/** Where the bytes of an object are, for those who want to know nothing else. */
+/** Only where the bytes of an object are. */
 export function decodePlace(view: DataView, base: number): ImagePlace {
   const place = OBJECT_PLACES[getNumber(view, base, OBJECT.fields.place)];
   assert(place !== undefined, "records were checked before they are decoded");
@@ -180,7 +180,7 @@ export function encodeContext(record: RecordPlace, context: ImageContext, engine
   put(fields.bits, (context.banned ? BIT_BANNED : 0) | (context.placedBefore ? BIT_PLACED_BEFORE : 0));
 }
 
-/** Undefined when it names an engine or a priority that is not there. */
+/** Undefined if it names an unknown engine or priority. */
 export function decodeContext(
   view: DataView,
   base: number,
@@ -205,7 +205,7 @@ export function decodeContext(
   };
 }
 
-/** 0 is none, else the logarithm and one. */
+/** 0 for no alignment, else its logarithm plus one. */
 function alignmentCode(alignmentBytes: number): number {
   if (alignmentBytes === 0) return 0;
   const log2 = Math.log2(alignmentBytes);

@@ -1,6 +1,6 @@
 /**
- * The tables of an image while it is written: they grow with every object and frame, and are written when all
- * the data is. Kept in pieces, because a growing table that is copied as a whole would stop everything else.
+ * The tables of an image while it is written. They grow with every object and frame, and are written after
+ * all data. They are kept in pieces, because copying a growing table as a whole would stop everything else.
  */
 import assert from "node:assert/strict";
 import {
@@ -17,7 +17,7 @@ import type { ImageContext, ImageDevice, ImageObject } from "./image-model.ts";
 import { putText, textBytes, viewOf } from "./layout.ts";
 import { encodeContext, encodeExtent, encodeFrame, encodeObject, type FrameRecord } from "./records.ts";
 
-/** Frames of an object of that size which has its bytes in the image. */
+/** How many frames an object of this size has if its bytes are in the image. */
 export function framesOf(sizeBytes: number): number {
   return Math.ceil(sizeBytes / IMAGE_FRAME_BYTES);
 }
@@ -49,7 +49,7 @@ export class ImageSections {
     }
   }
 
-  /** Records an object; its frames are to follow, in order, before those of the next. */
+  /** Records an object. Its frames must follow in order, before the next object. */
   addObject(object: ImageObject): void {
     const { OBJECTS, EXTENTS, STRINGS } = this.#sections;
     assert(
@@ -82,7 +82,7 @@ export class ImageSections {
     return this.#sections.FRAMES.lengthBytes / FRAME.sizeBytes;
   }
 
-  /** Frames that the objects recorded so far have. */
+  /** How many frames the recorded objects have. */
   get framesPromised(): number {
     return this.#framesPromised;
   }
@@ -91,25 +91,25 @@ export class ImageSections {
     return this.#sections[name].lengthBytes;
   }
 
-  /** The bytes of a section, in pieces of IMAGE_WRITE_BYTES at the most. */
+  /** The bytes of a section, in pieces of at most IMAGE_WRITE_BYTES. */
   pieces(name: SectionName): Generator<Uint8Array> {
     return this.#sections[name].pieces();
   }
 }
 
-/** Bytes that grow at the end. Nothing that is appended at once is split. */
+/** Bytes that grow at the end. A single append is never split. */
 class Pieces {
   readonly #full: Uint8Array[] = [];
   #view = EMPTY;
   #used = 0;
   lengthBytes = 0;
 
-  /** Room for that many bytes, which are 0: at `at` in `view`. */
+  /** Makes room for this many zero bytes, at `at` in `view`. */
   append(lengthBytes: number): { readonly view: DataView; readonly at: number } {
     assert(lengthBytes <= IMAGE_DEVICE_BYTES_MAX, "what is appended at once is smaller than a piece can be");
     if (this.#used + lengthBytes > this.#view.byteLength) {
       this.#close();
-      // The first pieces are small: most images have little of most sections.
+      // The first pieces are small, because most sections of most images are.
       const pieceBytes = Math.min(FIRST_BYTES * PIECE_GROWTH ** this.#full.length, IMAGE_WRITE_BYTES);
       this.#view = new DataView(new ArrayBuffer(Math.max(pieceBytes, lengthBytes)));
     }

@@ -1,6 +1,6 @@
 /**
- * The tables of an image as they were read: bytes, of which records are made when they are asked for. A
- * million objects are never a million JavaScript objects.
+ * The tables of an image as they were read: bytes, from which records are made on demand. A million objects
+ * never become a million JavaScript objects.
  */
 import assert from "node:assert/strict";
 import { type ImageHeader, recordCount, sectionOf } from "./header.ts";
@@ -24,7 +24,7 @@ export class ImageTable {
   readonly #recordBytes: Readonly<Record<SectionName, number>>;
   readonly #counts: Readonly<Record<SectionName, number>>;
 
-  /** @param bytes of every section, of the lengths that the header says */
+  /** @param bytes the bytes of every section, with the lengths given in the header */
   constructor(header: ImageHeader, device: ImageDevice, bytes: Readonly<Record<SectionName, Uint8Array>>) {
     this.header = header;
     this.device = device;
@@ -47,7 +47,7 @@ export class ImageTable {
     return index * this.#recordBytes[name];
   }
 
-  /** Legal, as all that follow, once check.ts has found the tables sound. */
+  /** Like all methods below, legal only after image-check.ts has accepted the tables. */
   object(index: number): ImageObject {
     const { firstExtent, extentCount, label, labelLength } = this.references(index);
     return {
@@ -71,17 +71,17 @@ export class ImageTable {
     return decodeFrame(this.#views.FRAMES, this.base("FRAMES", index));
   }
 
-  /** What messages call an object: `object 7`, `object k1`, `the backup of object 7`. */
+  /** The name of an object in messages: `object 7`, `object k1`, `the backup of object 7`. */
   objectName(index: number): string {
     const { kind, id, owner } = decodeObject(this.#views.OBJECTS, this.base("OBJECTS", index));
     if (kind === "BACKUP") return `the backup of ${this.objectName(owner)}`;
     return kind === "OWNED" ? `object k${id}` : `object ${id}`;
   }
 
-  /** What messages call a frame: `frame 3 of object 7`, from 0. */
+  /** The name of a frame in messages: `frame 3 of object 7`, counted from 0. */
   frameName(frame: number): string {
-    // Objects without frames stand before those whose first frame they name: the last one that begins in time
-    // has it.
+    // Objects without frames come before the object that owns the frame they point to, so the last object
+    // that begins early enough is the owner.
     let low = 0;
     let high = this.count("OBJECTS");
     while (high - low > 1) {

@@ -1,4 +1,4 @@
-/** Reads back an image that was written, before anybody relies on it: the disk's word is not taken for it. */
+/** Reads back a written image before anybody relies on it, instead of trusting the disk. */
 import type { Clock } from "../clock.ts";
 import { crc32cOf, crc32cOfZeroes } from "../hardware/crc32c.ts";
 import { IMAGE_FRAME_OVERHEAD_BYTES } from "../limits.ts";
@@ -12,20 +12,20 @@ import { openImage } from "./open.ts";
 
 export interface VerifyImageOptions {
   readonly file: Pick<ImageDraft, "read">;
-  /** What writing it answered. */
+  /** The result of writing it. */
   readonly storedBytes: number;
   readonly clock: Clock;
   readonly sha256: HashFactory;
-  /** The one that wrote it. */
+  /** The codec that compressed it. */
   readonly codec?: FrameCodec | undefined;
-  /** Called every few MiB; throws when it should end. */
+  /** Called every few MiB. Throws to stop the verification. */
   readonly check: () => void;
 }
 
 /**
  * Reads header, tables and every frame, and compares every checksum.
- * @throws DeviceError IMAGE_CORRUPT when anything is not what was written; COPY_FAILED; whatever `check`
- * throws.
+ * @throws DeviceError IMAGE_CORRUPT if anything differs from what was written; COPY_FAILED; the errors of
+ * `check`.
  */
 export async function verifyImage(options: VerifyImageOptions): Promise<void> {
   const { clock, sha256, codec, check, storedBytes } = options;

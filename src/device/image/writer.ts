@@ -1,6 +1,6 @@
 /**
- * Writes a hibernation image to a draft: frames as they come, tables, and the header last. It is durable
- * then, and not yet sealed: whoever seals it verifies it first (verify.ts).
+ * Writes a hibernation image to a draft: frames as they come, then tables, then the header. The result is
+ * durable but not yet sealed. The caller verifies it before sealing (verify-image.ts).
  */
 import assert from "node:assert/strict";
 import type { Clock } from "../clock.ts";
@@ -31,37 +31,37 @@ export interface WriteImageOptions {
   readonly source: ImageSource;
   readonly draft: ImageDraft;
   /**
-   * What the header calls it: at most IMAGE_ID_LENGTH_MAX printable ASCII characters.
+   * Its id in the header: at most IMAGE_ID_LENGTH_MAX printable ASCII characters.
    * @default the draft's
    */
   readonly id?: string;
   readonly createTimeNs: bigint;
   readonly clock: Clock;
   readonly sha256: HashFactory;
-  /** @default every frame is written as it is */
+  /** @default every frame is written unchanged */
   readonly codec?: FrameCodec;
   readonly failpoints: DeviceFailpoints;
-  /** Called before each write and each pause; throws when the writing should end. */
+  /** Called before each write and each pause. Throws to stop the writing. */
   readonly check: () => void;
-  /** Told of the bytes of each frame when it has been taken; they add up to `contentBytes`. */
+  /** Called with the number of bytes of each accepted frame; they add up to `contentBytes`. */
   readonly onBytes?: (bytes: number) => void;
 }
 
 export interface ImageSummary {
   readonly objects: number;
-  /** Of all frames, before any was elided or compressed. */
+  /** Bytes of all frames, before any was elided or compressed. */
   readonly contentBytes: number;
   /** Size of the file. */
   readonly storedBytes: number;
   readonly frames: number;
-  /** Those that are elided. */
+  /** How many were elided. */
   readonly zeroFrames: number;
 }
 
 /**
- * Writes an image and makes it durable. Nothing is on its way to the draft any more when this ends, however
- * it ends.
- * @throws DeviceError IMAGE_STORE_FULL or COPY_FAILED as the draft does; whatever `check` throws.
+ * Writes an image and makes it durable. When this settles, no write to the draft is in progress, whatever the
+ * result.
+ * @throws DeviceError IMAGE_STORE_FULL or COPY_FAILED from the draft; the errors of `check`.
  */
 export async function writeImage(options: WriteImageOptions): Promise<ImageSummary> {
   const { source, draft, failpoints, check } = options;
@@ -108,7 +108,7 @@ export async function writeImage(options: WriteImageOptions): Promise<ImageSumma
   };
 }
 
-/** What goes into an image, as sums. */
+/** The sums over an image's contents. */
 export interface ImageAmounts {
   readonly objects: number;
   /** Sizes of the objects whose bytes are in the image. */
@@ -120,9 +120,9 @@ export interface ImageAmounts {
   readonly labelLength: number;
 }
 
-/** The most bytes that an image of this takes. No frame counts as zero or as compressed. */
+/** The largest possible size of such an image, if no frame is zero or compressed. */
 export function imageBytesMax(amounts: ImageAmounts): number {
-  // Each object may have one frame that is not full.
+  // Each object may have one partial frame.
   const frames = amounts.objects + Math.ceil(amounts.contentBytes / IMAGE_FRAME_BYTES);
   return (
     HEADER_BYTES +
@@ -159,7 +159,7 @@ async function writeFrames(
       const taken = frames.add(frame);
       if (taken !== undefined) await taken;
       onBytes?.(lengthBytes);
-      // Zeroes are looked at, and that is all: no byte of them is copied.
+      // Zeroes are only detected; none of their bytes are copied.
       const workedBytes = taken === undefined ? 0 : lengthBytes;
       if (slices.spend(workedBytes + IMAGE_FRAME_OVERHEAD_BYTES)) await pause();
     }
