@@ -1,32 +1,32 @@
 /**
  * A memory bank: the bytes of one region, in memory shared by the main thread and every engine.
  *
- * Banks are committed lazily by the operating system and never given back: fresh memory is six times slower
- * than warm. Which frames were handed out since the last power loss is kept, because those are what the next
- * one destroys.
+ * The operating system commits a bank lazily. The bank never gives memory back, because fresh memory is six
+ * times slower than warm memory. The bank records which frames were handed out since the last power loss,
+ * because the next power loss destroys those.
  */
 
 import assert from "node:assert/strict";
 import type { Extent } from "../extent.ts";
 import { BANK_BYTES_MAX, KIB, PAGE_BYTES } from "../limits.ts";
 
-/** WebAssembly memories grow in pages of this size; a bank is a whole number of them. */
+/** WebAssembly memories grow in pages of this size. A bank is a whole number of pages. */
 export const WASM_PAGE_BYTES = 64 * KIB;
 
-/** Granularity in which a bank remembers that it was used. */
+/** The granularity in which a bank records its use. */
 const FRAME_BYTES = 64 * KIB;
 
 export class MemoryBank {
-  /** Position in the device's list of banks: what commands and page tables call it. 0 is system memory. */
+  /**
+   * Position in the device's list of banks, by which commands and page tables name it. 0 is system memory.
+   */
   readonly index: number;
   readonly sizeBytes: number;
   readonly memory: WebAssembly.Memory;
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
   readonly #touched: Uint8Array;
-  /**
-   * By frame: whether some of it is known to have been written to, and so to have been committed, for good.
-   */
+  /** By frame: whether a part of it was written to, which commits it permanently. */
   readonly #committed: Uint8Array;
 
   constructor(index: number, sizeBytes: number) {
@@ -43,7 +43,7 @@ export class MemoryBank {
   }
 
   /**
-   * Has the operating system commit the whole bank, a slice at each step, so that other work can run in
+   * Makes the operating system commit the whole bank, one slice per step, so that other work can run in
    * between. Changes no byte and does not count as touching.
    */
   *commit(sliceBytes: number): Generator<void> {
@@ -56,18 +56,17 @@ export class MemoryBank {
   }
 
   /**
-   * Has the operating system commit the pages of a range, but for frames known to be committed. Changes no
-   * byte, whoever writes to them meanwhile, and does not count as touching. Answers how many bytes it has
-   * looked after.
+   * Makes the operating system commit the pages of a range, except frames known to be committed. Changes no
+   * byte, even during other writes, and does not count as touching. Returns how many bytes it has handled.
    */
   commitRange(offsetBytes: number, lengthBytes: number): number {
     const end = offsetBytes + lengthBytes;
     let bytes = 0;
     for (let page = offsetBytes - (offsetBytes % PAGE_BYTES); page < end; page += PAGE_BYTES) {
       if (this.#committed[Math.floor(page / FRAME_BYTES)] === 1) continue;
-      // A write that changes nothing, and that does not read first, as Atomics.or and add do on x86: reading
-      // would map the page of zeroes that all share, and replacing that is a second fault, which interrupts
-      // every processor.
+      // A write that changes nothing and does not read first, as Atomics.or and add do on x86. A read would
+      // map the shared page of zeroes, and replacing that page is a second fault, which interrupts every
+      // processor.
       Atomics.compareExchange(this.words, page / 4, 0, 0);
       bytes += PAGE_BYTES;
     }
@@ -75,8 +74,8 @@ export class MemoryBank {
   }
 
   /**
-   * Records that these bytes have been written to. Frames count whole: it is a hint of what committing them
-   * would cost.
+   * Records that these bytes were written to. Marks whole frames, as a hint of what committing them would
+   * cost.
    */
   noteCommitted(offsetBytes: number, lengthBytes: number): void {
     const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
@@ -97,13 +96,13 @@ export class MemoryBank {
     assert(offsetBytes >= 0 && offsetBytes + lengthBytes <= this.sizeBytes, "touched bytes lie in the bank");
     const first = Math.floor(offsetBytes / FRAME_BYTES);
     const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
-    // A call of fill costs as much as all else that a small allocation does.
+    // A call of fill costs as much as everything else in a small allocation.
     for (let frame = first; frame < last; frame++) this.#touched[frame] = 1;
   }
 
   /**
-   * Says that these bytes have been destroyed, and that nobody has them. Frames that they fill only in part
-   * stay touched.
+   * Records that these bytes have been destroyed and that nobody owns them. Partially covered frames stay
+   * touched.
    */
   forgetTouched(offsetBytes: number, lengthBytes: number): void {
     const first = Math.ceil(offsetBytes / FRAME_BYTES);
@@ -111,7 +110,7 @@ export class MemoryBank {
     if (first < last) this.#touched.fill(0, first, last);
   }
 
-  /** The ranges that are touched, merged, none longer than `lengthBytesMax`. */
+  /** The touched ranges, merged, none longer than `lengthBytesMax`. */
   *touchedRanges(lengthBytesMax: number): Generator<Extent> {
     const framesMax = Math.max(1, Math.floor(lengthBytesMax / FRAME_BYTES));
     let frame = 0;

@@ -31,13 +31,13 @@ import {
   readValue,
 } from "./ring.ts";
 
-/** Bytes moved between looks at the request register: about 0.1 ms. */
+/** Bytes moved between checks of the request register: about 0.1 ms. */
 const STEP_BYTES = MIB;
-/** Bytes filled between looks: one large fill is much faster than many small ones. */
+/** Bytes filled between checks: one large fill is much faster than many small ones. */
 const FILL_BYTES = 64 * MIB;
-/** Commands executed between looks. */
+/** Commands executed between checks. */
 const STEP_COMMANDS = 1024;
-/** How often a semaphore is looked at. Nanoseconds. */
+/** How often a semaphore is checked. Nanoseconds. */
 const SEMAPHORE_POLL_NS = 1_000_000n;
 
 export interface CommandUnitOptions {
@@ -61,7 +61,7 @@ export class CommandUnit {
   #commandDone = 0;
   #stepCommands = 0;
   #hangs = false;
-  /** When the spin at the head ends; 0 when none has begun. */
+  /** When the spin at the head ends; 0 if none has begun. */
   #spinUntilNs = 0n;
 
   constructor(options: CommandUnitOptions) {
@@ -84,7 +84,7 @@ export class CommandUnit {
     this.wakeAtNs = undefined;
   }
 
-  /** Takes on a context that the engine has loaded. */
+  /** Takes over a context that the engine has loaded. */
   load(context: ContextState, image: BankAddress): void {
     this.forget();
     this.#image = image;
@@ -95,7 +95,7 @@ export class CommandUnit {
     this.#pageTable = new PageTableWalker(this.bank(bank), context.pageTableOffsetBytes, microcode);
   }
 
-  /** Brings the context up to date before it is saved in the middle of a spin. */
+  /** Updates the context before it is saved in the middle of a spin. */
   suspendSpin(context: ContextState): void {
     if (this.#spinUntilNs === 0n) return;
     const left = this.#spinUntilNs - this.#options.nowNs();
@@ -123,7 +123,7 @@ export class CommandUnit {
     return "progress";
   }
 
-  /** A bank that a command names; one that does not exist is a bus error, like an address beyond the end. */
+  /** The bank in a command. One that does not exist is a bus error, like an address beyond the end. */
   bank(index: number): Uint32Array {
     const words = this.#banks[index];
     if (words === undefined) throw new WebAssembly.RuntimeError(`bank ${index} does not exist`);
@@ -164,7 +164,7 @@ export class CommandUnit {
     return "progress";
   }
 
-  /** The commands that write a few bytes or a register. False when the opcode is none of them. */
+  /** Executes the commands that write a few bytes or a register. False for any other opcode. */
   #store(context: ContextState, ring: Uint32Array, at: number): boolean {
     switch (ring[at] & 0xff) {
       case OP_NOOP:
@@ -195,7 +195,7 @@ export class CommandUnit {
     }
   }
 
-  /** Gathers copies that may run together, as many as one call of the microcode takes, and runs them. */
+  /** Gathers copies that may run together, as many as one call of the microcode accepts, and runs them. */
   #copyBatch(context: ContextState, ring: Uint32Array, tail: number): "progress" | Fault {
     const { control, block, microcodes } = this.#options;
     let count = 0;
@@ -227,7 +227,7 @@ export class CommandUnit {
       }
       if (from === to && Math.abs(source - destination) < left) {
         if (count > 0) break;
-        // Overlapping ranges are copied whole, as memmove does: a part at a time would read what it has
+        // Overlapping ranges are copied whole, as memmove does. In parts, the copy would read what it has
         // written.
         microcodes.between(from, to).copyOverlapping(source, destination, left);
         this.#consume(context, left, left);
@@ -242,7 +242,7 @@ export class CommandUnit {
     return "progress";
   }
 
-  /** A command over a range at B, a piece at a time. */
+  /** Executes a command over a range at B, piece by piece. */
   #range(
     context: ContextState,
     {

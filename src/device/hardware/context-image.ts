@@ -24,20 +24,20 @@ export const CONTEXT_TRANSLATED = 0x1;
 export const CONTEXT_IMAGE_BYTES = 8192;
 const STATUS_PAGE_OFFSET = 4096;
 
-/** An image as an engine or the driver holds it. */
+/** An image in the form that engine and driver use. */
 export interface ContextState {
   readonly contextId: number;
   readonly flags: number;
   readonly ringBank: number;
   readonly ringOffsetBytes: number;
   readonly ringBytes: number;
-  /** Byte offset in the ring of the next command. */
+  /** Offset in the ring of the next command. Unit: bytes. */
   head: number;
   readonly pageTableBank: number;
   readonly pageTableOffsetBytes: number;
   /** The checksum that CRC commands continue. */
   crc: number;
-  /** What is left of the spin at the head that was preempted; 0 when none was. */
+  /** The rest of the preempted spin at the head; 0 if none was preempted. */
   spinRemainingNs: bigint;
   /** Sixteen 64-bit registers as pairs of words, low first. */
   readonly registers: Uint32Array;
@@ -66,7 +66,7 @@ export function saveContext({ words, offsetBytes, microcode }: MicrocodePlace, s
   words[at + CHECKSUM_WORD] = microcode.crc32c(offsetBytes, CHECKED_BYTES);
 }
 
-/** Reads an image; undefined when it is not one, or its checksum does not match. */
+/** Reads an image; undefined if it is not an image, or its checksum does not match. */
 export function loadContext(
   words: Uint32Array,
   offsetBytes: number,

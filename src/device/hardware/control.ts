@@ -1,13 +1,14 @@
 /**
- * Control memory: registers, submission ports and descriptors, apart from the banks.
+ * Control memory: registers, submission ports and descriptors, outside of the banks.
  *
- * Power loss resets it but never poisons it: a thread that waits on a word here must always be woken. One
- * block belongs to the CPU (its own descriptors), one to each engine. Layout of a block, in 32-bit words;
- * lines of 64 bytes are never shared by two writers:
+ * Power loss resets it but never poisons it, because a thread that waits on a word here must always be woken.
+ * One block belongs to the CPU (its own descriptors) and one to each engine. The layout of a block is in
+ * 32-bit words. Two writers never share a line of 64 bytes:
  *
  *   line 0  main writes:    DOORBELL, REQUEST, REQUEST_SERIAL, SUBMITTED
  *   line 1  engine writes:  TAKEN, COMPLETED, EVENT, ACK_SERIAL, STATE, FAULT, SLEEPING, RING_HEAD,
- *   CONTEXT_ID line 2  engine writes:  BUSY_NS, BUSY_SINCE_NS (64 bits each)
+ *                           CONTEXT_ID
+ *   line 2  engine writes:  BUSY_NS, BUSY_SINCE_NS (64 bits each)
  *   1 KiB   port: PORT_ENTRIES submissions of 16 bytes
  *   8 KiB   descriptors for the microcode
  */

@@ -1,7 +1,6 @@
 /**
- * CRC-32C of bytes that lie in no bank. The microcode takes it in a small memory of its own, to which the
- * bytes are copied piece by piece: both stay in the processor's cache, and that is faster than any table in
- * JavaScript.
+ * CRC-32C of bytes outside of the banks. The bytes are copied piece by piece into a small memory of the
+ * microcode. Everything stays in the processor's cache, which is faster than any table in JavaScript.
  */
 import assert from "node:assert/strict";
 import { IMAGE_FRAME_BYTES, KIB } from "../limits.ts";
@@ -21,7 +20,8 @@ export function crc32cOf(bytes: Uint8Array, seed = 0): number {
 }
 
 /**
- * CRC-32C of that many zeroes, computed once for each length: those of frames are few. Frame lengths only.
+ * CRC-32C of this many zeroes, computed once for each length. Only for lengths of frames, of which there are
+ * few.
  */
 export function crc32cOfZeroes(lengthBytes: number): number {
   const known = crcsOfZeroes.get(lengthBytes);
@@ -41,7 +41,7 @@ interface Scratch {
   readonly microcode: Microcode;
 }
 
-/** Made once for a thread, at first use; nobody is interrupted while it holds bytes there. */
+/** Made once per thread on first use. Nothing interrupts code that holds bytes there. */
 let scratch: Scratch | undefined;
 
 function makeScratch(): Scratch {

@@ -1,9 +1,8 @@
 /**
- * The fetch-execute loop of an engine, in steps. Knows no thread and no clock of its own: a form of the
- * engine calls
- * `step` and `publish` in turn, the worker at machine speed, the in-process form when virtual time says so.
+ * The fetch-execute loop of an engine, in steps. It knows neither thread nor clock: a form of the engine
+ * calls `step` and `publish` in turn, the worker at machine speed and the in-process form under virtual time.
  *
- * Owned by the engine's thread; everything shared with others is in control memory and in the banks.
+ * The engine's thread owns it. Everything shared with others is in control memory and in the banks.
  */
 import { CommandUnit } from "./command-unit.ts";
 import { type ContextState, loadContext, saveContext } from "./context-image.ts";
@@ -36,13 +35,12 @@ import { isTrap } from "./microcode.ts";
 import { MicrocodeSet } from "./microcode-set.ts";
 
 /**
- * What a step did. `idle`: nothing to do; `waiting`: a command waits, until `wakeAtNs` if that is known;
- * `halted` and
- * `faulted`: nothing will happen before the next request.
+ * The result of a step. `idle`: nothing to do. `waiting`: a command waits, until `wakeAtNs` if that is known.
+ * `halted` and `faulted`: nothing will happen before the next request.
  */
 export type StepKind = "idle" | "progress" | "waiting" | "halted" | "faulted";
 
-/** Completions published before the main thread is told, when more work follows. */
+/** How many completions are published before the main thread is told, if more work follows. */
 const COMPLETIONS_PER_EVENT = 64;
 
 export interface EngineCoreOptions {
@@ -81,17 +79,17 @@ export class EngineCore {
     this.#unit = new CommandUnit({ ...options, microcodes: this.#microcodes });
   }
 
-  /** Bytes that the last step copied and filled; the in-process form charges time for them. */
+  /** Bytes that the last step copied and filled. The in-process form charges time for them. */
   get stepBytes(): number {
     return this.#unit.stepBytes;
   }
 
-  /** After a step that is waiting: when to step again; undefined when only a request can help. */
+  /** When to step again after a step that is waiting; undefined if only a request can help. */
   get wakeAtNs(): bigint | undefined {
     return this.#unit.wakeAtNs;
   }
 
-  /** Whether the main thread asks for something that has not been obeyed yet. */
+  /** Whether the main thread has a request that was not followed yet. */
   hasRequest(): boolean {
     return this.#load(REQUEST_SERIAL) !== this.#ackSerial;
   }
@@ -103,7 +101,7 @@ export class EngineCore {
     return this.#running || this.#load(SUBMITTED) !== this.#taken;
   }
 
-  /** Does a bounded piece of work. What it finished is visible to others only after `publish`. */
+  /** Does a bounded piece of work. Others see its results only after `publish`. */
   step(): StepKind {
     this.#unit.beginStep();
     if (this.hasRequest() && this.#mayObey()) return this.#obey();
@@ -119,7 +117,7 @@ export class EngineCore {
     return "progress";
   }
 
-  /** Makes the results of the steps so far visible, and raises an event when somebody should look. */
+  /** Publishes the results of the steps so far, and raises an event if somebody should look. */
   publish(): void {
     if (this.#fault !== "NONE" && this.#load(FAULT) === 0) {
       this.#store(FAULT, FAULTS.indexOf(this.#fault));
@@ -132,8 +130,7 @@ export class EngineCore {
     }
     const untold = (this.#completed - this.#completedTold) | 0;
     if (untold === 0) return;
-    // What has been finished must be told before anything that may last, so only short work may follow
-    // untold.
+    // Completions must be reported before anything that may take long, so only short work may run unreported.
     const brief = this.#running || this.#load(SUBMITTED) !== this.#taken;
     if (brief && untold < COMPLETIONS_PER_EVENT && !this.#unit.stepIsFull && !this.#unit.waits) return;
     this.#completedTold = this.#completed;
@@ -141,8 +138,8 @@ export class EngineCore {
   }
 
   /**
-   * A preemption waits for the end of the command in progress; a halt does not. A hang ends for neither but
-   * HALT.
+   * A preemption waits for the end of the command in progress; a halt does not. A hanging command ends only
+   * for HALT.
    */
   #mayObey(): boolean {
     if (this.#load(REQUEST) !== PREEMPT) return true;
@@ -152,7 +149,7 @@ export class EngineCore {
   #obey(): StepKind {
     const serial = this.#load(REQUEST_SERIAL);
     const request = this.#load(REQUEST);
-    // Also between two submissions of one context, when nothing runs: its image is still as before the first.
+    // Also between two submissions of one context, when nothing runs: the image is still as before the first.
     if (request === PREEMPT && this.#fault === "NONE") this.#save();
     this.#endBusy();
     this.#halted = request !== RUN;
@@ -175,11 +172,11 @@ export class EngineCore {
     return this.#halted ? "halted" : "progress";
   }
 
-  /** Takes the next submission from the port and switches to its context. False when there is none. */
+  /** Takes the next submission from the port and switches to its context. False if there is none. */
   #take(): boolean {
     if (this.#load(SUBMITTED) === this.#taken) return false;
     const submission = this.#control.readSubmission(this.#block, this.#taken);
-    // Registers are 32 bits and wrap; so do the counts that are compared with them.
+    // Registers have 32 bits and wrap. So do the counts that are compared with them.
     this.#taken = (this.#taken + 1) | 0;
     this.#store(TAKEN, this.#taken);
     this.#store(STATE, STATE_RUNNING);
@@ -221,7 +218,8 @@ export class EngineCore {
   }
 
   /**
-   * The submission is done. Unless the same context goes on, its image is saved before anybody hears of it.
+   * The submission is done. Unless the same context continues, its image is saved before anybody learns of
+   * it.
    */
   #finish(): void {
     this.#running = false;
@@ -273,5 +271,5 @@ export class EngineCore {
   }
 }
 
-/** HALT is what a request says when it is neither of the others. */
+/** The request register. Any value other than RUN and PREEMPT means HALT. */
 export type Request = typeof RUN | typeof HALT | typeof PREEMPT;

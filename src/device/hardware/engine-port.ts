@@ -1,5 +1,5 @@
 /**
- * The main thread's side of an engine's registers and submission port: what both forms of the engine share.
+ * The main thread's side of an engine's registers and submission port, shared by both forms of the engine.
  */
 import assert from "node:assert/strict";
 import {
@@ -73,9 +73,8 @@ export class EnginePort {
   }
 
   /**
-   * Asks the engine to run with an empty port, to halt or to be preempted. Resolves to true when it has
-   * obeyed, to false when a later request was obeyed instead or the engine is gone; `settle` is what makes it
-   * resolve.
+   * Asks the engine to run with an empty port, to halt or to preempt. Resolves to true when it has done so,
+   * or to false if it followed a later request instead or is gone. `settle` makes it resolve.
    */
   request(what: Request): Promise<boolean> {
     if (what === RUN) this.#reset();
@@ -87,7 +86,7 @@ export class EnginePort {
     return settled;
   }
 
-  /** Looks at what the engine has acknowledged and settles the requests that are over. */
+  /** Reads the engine's acknowledgements and settles the requests that are over. */
   settle(): void {
     const acknowledged = this.#load(ACK_SERIAL);
     const over = this.#waiters.filter((waiter) => waiter.serial <= acknowledged);
@@ -95,7 +94,7 @@ export class EnginePort {
     for (const waiter of over) waiter.settle(waiter.serial === acknowledged);
   }
 
-  /** Settles every request as not obeyed: the engine is gone. */
+  /** Settles every request as not fulfilled, because the engine is gone. */
   abandon(): void {
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -109,7 +108,7 @@ export class EnginePort {
     if (this.#load(SLEEPING) === 1) Atomics.notify(this.#control.words, word);
   }
 
-  /** Starts the protocol afresh for a new engine thread, which knows of no earlier request. */
+  /** Restarts the protocol for a new engine thread, which knows of no earlier request. */
   forget(): void {
     this.abandon();
     this.#requestSerial = 0;
@@ -121,12 +120,12 @@ export class EnginePort {
     this.#reset();
   }
 
-  /** Records a fault on behalf of an engine that can no longer do so itself. */
+  /** Records a fault for an engine that can no longer do so itself. */
   setFault(fault: Fault): void {
     this.#store(FAULT, FAULTS.indexOf(fault));
   }
 
-  /** Control memory is reset by power loss; legal only while the engine does not run. */
+  /** Resets control memory after a power loss. Legal only while the engine does not run. */
   #reset(): void {
     this.#submitted = 0;
     this.#store(SUBMITTED, 0);

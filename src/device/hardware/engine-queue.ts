@@ -1,29 +1,29 @@
 /**
- * What waits for one engine, by priority, and what is in its port. Work of higher priority never waits for
- * the end of lower work: the engine is preempted, and what it had not finished comes back into the queue.
+ * The waiting work of one engine by priority, and the work in its port. Work of higher priority never waits
+ * for lower work to end: the engine is preempted, and unfinished work returns to the queue.
  */
 import type { Clock } from "../clock.ts";
 import { PREEMPT_TIMEOUT_MS } from "../limits.ts";
 import type { Submission } from "./control.ts";
 import type { Engine } from "./engine.ts";
 
-/** A submission with its priority, and who wants to know its end. */
+/** A submission with its priority and completion callback. */
 export interface Work extends Submission {
-  /** Higher goes first; equal ones in the order they came. Changed by `raise` only. */
+  /** Higher priorities go first, equal ones in the order of arrival. Only `raise` changes it. */
   priority: number;
   readonly contextId: number;
   onCompleted(): void;
 }
 
-/** Submissions of clients in the port at a time: enough to hide the way there, few to bring back. */
+/** Client submissions in the port at once: enough to hide the latency, few to bring back. */
 const PORT_DEPTH = 4;
-/** From this priority on, work fills the port: copies of the kernel's own. */
+/** From this priority on, work may fill the whole port: the kernel's own copies. */
 export const PRIORITY_KERNEL = 1000;
 
 export interface EngineQueueOptions {
   readonly engine: Engine;
   readonly clock: Clock;
-  /** The engine did not let go of its context within PREEMPT_TIMEOUT_MS. */
+  /** The engine did not release its context within PREEMPT_TIMEOUT_MS. */
   readonly onStuck: () => void;
 }
 
@@ -34,9 +34,11 @@ export class EngineQueue {
   #inPort: Work[] = [];
   #completed = 0;
   #preempting = false;
-  /** False while the engine does not run: what comes meanwhile waits. */
+  /** False while the engine does not run. New work waits. */
   #open = false;
-  /** Rises with each start and stop: whoever awaited the engine sees whether it is still theirs. */
+  /**
+   * Increases with each start and stop, so that code that awaited the engine sees whether it still owns it.
+   */
   #turn = 0;
 
   constructor(options: EngineQueueOptions) {
@@ -47,7 +49,7 @@ export class EngineQueue {
     return this.#queued.length + this.#inPort.length;
   }
 
-  /** What the engine works on now. */
+  /** The current work of the engine. */
   get head(): Work | undefined {
     return this.#inPort[0];
   }
@@ -66,13 +68,13 @@ export class EngineQueue {
     this.#pump();
   }
 
-  /** The engine is about to be halted: nothing goes to it any more, and no preemption starts it again. */
+  /** The engine is about to be halted: it gets no more work, and no preemption starts it again. */
   stop(): void {
     this.#turn++;
     this.#open = false;
   }
 
-  /** The engine has been halted: what it had not finished, and which of that it worked on. */
+  /** The engine has been halted. Returns its unfinished work, and which of that was current. */
   takeAll(): { readonly running: Work | undefined; readonly all: readonly Work[] } {
     this.stop();
     this.#collect();
@@ -83,7 +85,7 @@ export class EngineQueue {
     return { running, all };
   }
 
-  /** Takes note of what the engine has finished. */
+  /** Records what the engine has finished. */
   onEvent(): void {
     if (!this.#open) return;
     this.#collect();
@@ -119,7 +121,7 @@ export class EngineQueue {
     if (waiting.some((work) => work.priority > running.priority)) void this.#preempt();
   }
 
-  /** Gives what a context has waiting a higher priority. */
+  /** Raises the priority of a context's waiting work. */
   raise(contextId: number, priority: number): void {
     const raised = this.#queued.filter((work) => work.contextId === contextId);
     this.#queued = this.#queued.filter((work) => work.contextId !== contextId);
@@ -137,13 +139,13 @@ export class EngineQueue {
     const timer = clock.startTimer(PREEMPT_TIMEOUT_MS, onStuck);
     const saved = await engine.preempt();
     timer.cancel();
-    // Halted meanwhile: whoever did that goes on from there.
+    // It was halted meanwhile, and whoever halted it continues from there.
     if (!saved || turn !== this.#turn) return;
     this.#collect();
     const back = this.#inPort;
     this.#inPort = [];
     this.#open = false;
-    // Before others of their priority: they came first.
+    // Before others of the same priority, because they arrived first.
     for (const work of back.toReversed()) this.#insert(work, "first");
     try {
       await engine.powerOn();

@@ -7,23 +7,24 @@ import { isMainThread, workerData } from "node:worker_threads";
 import { ControlMemory, DOORBELL, SLEEPING } from "./control.ts";
 import { EngineCore } from "./engine-core.ts";
 
-/** What the main thread hands to the worker. */
+/** The data that the main thread gives to the worker. */
 export interface EngineWorkerData {
   readonly banks: readonly WebAssembly.Memory[];
   readonly control: WebAssembly.Memory;
   readonly block: number;
   readonly clockModule: string;
-  /** Bytes per second that the engine may move; 0 is as many as it can. */
+  /** Bytes per second that the engine may move; 0 for no limit. */
   readonly bytesPerSecondMax: number;
 }
 
-/** Looks at the doorbell before sleeping: about 20 microseconds. */
+/** How often to check the doorbell before sleeping: about 20 microseconds. */
 const SPINS = 2000;
 /**
- * Sleep owed to the brake is taken in pieces of this length, so that a request is heard soon. Milliseconds.
+ * The rate limit makes the engine sleep in pieces of this length, so that it notices requests soon.
+ * Milliseconds.
  */
 const BRAKE_MS = 20;
-/** Longest sleep while a command waits: what it waits for rings no doorbell. Milliseconds. */
+/** Longest sleep while a command waits, because the awaited write rings no doorbell. Milliseconds. */
 const WAIT_MS_MAX = 1;
 
 function run(data: EngineWorkerData, nowNs: () => bigint): never {
@@ -36,7 +37,7 @@ function run(data: EngineWorkerData, nowNs: () => bigint): never {
     const seen = Atomics.load(control.words, doorbell);
     const kind = core.step();
     if (data.bytesPerSecondMax > 0) owedMs += (core.stepBytes / data.bytesPerSecondMax) * 1000;
-    // A request is obeyed at once, and what was owed is let off.
+    // A request is followed at once, and the remaining sleep is cancelled.
     while (owedMs >= 1 && !core.hasRequest()) {
       const napMs = Math.min(owedMs, BRAKE_MS);
       Atomics.wait(control.words, sleeping, 0, napMs);
@@ -60,7 +61,7 @@ function isEngineWorkerData(data: unknown): data is EngineWorkerData {
   return typeof data === "object" && data !== null && "banks" in data && "control" in data && "block" in data;
 }
 
-/** The time as the device's clock tells it; the module is named by whoever made the device. */
+/** The time as the device's clock tells it, from the module that the device's owner named. */
 async function loadClock(module: string): Promise<() => bigint> {
   const loaded: unknown = await import(module);
   assert(

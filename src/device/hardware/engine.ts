@@ -1,15 +1,13 @@
 /**
- * An engine: fetches commands from the current context's ring in LMEM and executes them on real bytes.
+ * An engine fetches commands from the current context's ring in LMEM and executes them on real bytes.
  *
- * One interface, two forms: in-process (deterministic, under a Clock) and threaded (one worker). Both run the
- * same EngineCore over the same control memory, so that submission cannot tell them apart.
+ * The interface has two forms: in-process (deterministic, under a Clock) and threaded (one worker). Both run
+ * the same EngineCore over the same control memory, so submission cannot tell them apart.
  */
 import type { Listeners } from "../listeners.ts";
 import type { Submission } from "./control.ts";
 
-/**
- * Why an engine stopped executing. The number in the FAULT register is the position in this list; 0 is none.
- */
+/** Why an engine stopped executing. The FAULT register holds the position in this list; 0 means none. */
 export const FAULTS = [
   "NONE",
   "CONTEXT_CORRUPT",
@@ -20,7 +18,7 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Where an engine stands: for people who look into a hang. */
+/** The position of an engine, for people who analyse a hang. */
 export interface EnginePosition {
   readonly contextId: number;
   /** Byte offset in that context's ring. */
@@ -39,43 +37,42 @@ export interface Engine {
   powerOn(): Promise<void>;
 
   /**
-   * Stops the engine, whatever it is doing, and forgets its submissions. Resolves when the engine has
-   * acknowledged that it no longer touches memory, or has been terminated; always within
-   * ENGINE_ACK_TIMEOUT_MS and a bit.
+   * Stops the engine, whatever it is doing, and discards its submissions. Resolves when the engine has
+   * acknowledged that it no longer touches memory, or was terminated, always within little more than
+   * ENGINE_ACK_TIMEOUT_MS.
    */
   halt(): Promise<void>;
 
   /**
-   * Asks the engine to save its context at the next boundary between commands and to stop there. Resolves to
-   * true when it has, to false when a halt came first. A context that hangs never lets go: set a bound.
+   * Asks the engine to save its context at the next boundary between commands and stop there. Resolves to
+   * true when it has, or to false if a halt came first. A context that hangs never yields, so the caller must
+   * set a time limit.
    */
   preempt(): Promise<boolean>;
 
-  /** Submissions that can be written to the port now. */
+  /** How many submissions can be written to the port now. */
   portRoom(): number;
 
-  /** Writes a submission to the port. Legal when there is room; only the microcontroller calls it. */
+  /** Writes a submission to the port. Legal when there is room. Only the microcontroller calls it. */
   submit(submission: Submission): void;
 
   /** Tells the engine to look at its port. */
   ringDoorbell(): void;
 
-  /** Submissions finished since it was last let run, in the order they were submitted. */
+  /** Submissions finished since the engine was last started, in the order of submission. */
   completed(): number;
 
   /** Why the engine has stopped executing; NONE while it has not. */
   fault(): Fault;
 
-  /** Nanoseconds that the engine has spent on work. */
+  /** Time that the engine has spent on work. Nanoseconds. */
   busyNs(): bigint;
 
   position(): EnginePosition;
 
-  /**
-   * Told after completions, acknowledgements and faults, never from inside another call of this interface.
-   */
+  /** Called after completions, acknowledgements and faults, never during another call of this interface. */
   readonly events: Listeners;
 
-  /** Ends the engine for good and frees its thread. */
+  /** Ends the engine permanently and frees its thread. */
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * The microcontroller's firmware image, as it stands in LMEM: a header and a payload under one checksum. What
- * loads it believes nothing else.
+ * The microcontroller's firmware image in LMEM: a header and a payload under one checksum. The loader trusts
+ * nothing else.
  *
  *   +0 magic  +4 version  +8 payload bytes  +12 CRC-32C of the payload  +64 payload
  */
@@ -32,7 +32,7 @@ export function writeFirmware(words: Uint32Array, offsetBytes: number, microcode
   words[at + 3] = microcode.crc32c(offsetBytes + HEADER_BYTES, PAYLOAD_BYTES);
 }
 
-/** Why the image at `offsetBytes` cannot be loaded, as part of a sentence; undefined when it can. */
+/** Why the image at `offsetBytes` cannot be loaded, as part of a sentence; undefined if it can. */
 export function firmwareDefect(
   words: Uint32Array,
   offsetBytes: number,

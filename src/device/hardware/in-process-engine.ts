@@ -1,6 +1,6 @@
 /**
  * The in-process form of an engine: the same fetch-execute loop, stepped by a Clock on the main thread. Bytes
- * move in each step; what the step finished becomes visible when the time that it costs has passed.
+ * move in each step. Its results become visible when the time that the step costs has passed.
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
 import { Listeners } from "../listeners.ts";
@@ -28,7 +28,7 @@ export class InProcessEngine implements Engine {
   readonly #clock: Clock;
   readonly #rates: Rates;
   #next: Timer | undefined;
-  /** Until when the step in progress takes; its results are published then. */
+  /** When the step in progress ends and its results are published. */
   #busyUntilNs = 0n;
 
   constructor(options: InProcessEngineOptions) {
@@ -93,7 +93,7 @@ export class InProcessEngine implements Engine {
     return Promise.resolve();
   }
 
-  /** The step in progress ends first, which takes its time; a wait ends at once. */
+  /** The step in progress ends first, which takes time. A wait ends at once. */
   #request(what: Request): Promise<boolean> {
     const obeyed = this.#port.request(what);
     this.#next?.cancel();
@@ -123,7 +123,7 @@ export class InProcessEngine implements Engine {
     this.#tell();
   }
 
-  /** The step in progress has taken its time. */
+  /** The time of the step in progress has passed. */
   #end(): void {
     this.#core.publish();
     this.#next = this.#core.hasWork() ? this.#clock.startTimer(0, () => this.#run()) : undefined;

@@ -1,6 +1,6 @@
 /**
- * The microcode instances of one thread: one per ordered pair of banks, because a module's memories are fixed
- * when it is instantiated. Made at first use.
+ * The microcode instances of one thread: one for each ordered pair of banks, because instantiation fixes a
+ * module's memories. Made on first use.
  */
 import assert from "node:assert/strict";
 import { Microcode } from "./microcode.ts";
@@ -33,7 +33,7 @@ export class MicrocodeSet {
     return made;
   }
 
-  /** A new instance for work inside a memory that is no bank of the device: a scratch pad of the driver's. */
+  /** A new instance for work inside a memory that is not a bank: a scratch pad of the driver. */
   over(scratch: WebAssembly.Memory): Microcode {
     return new Microcode({ source: scratch, destination: scratch, control: this.#control });
   }

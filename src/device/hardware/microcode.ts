@@ -1,15 +1,15 @@
 /**
- * The microcode: what moves and computes on bytes. This is the face of microcode.wat.
+ * The microcode moves bytes and computes on them. This is the interface of microcode.wat.
  *
- * Nothing is checked here. A range that leaves its bank, or an offset or length that no bank could hold,
- * traps in the module: `isTrap` tells such an error, which is an engine fault, from a defect of ours.
+ * Nothing is checked here. A range outside its bank, or an offset or length that no bank could have, traps in
+ * the module. `isTrap` distinguishes such an error, which is an engine fault, from a bug of ours.
  */
 import assert from "node:assert/strict";
 import { MICROCODE_BASE64 } from "./microcode-binary.ts";
 
 /**
- * Banks are memory64 and may be one and the same; control is wasm32 and begins with the CRC tables. All are
- * shared.
+ * Banks are memory64, and both may be the same. Control memory is wasm32 and begins with the CRC tables. All
+ * are shared.
  */
 export interface MicrocodeMemories {
   readonly source: WebAssembly.Memory;
@@ -22,10 +22,10 @@ export interface MicrocodeMemories {
  */
 export const DESCRIPTOR_BYTES = 24;
 
-/** What the CRC tables take at the start of control memory: 16 tables of 256 words. */
+/** The size of the CRC tables at the start of control memory: 16 tables of 256 words. */
 export const CRC_TABLES_BYTES = 16 * 256 * 4;
 
-/** Where in a bank something of the hardware is kept, and the microcode that works within that bank. */
+/** The location of hardware data in a bank, and the microcode that works within that bank. */
 export interface MicrocodePlace {
   readonly words: Uint32Array;
   readonly offsetBytes: number;
@@ -33,13 +33,14 @@ export interface MicrocodePlace {
 }
 
 /**
- * The microcode for one ordered pair of banks, on one thread. Offsets and lengths are bytes in a bank, safe
- * integers; a fraction is cut off. Bytes that another thread writes meanwhile are read torn, as on hardware.
+ * The microcode for one ordered pair of banks, on one thread. Offsets and lengths are bytes in a bank and
+ * safe integers; fractions are cut off. Bytes that another thread writes meanwhile may be torn, as on
+ * hardware.
  */
 export class Microcode {
   readonly #kernels: Kernels;
 
-  /** @param memories whose control memory holds the CRC tables already (`initCrcTables`). */
+  /** @param memories whose control memory already holds the CRC tables (`initCrcTables`). */
   constructor(memories: MicrocodeMemories) {
     const { source, destination, control } = memories;
     const effectOfOne = new Uint32Array(control.buffer, 0, 2)[1];
@@ -49,30 +50,35 @@ export class Microcode {
   }
 
   /**
-   * Copies `count` descriptors, which begin at `descriptorsOffset` in control memory, from source to
-   * destination. None may read or write what another of the batch writes, nor overlap itself: they are
-   * interleaved. After a trap any part of any of them may have been written.
+   * Copies `count` descriptors, starting at `descriptorsOffset` in control memory, from source to
+   * destination. None may touch what another one writes, or overlap itself, because they are interleaved.
+   * After a trap, any part of any of them may have been written.
    */
   copyBatch(descriptorsOffset: number, count: number): void {
     this.#kernels.copyBatch(descriptorsOffset, count);
   }
 
-  /** Copies one range that may overlap its destination, as memmove does. Writes nothing when it traps. */
+  /** Copies one range that may overlap its destination, like memmove. Writes nothing if it traps. */
   copyOverlapping(sourceOffset: number, destinationOffset: number, lengthBytes: number): void {
     this.#kernels.copyOverlapping(sourceOffset, destinationOffset, lengthBytes);
   }
 
-  /** Repeats a 32-bit pattern over the destination, lowest byte first; a last repetition may be cut short. */
+  /**
+   * Repeats a 32-bit pattern over the destination, lowest byte first. The last repetition may be cut short.
+   */
   fill(offsetBytes: number, lengthBytes: number, pattern: number): void {
     this.#kernels.fill(offsetBytes, lengthBytes, pattern);
   }
 
-  /** Adds to every little-endian dword of the destination, modulo 2^32. A length of broken dwords traps. */
+  /**
+   * Adds to every little-endian dword of the destination, modulo 2^32. Traps if the length is not a multiple
+   * of a dword.
+   */
   addRange(offsetBytes: number, lengthBytes: number, value: number): void {
     this.#kernels.addRange(offsetBytes, lengthBytes, value);
   }
 
-  /** XORs every little-endian dword of the destination. A length of broken dwords traps. */
+  /** XORs every little-endian dword of the destination. Traps if the length is not a multiple of a dword. */
   xorRange(offsetBytes: number, lengthBytes: number, value: number): void {
     this.#kernels.xorRange(offsetBytes, lengthBytes, value);
   }
@@ -83,28 +89,31 @@ export class Microcode {
   }
 
   /**
-   * How many bytes of the source range are 0 before the first that is not. All of them, or what fills blocks
-   * of 64 bytes; the last block, where it is shorter, counts byte by byte.
+   * How many bytes at the start of the source range are 0: all of them, or those in whole zero blocks of 64
+   * bytes. A shorter last block counts byte by byte.
    */
   countZeroes(offsetBytes: number, lengthBytes: number): number {
     return this.#kernels.countZeroes(offsetBytes, lengthBytes);
   }
 
-  /** True when every byte of the source range is 0. */
+  /** Whether every byte of the source range is 0. */
   isZero(offsetBytes: number, lengthBytes: number): boolean {
     return this.#kernels.countZeroes(offsetBytes, lengthBytes) === Math.trunc(lengthBytes);
   }
 }
 
-/** True for the error of a range that the microcode refused: the fault of a command, not of this program. */
+/**
+ * Whether this is the error of a range that the microcode refused: a fault of the command, not of this
+ * program.
+ */
 export function isTrap(error: unknown): boolean {
   return error instanceof WebAssembly.RuntimeError;
 }
 
 /**
  * Writes the CRC tables: table k holds, for every byte, the CRC register k zero bytes after it. Called once
- * for a control memory, before any thread makes microcode on it.
- * @param tablesOffset 0, where the module looks for them
+ * per control memory, before any thread makes microcode on it.
+ * @param tablesOffset 0, where the module expects them
  */
 export function initCrcTables(control: WebAssembly.Memory, tablesOffset: number): void {
   assert(tablesOffset === 0, "the module looks for the CRC tables at the start of control memory");
@@ -118,7 +127,7 @@ export function initCrcTables(control: WebAssembly.Memory, tablesOffset: number)
   }
 }
 
-/** The functions of the module. Results are signed 32-bit numbers, but for counts. */
+/** The functions of the module. Except for counts, results are signed 32-bit numbers. */
 interface Kernels {
   copyBatch(descriptorsOffset: number, count: number): void;
   copyOverlapping(sourceOffset: number, destinationOffset: number, lengthBytes: number): void;
@@ -142,7 +151,7 @@ const KERNEL_NAMES: Readonly<Record<keyof Kernels, true>> = {
 /** The Castagnoli polynomial, reflected and without its x^32. */
 const CRC_POLYNOMIAL = 0x82f63b78;
 
-/** Compiled once for a thread, at first use. */
+/** Compiled once per thread on first use. */
 let compiledModule: WebAssembly.Module | undefined;
 
 function compiled(): WebAssembly.Module {

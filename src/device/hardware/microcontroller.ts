@@ -1,14 +1,13 @@
 /**
- * The microcontroller that schedules all submissions (GuC submission). Its firmware is read from LMEM and
- * verified at load. What it knows of contexts is lost whenever it stops: each must be registered again before
- * its next use. While it does not run, doorbells go unheard; that is what a dead microcontroller looks like
- * from outside.
+ * The microcontroller that schedules all submissions (GuC submission). It reads its firmware from LMEM and
+ * verifies it at load. When it stops it forgets all contexts, so each must be registered again before its
+ * next use. While it does not run, it ignores doorbells, and from outside it looks dead.
  */
 import type { EngineQueue, Work } from "./engine-queue.ts";
 import { firmwareDefect } from "./firmware.ts";
 import type { Microcode } from "./microcode.ts";
 
-/** Where the firmware image is, and how to read it. */
+/** The location of the firmware image, and the means to read it. */
 export interface FirmwareLocation {
   readonly words: Uint32Array;
   readonly offsetBytes: number;
@@ -29,7 +28,8 @@ export class Microcontroller {
   }
 
   /**
-   * Loads and starts the firmware. Returns why it could not be, as part of a sentence; undefined on success.
+   * Loads and starts the firmware. Returns the reason for a failure as part of a sentence; undefined on
+   * success.
    */
   load(): string | undefined {
     this.stop();
@@ -39,13 +39,13 @@ export class Microcontroller {
     return defect;
   }
 
-  /** Stops the firmware. What was registered is forgotten. */
+  /** Stops the firmware, which forgets all registrations. */
   stop(): void {
     this.#running = false;
     this.#registered.clear();
   }
 
-  /** Makes a context known; work of unknown contexts is not scheduled. */
+  /** Registers a context. Work of unregistered contexts is not scheduled. */
   register(imageBank: number, imageOffsetBytes: number): void {
     if (this.#running) this.#registered.add(`${imageBank}:${imageOffsetBytes}`);
   }
@@ -55,7 +55,7 @@ export class Microcontroller {
     this.#registered.delete(`${imageBank}:${imageOffsetBytes}`);
   }
 
-  /** Schedules work on an engine. Unheard when not running or the context is unknown. */
+  /** Schedules work on an engine. Ignored if the firmware is not running or does not know the context. */
   submit(queue: EngineQueue, work: Work): void {
     if (!this.#running) return;
     if (!this.#registered.has(`${work.imageBank}:${work.imageOffsetBytes}`)) return;

@@ -21,7 +21,7 @@ const VALID = 0x8000_0000;
 const PARITY = 0x4000_0000;
 const FRAME_MASK = 0x3fff_ffff;
 
-/** Bytes that the page table of banks of these sizes takes. */
+/** The size of the page table for banks of these sizes. Unit: bytes. */
 export function pageTableBytes(bankSizesBytes: readonly number[]): number {
   return bankSizesBytes.reduce((sum, size) => sum + Math.ceil(size / FRAME_BYTES) * 4, ROOT_BYTES);
 }
@@ -67,7 +67,7 @@ export class PageTableWalker {
     this.#microcode = microcode;
   }
 
-  /** Whether the root is whole; checked once per batch. */
+  /** Whether the root is intact. Checked once per batch. */
   rootIsValid(): boolean {
     if (this.#words[this.#root] !== MAGIC) return false;
     const checksum = this.#words[this.#root + ROOT_BYTES / 4 - 1];
@@ -75,8 +75,8 @@ export class PageTableWalker {
   }
 
   /**
-   * The physical offset of the byte at `virtual`, and in `contiguousBytes` how far from there the mapping
-   * goes on without a break, at most `lengthBytes`. Undefined is a page fault.
+   * The physical offset of the byte at `virtual`. `contiguousBytes` is how far the mapping continues from
+   * there without a break, at most `lengthBytes`. Undefined for a page fault.
    */
   translate(bank: number, virtual: number, lengthBytes: number): Translation | undefined {
     const bankWord = this.#root + 2 + bank * 4;

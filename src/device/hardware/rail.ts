@@ -1,7 +1,7 @@
 /**
- * The power rail. When it goes down, local memory is gone, and system memory with it when the host
- * hibernates: every page that was touched since it went down last is overwritten with a pattern that is new
- * each time, in slices, so that nothing that was not saved can be read back by luck.
+ * The power rail. When it goes down, local memory is lost, and in hibernation system memory too. Every page
+ * touched since the last time is overwritten, in slices, with a pattern that is new each time. So nothing
+ * that was not saved can be read back by luck.
  */
 import type { Clock } from "../clock.ts";
 import { CPU_SLICE_BYTES } from "../limits.ts";
@@ -29,8 +29,8 @@ export class PowerRail {
   }
 
   /**
-   * Cuts the power of the local banks, or of system memory too. Legal only when every engine has acknowledged
-   * that it has stopped. Answers the pattern that stands there now.
+   * Cuts the power of the local banks, and optionally of system memory. Legal only when every engine has
+   * acknowledged that it has stopped. Returns the pattern that the memory now contains.
    */
   async cut(what: "local" | "all" = "local"): Promise<number> {
     const { banks, microcodes, clock, random } = this.#options;

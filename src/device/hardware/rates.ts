@@ -1,23 +1,21 @@
 /**
- * What moving bytes costs in virtual time. Only devices under virtual time charge it; a threaded device runs
+ * The cost of moving bytes in virtual time. Only devices under virtual time charge it. A threaded device runs
  * as fast as the machine.
  */
 export interface Rates {
-  /** From doorbell to first byte. Milliseconds. */
+  /** The delay from doorbell to first byte. Milliseconds. */
   readonly jobLatencyMs: number;
   readonly blitterBytesPerSecond: number;
-  /** CPU reads of local memory are uncached, and slow. */
+  /** CPU reads of local memory are uncached and slow. */
   readonly cpuReadLocalBytesPerSecond: number;
   readonly cpuWriteLocalBytesPerSecond: number;
 }
 
-/**
- * Brakes for a device that runs at machine speed, so that a slow suspend can be rehearsed. Bytes per second.
- */
+/** Rate limits for a device at machine speed, to rehearse a slow suspend. Bytes per second. */
 export interface RateLimits {
-  /** Of each engine, for all that it copies and fills. */
+  /** For each engine, covering all its copies and fills. */
   readonly blitter?: number;
-  /** Of the CPU's copies. */
+  /** For copies by the CPU. */
   readonly memcpy?: number;
 }
 

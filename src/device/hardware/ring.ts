@@ -39,15 +39,15 @@ export const OP_TIMESTAMP = 0x0c;
 export const OP_SEMAPHORE_WAIT = 0x0d;
 /** Waits as many nanoseconds as the immediate says. Preemptible. */
 export const OP_SPIN = 0x0e;
-/** Never ends and cannot be preempted: only a reset gets the engine back. */
+/** Never ends and cannot be preempted: only a reset frees the engine. */
 export const OP_HANG = 0x0f;
 
-/** On OP_COPY: does not depend on its neighbours that carry the flag too, so they may run interleaved. */
+/** On OP_COPY: independent of neighbours that also carry the flag, so they may run interleaved. */
 export const FLAG_INDEPENDENT = 0x01;
 /** On OP_CRC_UPDATE: starts a new checksum. */
 export const FLAG_FIRST = 0x01;
 
-/** Longest piece of memory that one command names. Bytes. */
+/** Longest range of memory in one command. Unit: bytes. */
 export const COMMAND_LENGTH_MAX = 0x4000_0000;
 
 /** A place in a bank. */
@@ -56,15 +56,12 @@ export interface BankAddress {
   readonly offsetBytes: number;
 }
 
-/**
- * Encodes commands into a ring that lies in a bank. Positions are byte offsets in the ring and wrap at its
- * end.
- */
+/** Encodes commands into a ring in a bank. Positions are byte offsets in the ring and wrap at its end. */
 export class RingWriter {
   readonly #words: Uint32Array;
   readonly #baseWord: number;
   readonly sizeBytes: number;
-  /** Where the next command goes. */
+  /** The position of the next command. */
   tail = 0;
 
   constructor(words: Uint32Array, offsetBytes: number, sizeBytes: number) {
@@ -73,7 +70,7 @@ export class RingWriter {
     this.sizeBytes = sizeBytes;
   }
 
-  /** A copy that the caller promises to be independent of its neighbours. */
+  /** A copy that the caller guarantees to be independent of its neighbours. */
   copyIndependent(
     sourceBank: number,
     source: number,

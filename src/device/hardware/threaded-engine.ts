@@ -1,7 +1,7 @@
 /**
  * The threaded form of an engine: one worker thread that fetches and executes at machine speed. Completions
- * reach the main thread through Atomics.waitAsync on the EVENT register (never with its timeout argument:
- * that leaks).
+ * reach the main thread through Atomics.waitAsync on the EVENT register (never with its timeout argument,
+ * which leaks).
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../clock.ts";
@@ -20,11 +20,10 @@ export interface ThreadedEngineOptions {
   readonly control: ControlMemory;
   readonly clock: Clock;
   /**
-   * A module that exports `monotonicNs(): bigint`, the same time as the clock's: the thread asks it for the
-   * time.
+   * A module that exports `monotonicNs(): bigint`, from which the thread gets the same time as the clock's.
    */
   readonly clockModule: URL;
-  /** Bytes per second that it may move; undefined is as many as it can. */
+  /** Bytes per second that it may move; undefined for no limit. */
   readonly bytesPerSecondMax: number | undefined;
 }
 
@@ -112,7 +111,8 @@ export class ThreadedEngine implements Engine {
 
   #spawn(): void {
     this.#port.forget();
-    // The extension of this file tells whether we run from source or from dist; tsc does not rewrite URLs.
+    // The extension of this file tells whether we run from source or from dist, because tsc does not rewrite
+    // URLs.
     const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
     const workerData: EngineWorkerData = {
       banks: this.#options.banks,
@@ -130,7 +130,7 @@ export class ThreadedEngine implements Engine {
     this.#worker = worker;
   }
 
-  /** A thread that ends by itself is a fault of the engine; whoever waits for it learns so. */
+  /** A thread that ends by itself is a fault of the engine, and everybody who waits for it gets an error. */
   #died(worker: Worker): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
@@ -139,7 +139,7 @@ export class ThreadedEngine implements Engine {
     this.events.tell();
   }
 
-  /** Resolves when there is no thread any more. */
+  /** Resolves when the thread no longer exists. */
   async #terminate(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
@@ -152,7 +152,7 @@ export class ThreadedEngine implements Engine {
     await this.#ending;
   }
 
-  /** Whether the engine obeyed a request in time. */
+  /** Whether the engine followed a request in time. */
   #obeyed(request: Promise<boolean>, timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const timer = this.#options.clock.startTimer(timeoutMs, () => resolve(false));
