@@ -17,15 +17,18 @@ import { Description, type DeviceFacts } from "./description.ts";
 import { DeviceError } from "./errors.ts";
 import type { DeviceEvent, EventSink } from "./events.ts";
 import { NO_FAILPOINTS } from "./failpoints.ts";
+import { formatBytes } from "./format.ts";
 import { PowerRail } from "./hardware/rail.ts";
 import { DEFAULT_RATES } from "./hardware/rates.ts";
 import { CPU_SLICE_BYTES } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
+import { MACHINE_WITHOUT_END } from "./machine-memory.ts";
 import { makeHardware, makeMemory } from "./make-hardware.ts";
 import { batchCreate, batchDelete, batchPin, batchUnpin } from "./memory/batch.ts";
 import type { ChangeSource } from "./memory/changes.ts";
 import { checksumContent, readContent, writeContent } from "./memory/content.ts";
 import { changeSource, describeObject, getObject, listObjects } from "./memory/describe.ts";
+import { machineExhausted } from "./memory/evict.ts";
 import { checkMemoryInvariants } from "./memory/invariants.ts";
 import type { Memory } from "./memory/memory.ts";
 import {
@@ -100,16 +103,16 @@ export class AssembledDevice implements Device {
   readonly #regionIds: readonly string[];
 
   constructor(options: DeviceOptions) {
-    const { clock, sha256, random, failpoints = NO_FAILPOINTS } = options;
+    const { clock, sha256, random, failpoints = NO_FAILPOINTS, machine = MACHINE_WITHOUT_END } = options;
     const events = new Listeners<[event: DeviceEvent]>();
     events.on(options.emit);
     const emit: EventSink = (event) => events.tell(event);
-    const services: DeviceServices = { clock, emit, sha256, random, failpoints };
+    const services: DeviceServices = { clock, emit, sha256, random, failpoints, machine };
     this.name = options.name;
     this.#options = options;
     this.services = services;
     this.#policy = options.policy ?? DEFAULT_POLICY;
-    const hardware = makeHardware(options);
+    const hardware = makeHardware(options, machine);
     const { banks, microcodes } = hardware;
     this.memory = makeMemory(options, hardware, services);
     this.changes = changeSource(this.memory);
@@ -152,7 +155,9 @@ export class AssembledDevice implements Device {
   async boot(): Promise<void> {
     const { resumeFrom, prefault, clock } = this.#options;
     if (prefault === true) {
-      for (const { bank } of this.memory.regions) {
+      for (const { bank, id } of this.memory.regions) {
+        if (!bank.promise([{ offsetBytes: 0, lengthBytes: bank.sizeBytes }]))
+          throw machineExhausted(this.memory, `all ${formatBytes(bank.sizeBytes)} of region ${id}`);
         for (const _slice of bank.commit(CPU_SLICE_BYTES)) await clock.yield();
       }
     }

@@ -39,6 +39,7 @@ export const REASONS = {
   IMAGE_NOT_FOUND: "not-found",
   REGION_FULL: "exhausted",
   SYSTEM_MEMORY_EXHAUSTED: "exhausted",
+  MACHINE_MEMORY_EXHAUSTED: "exhausted",
   LIMIT_EXCEEDED: "exhausted",
   IMAGE_STORE_FULL: "exhausted",
   OBJECT_PINNED: "wrong-state",

@@ -8,6 +8,7 @@ import { MicrocodeSet } from "./hardware/microcode-set.ts";
 import { DEFAULT_RATES, type Rates } from "./hardware/rates.ts";
 import { ThreadedEngine } from "./hardware/threaded-engine.ts";
 import { PAGE_BYTES } from "./limits.ts";
+import type { MachineMemory } from "./machine-memory.ts";
 import { CpuCopier } from "./memory/cpu-copier.ts";
 import { Memory } from "./memory/memory.ts";
 import { ObjectTable } from "./memory/object-table.ts";
@@ -28,12 +29,12 @@ export interface Hardware {
 }
 
 /** Makes the hardware that a device's options describe. No engine runs yet. */
-export function makeHardware(options: DeviceOptions): Hardware {
+export function makeHardware(options: DeviceOptions, machine: MachineMemory): Hardware {
   const { clock, clockModule } = options;
   const stolen = options.stolenBytes ?? 0;
   const local = options.lmem.map((region) => region.sizeBytes);
   const sizes = [options.smem.sizeBytes, ...local, ...(stolen > 0 ? [stolen] : [])];
-  const banks = sizes.map((sizeBytes, index) => new MemoryBank(index, sizeBytes));
+  const banks = sizes.map((sizeBytes, index) => new MemoryBank(index, sizeBytes, machine));
   const bankMemories = banks.map((bank) => bank.memory);
   const control = new ControlMemory({ engineCount: options.engines.length });
   const microcodes = new MicrocodeSet(bankMemories, control.memory);

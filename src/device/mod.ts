@@ -30,6 +30,7 @@ export type {
   StateId,
 } from "./image/image-store.ts";
 export { describeImage, type ImageDescription } from "./image/reader.ts";
+export { MACHINE_WITHOUT_END, type MachineMemory } from "./machine-memory.ts";
 export type { ChangeSource, ObjectChanges } from "./memory/changes.ts";
 export type { ByteStore } from "./memory/swap.ts";
 export type { DeviceOptions, LocalMemoryOptions } from "./options.ts";

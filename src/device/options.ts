@@ -7,6 +7,7 @@ import { formatBytes } from "./format.ts";
 import type { RateLimits, Rates } from "./hardware/rates.ts";
 import type { FrameCodec, ImageStore } from "./image/image-store.ts";
 import { LOCAL_REGIONS_MAX, RATE_LIMIT_MIN } from "./limits.ts";
+import type { MachineMemory } from "./machine-memory.ts";
 import { type ByteStore, SWAP_PAGE_BYTES } from "./memory/swap.ts";
 import type { PowerPolicy } from "./policy.ts";
 import type { SealedImage } from "./power/holding.ts";
@@ -27,7 +28,7 @@ export interface LocalMemoryOptions {
   readonly reserved?: readonly Extent[];
 }
 
-export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
+export interface DeviceOptions extends Omit<DeviceServices, "failpoints" | "machine"> {
   /** `card0`, the name that clients use. */
   readonly name: string;
   /**
@@ -78,6 +79,8 @@ export interface DeviceOptions extends Omit<DeviceServices, "failpoints"> {
   readonly runtimePm?: RuntimePmSettings;
   /** Places where faults can be injected. @default none is armed */
   readonly failpoints?: DeviceFailpoints;
+  /** What the machine has for devices. @default MACHINE_WITHOUT_END */
+  readonly machine?: MachineMemory;
   /** Rate limits of copies, for threaded engines only. @default none */
   readonly rateLimits?: RateLimits;
   /** Changes of objects that may wait to become events. @default CHANGES_PENDING_MAX */

@@ -5,6 +5,7 @@
 import type { Clock } from "./clock.ts";
 import type { EventSink } from "./events.ts";
 import type { DeviceFailpoints } from "./failpoints.ts";
+import type { MachineMemory } from "./machine-memory.ts";
 
 /** Makes hashes. Handed in, because the device has no cryptography of its own. */
 export type HashFactory = () => { update(bytes: Uint8Array): void; digestHex(): string };
@@ -17,4 +18,5 @@ export interface DeviceServices {
   readonly sha256: HashFactory;
   /** Uniform in [0, 1). Only for values that need not be secret. */
   readonly random: () => number;
+  readonly machine: MachineMemory;
 }

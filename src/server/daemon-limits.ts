@@ -114,6 +114,22 @@ assert(
   "a container that does not hibernate stops before it is killed",
 );
 
+/**
+ * Memory that devices leave to the daemon itself beyond what it has at its start: heap, buffers of calls and
+ * images, a million objects' columns. Unit: bytes.
+ */
+export const MEMORY_KEPT_BYTES = 96 * MIB;
+/** The same as a share of the limit, for what grows with the devices. */
+export const MEMORY_KEPT_SHARE = 1 / 16;
+/**
+ * What a daemon has when it is ready, with some to spare: it is not known when sizes are chosen. Unit: bytes.
+ */
+export const MEMORY_AT_START_BYTES = 160 * MIB;
+/** What must be left by the newest reading, whatever the account says. Unit: bytes. */
+export const MEMORY_FLOOR_BYTES = 64 * MIB;
+/** How often the kernel is asked what is left, at the most. Unit: milliseconds. */
+export const MACHINE_MEMORY_READ_INTERVAL_MS = 200;
+
 /** Uids of one device that the data directory stores. There may be consumed images with each. */
 export const PAST_STATES_MAX = 64;
 /**

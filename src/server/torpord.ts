@@ -10,12 +10,15 @@ import { ConfigError } from "./config/config-error.ts";
 import { parseCommandLine } from "./config/flags.ts";
 import { formatListenAddress, type ListenAddress } from "./config/listen.ts";
 import type { LogLevel } from "./config/schema.ts";
+import { formatSize } from "./config/size.ts";
 import type { RunningDaemon } from "./daemon/daemon.ts";
 import { giveBackMemory } from "./daemon/give-back.ts";
 import { checkMemoryLimit } from "./daemon/memory-limit.ts";
 import { SIGNAL_REPEAT_MS } from "./daemon-limits.ts";
 import { type BuildInfo, readBuildInfo } from "./machine/build-info.ts";
 import { LogWriter } from "./machine/log-writer.ts";
+import { deviceMemoryBytes } from "./machine/machine-memory.ts";
+import { readMemoryRoom } from "./machine/memory-limits.ts";
 import { StartError } from "./machine/start-error.ts";
 
 const STDOUT = 1;
@@ -46,7 +49,8 @@ async function main(build: BuildInfo): Promise<void> {
     process.stdout.write(`Its line for the list "tokens" of the file:\n${line}\n`);
     return;
   }
-  const loaded = loadConfig(commandLine, process.env);
+  const limitBytes = readMemoryRoom().limitBytes;
+  const loaded = loadConfig(commandLine, process.env, deviceMemoryBytes(limitBytes));
   const { action } = commandLine;
   switch (action) {
     case "print-config":
@@ -64,20 +68,21 @@ async function main(build: BuildInfo): Promise<void> {
       return;
     }
     case "run":
-      return run(loaded, build);
+      return run(loaded, build, limitBytes);
     default:
       action satisfies never;
   }
 }
 
 /** Runs the daemon until a signal comes. Ends the process. */
-async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
+async function run(loaded: LoadedConfig, build: BuildInfo, limitBytes: number): Promise<void> {
   const { config, warnings } = loaded;
   const writer = openLog();
   const log = buildLog(config.logLevel, writer);
   exitOnBug(log);
-  const tooLarge = checkMemoryLimit(loaded, process.constrainedMemory(), totalmem());
+  const tooLarge = checkMemoryLimit(loaded, limitBytes < totalmem() ? limitBytes : 0, totalmem());
   for (const warning of [...warnings, tooLarge ?? []].flat()) log.warn(warning);
+  if (loaded.fitted !== undefined) log.info(fittedSizes(loaded), "sizes that nobody chose fit the memory");
   let unsaved: () => readonly string[] = () => [];
   const firstSignal = waitForSignal(log, () => unsaved());
   // Loaded here, because health checks and --help are frequent and need none of it.
@@ -98,6 +103,15 @@ async function run(loaded: LoadedConfig, build: BuildInfo): Promise<void> {
     log.error({ devices: lost }, "the state of these devices could not be saved and is lost");
   log.info({ drained, hibernated }, "stopped");
   process.exit(hibernated === false ? EXIT_FAILED : undefined);
+}
+
+/** What the log says of sizes that were made to fit. */
+function fittedSizes({ config, fitted = 0 }: LoadedConfig): Record<string, unknown> {
+  return {
+    memory: formatSize(fitted),
+    lmem: config.lmemSizesBytes.map(formatSize),
+    smem: formatSize(config.smemBytes),
+  };
 }
 
 async function startOrExit(start: () => Promise<RunningDaemon>, log: Logger): Promise<RunningDaemon> {

@@ -66,6 +66,12 @@ export class RestClient {
     return this.#json<T>("POST", path, JSON.stringify(body));
   }
 
+  async delete(path: string): Promise<void> {
+    const answer = await fetch(`${this.#base}/v1/${path}`, { method: "DELETE" });
+    const said = await answer.text();
+    if (!answer.ok) throw new Error(`DELETE ${path} answered ${answer.status}: ${said}`);
+  }
+
   async upload(object: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const answer = await fetch(`${this.#base}/v1/${object}/content`, {
       method: "PUT",

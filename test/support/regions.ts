@@ -14,7 +14,13 @@ import { CpuCopier } from "../../src/device/memory/cpu-copier.ts";
 import { Memory } from "../../src/device/memory/memory.ts";
 import { NONE, ObjectTable } from "../../src/device/memory/object-table.ts";
 import { Region, type SpaceRequest } from "../../src/device/memory/region.ts";
-import { type ByteStore, DeviceError, type DeviceEvent, VirtualClock } from "../../src/device/mod.ts";
+import {
+  type ByteStore,
+  DeviceError,
+  type DeviceEvent,
+  MACHINE_WITHOUT_END,
+  VirtualClock,
+} from "../../src/device/mod.ts";
 import { MIB, sha256, type VirtualDevice } from "./test-device.ts";
 
 /** A store in memory. It can fail, lie, be slow and fall silent. */
@@ -214,6 +220,7 @@ export function bareMemory(): BareMemory {
       sha256,
       failpoints: NO_FAILPOINTS,
       random: () => 0,
+      machine: MACHINE_WITHOUT_END,
     },
     swap: undefined,
     deviceUid: "6f1c2d3e-4b5a-4978-8c6d-0123456789ab",

@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import type { Extent } from "../extent.ts";
 import { BANK_BYTES_MAX, KIB, PAGE_BYTES } from "../limits.ts";
+import { MACHINE_WITHOUT_END, type MachineMemory } from "../machine-memory.ts";
 
 /** WebAssembly memories grow in pages of this size. A bank is a whole number of pages. */
 export const WASM_PAGE_BYTES = 64 * KIB;
@@ -28,8 +29,12 @@ export class MemoryBank {
   readonly #touched: Uint8Array;
   /** By frame: whether a part of it was written to, which commits it permanently. */
   readonly #committed: Uint8Array;
+  /** By frame: whether the machine has been asked for it, for good. */
+  readonly #promised: Uint8Array;
+  readonly #machine: MachineMemory;
+  #promisedBytes = 0;
 
-  constructor(index: number, sizeBytes: number) {
+  constructor(index: number, sizeBytes: number, machine = MACHINE_WITHOUT_END) {
     assert(sizeBytes > 0 && sizeBytes % WASM_PAGE_BYTES === 0, "a bank is whole WebAssembly pages");
     assert(sizeBytes <= BANK_BYTES_MAX, "a bank fits one WebAssembly memory");
     const pages = BigInt(sizeBytes / WASM_PAGE_BYTES);
@@ -40,6 +45,51 @@ export class MemoryBank {
     this.words = new Uint32Array(this.memory.buffer);
     this.#touched = new Uint8Array(Math.ceil(sizeBytes / FRAME_BYTES));
     this.#committed = new Uint8Array(this.#touched.length);
+    this.#promised = new Uint8Array(this.#touched.length);
+    this.#machine = machine;
+  }
+
+  /** Bytes that the machine has been asked for since the process began: the most that it has given. */
+  get promisedBytes(): number {
+    return this.#promisedBytes;
+  }
+
+  /** What the machine still has, for this bank or another. Bytes. */
+  get spareBytes(): number {
+    return this.#machine.spareBytes();
+  }
+
+  /** Whether the machine has been asked for every frame of a range. */
+  isPromised(offsetBytes: number, lengthBytes: number): boolean {
+    const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
+    for (let frame = Math.floor(offsetBytes / FRAME_BYTES); frame < last; frame++) {
+      if (this.#promised[frame] === 0) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Asks the machine for whatever of these extents nobody has asked it for yet. False, and nothing has
+   * changed, when it has not so much: then they must not be touched.
+   */
+  promise(extents: Iterable<Extent>): boolean {
+    const frames: number[] = [];
+    for (const { offsetBytes, lengthBytes } of extents) {
+      const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
+      for (let frame = Math.floor(offsetBytes / FRAME_BYTES); frame < last; frame++) {
+        if (this.#promised[frame] === 1) continue;
+        this.#promised[frame] = 1;
+        frames.push(frame);
+      }
+    }
+    if (frames.length === 0) return true;
+    const bytes = frames.length * FRAME_BYTES;
+    const isGiven = bytes <= this.#machine.spareBytes();
+    if (isGiven) {
+      this.#machine.take(bytes);
+      this.#promisedBytes += bytes;
+    } else for (const frame of frames) this.#promised[frame] = 0;
+    return isGiven;
   }
 
   /**

@@ -209,6 +209,22 @@ function giveBack(memory: Memory, slot: number): void {
   memory.locks.unlock(slot);
 }
 
+/** The error of an eviction or backup for which there is no system memory, or no machine's behind it. */
+export function noSystemMemory(memory: Memory, what: string): DeviceError {
+  return memory.system.shortOfMachine ? machineExhausted(memory, what) : systemMemoryExhausted(memory, what);
+}
+
+/** The error of what would touch more memory than the machine, or the limit of the process, has left. */
+export function machineExhausted({ system }: Memory, what: string): DeviceError {
+  const spareBytes = Math.max(0, system.bank.spareBytes);
+  return new DeviceError(
+    "MACHINE_MEMORY_EXHAUSTED",
+    `The machine, or the memory limit of the daemon, has ${formatBytes(spareBytes)} left for devices, ` +
+      `which is not enough for ${what}.`,
+    { availableBytes: String(spareBytes) },
+  );
+}
+
 /** The error of an eviction or backup for which system memory has no room. */
 export function systemMemoryExhausted(memory: Memory, what: string): DeviceError {
   const { system } = memory;

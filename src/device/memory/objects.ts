@@ -18,7 +18,7 @@ import { OBJECTS_MAX } from "../limits.ts";
 import type { ObjectResource } from "../resource.ts";
 import { ownedByDevice } from "./content.ts";
 import { describeObject, etagOf } from "./describe.ts";
-import { collectVictims, evictVictims, systemMemoryExhausted } from "./evict.ts";
+import { collectVictims, evictVictims, noSystemMemory } from "./evict.ts";
 import { requireUsable } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
 import { checkObjectSpec } from "./object-spec.ts";
@@ -206,8 +206,7 @@ export async function evictRegion(
     total.objects += gone;
     total.bytes += evicted.bytes + evicted.purgedBytes;
     // What a batch brought to system memory can be swapped once it is there, and the next one finds room.
-    if (evicted.exhausted && gone === 0)
-      throw systemMemoryExhausted(memory, `what is to leave region ${regionId}`);
+    if (evicted.exhausted && gone === 0) throw noSystemMemory(memory, `what is to leave region ${regionId}`);
   }
 }
 

@@ -16,8 +16,9 @@ import {
   collectVictims,
   type Eviction,
   evictVictims,
+  machineExhausted,
+  noSystemMemory,
   type SystemWait,
-  systemMemoryExhausted,
 } from "./evict.ts";
 import { changeState } from "./lifecycle.ts";
 import type { Memory } from "./memory.ts";
@@ -191,7 +192,7 @@ async function makeRoom(
   slot: number,
   { region, request }: Wanted,
 ): Promise<DeviceError | "moving" | InUse | "full" | undefined> {
-  if (region === memory.system) return systemMemoryExhausted(memory, "the object");
+  if (region === memory.system) return noSystemMemory(memory, "the object");
   if (!region.couldMakeRoom(request)) return "full";
   const { sizeBytes: bytesWanted, visibleOnly: inWindow } = request;
   const victims = collectVictims(memory, region, { bytesWanted, inWindow, except: slot });
@@ -208,7 +209,7 @@ async function makeRoom(
     return toDeviceError(error);
   }
   if (evicted.objects > 0 || evicted.purgedBytes > 0) return undefined;
-  return systemMemoryExhausted(
+  return noSystemMemory(
     memory,
     `the ${formatBytes(victims.bytes)} that would have to leave region ${region.id}`,
   );
@@ -236,8 +237,7 @@ async function swapInBeyondWindow(memory: Memory, slot: number, space: Space): P
   const { system } = memory;
   try {
     const bounce = await allocateSystem(memory, memory.table.sizeBytes[slot], WAIT);
-    if (bounce === NONE)
-      throw systemMemoryExhausted(memory, `object ${memory.idOf(slot)} on its way from swap`);
+    if (bounce === NONE) throw noSystemMemory(memory, `object ${memory.idOf(slot)} on its way from swap`);
     await fillAndBind(memory, slot, { region: system, handle: bounce });
   } catch (error) {
     space.region.giveUp(space.handle);
@@ -306,6 +306,8 @@ async function swapIn(memory: Memory, slot: number, space: Space): Promise<void>
 
 function regionFull(memory: Memory, slot: number, region: Region): DeviceError {
   const sizeBytes = memory.table.sizeBytes[slot];
+  if (region.shortOfMachine)
+    return machineExhausted(memory, `the ${formatBytes(sizeBytes)} of object ${memory.idOf(slot)}`);
   const largest = region.largestFreeBytes();
   const why =
     region.freeBytes < sizeBytes

@@ -42,6 +42,12 @@ export interface SpaceRequest {
   readonly preferCleared: boolean;
 }
 
+/**
+ * Places that the allocator is asked for in turn when the machine has no memory behind the first: each may be
+ * one that has some.
+ */
+const UNBACKED_TRIES_MAX = 64;
+
 export class Region {
   readonly id: string;
   /** Position in the device's list of regions; bank and region share it. */
@@ -66,6 +72,8 @@ export class Region {
   arriving = 0;
   /** How many objects have left so far: who waits for room sees that others come and go. */
   departures = 0;
+  /** Whether the newest search for space failed because the machine has no memory to put behind it. */
+  shortOfMachine = false;
   readonly reservedBytes: number;
   #visibleUsedBytes = 0;
   readonly #buddy: BuddyAllocator;
@@ -110,7 +118,7 @@ export class Region {
    */
   allocate(request: SpaceRequest): number {
     const terms = this.#termsOf(request);
-    return terms === undefined ? NONE : this.#noteTaken(this.#buddy.allocate(terms));
+    return terms === undefined ? NONE : this.#noteTaken(this.#allocateBacked(terms));
   }
 
   /**
@@ -123,6 +131,12 @@ export class Region {
     if (terms === undefined) return;
     const first = handles.length;
     this.#buddy.allocateMany(terms, count, handles);
+    const taken = handles.slice(first);
+    if (!taken.every((handle) => this.#isPromised(handle)) && !this.bank.promise(this.#extentsOf(taken))) {
+      // Some may lie where the machine has given memory already: one by one they are looked for there.
+      for (const handle of handles.splice(first)) this.#putBack(handle);
+      return;
+    }
     this.arriving += handles.length - first;
     for (let at = first; at < handles.length; ) {
       const startBytes = this.#buddy.startBytes(handles[at]);
@@ -139,7 +153,11 @@ export class Region {
    * of it is taken. Legal for extents that are made of pages of the region.
    */
   allocateExtents(extents: readonly Extent[]): number {
-    return this.#noteTaken(this.#buddy.allocateExtents(extents));
+    const handle = this.#buddy.allocateExtents(extents);
+    this.shortOfMachine = handle !== NO_BLOCKS && !this.bank.promise(extents);
+    if (!this.shortOfMachine) return this.#noteTaken(handle);
+    this.#putBack(handle);
+    return NONE;
   }
 
   /** Whether nobody has any of these bytes, and they are pages of the region. */
@@ -263,6 +281,47 @@ export class Region {
     const handle = this.#buddy.allocate({ sizeBytes: free, minBlockBytes: this.minPageBytes });
     assert(handle !== NO_BLOCKS, "an empty region can be taken whole");
     this.#buddy.free(handle, { cleared: true });
+  }
+
+  /**
+   * Takes space that the machine has memory for. Where it has no more to give, what it gave before and is
+   * free is as good: what it cannot back is held while the allocator is asked for something else.
+   */
+  #allocateBacked(terms: BuddyRequest): number {
+    const withoutMemory: number[] = [];
+    let handle = this.#buddy.allocate(terms);
+    while (
+      handle !== NO_BLOCKS &&
+      !this.#isPromised(handle) &&
+      !this.bank.promise(this.#extentsOf([handle]))
+    ) {
+      withoutMemory.push(handle);
+      if (withoutMemory.length > UNBACKED_TRIES_MAX) handle = NO_BLOCKS;
+      // Fresh memory is known to be zero: who prefers that would be offered nothing else.
+      else handle = this.#buddy.allocate({ ...terms, preferCleared: false });
+    }
+    for (const each of withoutMemory) this.#putBack(each);
+    this.shortOfMachine = withoutMemory.length > 0 && handle === NO_BLOCKS;
+    return handle;
+  }
+
+  /** Whether space is one block that the machine has been asked for: nearly always. */
+  #isPromised(handle: number): boolean {
+    const bytes = this.#buddy.onlyBlockBytes(handle);
+    return bytes > 0 && this.bank.isPromised(this.#buddy.startBytes(handle), bytes);
+  }
+
+  *#extentsOf(handles: readonly number[]): Generator<Extent> {
+    for (const handle of handles) yield* this.#buddy.extents(handle);
+  }
+
+  /** Frees space that nobody has touched. */
+  #putBack(handle: number): void {
+    let isCleared = true;
+    this.#buddy.forEachBlock(handle, (_offsetBytes, _lengthBytes, cleared) => {
+      isCleared &&= cleared;
+    });
+    this.#buddy.free(handle, { cleared: isCleared });
   }
 
   #noteTaken(handle: number): number {

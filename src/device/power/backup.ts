@@ -14,7 +14,7 @@ import {
   collectVictims,
   evictVictims,
   keepFirst,
-  systemMemoryExhausted,
+  noSystemMemory,
   type Victims,
 } from "../memory/evict.ts";
 import { LIST_PINNED, PRIORITIES } from "../memory/lists.ts";
@@ -53,7 +53,7 @@ export async function evictRegions(
     // could leave says that there is no room.
     for (let left = await evictRegion(region); left.exhausted; left = await evictRegion(region)) {
       if (left.objects > 0) continue;
-      throw systemMemoryExhausted(memory, `what is left to evict from region ${region.id}`);
+      throw noSystemMemory(memory, `what is left to evict from region ${region.id}`);
     }
   }
   return someActive;
@@ -209,7 +209,7 @@ async function backUp(
     for (const owner of owners) {
       const backup = preallocated.get(owner) ?? (await createBackup(work, owner));
       preallocated.delete(owner);
-      if (backup === NONE) throw systemMemoryExhausted(memory, `a backup of object ${memory.idOf(owner)}`);
+      if (backup === NONE) throw noSystemMemory(memory, `a backup of object ${memory.idOf(owner)}`);
       backups.push(backup);
       const from = memory.region(table.region[owner]);
       list.addResource(
@@ -247,7 +247,7 @@ export async function preallocateBackups(
       if (++looked % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
       if (decide(memory, slot, "remaining") !== "back-up") continue;
       const backup = await createBackup(work, slot);
-      if (backup === NONE) throw systemMemoryExhausted(memory, `a backup of object ${memory.idOf(slot)}`);
+      if (backup === NONE) throw noSystemMemory(memory, `a backup of object ${memory.idOf(slot)}`);
       preallocated.set(slot, backup);
     }
   }

@@ -70,6 +70,8 @@ export async function planSuspend(options: PlanOptions): Promise<SuspendPlan> {
   const swap = { swappable: room.swappable, swapBytes: memory.swap?.freeBytes ?? 0, swaps: target.swaps };
   const availableBytes = availableOf(needs, swap, policy);
   const blockers = blockersOf(availableBytes, requiredBytes, beyondWindowBytes);
+  const unbacked = machineBlockerOf(memory, requiredBytes);
+  if (unbacked !== undefined) blockers.push(unbacked);
   const backups = shares.backupBlit.objects + shares.backupMemcpy.objects;
   if (table.count + backups > OBJECTS_MAX) blockers.push(tooManyBackups(table.count, backups));
   return {
@@ -147,6 +149,22 @@ function blockersOf(availableBytes: number, requiredBytes: number, beyondWindowB
     });
   }
   return blockers;
+}
+
+/** What stops a suspend for which the machine would have to give more memory than it has. */
+function machineBlockerOf({ system }: Memory, requiredBytes: number): PlanBlocker | undefined {
+  const { spareBytes, promisedBytes } = system.bank;
+  const usedBytes = system.sizeBytes - system.freeBytes;
+  // What has been given once and is free now can be taken again.
+  const newBytes = requiredBytes - Math.max(0, promisedBytes - usedBytes);
+  if (newBytes <= spareBytes) return undefined;
+  return {
+    reason: "MACHINE_MEMORY_EXHAUSTED",
+    message:
+      `The suspend needs ${formatBytes(newBytes)} of system memory that has never been used, and the ` +
+      `machine, or the memory limit of the daemon, has ${formatBytes(Math.max(0, spareBytes))} left for ` +
+      "devices.",
+  };
 }
 
 function tooManyBackups(objects: number, backups: number): PlanBlocker {

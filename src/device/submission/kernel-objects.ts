@@ -8,6 +8,7 @@ import { CONTEXT_IMAGE_BYTES } from "../hardware/context-image.ts";
 import { FIRMWARE_BYTES, writeFirmware } from "../hardware/firmware.ts";
 import { pageTableBytes, writePageTable } from "../hardware/page-table.ts";
 import { KERNEL_RING_BYTES, MIGRATE_RING_BYTES } from "../limits.ts";
+import { machineExhausted } from "../memory/evict.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE } from "../memory/object-table.ts";
 import { type Region, roundUp } from "../memory/region.ts";
@@ -108,6 +109,7 @@ function placePinned(
   });
   assert(slot !== NONE, "the device has room for its own objects");
   const handle = region.allocate(spaceRequestOf(memory, slot));
+  if (region.shortOfMachine) throw machineExhausted(memory, `the device's own ${label}`);
   assert(handle !== NONE, "the region holds the device's own objects");
   memory.table.pinCount[slot] = 1;
   bindResource(memory, slot, { region, handle });

@@ -10,6 +10,7 @@ import type { TlsPaths } from "../machine/tls-material.ts";
 import { ConfigError } from "./config-error.ts";
 import { CONFIG_FILE_VARIABLE, type Environment, readEnvironment, unknownVariables } from "./environment.ts";
 import { readConfigText } from "./file.ts";
+import { fitMemory } from "./fit-memory.ts";
 import type { CommandLine } from "./flags.ts";
 import { readSettings } from "./read-settings.ts";
 import {
@@ -21,11 +22,14 @@ import {
   type Settings,
 } from "./schema.ts";
 import { printSetting } from "./setting-names.ts";
+import { formatSize } from "./size.ts";
 import type { FoundValues } from "./source.ts";
 import { yaml } from "./yaml.ts";
 
 /** How many characters of a wrong value a message quotes. */
 const SHOWN_LENGTH_MAX = 200;
+
+const MIB = 2 ** 20;
 
 /**
  * The values that the daemon uses. Every device gets the same memory and engines. The settings table
@@ -56,14 +60,23 @@ export interface LoadedConfig {
   readonly printed: string;
   /** Keys that some source set. All others have their defaults. */
   readonly given: ReadonlySet<ConfigKey>;
+  /**
+   * What the memories of the devices may add up to, if sizes that nobody chose were made to fit it. Undefined if
+   * the defaults fit. Bytes.
+   */
+  readonly fitted: number | undefined;
   /** Whole sentences about settings that were ignored. */
   readonly warnings: readonly string[];
 }
 
-/** @throws ConfigError if a source cannot be read or a value is invalid. */
+/**
+ * @param memoryBytes what the memories of all devices may add up to if nobody chose their sizes
+ * @throws ConfigError if a source cannot be read or a value is invalid.
+ */
 export function loadConfig(
   commandLine: Pick<CommandLine, "configFile" | "flags">,
   environment: Environment,
+  memoryBytes = Number.POSITIVE_INFINITY,
 ): LoadedConfig {
   const file = commandLine.configFile ?? environment[CONFIG_FILE_VARIABLE];
   const found: FoundValues = {
@@ -71,12 +84,16 @@ export function loadConfig(
     ...readEnvironment(environment),
     ...commandLine.flags,
   };
-  const settings = checkSettings(found);
+  const chosen = checkSettings(found);
+  const fitted = fitMemory(chosen, (key) => found[key] !== undefined, memoryBytes);
+  const settings = { ...chosen, ...fitted };
+  const memory = fitted === undefined ? undefined : Math.floor(memoryBytes / MIB) * MIB;
   return {
     config: toConfig(settings),
     get printed() {
-      return print(settings, found);
+      return print(settings, found, memory);
     },
+    fitted: memory,
     given: new Set(CONFIG_KEYS.filter((key) => found[key] !== undefined)),
     warnings: unknownVariables(environment).map(
       (variable) =>
@@ -194,11 +211,13 @@ function toTlsPaths({ tlsCert, tlsKey, tlsClientCa }: Settings): TlsPaths | unde
   return { certificate: tlsCert, key: tlsKey, clientCa: tlsClientCa === "" ? undefined : tlsClientCa };
 }
 
-function print(settings: Settings, found: FoundValues): string {
+function print(settings: Settings, found: FoundValues, fittedBytes: number | undefined): string {
   const document = new (yaml().Document)();
   for (const key of CONFIG_KEYS) {
     const node = document.createNode(printSetting(key, settings), { flow: true });
-    node.comment = ` ${found[key]?.place([]) ?? "default"}`;
+    const isFitted = fittedBytes !== undefined && (key === "lmem" || key === "smem");
+    const unchosen = isFitted ? `default, to fit ${formatSize(fittedBytes)} of memory` : "default";
+    node.comment = ` ${found[key]?.place([]) ?? unchosen}`;
     document.set(key, node);
   }
   return document.toString({ lineWidth: 0 });

@@ -1,13 +1,14 @@
 /** The parts of a daemon besides its devices and wires, opened in order and closed again. */
 import { randomBytes, randomInt } from "node:crypto";
 import { type Logger, pino } from "pino";
-import type { Device, Failpoints } from "../../device/mod.ts";
+import type { Device, Failpoints, MachineMemory } from "../../device/mod.ts";
 import { openSecurity, type Security } from "../auth/security.ts";
 import type { Config } from "../config/config.ts";
 import { EventHub } from "../events/event-hub.ts";
 import { type LoopWatch, watchEventLoop } from "../gate/loop-probe.ts";
 import { type BuildInfo, readBuildInfo } from "../machine/build-info.ts";
 import type { DataDirectory } from "../machine/data-directory.ts";
+import { openMachineMemory } from "../machine/machine-memory.ts";
 import { systemClock } from "../machine/system-clock.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { Tracing } from "../tracing/otlp.ts";
@@ -45,6 +46,8 @@ export interface DaemonParts {
   /** Undefined if there is no data directory. */
   readonly directory: DataDirectory | undefined;
   readonly loop: LoopWatch;
+  /** What the machine has for devices. */
+  readonly machine: MachineMemory;
   /** Closes the devices too. */
   close(): Promise<void>;
 }
@@ -71,6 +74,7 @@ export async function openParts(config: Config, options: PartsOptions): Promise<
     throw error;
   });
   const loop = watchEventLoop();
+  const machine = openMachineMemory();
   const close = async (): Promise<void> => {
     events.close();
     security.close();
@@ -80,5 +84,5 @@ export async function openParts(config: Config, options: PartsOptions): Promise<
     await tracing?.close();
   };
   const opened = { log, build, engineForm, metrics, tracing, security, devices, incarnation };
-  return { ...opened, failpoints, events, directory, loop, close };
+  return { ...opened, failpoints, events, directory, loop, machine, close };
 }

@@ -88,13 +88,14 @@ async function bootDevices(
   parts: DaemonParts,
   images: ImageDirectory | undefined,
 ): Promise<readonly Device[]> {
-  const { log, metrics, engineForm, failpoints, incarnation, tracing, events, devices, directory } = parts;
+  const { log, metrics, engineForm, failpoints, incarnation, tracing, events, devices, directory, machine } =
+    parts;
   const { swapBytes } = config;
   const swap = swapBytes > 0 ? await directory?.openSwap(config.devices, swapBytes) : undefined;
   const waking: Device[] = [];
   for (const [index, name] of config.devices.entries()) {
     const sinks = { trace: tracing?.traceDevice(name), tell: events.sinkOf(name) };
-    const deps = { log, metrics, engineForm, failpoints, images, incarnation, ...sinks };
+    const deps = { log, metrics, engineForm, failpoints, images, incarnation, machine, ...sinks };
     const { device, wakes } = await boot(name, config, { ...deps, swap: swap?.[index] });
     if (wakes) waking.push(device);
     devices.set(name, device);

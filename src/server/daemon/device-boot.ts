@@ -10,6 +10,7 @@ import {
   DeviceError,
   type EventSink,
   type Failpoints,
+  type MachineMemory,
 } from "../../device/mod.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
@@ -32,6 +33,7 @@ export interface BootDeps {
   readonly images: ImageDirectory | undefined;
   /** Identifies this run of the daemon. */
   readonly incarnation: string;
+  readonly machine: MachineMemory;
   /** Undefined without tracing. */
   readonly trace: EventSink | undefined;
   /** Receives the device's events. */
@@ -115,6 +117,7 @@ async function bootWith(
       clockModule: engineClockModule(),
       random: Math.random,
       emit,
+      machine: deps.machine,
       sha256: hashSha256,
     });
   } catch (error) {
@@ -132,6 +135,9 @@ function explained(error: unknown, name: string, config: Config): unknown {
         "(ulimit -v, vm.overcommit_memory).",
       { cause: error },
     );
+  }
+  if (error instanceof DeviceError && error.reason === "MACHINE_MEMORY_EXHAUSTED") {
+    return new StartError(`Device ${name} cannot be made. ${error.message}`, { cause: error });
   }
   if (!(error instanceof DeviceError && error.kind === "invalid")) return error;
   return new ConfigError(`Device ${name} cannot be made. ${error.message}`, { cause: error });

@@ -6,8 +6,8 @@ import { formatSize } from "../config/size.ts";
 type Memories = Pick<Config, "devices" | "lmemSizesBytes" | "stolenBytes" | "smemBytes">;
 
 /**
- * Memory is taken when it is first touched. So a device that is too large would start, and the kernel would
- * kill the daemon with everything in it once the device fills up.
+ * Memory is taken when it is first touched. So a device that is too large would start, and refuse what the
+ * process cannot have once the device fills up.
  * @param limitBytes the limit of the control group; 0 or more than the machine has if there is none
  * @param machineBytes the memory of the machine
  * @returns a whole sentence for the log if default sizes do not fit, because a device that stays nearly empty
@@ -35,7 +35,7 @@ export function checkMemoryLimit(
   if (allBytes <= limitBytes) return undefined;
   return (
     `Local and system memory of the devices may grow to ${formatSize(allBytes)}, which is more ` +
-    `than ${limit}: a daemon that goes over it is killed. ${way}`
+    `than ${limit}: what it cannot hold is refused when it is to be used. ${way}`
   );
 }
 

@@ -3,7 +3,11 @@ import { Counter, type OpenMetricsContentType, type Registry } from "prom-client
 import type { ErrorReason } from "../../device/errors.ts";
 
 /** The errors of a full region. Others appear when they occur. */
-const USUAL_REASONS: readonly ErrorReason[] = ["REGION_FULL", "SYSTEM_MEMORY_EXHAUSTED"];
+const USUAL_REASONS: readonly ErrorReason[] = [
+  "REGION_FULL",
+  "SYSTEM_MEMORY_EXHAUSTED",
+  "MACHINE_MEMORY_EXHAUSTED",
+];
 
 export class AllocationMetrics {
   readonly #allocations;

@@ -38,7 +38,13 @@ const RESUME_PHASES: readonly PhaseName[] = [
   "release",
 ];
 
-const SUSPEND_REASONS = ["IDLE_TIMEOUT", "SYSTEM_MEMORY_EXHAUSTED", "COPY_FAILED", "INTERNAL"] as const;
+const SUSPEND_REASONS = [
+  "IDLE_TIMEOUT",
+  "SYSTEM_MEMORY_EXHAUSTED",
+  "MACHINE_MEMORY_EXHAUSTED",
+  "COPY_FAILED",
+  "INTERNAL",
+] as const;
 
 /** The labels of each kind. Others appear when they occur. */
 const KINDS: Readonly<Record<TransitionKind, KindLabels>> = {

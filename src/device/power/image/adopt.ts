@@ -12,7 +12,7 @@ import { contradicts } from "../../image/image-error.ts";
 import type { ImageContext, ImageObject, ImageTables } from "../../image/image-model.ts";
 import { CLIENT_RING_BYTES, OBJECTS_MAX, WORK_SLICE_ITEMS } from "../../limits.ts";
 import { deleteEverything } from "../../memory/delete-everything.ts";
-import { systemMemoryExhausted } from "../../memory/evict.ts";
+import { machineExhausted, noSystemMemory } from "../../memory/evict.ts";
 import { adoptState } from "../../memory/lifecycle.ts";
 import type { Memory } from "../../memory/memory.ts";
 import { NONE } from "../../memory/object-table.ts";
@@ -45,7 +45,8 @@ export interface Adopted {
  *
  * @param allowed names of the differences between the devices that the caller accepts
  * @throws DeviceError DEVICE_NOT_EMPTY, IMAGE_INCOMPATIBLE, INVALID_REQUEST for a name that is none,
- * IMAGE_CORRUPT when the image contradicts itself, SYSTEM_MEMORY_EXHAUSTED, LIMIT_EXCEEDED
+ * IMAGE_CORRUPT when the image contradicts itself, SYSTEM_MEMORY_EXHAUSTED, MACHINE_MEMORY_EXHAUSTED,
+ * LIMIT_EXCEEDED
  */
 export async function adoptImage(
   device: ImagedDevice,
@@ -216,7 +217,7 @@ class Adoption {
       this.#bindLocal(slot, entry);
     } else {
       const handle = system.allocate(plainSpace(entry.sizeBytes));
-      if (handle === NONE) throw systemMemoryExhausted(memory, `the ${entry.sizeBytes} bytes of an object`);
+      if (handle === NONE) throw noSystemMemory(memory, `the ${entry.sizeBytes} bytes of an object`);
       this.#bind(slot, entry, { region: system, handle });
       // Swap here is smaller: what it had no room for is what was least recently used.
       changed ||= entry.place === "SWAP";
@@ -228,6 +229,8 @@ class Adoption {
     const region = this.#memory.region(entry.region);
     const handle = region.allocateExtents(entry.extents);
     // That nobody else has the place has been seen to: who has it now is another object of the image.
+    if (region.shortOfMachine)
+      throw machineExhausted(this.#memory, `the ${entry.sizeBytes} bytes of object ${entry.id}`);
     if (handle === NONE) throw contradicts(`object ${entry.id} lies where another one does`);
     this.#bind(slot, entry, { region, handle });
   }
