@@ -19,6 +19,7 @@ export function dropLateBackups({ memory }: AssembledDevice): void {
   for (const owner of ownersOf(memory, false)) {
     const backup = table.backup[owner];
     table.backup[owner] = NONE;
+    memory.locks.tryLock(backup);
     destroyBackup(memory, backup);
   }
 }

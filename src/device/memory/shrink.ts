@@ -10,7 +10,7 @@ import { changeState } from "./lifecycle.ts";
 import { PRIORITIES, PRIORITY_PURGE } from "./lists.ts";
 import type { Memory } from "./memory.ts";
 import { swapPagesOf } from "./object-runs.ts";
-import { FLAG, NONE } from "./object-table.ts";
+import { FLAG, FLAG_BACKUP, NONE } from "./object-table.ts";
 import type { InUse } from "./patience.ts";
 import { roundUp } from "./region.ts";
 import { dropResource, purge, putBackOnList, takeOffList } from "./residency.ts";
@@ -70,8 +70,8 @@ function nextVictim(memory: Memory, priority: number): number {
 }
 
 /**
- * Whether an object may be thrown away, or swap has room for it. Contexts and backups stay: they are needed
- * soon, and by those who make room.
+ * Whether an object may be thrown away, or swap has room for it. Contexts stay: they are needed soon, and by
+ * those who make room. Backups may go like everything else that nobody holds.
  */
 function canGo(memory: Memory, slot: number): boolean {
   return memory.table.active[slot] === 0 && isExpendable(memory, slot);
@@ -80,7 +80,7 @@ function canGo(memory: Memory, slot: number): boolean {
 /** The same, once no work uses it any more. */
 function isExpendable(memory: Memory, slot: number): boolean {
   const { table, swap } = memory;
-  if (table.has(slot, FLAG.KERNEL)) return false;
+  if (table.has(slot, FLAG.KERNEL) && !table.has(slot, FLAG_BACKUP)) return false;
   if (table.dontNeed[slot] === 1 || table.has(slot, FLAG.VOLATILE)) return true;
   return swap?.allowed === true && roundUp(table.sizeBytes[slot], SWAP_PAGE_BYTES) <= swap.freeBytes;
 }

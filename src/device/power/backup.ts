@@ -144,10 +144,11 @@ export async function backUpRegions(
       const failpoint = step === "remaining" ? "memcpy.object" : "evictPinned.object";
       const check = (): void => transition.check();
       const { passed, failure } = await passing(walk, batch, { failpoint, check });
-      const owners = batch.slice(0, passed);
-      if (owners.length > 0) {
-        const { path, bytes } = await backUp(walk, owners, { step, preallocated });
-        count(counts.backedUp, path, { objects: owners.length, bytes });
+      let owners = batch.slice(0, passed);
+      while (owners.length > 0) {
+        const { path, bytes, objects } = await backUp(walk, owners, { step, preallocated });
+        count(counts.backedUp, path, { objects, bytes });
+        owners = owners.slice(objects);
       }
       if (failure !== undefined) throw failure;
     });
@@ -195,12 +196,15 @@ function noteVolatile({ memory, services, counts }: Walk, slot: number): void {
   services.emit({ type: "skippedVolatile", objects: 1, bytes: memory.table.sizeBytes[slot] });
 }
 
-/** Backs up a batch of owners. All get their backup when every byte has arrived, or none does. */
+/**
+ * Backs up the first of these owners, all of them if there is room. They get their backups when every byte
+ * has arrived, or none does. Those that have theirs can be swapped out to make room for the rest.
+ */
 async function backUp(
   work: WorkingMemory,
   owners: readonly number[],
   { step, preallocated }: { readonly step: BackupStep; readonly preallocated: PreallocatedBackups },
-): Promise<{ path: CopyPath; bytes: number }> {
+): Promise<{ path: CopyPath; bytes: number; objects: number }> {
   const { memory } = work;
   const { table, system } = memory;
   const list = new CopyList();
@@ -209,6 +213,7 @@ async function backUp(
     for (const owner of owners) {
       const backup = preallocated.get(owner) ?? (await createBackup(work, owner));
       preallocated.delete(owner);
+      if (backup === NONE && backups.length > 0) break;
       if (backup === NONE) throw noSystemMemory(memory, `a backup of object ${memory.idOf(owner)}`);
       backups.push(backup);
       const from = memory.region(table.region[owner]);
@@ -219,11 +224,12 @@ async function backUp(
       );
     }
     const path = await (step === "remaining" ? copyByCpu : copyChecked)(memory, list);
-    owners.forEach((owner, at) => {
-      table.backup[owner] = backups[at];
-      memory.touch(owner);
+    backups.forEach((backup, at) => {
+      table.backup[owners[at]] = backup;
+      memory.locks.unlock(backup);
+      memory.touch(owners[at]);
     });
-    return { path, bytes: list.totalBytes };
+    return { path, bytes: list.totalBytes, objects: backups.length };
   } catch (error) {
     for (const backup of backups) destroyBackup(memory, backup);
     throw toDeviceError(error);
@@ -260,7 +266,8 @@ export function dropPreallocated(memory: Memory, preallocated: PreallocatedBacku
 }
 
 /**
- * A backup object of the owner's size in system memory; NONE when that has no room.
+ * A backup object of the owner's size in system memory, locked, so that it is not swapped out before it has
+ * its bytes; NONE when there is no room.
  * @throws DeviceError LIMIT_EXCEEDED.
  */
 async function createBackup({ memory, services }: WorkingMemory, owner: number): Promise<number> {
@@ -293,12 +300,14 @@ async function createBackup({ memory, services }: WorkingMemory, owner: number):
     return NONE;
   }
   bindResource(memory, backup, { region: system, handle });
+  memory.locks.tryLock(backup);
   return backup;
 }
 
-/** Frees a backup object. Its owner must not point to it any more. */
+/** Frees a backup object whose lock the caller holds. Its owner must not point to it any more. */
 export function destroyBackup(memory: Memory, backup: number): void {
   if (memory.table.resource[backup] !== NONE) dropResource(memory, backup);
   memory.swap?.discard(backup);
   memory.removeObject(backup);
+  memory.locks.unlock(backup);
 }

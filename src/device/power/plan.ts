@@ -123,7 +123,9 @@ function availableOf(
   const evictsEarly = policy.notifier === "opportunistic";
   // What was evicted can itself be swapped for what comes after it.
   const withSwap = freeBytes + Math.min(swappable + evictBytes, swapBytes);
-  if (swaps || (evictsEarly && policy.preallocateBackups)) return withSwap;
+  // So can backups, once they have their bytes.
+  if (swaps) return freeBytes + Math.min(swappable + evictBytes + backupBytes, swapBytes);
+  if (evictsEarly && policy.preallocateBackups) return withSwap;
   // `prepare` swaps for one of the two only, and no more than that one takes.
   if (evictsEarly) return Math.max(freeBytes, Math.min(evictBytes, withSwap));
   if (!policy.preallocateBackups) return freeBytes;

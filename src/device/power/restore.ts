@@ -11,8 +11,10 @@ import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE } from "../memory/object-table.ts";
 import { pipelined } from "../memory/pipeline.ts";
 import type { Region } from "../memory/region.ts";
+import { loseContent } from "../memory/residency.ts";
 import { count, type Tally } from "../memory/tally.ts";
 import { destroyBackup, passing } from "./backup.ts";
+import { populateBackup } from "./populate-backup.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 
 /** `early`: PM_EARLY objects, by CPU, before the GT runs. `late`: all others, by blitter. */
@@ -34,6 +36,7 @@ export async function restoreRegions(
   { step, tally, check }: RestoreOptions,
 ): Promise<void> {
   const { memory, services } = work;
+  const lost: number[] = [];
   for (const region of memory.localRegions) {
     await pipelined(services.clock, ownerBatches(work, region, step), async (batch) => {
       check();
@@ -43,27 +46,65 @@ export async function restoreRegions(
         failpoint: "restore.populate",
         check,
       });
-      const owners = batch.slice(0, ready.passed);
       const failure = ready.failure ?? begun.failure;
-      const list = new CopyList();
-      for (const owner of owners) {
-        const { table, system } = memory;
-        const backup = table.backup[owner];
-        list.addResource(
-          { region: system, handle: table.resource[backup] },
-          { region, handle: table.resource[owner] },
-          table.sizeBytes[owner],
-        );
-      }
-      const path = await (step === "early" ? copyByCpu : copyChecked)(memory, list);
-      for (const owner of owners) {
-        await services.failpoints.pass("backup.free");
-        dropBackup(memory, owner);
-      }
-      count(tally, path, { objects: owners.length, bytes: list.totalBytes });
+      await restoreBatch(work, batch.slice(0, ready.passed), { region, step, tally, lost });
       if (failure !== undefined) throw failure;
     });
   }
+  // Not before the walks have ended: what is given up leaves the lists that they follow.
+  for (const owner of lost) {
+    await memory.locks.lock(memory.table.backup[owner]);
+    loseContent(memory, owner);
+    dropLocked(memory, owner);
+  }
+}
+
+/** One batch of a walk: from which region, in which step, where it counts, and whose bytes swap has lost. */
+interface Batch {
+  readonly region: Region;
+  readonly step: RestoreStep;
+  readonly tally: Tally;
+  readonly lost: number[];
+}
+
+/** Copies the backups of a batch to their owners and frees them. Those that it could not stay attached. */
+async function restoreBatch(
+  { memory, services }: WorkingMemory,
+  owners: readonly number[],
+  { region, step, tally, lost }: Batch,
+): Promise<void> {
+  const { table, system, locks } = memory;
+  const held = new Set<number>();
+  try {
+    const list = new CopyList();
+    const restored: number[] = [];
+    for (const owner of owners) {
+      const backup = table.backup[owner];
+      await locks.lock(backup);
+      held.add(backup);
+      const whence = await populateBackup({ memory, services }, owner);
+      (whence === "lost" ? lost : restored).push(owner);
+      if (whence !== "system") continue;
+      list.addResource(
+        { region: system, handle: table.resource[backup] },
+        { region, handle: table.resource[owner] },
+        table.sizeBytes[owner],
+      );
+    }
+    const path = await (step === "early" ? copyByCpu : copyChecked)(memory, list);
+    for (const owner of restored) {
+      await services.failpoints.pass("backup.free");
+      held.delete(table.backup[owner]);
+      dropLocked(memory, owner);
+    }
+    count(tally, path, { objects: restored.length, bytes: sizeOf(memory, restored) });
+  } finally {
+    for (const backup of held) locks.unlock(backup);
+  }
+}
+
+function sizeOf({ table }: Memory, slots: readonly number[]): number {
+  return slots.reduce((sum, slot) => sum + table.sizeBytes[slot], 0);
 }
 
 /**
@@ -79,7 +120,8 @@ export async function recoverRegions(work: WorkingMemory, surely = false): Promi
           await services.failpoints.pass("recover.object");
           await services.failpoints.pass("backup.free");
         }
-        dropBackup(memory, owner);
+        await memory.locks.lock(memory.table.backup[owner]);
+        dropLocked(memory, owner);
       }
     }
   }
@@ -108,7 +150,8 @@ export async function requireNoBackups(work: WorkingMemory): Promise<void> {
   assert.equal(count, 0, "an ACTIVE device has no backup attached");
 }
 
-function dropBackup(memory: Memory, owner: number): void {
+/** Takes a backup, whose lock the caller holds, from its owner. */
+function dropLocked(memory: Memory, owner: number): void {
   const backup = memory.table.backup[owner];
   memory.table.backup[owner] = NONE;
   memory.touch(owner);

@@ -147,7 +147,8 @@ function defectOfExtents(tables: ImageTables, entry: ImageObject): string | unde
 function defectOfBackup(entry: ImageObject, owner: ImageObject | undefined): string | undefined {
   if (entry.kind !== "BACKUP") return undefined;
   if (owner === undefined) return `is a backup of entry ${entry.owner}, which needs none`;
-  if (entry.place === "SYSTEM" && entry.sizeBytes === owner.sizeBytes) return undefined;
+  const isKept = entry.place === "SYSTEM" || entry.place === "SWAP";
+  if (isKept && entry.sizeBytes === owner.sizeBytes) return undefined;
   return `is a backup of ${entry.sizeBytes} bytes in ${entry.place} for an object of ${owner.sizeBytes}`;
 }
 
