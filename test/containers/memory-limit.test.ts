@@ -45,39 +45,43 @@ test.each([
   [700, CHOSEN],
   [1100, []],
   [3072, []],
-])("in %i MB with %j it fills, sleeps and wakes, and is not killed", async (mib, sizes) => {
-  using group = new Group(mib * MIB);
-  const directory = mkdtempSync(join(tmpdir(), "torpor-memory-"));
-  try {
-    const words = [
-      "--http",
-      "127.0.0.1:0",
-      "--grpc",
-      "127.0.0.1:0",
-      "--data-dir",
-      join(directory, "d"),
-      ...sizes,
-    ];
-    await using daemon = new DaemonProcess(words, {}, group.under);
-    const http = `http://${(await daemon.ready()).http}`;
-    const rest = new RestClient(http);
-    const contents = new Map<string, string>();
-    await fill(rest, contents);
-    const mostObjects = contents.size;
-    await sleepAndWake(http, rest, contents, "S3");
-    await fill(rest, contents);
-    expect(contents.size, "as much fits as before").toBeGreaterThan(mostObjects - 3);
-    await sleepAndWake(http, rest, contents, "S4");
-    await fill(rest, contents);
-    await sleepAndWake(http, rest, contents, "S3");
-    daemon.kill("SIGTERM");
-    expect(await daemon.exit()).toEqual({ code: 0, signal: null });
-  } finally {
-    rmSync(directory, { recursive: true });
-    // The kernel takes a moment to see that a group is empty.
-    await setTimeout(200);
-  }
-});
+])(
+  "in %i MB with %j it fills, sleeps and wakes, and is not killed",
+  async (mib, sizes) => {
+    using group = new Group(mib * MIB);
+    const directory = mkdtempSync(join(tmpdir(), "torpor-memory-"));
+    try {
+      const words = [
+        "--http",
+        "127.0.0.1:0",
+        "--grpc",
+        "127.0.0.1:0",
+        "--data-dir",
+        join(directory, "d"),
+        ...sizes,
+      ];
+      await using daemon = new DaemonProcess(words, {}, group.under);
+      const http = `http://${(await daemon.ready()).http}`;
+      const rest = new RestClient(http);
+      const contents = new Map<string, string>();
+      await fill(rest, contents);
+      const mostObjects = contents.size;
+      await sleepAndWake(http, rest, contents, "S3");
+      await fill(rest, contents);
+      expect(contents.size, "as much fits as before").toBeGreaterThan(mostObjects - 3);
+      await sleepAndWake(http, rest, contents, "S4");
+      await fill(rest, contents);
+      await sleepAndWake(http, rest, contents, "S3");
+      daemon.kill("SIGTERM");
+      expect(await daemon.exit()).toEqual({ code: 0, signal: null });
+    } finally {
+      rmSync(directory, { recursive: true });
+      // The kernel takes a moment to see that a group is empty.
+      await setTimeout(200);
+    }
+  },
+  900_000,
+);
 
 /** Uploads until the daemon says that there is no more room. */
 async function fill(rest: RestClient, contents: Map<string, string>): Promise<void> {
