@@ -18,7 +18,12 @@ export const benchmark: Benchmark = {
   title: "Failpoints that are not armed, in nanoseconds a call, against an empty function.",
   async run(report) {
     const done = Promise.resolve();
-    const empty: DeviceFailpoints = { idle: true, pass: () => done, fires: () => false };
+    const empty: DeviceFailpoints = {
+      idle: true,
+      pass: () => done,
+      letGo: () => {},
+      fires: () => false,
+    };
     const limit = noSamples();
     const subjects = [
       { name: "nothing armed", failpoints: makeFailpoints().forDevice("card0"), samples: noSamples() },

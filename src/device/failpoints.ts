@@ -3,7 +3,7 @@
  * by name, for one device or all, and cost nothing while none is armed.
  */
 import assert from "node:assert/strict";
-import { type Clock, sleep } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import { DeviceError, type ErrorReason } from "./errors.ts";
 import { FAILPOINT_DELAY_MAX_MS, FAILPOINT_HANG_MS } from "./limits.ts";
 
@@ -70,8 +70,8 @@ export const FAILPOINTS = {
 export type FailpointName = keyof typeof FAILPOINTS;
 
 /**
- * ERROR fails with `reason`. DELAY waits `delayMs`. HANG waits until it is disarmed, and fails with `reason`
- * after FAILPOINT_HANG_MS. CRASH ends the process at once.
+ * ERROR fails with `reason`. DELAY waits `delayMs`. HANG fails with `reason` after FAILPOINT_HANG_MS. Both waits
+ * end at once when it is disarmed or the transition that waits is cancelled. CRASH ends the process.
  */
 export type FailpointAction = "ERROR" | "DELAY" | "HANG" | "CRASH";
 
@@ -97,6 +97,8 @@ export interface FailpointView {
   readonly arming: FailpointArming | undefined;
   /** How often it fired since the last reset. */
   readonly hits: number;
+  /** How often it can fire yet; undefined without a limit, and while disarmed. 0: it is spent. */
+  readonly left: number | undefined;
 }
 
 export interface FailpointsOptions {
@@ -112,8 +114,13 @@ interface Armed {
   passes: number;
   fired: number;
   random: number;
-  readonly disarmed: Promise<void>;
-  disarm(): void;
+  readonly waiting: Set<Waiting>;
+}
+
+/** Somebody who waits at a failpoint. */
+interface Waiting {
+  readonly device: string;
+  end(): void;
 }
 
 /** Points where a failure could not be undone. They accept only delays and crashes. */
@@ -148,10 +155,13 @@ export class Failpoints {
   }
 
   get(name: FailpointName): FailpointView {
+    const armed = this.#armed.get(name);
+    const count = armed?.arming.count ?? 0;
     return {
       name,
       description: FAILPOINTS[name],
-      arming: this.#armed.get(name)?.arming,
+      arming: armed?.arming,
+      left: armed === undefined || count === 0 ? undefined : count - armed.fired,
       hits: this.#hits.get(name) ?? 0,
     };
   }
@@ -160,18 +170,15 @@ export class Failpoints {
   arm(name: FailpointName, arming: FailpointArming): FailpointView {
     checkArming(name, arming);
     this.disarm(name);
-    let disarm = (): void => {};
-    const disarmed = new Promise<void>((resolve) => {
-      disarm = resolve;
-    });
-    this.#armed.set(name, { arming, passes: 0, fired: 0, random: arming.seed >>> 0, disarmed, disarm });
+    this.#armed.set(name, { arming, passes: 0, fired: 0, random: arming.seed >>> 0, waiting: new Set() });
     return this.get(name);
   }
 
-  /** Disarms a failpoint and releases whatever hangs at it. */
+  /** Disarms a failpoint and releases whatever waits at it. */
   disarm(name: FailpointName): void {
-    this.#armed.get(name)?.disarm();
+    const armed = this.#armed.get(name);
     this.#armed.delete(name);
+    for (const waiting of [...(armed?.waiting ?? [])]) waiting.end();
   }
 
   /** Disarms all failpoints and forgets their hits. */
@@ -189,6 +196,11 @@ export class Failpoints {
       },
       pass: (name) => (armed.size === 0 ? NOTHING : this.#pass(device, name)),
       fires: (name) => armed.size > 0 && this.#fire(device, name) !== undefined,
+      letGo: () => {
+        for (const { waiting } of armed.values()) {
+          for (const each of [...waiting]) if (each.device === device) each.end();
+        }
+      },
     };
   }
 
@@ -200,23 +212,30 @@ export class Failpoints {
       case "ERROR":
         throw failed(name, reason);
       case "DELAY":
-        return sleep(this.#options.clock, delayMs);
-      case "HANG": {
-        let hangs = true;
-        await Promise.race([
-          armed.disarmed.then(() => {
-            hangs = false;
-          }),
-          sleep(this.#options.clock, FAILPOINT_HANG_MS),
-        ]);
-        if (hangs) throw failed(name, reason);
+        await this.#wait(device, armed, delayMs);
         return;
-      }
+      case "HANG":
+        if (await this.#wait(device, armed, FAILPOINT_HANG_MS)) throw failed(name, reason);
+        return;
       case "CRASH":
         return this.#options.crash();
       default:
         action satisfies never;
     }
+  }
+
+  /** Waits at a failpoint, and returns whether that lasted to its end. */
+  #wait(device: string, { waiting }: Armed, delayMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const end = (lasted: boolean): void => {
+        timer.cancel();
+        waiting.delete(each);
+        resolve(lasted);
+      };
+      const each = { device, end: () => end(false) };
+      const timer = this.#options.clock.startTimer(delayMs, () => end(true));
+      waiting.add(each);
+    });
   }
 
   /** Counts a pass, and returns whether it fires. */
@@ -249,6 +268,8 @@ export interface DeviceFailpoints {
    * @throws DeviceError for ERROR, and for a HANG that lasted too long.
    */
   pass(name: FailpointName): Promise<void>;
+  /** Releases whatever waits at any point: a transition was cancelled. */
+  letGo(): void;
   /** Whether it fires now, for points that change what happens instead of failing. */
   fires(name: FailpointName): boolean;
 }
@@ -259,6 +280,7 @@ const NOTHING = Promise.resolve();
 export const NO_FAILPOINTS: DeviceFailpoints = {
   idle: true,
   pass: () => NOTHING,
+  letGo: () => {},
   fires: () => false,
 };
 

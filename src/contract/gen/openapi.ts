@@ -1566,7 +1566,7 @@ export const OPENAPI = {
           "FaultService"
         ],
         "summary": "Arms a failpoint, in place of what was armed there",
-        "description": "Arms a failpoint, in place of what was armed there.\n\nNeeds: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its\nhits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT\n(INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a\nprobability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or\nimage.consumed, where nothing can fail any more; what was armed stays.",
+        "description": "Arms a failpoint, in place of what was armed there.\n\nNeeds: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its\nhits; what waited at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT\n(INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a\nprobability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or\nimage.consumed, where nothing can fail any more; what was armed stays.",
         "parameters": [
           {
             "name": "failpoint",
@@ -1625,8 +1625,8 @@ export const OPENAPI = {
         "tags": [
           "FaultService"
         ],
-        "summary": "Disarms a failpoint and lets go of what hangs at it",
-        "description": "Disarms a failpoint and lets go of what hangs at it.\n\nNeeds: --enable-faults; legal in every power state, also when nothing is armed there. Success: the failpoint,\ndisarmed, with its hits. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND); nothing changes.",
+        "summary": "Disarms a failpoint and lets go of what waits at it",
+        "description": "Disarms a failpoint and lets go of what waits at it.\n\nNeeds: --enable-faults; legal in every power state, also when nothing is armed there. Success: the failpoint,\ndisarmed, with its hits. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND); nothing changes.",
         "parameters": [
           {
             "name": "failpoint",
@@ -4102,6 +4102,15 @@ export const OPENAPI = {
             "description": "How often it fired since the start of the daemon or the last reset.",
             "type": "string",
             "format": "int64"
+          },
+          "remaining": {
+            "description": "How often it can fire yet; unset without a `count` and while it is disarmed.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "spent": {
+            "description": "Whether it is armed but has fired as often as it was to: nothing happens here any more until it is armed anew.",
+            "type": "boolean"
           }
         },
         "additionalProperties": false

@@ -100,6 +100,8 @@ export class TransitionLog {
     this.#forgetOldest(isOfRuntimePm(start.kind));
     this.#transitions.at(-1 - TRACES_KEPT_MAX)?.trace.forgetCopies();
     transition.trace.attach(memory.copies, events);
+    // What waits at a failpoint hears a cancel at once, and finds it at its next step.
+    transition.onCancel(() => services.failpoints.letGo());
     this.#running = transition;
     emit({ type: "transitionStarted", transition: transition.describe() });
     return transition;

@@ -121,7 +121,7 @@ function isErrorReason(reason: string): reason is ErrorReason {
   return Object.hasOwn(REASONS, reason);
 }
 
-function encodeFailpoint({ name, description, arming, hits }: FailpointView): Failpoint {
+function encodeFailpoint({ name, description, arming, hits, left }: FailpointView): Failpoint {
   return {
     name: failpointName(name),
     description,
@@ -134,5 +134,7 @@ function encodeFailpoint({ name, description, arming, hits }: FailpointView): Fa
     after: arming?.after ?? 0,
     seed: arming?.seed ?? 0,
     hits: toInt64(hits),
+    remaining: left,
+    spent: left === 0,
   };
 }

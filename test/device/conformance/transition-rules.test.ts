@@ -133,6 +133,7 @@ function bootHooked(hook: (name: FailpointName) => void): Promise<VirtualDevice>
   const failpoints: DeviceFailpoints = {
     idle: false,
     pass: async (name) => hook(name),
+    letGo: () => {},
     fires: () => false,
   };
   const page = { sizeBytes: 8 * MIB, minPageBytes: 4 * KIB };

@@ -123,6 +123,7 @@ describe.each([
         after: 0,
         seed: 0,
         hits: "0",
+        spent: false,
       })),
     );
   });
@@ -139,6 +140,7 @@ describe.each([
       after: 1,
       seed: 4_294_967_295,
       hits: "0",
+      spent: false,
     });
     expect(armed).not.toHaveProperty("delay");
     const refusal = await refusalOf(call("Suspend", { name: DEVICE }));

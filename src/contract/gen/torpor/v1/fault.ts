@@ -55,6 +55,12 @@ export interface Failpoint {
   seed: number;
   /** How often it fired since the start of the daemon or the last reset. */
   hits: bigint;
+  /** How often it can fire yet; unset without a `count` and while it is disarmed. */
+  remaining?:
+    | number
+    | undefined;
+  /** Whether it is armed but has fired as often as it was to: nothing happens here any more until it is armed anew. */
+  spent: boolean;
 }
 
 /** What happens to what passes. */
@@ -63,9 +69,9 @@ export const Failpoint_Action = {
   UNSPECIFIED: 0,
   /** ERROR - It fails with `reason`. */
   ERROR: 1,
-  /** DELAY - It waits for `delay`. */
+  /** DELAY - It waits for `delay`, or until it is disarmed or its transition is cancelled. */
   DELAY: 2,
-  /** HANG - It waits until it is disarmed, and fails with `reason` after 60s. */
+  /** HANG - It waits until it is disarmed or its transition is cancelled, and fails with `reason` after 60s. */
   HANG: 3,
   /** CRASH - The daemon ends at once, as if it had been killed. */
   CRASH: 4,
@@ -157,6 +163,8 @@ function createBaseFailpoint(): Failpoint {
     after: 0,
     seed: 0,
     hits: 0n,
+    remaining: undefined,
+    spent: false,
   };
 }
 
@@ -197,6 +205,12 @@ export const Failpoint: MessageFns<Failpoint> = {
         throw new globalThis.Error("value provided for field message.hits of type int64 too large");
       }
       writer.uint32(88).int64(message.hits);
+    }
+    if (message.remaining !== undefined) {
+      writer.uint32(96).int32(message.remaining);
+    }
+    if (message.spent !== false) {
+      writer.uint32(104).bool(message.spent);
     }
     return writer;
   },
@@ -302,6 +316,22 @@ export const Failpoint: MessageFns<Failpoint> = {
             message.hits = reader.int64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.remaining = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.spent = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -332,6 +362,8 @@ export const Failpoint: MessageFns<Failpoint> = {
     message.after = object.after ?? 0;
     message.seed = object.seed ?? 0;
     message.hits = (object.hits !== undefined && object.hits !== null) ? BigInt(object.hits) : 0n;
+    message.remaining = object.remaining ?? undefined;
+    message.spent = object.spent ?? false;
     return message;
   },
 };
@@ -760,7 +792,7 @@ export const FaultServiceService = {
    * Arms a failpoint, in place of what was armed there.
    *
    * Needs: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its
-   * hits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT
+   * hits; what waited at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT
    * (INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a
    * probability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or
    * image.consumed, where nothing can fail any more; what was armed stays.
@@ -775,7 +807,7 @@ export const FaultServiceService = {
     responseDeserialize: (value: Buffer): Failpoint => Failpoint.decode(value),
   },
   /**
-   * Disarms a failpoint and lets go of what hangs at it.
+   * Disarms a failpoint and lets go of what waits at it.
    *
    * Needs: --enable-faults; legal in every power state, also when nothing is armed there. Success: the failpoint,
    * disarmed, with its hits. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND); nothing changes.
@@ -820,14 +852,14 @@ export interface FaultServiceServer extends UntypedServiceImplementation {
    * Arms a failpoint, in place of what was armed there.
    *
    * Needs: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its
-   * hits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT
+   * hits; what waited at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT
    * (INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a
    * probability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or
    * image.consumed, where nothing can fail any more; what was armed stays.
    */
   armFailpoint: handleUnaryCall<ArmFailpointRequest, Failpoint>;
   /**
-   * Disarms a failpoint and lets go of what hangs at it.
+   * Disarms a failpoint and lets go of what waits at it.
    *
    * Needs: --enable-faults; legal in every power state, also when nothing is armed there. Success: the failpoint,
    * disarmed, with its hits. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND); nothing changes.
@@ -868,7 +900,7 @@ export interface FaultServiceClient extends Client {
    * Arms a failpoint, in place of what was armed there.
    *
    * Needs: --enable-faults; legal in every power state. Success: the failpoint counts its passes anew and keeps its
-   * hits; what hung at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT
+   * hits; what waited at it before goes on. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND, DEVICE_NOT_FOUND); INVALID_ARGUMENT
    * (INVALID_REQUEST) for no action, a DELAY without a delay or of more than 600s, a reason that no device gives, a
    * probability that is not above 0 and at most 1, a negative count or after, ERROR or HANG at powerOff.after or
    * image.consumed, where nothing can fail any more; what was armed stays.
@@ -889,7 +921,7 @@ export interface FaultServiceClient extends Client {
     callback: (error: ServiceError | null, response: Failpoint) => void,
   ): ClientUnaryCall;
   /**
-   * Disarms a failpoint and lets go of what hangs at it.
+   * Disarms a failpoint and lets go of what waits at it.
    *
    * Needs: --enable-faults; legal in every power state, also when nothing is armed there. Success: the failpoint,
    * disarmed, with its hits. Failure: NOT_FOUND (FAILPOINT_NOT_FOUND); nothing changes.
