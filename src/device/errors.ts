@@ -55,6 +55,7 @@ export const REASONS = {
   DEVICE_NOT_EMPTY: "wrong-state",
   IMAGE_INCOMPATIBLE: "wrong-state",
   IMAGE_IN_USE: "wrong-state",
+  IMAGE_STORE_MISSING: "wrong-state",
   IMAGE_CLAIMED: "wrong-state",
   IMAGE_CONSUMED: "wrong-state",
   OWNERSHIP_LOST: "wrong-state",

@@ -195,8 +195,8 @@ export const TRANSITION_TIMEOUT_MS = 3_600_000;
 export const TRANSITION_END_WAIT_MS = 60_000;
 
 /** Shortest and longest time without use before a device suspends itself. Unit: milliseconds. */
-export const AUTOSUSPEND_DELAY_MIN_MS = 1;
-export const AUTOSUSPEND_DELAY_MAX_MS = 3_600_000;
+export const AUTOSUSPEND_DELAY_MIN_MS = 0;
+export const AUTOSUSPEND_DELAY_MAX_MS = 86_400_000;
 /** The same when nobody says (xe_pm.c). Unit: milliseconds. */
 export const AUTOSUSPEND_DELAY_DEFAULT_MS = 1_000;
 /** Local memory in use from which on D3cold is not worth it (xe d3cold_threshold). Unit: bytes. */

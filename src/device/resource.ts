@@ -42,7 +42,7 @@ export interface DeviceResource {
   readonly dState: DState;
   readonly stateSinceNs: bigint;
   readonly wedged: boolean;
-  /** Increases with each transition that reached `power_off`. */
+  /** Increases with each suspend that was asked for and reached `power_off`, S2IDLE among them. */
   readonly suspendCount: number;
   /** Id of the running or latest transition; empty before the first. */
   readonly transition: string;

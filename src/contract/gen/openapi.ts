@@ -108,7 +108,7 @@ export const OPENAPI = {
           "PowerService"
         ],
         "summary": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of system memory first",
-        "description": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of\nsystem memory first.\n\nNeeds: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the\ndevice SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is\nalready in that sleep state answers the transition that led there, with alreadyInState, and nothing runs; but\nhybrid asked of one that has no image is refused as another state is. A\nclient that goes away does not end the transition. With validateOnly nothing runs at all, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while\nsuspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its\nfirst byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with\nevery byte as before.",
+        "description": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of\nsystem memory first.\n\nNeeds: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the\ndevice SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is\nalready in that sleep state answers the transition that led there, with alreadyInState, and nothing runs; but\nhybrid asked of one that has no image is refused as another state is. A\nclient that goes away does not end the transition. With validateOnly nothing runs at all, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while\nsuspended to another state, FAILED or LOST, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its\nfirst byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with\nevery byte as before.",
         "parameters": [
           {
             "name": "device",
@@ -532,7 +532,7 @@ export const OPENAPI = {
           "PowerService"
         ],
         "summary": "Changes how runtime PM of a device is set",
-        "description": "Changes how runtime PM of a device is set.\n\nNeeds: nothing; legal in every power state. Success: what is given holds from now on, the rest stays; a device that\nsleeps wakes when runtime PM is disabled, at the latest at its next use. Failure: NOT_FOUND (DEVICE_NOT_FOUND);\nINVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s,\na threshold that is negative or above the size of local memory; nothing changes.",
+        "description": "Changes how runtime PM of a device is set.\n\nNeeds: nothing; legal in every power state. Success: what is given holds from now on, the rest stays; a device that\nsleeps wakes when runtime PM is disabled, at the latest at its next use. Failure: NOT_FOUND (DEVICE_NOT_FOUND);\nINVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s or above one day,\na threshold that is negative or above the size of local memory; nothing changes.",
         "parameters": [
           {
             "name": "device",
@@ -3640,7 +3640,7 @@ export const OPENAPI = {
             "type": "boolean"
           },
           "suspendCount": {
-            "description": "How many transitions reached power_off: how often the rail was cut.",
+            "description": "How many suspends that were asked for reached power_off, those to S2IDLE among them; what the device does by itself is\ncounted by suspends of its runtimePm.",
             "type": "integer",
             "format": "int32"
           },
@@ -4942,7 +4942,7 @@ export const OPENAPI = {
             "type": "boolean"
           },
           "autosuspendDelay": {
-            "description": "How long nobody must use it before it does. Always set in answers.",
+            "description": "How long nobody must use it before it does: 0s, as soon as nobody does, to one day. Always set in answers.",
             "type": "string",
             "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
             "examples": [

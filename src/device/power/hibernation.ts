@@ -91,11 +91,11 @@ export class Hibernation {
     return ownership.describe(holding.claimed ? "RESTORING" : "SLEEPING", undefined);
   }
 
-  /** @throws DeviceError INVALID_REQUEST when the device has nowhere to keep images. */
+  /** @throws DeviceError IMAGE_STORE_MISSING when the device has nowhere to keep images. */
   requireStore(): ImageStore {
     if (this.#store !== undefined) return this.#store;
     throw new DeviceError(
-      "INVALID_REQUEST",
+      "IMAGE_STORE_MISSING",
       "The device has no store for hibernation images; torpord needs a data directory for S4 and " +
         "hybrid sleep.",
     );

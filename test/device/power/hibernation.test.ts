@@ -72,9 +72,9 @@ describe("S4", () => {
 
   test("without a store is refused, and so is hybrid sleep to any other state", async () => {
     const gpu = await bootVirtual();
-    expect(await reasonOf(gpu.execute({ type: "suspend", state: "S4" }))).toBe("INVALID_REQUEST");
+    expect(await reasonOf(gpu.execute({ type: "suspend", state: "S4" }))).toBe("IMAGE_STORE_MISSING");
     expect(await reasonOf(gpu.execute({ type: "suspend", state: "S3", hybrid: true }))).toBe(
-      "INVALID_REQUEST",
+      "IMAGE_STORE_MISSING",
     );
     expect(await reasonOf(gpu.execute({ type: "suspend", state: "S2IDLE", hybrid: true }))).toBe(
       "INVALID_REQUEST",

@@ -296,7 +296,7 @@ describe("its settings", () => {
   });
 
   test.each([
-    ["a delay of 0", { autosuspendDelayMs: 0 }],
+    ["a delay below 0", { autosuspendDelayMs: -1 }],
     ["a delay that is no number", { autosuspendDelayMs: Number.NaN }],
     ["a threshold above local memory", { d3coldThresholdBytes: 17 * MIB }],
     ["a threshold below 0", { d3coldThresholdBytes: -1 }],

@@ -39,7 +39,10 @@ export interface Device {
     | undefined;
   /** Whether the graphics engines are declared dead. A resume and ResetDevice clear it. */
   wedged: boolean;
-  /** How many transitions reached power_off: how often the rail was cut. */
+  /**
+   * How many suspends that were asked for reached power_off, those to S2IDLE among them; what the device does by itself is
+   * counted by suspends of its runtimePm.
+   */
   suspendCount: number;
   /** Resource name of the running transition, or of the last one; empty before the first. */
   transition: string;

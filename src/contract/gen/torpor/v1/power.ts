@@ -2383,7 +2383,7 @@ export const PowerServiceService = {
    * hybrid asked of one that has no image is refused as another state is. A
    * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
-   * suspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * suspended to another state, FAILED or LOST, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
    * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
    * every byte as before.
    */
@@ -2506,7 +2506,7 @@ export const PowerServiceService = {
    *
    * Needs: nothing; legal in every power state. Success: what is given holds from now on, the rest stays; a device that
    * sleeps wakes when runtime PM is disabled, at the latest at its next use. Failure: NOT_FOUND (DEVICE_NOT_FOUND);
-   * INVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s,
+   * INVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s or above one day,
    * a threshold that is negative or above the size of local memory; nothing changes.
    */
   updateRuntimePm: {
@@ -2589,7 +2589,7 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
    * hybrid asked of one that has no image is refused as another state is. A
    * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
-   * suspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * suspended to another state, FAILED or LOST, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
    * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
    * every byte as before.
    */
@@ -2652,7 +2652,7 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
    *
    * Needs: nothing; legal in every power state. Success: what is given holds from now on, the rest stays; a device that
    * sleeps wakes when runtime PM is disabled, at the latest at its next use. Failure: NOT_FOUND (DEVICE_NOT_FOUND);
-   * INVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s,
+   * INVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s or above one day,
    * a threshold that is negative or above the size of local memory; nothing changes.
    */
   updateRuntimePm: handleUnaryCall<UpdateRuntimePmRequest, RuntimePm>;
@@ -2716,7 +2716,7 @@ export interface PowerServiceClient extends Client {
    * hybrid asked of one that has no image is refused as another state is. A
    * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
-   * suspended to another state or FAILED; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * suspended to another state, FAILED or LOST, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
    * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
    * every byte as before.
    */
@@ -2874,7 +2874,7 @@ export interface PowerServiceClient extends Client {
    *
    * Needs: nothing; legal in every power state. Success: what is given holds from now on, the rest stays; a device that
    * sleeps wakes when runtime PM is disabled, at the latest at its next use. Failure: NOT_FOUND (DEVICE_NOT_FOUND);
-   * INVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s,
+   * INVALID_ARGUMENT (INVALID_REQUEST) for a mask that names what cannot be changed or was not given, a delay below 0s or above one day,
    * a threshold that is negative or above the size of local memory; nothing changes.
    */
   updateRuntimePm(

@@ -22,7 +22,7 @@ export interface RuntimePm {
   enabled?:
     | boolean
     | undefined;
-  /** How long nobody must use it before it does. Always set in answers. */
+  /** How long nobody must use it before it does: 0s, as soon as nobody does, to one day. Always set in answers. */
   autosuspendDelay:
     | Duration
     | undefined;
