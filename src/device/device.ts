@@ -253,7 +253,7 @@ export class AssembledDevice implements Device {
       writeObject: async (command) => ({
         bytesWritten: await writeContent(memory, command),
       }),
-      planSuspend: () => power.plan(),
+      planSuspend: (command) => power.plan(command),
       suspend: (command) => power.suspend(command),
       resume: (command) => power.resume(command),
       getTransition: ({ transition }) => power.get(transition),

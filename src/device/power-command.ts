@@ -34,8 +34,10 @@ export interface Suspend {
  * Describes what a suspend would do, and changes nothing. Errors: those of Suspend in the device's present
  * state.
  */
-export interface PlanSuspend {
+export interface PlanSuspend extends Pick<Suspend, "idleTimeoutMs" | "onIdleTimeout" | "verify" | "hybrid"> {
   readonly type: "planSuspend";
+  /** @default "S3" */
+  readonly state?: SleepState;
 }
 export interface Resume {
   readonly type: "resume";

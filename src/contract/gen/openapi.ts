@@ -4766,7 +4766,43 @@ export const OPENAPI = {
       "PlanSuspendRequest": {
         "type": "object",
         "description": "Asks what a suspend would do.",
-        "properties": {},
+        "properties": {
+          "state": {
+            "description": "As of SuspendRequest: how deep to sleep; unset means S3.",
+            "type": "string",
+            "enum": [
+              "SLEEP_STATE_UNSPECIFIED",
+              "S2IDLE",
+              "S3",
+              "S4"
+            ]
+          },
+          "idleTimeout": {
+            "description": "How long to wait for the engines to idle; unset means 0.5s.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "onIdleTimeout": {
+            "description": "What to do when that time has passed; unset means WEDGE.",
+            "type": "string",
+            "enum": [
+              "IDLE_TIMEOUT_ACTION_UNSPECIFIED",
+              "WEDGE",
+              "ABORT"
+            ]
+          },
+          "verify": {
+            "description": "Whether checksums are to be taken.",
+            "type": "boolean"
+          },
+          "hybrid": {
+            "description": "Sleep as S3 says and write an image too. With S3 only.",
+            "type": "boolean"
+          }
+        },
         "additionalProperties": false
       },
       "Region": {

@@ -2,6 +2,7 @@
  * What a suspend would do, without doing any of it: the same question is asked of each object as the walks
  * ask (backup.ts), and the answers are added up.
  */
+import { toDeviceError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
 import type { Rates } from "../hardware/rates.ts";
 import { OBJECTS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
@@ -83,6 +84,20 @@ export async function planSuspend(options: PlanOptions): Promise<SuspendPlan> {
     imageBytesMax: await imageBytesMaxOf(options),
     estimatedDurationNs: durationOf(shares, rates, byCpuOnly),
   };
+}
+
+/** A plan with what the store of images has to say: whether the image would find room. */
+export async function withStore(
+  plan: SuspendPlan,
+  store: { requireRoom(bytesMax: number): Promise<void> },
+): Promise<SuspendPlan> {
+  try {
+    await store.requireRoom(plan.imageBytesMax);
+    return plan;
+  } catch (error) {
+    const { reason, message } = toDeviceError(error);
+    return { ...plan, feasible: false, blockers: [...plan.blockers, { reason, message }] };
+  }
 }
 
 /**

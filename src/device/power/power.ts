@@ -2,7 +2,7 @@
  * Power: starts transitions, one at a time, and sees each to its end. What the phases do is in
  * suspend-sequence.ts and resume-sequence.ts.
  */
-import type { CancelTransition, ListTransitions, Resume, Suspend } from "../command.ts";
+import type { CancelTransition, ListTransitions, PlanSuspend, Resume, Suspend } from "../command.ts";
 import type { DeviceError } from "../errors.ts";
 import { deviceLost } from "../hardware/link.ts";
 import type { ImageDevice } from "../image/image-model.ts";
@@ -21,7 +21,7 @@ import type { SealedImage } from "./holding.ts";
 import { requireRules } from "./image/compatibility.ts";
 import { resumeOrKeep, suspendOrRecover } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
-import { planSuspend } from "./plan.ts";
+import { planSuspend, withStore } from "./plan.ts";
 import { nextState, notWoken, type PowerEvent, stateError } from "./power-state.ts";
 import { rehearseResume, rehearseSuspend } from "./rehearsal.ts";
 import { ResetTurn } from "./reset-turn.ts";
@@ -55,13 +55,12 @@ export class Power {
     this.stateSinceNs = parts.services.clock.wallNs();
     this.#log = new TransitionLog(parts);
     const { memory, gt, gate } = parts;
-    const { clock } = parts.services;
     this.runtime = new RuntimePm({
       settings: runtimePm,
       memory,
       gt,
       gate,
-      clock,
+      clock: parts.services.clock,
       maySuspend: () =>
         this.state === "ACTIVE" &&
         this.#log.running === undefined &&
@@ -111,11 +110,13 @@ export class Power {
    * Answers what a suspend would do.
    * @throws DeviceError what a suspend would be refused with in this state.
    */
-  async plan(): Promise<SuspendPlan> {
+  async plan({ state = "S3", ...command }: PlanSuspend): Promise<SuspendPlan> {
+    const target = targetOf({ ...command, type: "suspend", state }, this.#parts.policy);
+    if (target.image) this.#parts.hibernation.requireStore();
     await this.#wake();
     this.#requireFree("a plan of a suspend");
-    const target = targetOf({ type: "suspend", state: "S3" }, this.#parts.policy);
-    return planSuspend({ ...this.#parts, target });
+    const plan = await planSuspend({ ...this.#parts, target });
+    return target.image ? withStore(plan, this.#parts.hibernation) : plan;
   }
 
   /** Starts a suspend and answers when it has ended or `waitMs` has passed. */

@@ -29,7 +29,16 @@ function sleepHandlers(devices: DeviceRegistry) {
   return {
     async planSuspend(request: PlanSuspendRequest): Promise<SuspendPlan> {
       const device = requireDevice(devices, parseDeviceName(request.name));
-      return encodePlan(await device.execute({ type: "planSuspend" }));
+      const idleTimeoutMs = toMs(request.idleTimeout, "idleTimeout");
+      const plan = await device.execute({
+        type: "planSuspend",
+        state: sleepStateOf(request.state),
+        onIdleTimeout: idleTimeoutActionOf(request.onIdleTimeout),
+        verify: request.verify,
+        hybrid: request.hybrid,
+        ...(idleTimeoutMs === undefined ? {} : { idleTimeoutMs }),
+      });
+      return encodePlan(plan);
     },
 
     async suspend(request: SuspendRequest): Promise<Transition> {

@@ -25,6 +25,18 @@ describe.each(["REST", "gRPC"])("over %s", (wire) => {
     await expect.poll(async () => (await call("GetDevice", { name })).dState).toBe("D3COLD");
   });
 
+  it("a plan is for the state that is asked for", async () => {
+    await using daemon = await startTestDaemon();
+    const call = callerOf(daemon, wire);
+    for (const state of ["S2IDLE", "S3"]) {
+      expect(await call("PlanSuspend", { name, state, verify: true, onIdleTimeout: "ABORT" })).toMatchObject({
+        feasible: true,
+      });
+    }
+    const refused = await refusalOf(call("PlanSuspend", { name, state: "S4" }));
+    expect(refused).toMatchObject({ reason: "IMAGE_STORE_MISSING", code: "FAILED_PRECONDITION" });
+  });
+
   it.each([{ state: "S4" }, { state: "S3", hybrid: true }])(
     "%o without a data directory has a reason of its own",
     async (request) => {

@@ -220,6 +220,18 @@ export interface TransitionPhase {
 export interface PlanSuspendRequest {
   /** Resource name: devices/{device}. */
   name: string;
+  /** As of SuspendRequest: how deep to sleep; unset means S3. */
+  state: SleepState;
+  /** How long to wait for the engines to idle; unset means 0.5s. */
+  idleTimeout:
+    | Duration
+    | undefined;
+  /** What to do when that time has passed; unset means WEDGE. */
+  onIdleTimeout: SuspendRequest_IdleTimeoutAction;
+  /** Whether checksums are to be taken. */
+  verify: boolean;
+  /** Sleep as S3 says and write an image too. With S3 only. */
+  hybrid: boolean;
 }
 
 /** Asks for a suspend. */
@@ -1285,13 +1297,28 @@ export const TransitionPhase: MessageFns<TransitionPhase> = {
 };
 
 function createBasePlanSuspendRequest(): PlanSuspendRequest {
-  return { name: "" };
+  return { name: "", state: 0, idleTimeout: undefined, onIdleTimeout: 0, verify: false, hybrid: false };
 }
 
 export const PlanSuspendRequest: MessageFns<PlanSuspendRequest> = {
   encode(message: PlanSuspendRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.state !== 0) {
+      writer.uint32(16).int32(message.state);
+    }
+    if (message.idleTimeout !== undefined) {
+      Duration.encode(message.idleTimeout, writer.uint32(26).fork()).join();
+    }
+    if (message.onIdleTimeout !== 0) {
+      writer.uint32(32).int32(message.onIdleTimeout);
+    }
+    if (message.verify !== false) {
+      writer.uint32(40).bool(message.verify);
+    }
+    if (message.hybrid !== false) {
+      writer.uint32(56).bool(message.hybrid);
     }
     return writer;
   },
@@ -1317,6 +1344,46 @@ export const PlanSuspendRequest: MessageFns<PlanSuspendRequest> = {
             message.name = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.idleTimeout = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.onIdleTimeout = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.verify = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.hybrid = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1335,6 +1402,13 @@ export const PlanSuspendRequest: MessageFns<PlanSuspendRequest> = {
   fromPartial(object: DeepPartial<PlanSuspendRequest>): PlanSuspendRequest {
     const message = createBasePlanSuspendRequest();
     message.name = object.name ?? "";
+    message.state = object.state ?? 0;
+    message.idleTimeout = (object.idleTimeout !== undefined && object.idleTimeout !== null)
+      ? Duration.fromPartial(object.idleTimeout)
+      : undefined;
+    message.onIdleTimeout = object.onIdleTimeout ?? 0;
+    message.verify = object.verify ?? false;
+    message.hybrid = object.hybrid ?? false;
     return message;
   },
 };
