@@ -70,8 +70,8 @@ export const FAILPOINTS = {
 export type FailpointName = keyof typeof FAILPOINTS;
 
 /**
- * ERROR fails with `reason`. DELAY waits `delayMs`. HANG fails with `reason` after FAILPOINT_HANG_MS. Both waits
- * end at once when it is disarmed or the transition that waits is cancelled. CRASH ends the process.
+ * ERROR fails with `reason`. DELAY waits `delayMs`. HANG fails with `reason` after FAILPOINT_HANG_MS. Both
+ * waits end at once when it is disarmed or the transition that waits is cancelled. CRASH ends the process.
  */
 export type FailpointAction = "ERROR" | "DELAY" | "HANG" | "CRASH";
 

@@ -16,8 +16,8 @@ import { giveBackMemory } from "./daemon/give-back.ts";
 import { checkMemoryLimit } from "./daemon/memory-limit.ts";
 import { SIGNAL_REPEAT_MS } from "./daemon-limits.ts";
 import { type BuildInfo, readBuildInfo } from "./machine/build-info.ts";
+import { deviceMemoryBytes } from "./machine/host-memory.ts";
 import { LogWriter } from "./machine/log-writer.ts";
-import { deviceMemoryBytes } from "./machine/machine-memory.ts";
 import { readMemoryRoom } from "./machine/memory-limits.ts";
 import { StartError } from "./machine/start-error.ts";
 

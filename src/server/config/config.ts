@@ -61,8 +61,8 @@ export interface LoadedConfig {
   /** Keys that some source set. All others have their defaults. */
   readonly given: ReadonlySet<ConfigKey>;
   /**
-   * What the memories of the devices may add up to, if sizes that nobody chose were made to fit it. Undefined if
-   * the defaults fit. Bytes.
+   * What the memories of the devices may add up to, if sizes that nobody chose were made to fit it. Undefined
+   * if the defaults fit. Bytes.
    */
   readonly fitted: number | undefined;
   /** Whole sentences about settings that were ignored. */

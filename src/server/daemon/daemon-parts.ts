@@ -8,7 +8,7 @@ import { EventHub } from "../events/event-hub.ts";
 import { type LoopWatch, watchEventLoop } from "../gate/loop-probe.ts";
 import { type BuildInfo, readBuildInfo } from "../machine/build-info.ts";
 import type { DataDirectory } from "../machine/data-directory.ts";
-import { openMachineMemory } from "../machine/machine-memory.ts";
+import { openMachineMemory } from "../machine/host-memory.ts";
 import { systemClock } from "../machine/system-clock.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { Tracing } from "../tracing/otlp.ts";

@@ -221,7 +221,7 @@ describe("validateOnly", () => {
     expect(await other.execute(suspend)).toMatchObject({ kind: "SUSPEND", sleepState: "S4" });
     expect(large.images.size).toBe(0);
     const { gpu: none } = await boot();
-    expect(await reasonOf(none.execute(suspend))).toBe("INVALID_REQUEST");
+    expect(await reasonOf(none.execute(suspend))).toBe("IMAGE_STORE_MISSING");
   });
 });
 

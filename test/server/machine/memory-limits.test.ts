@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openMachineMemory } from "../../../src/server/machine/machine-memory.ts";
+import { openMachineMemory } from "../../../src/server/machine/host-memory.ts";
 import { readMemoryRoom } from "../../../src/server/machine/memory-limits.ts";
 
 const MIB = 2 ** 20;
