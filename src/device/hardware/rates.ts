@@ -20,8 +20,7 @@ export interface RateLimits {
 }
 
 /**
- * A believable discrete GPU: `reference` figures for blitter and BAR access (xe issue 1182, DG1 and BMG
- * reports).
+ * A believable discrete GPU: figures for blitter and BAR access (xe issue 1182, DG1 and BMG reports).
  */
 export const DEFAULT_RATES: Rates = {
   jobLatencyMs: 0.02,

@@ -1,6 +1,7 @@
 /**
- * What must always be true of memory, whatever happened (reference invariants 19, 23, 56-60). Called by tests
- * after every step; costs a walk over everything, and no sentence before something is wrong.
+ * What must always be true of memory, whatever happened (invariants 19, 23 and 56 to 60 of
+ * docs/conformance.md). Called by tests after every step; costs a walk over everything, and no sentence
+ * before something is wrong.
  */
 import assert from "node:assert/strict";
 import { RESIDENT, SWAPPED, UNKNOWN } from "../backing-state.ts";
