@@ -1,6 +1,8 @@
 /** What goes wrong around a hibernation image: it is not used, cannot be used, or the process dies. */
 import { describe, expect, test } from "vitest";
 import { sleep } from "../../../src/device/clock.ts";
+import { FRAME } from "../../../src/device/image/image-format.ts";
+import { getNumber } from "../../../src/device/image/layout.ts";
 import {
   DEFAULT_POLICY,
   type FailpointName,
@@ -10,6 +12,7 @@ import {
 } from "../../../src/device/mod.ts";
 import { ERROR_ONCE } from "../../support/faulty-device.ts";
 import { boot, bootNext, expectState, flipped, listed, populate } from "../../support/hibernation.ts";
+import { sectionAt } from "../../support/image-reseal.ts";
 import { MemoryImageStore } from "../../support/image-store.ts";
 import { hashOf, MIB, patternOf, reasonOf } from "../../support/test-device.ts";
 
@@ -153,6 +156,27 @@ describe("a resume that fails", () => {
       }
     },
   );
+
+  test("because of a wrong bit in a stored frame, those of the device's own objects among them", async () => {
+    const { gpu, images } = await boot();
+    await populate(gpu);
+    await gpu.execute({ type: "suspend", state: "S4" });
+    const [id = ""] = images.idsOf("SEALED");
+    const image = images.images.get(id);
+    if (image === undefined) throw new Error("the image is there");
+    const whole = image.bytes;
+    const starts = storedFramesOf(whole);
+    expect(starts.length).toBeGreaterThan(10);
+    // The device's own come first.
+    for (const start of starts.filter((_, at) => at < 12 || at % 16 === 0)) {
+      image.bytes = flipped(whole, start);
+      const { gpu: next } = await bootNext(images.afterDeath());
+      expect([start, await reasonOf(next.execute({ type: "resume" }))]).toEqual([start, "IMAGE_CORRUPT"]);
+    }
+    image.bytes = whole;
+    const { gpu: next } = await bootNext(images.afterDeath());
+    expect(await next.execute({ type: "resume" })).toMatchObject({ state: "SUCCEEDED" });
+  });
 
   test.each([
     ["cut short", (bytes: Uint8Array) => bytes.slice(0, bytes.length - 5000)],
@@ -335,4 +359,16 @@ class SilentStore extends MemoryImageStore {
   override commit(id: string, state: OwnedState): Promise<void> {
     return this.silent === "commit" ? new Promise(() => {}) : super.commit(id, state);
   }
+}
+
+/** Where the frames of an image begin whose bytes are in it. */
+function storedFramesOf(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { offsetBytes, lengthBytes } = sectionAt(bytes, "FRAMES");
+  const starts: number[] = [];
+  for (let at = offsetBytes; at < offsetBytes + lengthBytes; at += FRAME.sizeBytes) {
+    if (getNumber(view, at, FRAME.fields.storedBytes) === 0) continue;
+    starts.push(getNumber(view, at, FRAME.fields.offsetBytes));
+  }
+  return starts;
 }

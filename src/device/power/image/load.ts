@@ -41,8 +41,13 @@ export async function loadImage(
       await clock.yield();
     }
     const slot = slots[index];
-    if (slot === NONE || !hasBytes(tables.place(index))) continue;
+    if (!hasBytes(tables.place(index))) continue;
     await check?.();
+    if (slot === NONE) {
+      // The device has made this anew. Its bytes are looked at all the same: no bit changes unnoticed.
+      await tables.load(index, discarded(memory, tables.object(index).sizeBytes));
+      continue;
+    }
     const { frames, finish } = targets.of(slot);
     await tables.load(index, frames);
     await finish();
@@ -100,6 +105,12 @@ function isSame(memory: Memory, slot: number, entry: ImageObject): boolean {
     inSystem === (entry.place === "SYSTEM") &&
     (memory.swap?.has(slot) ?? false) === (entry.place === "SWAP")
   );
+}
+
+/** Frames for bytes that are checked and not kept. */
+function* discarded(memory: Memory, sizeBytes: number): Generator<FrameTarget> {
+  const scratch = scratchFrameOf(memory);
+  for (const lengthBytes of frameLengths(sizeBytes)) yield scratch.take(lengthBytes);
 }
 
 function hasBytes(place: ImagePlace): boolean {
