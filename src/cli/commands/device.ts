@@ -63,6 +63,7 @@ export function formatDevice(device: Device): string {
     ["D-state", enumName(DState, device.dState)],
     ["Since", formatTime(device.stateSince)],
     ["Wedged", device.wedged],
+    ["Error", device.error === undefined ? "" : `${device.error.message} (${device.error.reason})`],
     ["Suspends", device.suspendCount],
     ["Transition", shortName(device.transition)],
     ["Image", shortName(device.image)],

@@ -20,11 +20,15 @@ interface CommonOptions extends WaitOptions {
   readonly validateOnly?: boolean;
 }
 
-interface SuspendOptions extends CommonOptions {
+/** What a suspend is to be like. */
+interface TargetOptions {
+  readonly verify?: boolean;
   readonly idleTimeout?: number;
   readonly onIdleTimeout?: SuspendRequest_IdleTimeoutAction;
   readonly hybrid?: boolean;
 }
+
+interface SuspendOptions extends CommonOptions, TargetOptions {}
 
 interface ResumeOptions extends CommonOptions {
   readonly image?: string;
@@ -32,17 +36,27 @@ interface ResumeOptions extends CommonOptions {
 }
 
 export function addPowerCommands(program: Command, act: Act): void {
-  program
-    .command("plan")
-    .description("show what a suspend would do, without doing it")
+  addTargetOptions(program.command("plan"))
+    .description("show what such a suspend would do, without doing it")
+    .option("--verify", "compare checksums of every object")
     .action(
-      act(async (session) => {
-        const plan = await session.client.planSuspend({ name: session.device });
+      act(async (session, state: SleepState | undefined, options: TargetOptions) => {
+        const plan = await session.client.planSuspend({ name: session.device, ...targetOf(state, options) });
         session.print("planSuspend", plan, formatPlan);
       }),
     );
-  addCommonOptions(program.command("suspend"))
+  addTargetOptions(addCommonOptions(program.command("suspend")))
     .description("suspend the device and wait until it sleeps")
+    .action(act(suspend));
+  addCommonOptions(program.command("resume"))
+    .description("resume the device and wait until it is awake")
+    .option("--image <IMAGE>", "id or resource name of the image to resume from")
+    .option("--allow-difference <NAME...>", "a difference to accept between the image's device and this one")
+    .action(act(resume));
+}
+
+function addTargetOptions(command: Command): Command {
+  return command
     .addArgument(enumArgument("[state]", "sleep state (default: s3)", SleepState))
     .addOption(
       new Option("--idle-timeout <TIME>", "how long to wait for the engines to idle").argParser(
@@ -56,13 +70,13 @@ export function addPowerCommands(program: Command, act: Act): void {
         SuspendRequest_IdleTimeoutAction,
       ),
     )
-    .option("--hybrid", "also write an image (with s3)")
-    .action(act(suspend));
-  addCommonOptions(program.command("resume"))
-    .description("resume the device and wait until it is awake")
-    .option("--image <IMAGE>", "id or resource name of the image to resume from")
-    .option("--allow-difference <NAME...>", "a difference to accept between the image's device and this one")
-    .action(act(resume));
+    .option("--hybrid", "also write an image (with s3)");
+}
+
+function targetOf(state: SleepState | undefined, options: TargetOptions) {
+  const { verify, hybrid, idleTimeout: idleMs, onIdleTimeout } = options;
+  const idleTimeout = idleMs === undefined ? undefined : toDuration(idleMs);
+  return { state, verify, hybrid, idleTimeout, onIdleTimeout };
 }
 
 function addCommonOptions(command: Command): Command {
@@ -80,15 +94,14 @@ async function suspend(
   options: SuspendOptions,
 ): Promise<void> {
   const { client, device: name } = session;
-  const { verify, validateOnly, hybrid, idleTimeout: idleMs, onIdleTimeout } = options;
-  const idleTimeout = idleMs === undefined ? undefined : toDuration(idleMs);
-  const request = { name, state, verify, validateOnly, hybrid, idleTimeout, onIdleTimeout };
+  const target = targetOf(state, options);
+  const request = { name, validateOnly: options.validateOnly, ...target };
   const transition = await runTransition(
     session,
     {
       what: "suspend",
       totalBytes: async () => {
-        const { evict, backupBlit, backupMemcpy } = await client.planSuspend({ name });
+        const { evict, backupBlit, backupMemcpy } = await client.planSuspend({ name, ...target });
         return [evict, backupBlit, backupMemcpy].reduce((sum, share) => sum + Number(share?.bytes ?? 0n), 0);
       },
       ask: (wait, timeoutMs) => client.suspend({ ...request, wait }, { timeoutMs }),

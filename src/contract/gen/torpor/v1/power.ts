@@ -2457,7 +2457,7 @@ export const PowerServiceService = {
    * hybrid asked of one that has no image is refused as another state is. A
    * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
-   * suspended to another state, FAILED or LOST, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * suspended to another state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
    * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
    * every byte as before.
    */
@@ -2663,7 +2663,7 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
    * hybrid asked of one that has no image is refused as another state is. A
    * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
-   * suspended to another state, FAILED or LOST, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * suspended to another state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
    * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
    * every byte as before.
    */
@@ -2790,7 +2790,7 @@ export interface PowerServiceClient extends Client {
    * hybrid asked of one that has no image is refused as another state is. A
    * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
-   * suspended to another state, FAILED or LOST, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * suspended to another state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
    * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
    * every byte as before.
    */
