@@ -107,7 +107,10 @@ function repeated(seed: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Frees what the plan says is in the way, suspends, resumes, and reads everything. */
+/**
+ * Suspends, and frees objects for as long as that is refused; then resumes, and reads everything. What a plan says is
+ * feasible is done. What it says is not may be a moment later, because the kernel has more to give by then.
+ */
 async function sleepAndWake(
   http: string,
   rest: RestClient,
@@ -115,18 +118,21 @@ async function sleepAndWake(
   state: "S3" | "S4",
 ): Promise<void> {
   for (;;) {
-    const plan = await rest.post<{ feasible?: boolean }>("devices/card0:planSuspend");
-    if (plan.feasible === true) break;
-    await expect(rest.post("devices/card0:suspend", { state })).rejects.toThrow(
-      /answered 429.*(MACHINE_MEMORY|SYSTEM_MEMORY)_EXHAUSTED/s,
+    const plan = await rest.post<{ feasible?: boolean }>("devices/card0:planSuspend", { state });
+    const refusal = await rest.post("devices/card0:suspend", { state }).then(
+      () => undefined,
+      (error: unknown) => String(error),
     );
+    if (refusal === undefined) break;
+    expect([plan.feasible, refusal]).toEqual([
+      false,
+      expect.stringMatching(/answered 429.*(MACHINE_MEMORY|SYSTEM_MEMORY)_EXHAUSTED/s),
+    ]);
     const [name] = contents.keys();
     if (name === undefined) throw new Error("an empty device cannot be suspended");
     await rest.delete(name);
     contents.delete(name);
   }
-  const suspended = await rest.post<{ state: string }>("devices/card0:suspend", { state });
-  expect(suspended.state).toBe("SUCCEEDED");
   expect((await fetch(`${http}/readyz`)).status).toBe(200);
   const resumed = await rest.post<{ state: string }>("devices/card0:resume");
   expect(resumed.state).toBe("SUCCEEDED");
