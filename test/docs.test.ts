@@ -120,6 +120,17 @@ test("docs/dependencies.md lists every dependency of package.json, and no other"
   expect(listed.toSorted()).toEqual(pinned.toSorted());
 });
 
+test.each(DOCUMENTS)(
+  "%s tells nobody to install or run a name that is not ours in npm's registry",
+  (document) => {
+    const commands = [
+      /\bnpm (?:i|install|add|exec)\b[^\n`]*\s@?torpor(?:d|ctl)?(?:\/\S+)?(?=[\s`@]|$)/gm,
+      /\b(?:npx|yarn add|pnpm add|bunx?) (?:[^\n`]*\s)?@?torpor(?:d|ctl)?(?:\/\S+)?(?=[\s`@]|$)/gm,
+    ];
+    expect(commands.flatMap((command) => read(document).match(command) ?? [])).toEqual([]);
+  },
+);
+
 /** `16 GiB` in bytes, `10 s` in milliseconds, a bare number as it is. */
 function parseQuantity(text: string): number {
   const units: Readonly<Record<string, number>> = {
