@@ -30,4 +30,18 @@ export const OTHERS_MUTATIONS: readonly Mutation[] = [
     replacement: 'this.#lost = this.#failpoints.fires("link.down");',
     tests: ["test/device/power/lost-card.test.ts"],
   },
+  {
+    defect: "write the same pattern at every loss of power",
+    file: "src/device/hardware/rail.ts",
+    text: "this.#pattern = isNew ? drawn : (this.#pattern % 0xffff_ffff) + 1;",
+    replacement: "this.#pattern = isNew ? 0xdeadbeef : 0xdeadbeef;",
+    tests: ["test/device/hardware/rail.test.ts"],
+  },
+  {
+    defect: "beat the heart more slowly than the kernel",
+    file: "src/device/limits.ts",
+    text: "export const HEARTBEAT_INTERVAL_MS = 2_500;",
+    replacement: "export const HEARTBEAT_INTERVAL_MS = 3_600;",
+    tests: ["test/device/submission/requests-hangs.test.ts"],
+  },
 ];
