@@ -19,7 +19,6 @@ import type { DeviceEvent, EventSink } from "./events.ts";
 import { NO_FAILPOINTS } from "./failpoints.ts";
 import { formatBytes } from "./format.ts";
 import { PowerRail } from "./hardware/rail.ts";
-import { DEFAULT_RATES } from "./hardware/rates.ts";
 import { CPU_SLICE_BYTES } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
 import { MACHINE_WITHOUT_END } from "./machine-memory.ts";
@@ -50,6 +49,7 @@ import { Hibernation } from "./power/hibernation.ts";
 import type { ImagedDevice } from "./power/image/capture.ts";
 import { Ownership } from "./power/ownership.ts";
 import { Power } from "./power/power.ts";
+import { RateLog } from "./power/rate-log.ts";
 import type { DeviceResource, FenceResource, RegionResource } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
 import { Gt } from "./submission/gt.ts";
@@ -144,7 +144,12 @@ export class AssembledDevice implements Device {
         services,
         events,
         policy: this.#policy,
-        rates: options.rates ?? DEFAULT_RATES,
+        pace: {
+          log: new RateLog(this.memory.system.bank),
+          rates: hardware.rates,
+          limits: options.rateLimits ?? {},
+          blitterEngines: this.gt.units.filter(({ migrate }) => migrate !== undefined).length,
+        },
       },
       options.runtimePm,
     );

@@ -153,6 +153,23 @@ export const ENGINE_START_TIMEOUT_MS = 30_000;
 /** Lowest brake on copies: at it, a step of an engine takes a second. Bytes per second. */
 export const RATE_LIMIT_MIN = MIB;
 
+/** Suspends that a device remembers the speed of, by kind of work. */
+export const RATE_SAMPLES_MAX = 8;
+/** A suspend of the past counts beside a better match if its range is at most so many times as wide. */
+export const COMMON_SPREAD_MAX = 2;
+/** What a measured time is widened by on both sides, as a part of it: machines are not that steady. */
+export const ESTIMATE_MARGIN = 0.1;
+/** The rates of a device that has measured none: the fastest and the slowest machines. Bytes per second. */
+export const GUESSED_RATES = {
+  verify: { fastest: 10e9, slowest: 200e6 },
+  blitter: { fastest: 20e9, slowest: 200e6 },
+  memcpy: { fastest: 20e9, slowest: 200e6 },
+  image: { fastest: 5e9, slowest: 20e6 },
+  power_off: { fastest: 20e9, slowest: 500e6 },
+} as const;
+/** The same for what moves no bytes: stopping firmware and engines. Unit: nanoseconds. */
+export const GUESSED_WAITS_NS = 100e6;
+
 /**
  * Longest time the swap store may take for one access; it is then asked nothing more before it has answered.
  * Disks and network file systems that recover do so within this. Unit: milliseconds.

@@ -260,8 +260,11 @@ export interface SuspendPlan {
   readonly systemMemoryAvailableBytes: number;
   /** The largest size that a hibernation image could have in its store now. */
   readonly imageBytesMax: number;
-  /** Computed from the rates of the device's model; exact only under virtual time. */
-  readonly estimatedDurationNs: bigint;
+  /** How long it takes, by its brakes and by what this device's own suspends took: at least, and at most. */
+  readonly durationMinNs: bigint;
+  readonly durationMaxNs: bigint;
+  /** The kinds of work that no suspend of this device has measured yet, so that their times are guesses. */
+  readonly unmeasured: readonly string[];
 }
 
 /** The runtime kinds belong to runtime PM; powerState stays ACTIVE during them. */

@@ -276,7 +276,9 @@ const PLAN: SuspendPlan = {
   systemMemoryRequiredBytes: 24576,
   systemMemoryAvailableBytes: 4096,
   imageBytesMax: 32768,
-  estimatedDurationNs: 1_500_000_001n,
+  durationMinNs: 500_000_000n,
+  durationMaxNs: 1_500_000_001n,
+  unmeasured: ["image"],
 };
 
 export const RUNTIME_PM: RuntimePmResource = {

@@ -143,7 +143,10 @@ function formatPlan(plan: SuspendPlan): string {
     ["System memory needed", formatSize(plan.systemMemoryRequired)],
     ["System memory free", formatSize(plan.systemMemoryAvailable)],
     ["Image at most", formatSize(plan.imageBytesMax)],
-    ["Time, about", formatDuration(plan.estimatedDuration)],
+    ["Time", `${formatDuration(plan.durationMin)} to ${formatDuration(plan.durationMax)}`],
+    ...(plan.unmeasured.length > 0
+      ? [["Guessed", `${plan.unmeasured.join(", ")}: not measured yet`] satisfies [string, string]]
+      : []),
   ]);
 }
 

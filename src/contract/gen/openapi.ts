@@ -5114,7 +5114,7 @@ export const OPENAPI = {
             "format": "int64"
           },
           "estimatedDuration": {
-            "description": "About how long the copies take, by the rates of the device's model.",
+            "description": "The same as durationMax.",
             "type": "string",
             "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
             "examples": [
@@ -5125,6 +5125,29 @@ export const OPENAPI = {
             "description": "The most bytes that a hibernation image would take now.",
             "type": "string",
             "format": "int64"
+          },
+          "durationMin": {
+            "description": "The least time that the suspend takes, by the brakes and by what this device's own suspends took.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "durationMax": {
+            "description": "The most time that it takes. Work that runs now is waited for within the idle timeout, which is a part of this.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "unmeasured": {
+            "description": "Kinds of work that no suspend of this device has measured yet, so that their times are guesses: verify,\nblitter, memcpy, image, power_off.",
+            "type": "array",
+            "items": {
+              "type": "string"
+            }
           }
         },
         "additionalProperties": false

@@ -160,6 +160,13 @@ export class MemoryBank {
     if (first < last) this.#touched.fill(0, first, last);
   }
 
+  /** Bytes of all frames that are touched. */
+  get touchedBytes(): number {
+    let frames = 0;
+    for (const touched of this.#touched) frames += touched;
+    return Math.min(frames * FRAME_BYTES, this.sizeBytes);
+  }
+
   /** The touched ranges, merged, none longer than `lengthBytesMax`. */
   *touchedRanges(lengthBytesMax: number): Generator<Extent> {
     const framesMax = Math.max(1, Math.floor(lengthBytesMax / FRAME_BYTES));

@@ -3,13 +3,13 @@
  */
 import type { DeviceEvent } from "../events.ts";
 import type { PowerRail } from "../hardware/rail.ts";
-import type { Rates } from "../hardware/rates.ts";
 import type { Listeners } from "../listeners.ts";
 import type { PowerPolicy } from "../policy.ts";
 import type { SleepState, SuspendCause } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
 import type { PreallocatedBackups } from "./backup.ts";
 import type { CommandGate } from "./command-gate.ts";
+import type { Pace } from "./estimate.ts";
 import type { Hibernation } from "./hibernation.ts";
 import type { TakenChecksums } from "./verify.ts";
 import type { WorkingMemory } from "./working-memory.ts";
@@ -22,8 +22,8 @@ export interface Parts extends WorkingMemory {
   /** What the device tells as it happens: for traces. */
   readonly events: Listeners<[event: DeviceEvent]>;
   readonly policy: PowerPolicy;
-  /** What copying costs by the device's model. */
-  readonly rates: Rates;
+  /** What a plan's time is estimated from. */
+  readonly pace: Pace;
 }
 
 /** What a suspend leads to, and what it does on its way. */

@@ -4,7 +4,6 @@
  */
 import { toDeviceError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
-import type { Rates } from "../hardware/rates.ts";
 import { OBJECTS_MAX, WALK_SLICE_OBJECTS } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import { FLAG, NONE } from "../memory/object-table.ts";
@@ -13,6 +12,7 @@ import type { PowerPolicy } from "../policy.ts";
 import type { PlanBlocker, PlanShare, SuspendPlan } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
 import { decide } from "./backup.ts";
+import { type Estimate, estimate, type Pace } from "./estimate.ts";
 import { imageBytesMaxOf } from "./image/amounts.ts";
 import type { SuspendTarget } from "./parts.ts";
 import type { WorkingMemory } from "./working-memory.ts";
@@ -24,9 +24,20 @@ interface Share {
 
 export interface PlanOptions extends WorkingMemory {
   readonly gt: Gt;
-  readonly rates: Rates;
+  readonly pace: Pace;
   readonly policy: PowerPolicy;
   readonly target: SuspendTarget;
+}
+
+/** What the walk over all objects adds up. */
+interface Totals {
+  readonly shares: Readonly<Record<"evict" | "backupBlit" | "backupMemcpy" | "discard", Share>>;
+  /** What checksums are taken of: all content of clients, wherever it is. */
+  readonly verified: Share;
+  readonly room: { purgeable: number; swappable: number };
+  requiredBytes: number;
+  beyondWindowBytes: number;
+  volatileBytes: number;
 }
 
 /**
@@ -34,56 +45,81 @@ export interface PlanOptions extends WorkingMemory {
  * take.
  */
 export async function planSuspend(options: PlanOptions): Promise<SuspendPlan> {
-  const { memory, services, gt, rates, policy, target } = options;
-  const shares = {
-    evict: emptyShare(),
-    backupBlit: emptyShare(),
-    backupMemcpy: emptyShare(),
-    discard: emptyShare(),
-  };
-  const room = { purgeable: 0, swappable: 0 };
-  let requiredBytes = 0;
-  let beyondWindowBytes = 0;
-  let volatileBytes = 0;
-  const { table, system } = memory;
-  const byCpuOnly = gt.wedged || memory.blitter === undefined;
-  // By slot and not by list: clients go on meanwhile, and a list that is walked in slices leads astray when
-  // it changes.
-  for (let slot = 0; slot < table.slotsUsed; slot++) {
-    if ((slot + 1) % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
-    if (table.resource[slot] === NONE) continue;
-    const region = memory.region(table.region[slot]);
-    if (region === system) addRoom(memory, slot, room);
-    if (region.kind !== "LOCAL") continue;
-    const sizeBytes = table.sizeBytes[slot];
-    const fate = fateOf(memory, slot);
-    shares[fate].objects++;
-    shares[fate].bytes += sizeBytes;
-    if (fate === "discard") continue;
-    if (fate === "evict" && table.has(slot, FLAG.VOLATILE)) volatileBytes += sizeBytes;
-    requiredBytes += roundUp(sizeBytes, system.minPageBytes);
-    const byCpu = fate === "backupMemcpy" || byCpuOnly;
-    if (byCpu && !region.isVisible(table.resource[slot])) beyondWindowBytes += sizeBytes;
-  }
-  const freeBytes = system.freeBytes + room.purgeable + volatileBytes;
+  const { memory, policy, target } = options;
+  const byCpuOnly = isByCpuOnly(options);
+  const totals = await addUp(options, byCpuOnly);
+  const { shares, room, requiredBytes, beyondWindowBytes } = totals;
+  const freeBytes = memory.system.freeBytes + room.purgeable + totals.volatileBytes;
   const backupBytes = shares.backupBlit.bytes + shares.backupMemcpy.bytes;
   const needs = { freeBytes, evictBytes: shares.evict.bytes, backupBytes };
   const swap = { swappable: room.swappable, swapBytes: memory.swap?.freeBytes ?? 0, swaps: target.swaps };
   const availableBytes = availableOf(needs, swap, policy);
   const blockers = blockersOf(availableBytes, requiredBytes, beyondWindowBytes);
-  const unbacked = machineBlockerOf(memory, requiredBytes);
+  const newBytes = newSystemBytes(memory, requiredBytes);
+  const unbacked = machineBlockerOf(memory, newBytes);
   if (unbacked !== undefined) blockers.push(unbacked);
   const backups = shares.backupBlit.objects + shares.backupMemcpy.objects;
-  if (table.count + backups > OBJECTS_MAX) blockers.push(tooManyBackups(table.count, backups));
+  if (memory.table.count + backups > OBJECTS_MAX) blockers.push(tooManyBackups(memory.table.count, backups));
+  const imageBytesMax = await imageBytesMaxOf(options);
+  const duration = durationOf(options, totals, { newBytes, imageBytesMax });
   return {
     feasible: blockers.length === 0,
     blockers,
     ...shares,
     systemMemoryRequiredBytes: requiredBytes,
     systemMemoryAvailableBytes: availableBytes,
-    imageBytesMax: await imageBytesMaxOf(options),
-    estimatedDurationNs: durationOf(shares, rates, byCpuOnly),
+    imageBytesMax,
+    durationMinNs: duration.minNs,
+    durationMaxNs: duration.maxNs,
+    unmeasured: duration.unmeasured,
   };
+}
+
+/**
+ * Walks by slot and not by list: clients go on meanwhile, and a list that changes leads a walk in slices
+ * astray.
+ */
+async function addUp({ memory, services }: PlanOptions, byCpuOnly: boolean): Promise<Totals> {
+  const { table } = memory;
+  const totals: Totals = {
+    shares: { evict: empty(), backupBlit: empty(), backupMemcpy: empty(), discard: empty() },
+    verified: empty(),
+    room: { purgeable: 0, swappable: 0 },
+    requiredBytes: 0,
+    beyondWindowBytes: 0,
+    volatileBytes: 0,
+  };
+  for (let slot = 0; slot < table.slotsUsed; slot++) {
+    if ((slot + 1) % WALK_SLICE_OBJECTS === 0) await services.clock.yield();
+    const isResident = table.resource[slot] !== NONE;
+    if (!table.has(slot, FLAG.KERNEL) && (isResident || memory.swap?.has(slot) === true))
+      add(totals.verified, table.sizeBytes[slot]);
+    if (isResident) addResident(memory, slot, { totals, byCpuOnly });
+  }
+  return totals;
+}
+
+function addResident(
+  memory: Memory,
+  slot: number,
+  { totals, byCpuOnly }: { readonly totals: Totals; readonly byCpuOnly: boolean },
+): void {
+  const { table, system } = memory;
+  const region = memory.region(table.region[slot]);
+  if (region === system) addRoom(memory, slot, totals.room);
+  if (region.kind !== "LOCAL") return;
+  const sizeBytes = table.sizeBytes[slot];
+  const fate = fateOf(memory, slot);
+  add(totals.shares[fate], sizeBytes);
+  if (fate === "discard") return;
+  if (fate === "evict" && table.has(slot, FLAG.VOLATILE)) totals.volatileBytes += sizeBytes;
+  totals.requiredBytes += roundUp(sizeBytes, system.minPageBytes);
+  const byCpu = fate === "backupMemcpy" || byCpuOnly;
+  if (byCpu && !region.isVisible(table.resource[slot])) totals.beyondWindowBytes += sizeBytes;
+}
+
+function isByCpuOnly({ gt, memory }: PlanOptions): boolean {
+  return gt.wedged || memory.blitter === undefined;
 }
 
 /** A plan with what the store of images has to say: whether the image would find room. */
@@ -168,13 +204,16 @@ function blockersOf(availableBytes: number, requiredBytes: number, beyondWindowB
   return blockers;
 }
 
-/** What stops a suspend for which the machine would have to give more memory than it has. */
-function machineBlockerOf({ system }: Memory, requiredBytes: number): PlanBlocker | undefined {
-  const { spareBytes, promisedBytes } = system.bank;
+/** How much of this the machine has to give for the first time. What it gave before is taken first. */
+function newSystemBytes({ system }: Memory, requiredBytes: number): number {
   const usedBytes = system.sizeBytes - system.freeBytes;
-  // What has been given once and is free now can be taken again.
-  const newBytes = requiredBytes - Math.max(0, promisedBytes - usedBytes);
-  if (newBytes <= spareBytes) return undefined;
+  return Math.max(0, requiredBytes - Math.max(0, system.bank.promisedBytes - usedBytes));
+}
+
+/** What stops a suspend for which the machine would have to give more memory than it has. */
+function machineBlockerOf({ system }: Memory, newBytes: number): PlanBlocker | undefined {
+  const { spareBytes } = system.bank;
+  if (newBytes <= Math.max(0, spareBytes)) return undefined;
   return {
     reason: "MACHINE_MEMORY_EXHAUSTED",
     message:
@@ -194,16 +233,54 @@ function tooManyBackups(objects: number, backups: number): PlanBlocker {
 }
 
 function durationOf(
-  { evict, backupBlit, backupMemcpy }: Readonly<Record<"evict" | "backupBlit" | "backupMemcpy", PlanShare>>,
-  rates: Rates,
-  byCpuOnly: boolean,
-): bigint {
-  const large = evict.bytes + backupBlit.bytes;
-  const perSecond = byCpuOnly ? rates.cpuReadLocalBytesPerSecond : rates.blitterBytesPerSecond;
-  const seconds = large / perSecond + backupMemcpy.bytes / rates.cpuReadLocalBytesPerSecond;
-  return BigInt(Math.round(seconds * 1e9));
+  options: PlanOptions,
+  { shares, verified }: Totals,
+  { newBytes, imageBytesMax }: { readonly newBytes: number; readonly imageBytesMax: number },
+): Estimate {
+  const { memory, gt, target, pace } = options;
+  const { evict, backupBlit, backupMemcpy } = shares;
+  const large = sum(evict, backupBlit);
+  const blitter = isByCpuOnly(options) ? empty() : large;
+  const memcpy = isByCpuOnly(options) ? sum(large, backupMemcpy) : backupMemcpy;
+  const copied = blitter.bytes + memcpy.bytes;
+  const copy = (share: PlanShare) => ({
+    ...share,
+    newBytes: copied > 0 ? (newBytes * share.bytes) / copied : 0,
+  });
+  const isCut = target.dState === "D3COLD";
+  const lostBytes = isCut ? touchedBytesOf(memory, target.losesSystem) : 0;
+  const waitMs = gt.scheduler.idle ? 0 : target.idleTimeoutMs;
+  return estimate(
+    {
+      waits: NOTHING,
+      ...(target.verify ? { verify: { ...verified, newBytes: 0 } } : {}),
+      ...(target.copies && blitter.bytes > 0 ? { blitter: copy(blitter) } : {}),
+      ...(target.copies && memcpy.bytes > 0 ? { memcpy: copy(memcpy) } : {}),
+      ...(target.image ? { image: { objects: verified.objects, bytes: imageBytesMax, newBytes: 0 } } : {}),
+      ...(isCut ? { power_off: { objects: 0, bytes: lostBytes, newBytes: 0 } } : {}),
+    },
+    pace,
+    waitMs,
+  );
 }
 
-function emptyShare(): Share {
+const NOTHING = { objects: 0, bytes: 0, newBytes: 0 };
+
+/** What a loss of power destroys: every frame that was handed out since the last one. */
+export function touchedBytesOf(memory: Memory, losesSystem: boolean): number {
+  const regions = memory.regions.filter((region) => losesSystem || region !== memory.system);
+  return regions.reduce((bytes, { bank }) => bytes + bank.touchedBytes, 0);
+}
+
+function empty(): Share {
   return { objects: 0, bytes: 0 };
+}
+
+function add(share: Share, bytes: number): void {
+  share.objects++;
+  share.bytes += bytes;
+}
+
+function sum(one: PlanShare, other: PlanShare): PlanShare {
+  return { objects: one.objects + other.objects, bytes: one.bytes + other.bytes };
 }

@@ -6,8 +6,10 @@ import { type Clock, elapsedMs, settledWithin } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { PREPARE_DRAIN_TIMEOUT_MS } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
+import type { PlanShare } from "../resource.ts";
 import { backUpRegions, dropPreallocated, evictRegions, preallocateBackups } from "./backup.ts";
 import type { Parts, SuspendProgress, SuspendTarget } from "./parts.ts";
+import { touchedBytesOf } from "./plan.ts";
 import { recoverRegions, requireNoBackups } from "./restore.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 import { addChecksums, checksumMoving, takeChecksums } from "./verify.ts";
@@ -17,6 +19,7 @@ export async function runSuspend(parts: Parts, run: SuspendRun): Promise<void> {
   const { memory, services, gt, hibernation } = parts;
   const { failpoints, clock } = services;
   const { transition, target, progress } = run;
+  const learn = parts.pace.log.begin();
   await transition.phase("prepare", (counts) => prepare(parts, { ...run, counts }));
   if (target.copies) await transition.phase("evict", (counts) => evict(parts, { ...run, counts }));
   await transition.phase("idle", async () => {
@@ -60,7 +63,17 @@ export async function runSuspend(parts: Parts, run: SuspendRun): Promise<void> {
   transition.check();
   transition.commit();
   progress.powerOffBegun = true;
+  const lostBytes = target.dState === "D3COLD" ? touchedBytesOf(memory, target.losesSystem) : 0;
   await transition.phase("power_off", () => powerOff(parts, target));
+  learn(transition.describe().phases, { verified: verifiedBy(memory, progress), lostBytes });
+}
+
+/** What was checksummed, if anything was. */
+function verifiedBy({ table }: Memory, { checksums }: SuspendProgress): PlanShare | undefined {
+  if (checksums === undefined) return undefined;
+  let bytes = 0;
+  for (const slot of checksums.keys()) bytes += table.sizeBytes[slot];
+  return { objects: checksums.size, bytes };
 }
 
 /**

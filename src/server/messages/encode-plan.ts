@@ -15,7 +15,10 @@ export function encodePlan(plan: Plan): SuspendPlan {
     systemMemoryRequired: toInt64(plan.systemMemoryRequiredBytes),
     systemMemoryAvailable: toInt64(plan.systemMemoryAvailableBytes),
     imageBytesMax: toInt64(plan.imageBytesMax),
-    estimatedDuration: toDuration(plan.estimatedDurationNs),
+    estimatedDuration: toDuration(plan.durationMaxNs),
+    durationMin: toDuration(plan.durationMinNs),
+    durationMax: toDuration(plan.durationMaxNs),
+    unmeasured: [...plan.unmeasured],
   };
 }
 

@@ -60,12 +60,25 @@ export interface SuspendPlan {
   systemMemoryRequired: bigint;
   /** Bytes of system memory that are free. */
   systemMemoryAvailable: bigint;
-  /** About how long the copies take, by the rates of the device's model. */
+  /** The same as duration_max. */
   estimatedDuration:
     | Duration
     | undefined;
   /** The most bytes that a hibernation image would take now. */
   imageBytesMax: bigint;
+  /** The least time that the suspend takes, by the brakes and by what this device's own suspends took. */
+  durationMin:
+    | Duration
+    | undefined;
+  /** The most time that it takes. Work that runs now is waited for within the idle timeout, which is a part of this. */
+  durationMax:
+    | Duration
+    | undefined;
+  /**
+   * Kinds of work that no suspend of this device has measured yet, so that their times are guesses: verify,
+   * blitter, memcpy, image, power_off.
+   */
+  unmeasured: string[];
 }
 
 /** Why the suspend would fail. */
@@ -428,6 +441,9 @@ function createBaseSuspendPlan(): SuspendPlan {
     systemMemoryAvailable: 0n,
     estimatedDuration: undefined,
     imageBytesMax: 0n,
+    durationMin: undefined,
+    durationMax: undefined,
+    unmeasured: [],
   };
 }
 
@@ -471,6 +487,15 @@ export const SuspendPlan: MessageFns<SuspendPlan> = {
         throw new globalThis.Error("value provided for field message.imageBytesMax of type int64 too large");
       }
       writer.uint32(80).int64(message.imageBytesMax);
+    }
+    if (message.durationMin !== undefined) {
+      Duration.encode(message.durationMin, writer.uint32(90).fork()).join();
+    }
+    if (message.durationMax !== undefined) {
+      Duration.encode(message.durationMax, writer.uint32(98).fork()).join();
+    }
+    for (const v of message.unmeasured) {
+      writer.uint32(146).string(v!);
     }
     return writer;
   },
@@ -568,6 +593,30 @@ export const SuspendPlan: MessageFns<SuspendPlan> = {
             message.imageBytesMax = reader.int64() as bigint;
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.durationMin = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.durationMax = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.unmeasured.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -612,6 +661,13 @@ export const SuspendPlan: MessageFns<SuspendPlan> = {
     message.imageBytesMax = (object.imageBytesMax !== undefined && object.imageBytesMax !== null)
       ? BigInt(object.imageBytesMax)
       : 0n;
+    message.durationMin = (object.durationMin !== undefined && object.durationMin !== null)
+      ? Duration.fromPartial(object.durationMin)
+      : undefined;
+    message.durationMax = (object.durationMax !== undefined && object.durationMax !== null)
+      ? Duration.fromPartial(object.durationMax)
+      : undefined;
+    message.unmeasured = object.unmeasured?.map((e) => e) || [];
     return message;
   },
 };
