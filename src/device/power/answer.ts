@@ -1,8 +1,10 @@
-/** What a call that began a transition answers: it waits for the end, as long as was asked. */
+/**
+ * Makes the answer of a call that began a transition. It waits for the end as long as the caller asked for.
+ */
 import type { TransitionResource } from "../resource.ts";
 import type { Transition } from "./transition.ts";
 
-/** @throws DeviceError what the transition failed with, if it ended in time */
+/** @throws DeviceError the error of the transition, if it failed in time */
 export async function answer(
   transition: Transition,
   run: Promise<void>,
@@ -15,7 +17,7 @@ export async function answer(
   return transition.describe();
 }
 
-/** Brings an error that nobody waits for to the process, as what it is: a bug. */
+/** Passes an error that nobody waits for to the process. It is a bug. */
 export function rethrow(error: unknown): void {
   queueMicrotask(() => {
     throw error;

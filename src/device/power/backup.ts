@@ -1,7 +1,7 @@
 /**
- * The walks of suspend (drm/i915 i915_gem_ttm_pm.c, i915_ttm_backup_region): evict what can be evicted, back
- * up what is pinned. What is asked of each object, in which order, is the decision table of the
- * specification.
+ * The walks of suspend (drm/i915 i915_gem_ttm_pm.c, i915_ttm_backup_region): evict the evictable objects,
+ * back up the pinned ones. The specification's decision table has the tests that each object passes, in
+ * order.
  */
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
@@ -27,19 +27,19 @@ import { addTally, count } from "../memory/tally.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 
-/** What a walk works on, the transition that it is a part of, and where it counts. */
+/** What a walk works on, the transition that it belongs to, and its counts. */
 export interface Walk extends WorkingMemory {
   readonly transition: Transition;
   readonly counts: PhaseCounts;
 }
 
-/** Backups that exist before they are needed, by owner. */
+/** Backups made before they are needed, by owner. */
 export type PreallocatedBackups = Map<number, number>;
 
 /**
- * Steps 1 and 2a: moves every evictable object of every local region to system memory. Answers whether some
- * were left because work uses them. `beforeMove` looks at those that leave, where they are, and only
- * what no accepted work will use leaves then.
+ * Steps 1 and 2a: moves every evictable object of every local region to system memory. Returns whether some
+ * stayed because work uses them. `beforeMove` sees the objects that leave before they move. With it, an
+ * object that accepted work will use stays.
  */
 export async function evictRegions(
   walk: Walk,
@@ -49,8 +49,8 @@ export async function evictRegions(
   const { memory, services, counts } = walk;
   let someActive = false;
   for (const region of memory.localRegions) {
-    // What was brought to system memory may be thrown away for what comes next: only a walk on which nothing
-    // could leave says that there is no room.
+    // An object that has just arrived in system memory may be purged for the next one. So only a walk in
+    // which no object could leave proves that there is no room.
     for (let left = await evictRegion(region); left.exhausted; left = await evictRegion(region)) {
       if (left.objects > 0) continue;
       throw noSystemMemory(memory, `what is left to evict from region ${region.id}`);
@@ -81,7 +81,7 @@ export async function evictRegions(
 }
 
 /**
- * What had to stay for want of room is the first in line again: a walk that went on would take it for ever.
+ * An object that stayed for want of room is first in line again, so a walk that continued would never end.
  */
 function* whileThereIsRoom(
   batches: Iterable<Victims>,
@@ -107,7 +107,10 @@ function* victimBatches(
   }
 }
 
-/** How many of these objects pass a failpoint, and what stopped the next one: that, or `check`. */
+/**
+ * How many of these objects pass a failpoint, and the error that stopped the next one. `check` can throw it
+ * too.
+ */
 export async function passing(
   { services: { failpoints } }: WorkingMemory,
   slots: readonly number[],
@@ -116,7 +119,7 @@ export async function passing(
   if (failpoints.idle) return { passed: slots.length, failure: undefined };
   for (let passed = 0; passed < slots.length; passed++) {
     try {
-      // One that delays each object must not keep the transition beyond its end.
+      // A failpoint that delays each object must not keep the transition running beyond its end.
       check();
       await failpoints.pass(failpoint);
     } catch (failure) {
@@ -127,8 +130,7 @@ export async function passing(
 }
 
 /**
- * `pinned`: step 2b, pinned objects that the blitter itself does not need. `remaining`: step 3, whatever is
- * left.
+ * `pinned`: step 2b, pinned objects that the blitter itself does not need. `remaining`: step 3, all others.
  */
 export type BackupStep = "pinned" | "remaining";
 
@@ -197,8 +199,8 @@ function noteVolatile({ memory, services, counts }: Walk, slot: number): void {
 }
 
 /**
- * Backs up the first of these owners, all of them if there is room. They get their backups when every byte
- * has arrived, or none does. Those that have theirs can be swapped out to make room for the rest.
+ * Backs up the first of these owners, all of them if there is room. Either all of them get their backups,
+ * once every byte has arrived, or none does. Finished backups can be swapped out to make room for the rest.
  */
 async function backUp(
   work: WorkingMemory,
@@ -237,9 +239,8 @@ async function backUp(
 }
 
 /**
- * Makes the backups of what is pinned now, while system memory may still be swapped for them
- * (xe_bo_notifier_prepare). Stops at the first for which there is no room: the step that needs it looks for
- * itself.
+ * Makes the backups of pinned objects while the device may still swap system memory for them
+ * (xe_bo_notifier_prepare). Stops at the first that finds no room; the step that needs it tries again.
  */
 export async function preallocateBackups(
   work: WorkingMemory,
@@ -259,15 +260,15 @@ export async function preallocateBackups(
   }
 }
 
-/** Frees the backups that nobody needed: their owners were unpinned, or the suspend did not come so far. */
+/** Frees the unused backups: their owners were unpinned, or the suspend ended before it needed them. */
 export function dropPreallocated(memory: Memory, preallocated: PreallocatedBackups): void {
   for (const backup of preallocated.values()) destroyBackup(memory, backup);
   preallocated.clear();
 }
 
 /**
- * A backup object of the owner's size in system memory, locked, so that it is not swapped out before it has
- * its bytes; NONE when there is no room.
+ * Makes a backup object of the owner's size in system memory. It is locked, so it is not swapped out before
+ * it has its bytes. Returns NONE if there is no room.
  * @throws DeviceError LIMIT_EXCEEDED.
  */
 async function createBackup({ memory, services }: WorkingMemory, owner: number): Promise<number> {

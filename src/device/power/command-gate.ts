@@ -1,8 +1,8 @@
 /**
- * The gate that every command which needs an active device passes. A transition closes it, waits for what is
- * inside to come out, and opens it at the end; commands that asked to be held wait outside and run exactly
- * once. A device that has suspended itself closes it too: then every command waits, and the first one wakes
- * the device.
+ * The gate that every command which needs an active device passes. A transition closes it, waits until the
+ * commands inside have left, and opens it at the end. Commands that asked to be held wait outside and run
+ * exactly once. A device that has suspended itself closes it too. Then every command waits, and the first one
+ * wakes the device.
  */
 import type { Clock } from "../clock.ts";
 import type { Holdable } from "../command.ts";
@@ -21,7 +21,7 @@ export class CommandGate {
   #closedBecause: (() => DeviceError) | undefined;
   #wake: (() => void) | undefined;
   #inside = 0;
-  /** Told when the last command has left, and when the gate opens with none inside. */
+  /** Told when the last command has left, and when the gate opens and nothing is inside. */
   readonly idle = new Listeners();
   #held = new Set<Held>();
   readonly #drained = new Listeners();
@@ -36,8 +36,8 @@ export class CommandGate {
   }
 
   /**
-   * Resolves when the command may run; `leave` must follow. Rejects when it is refused, was held too long, or
-   * nobody waits for it any more, which `signal` says.
+   * Resolves when the command may run; `leave` must follow. Rejects if the command is refused or held too
+   * long, or if `signal` says that nobody waits for it any more.
    */
   async enter(wish: Holdable, transitionRunning: boolean): Promise<void> {
     const { hold, signal } = wish;
@@ -60,8 +60,8 @@ export class CommandGate {
   }
 
   /**
-   * Admits no more commands; `because` makes the error for those that are refused from now on. With `wake`
-   * none is: all wait, and each calls it.
+   * Admits no more commands. `because` makes the error for each refusal. With `wake`, no command is refused:
+   * each one waits and calls `wake`.
    */
   close(because: () => DeviceError, wake?: () => void): void {
     this.#closedBecause = because;
@@ -79,7 +79,7 @@ export class CommandGate {
     return new Promise((resolve) => this.#drained.once(resolve));
   }
 
-  /** Opens the gate and lets in what was held, in the order it came. */
+  /** Opens the gate and admits the held commands in the order of their arrival. */
   open(): void {
     this.#closedBecause = undefined;
     this.#wake = undefined;
@@ -116,7 +116,7 @@ export class CommandGate {
     });
   }
 
-  /** There are at most as many as there are places: few enough to be counted. */
+  /** HELD_COMMANDS_MAX bounds the loop. */
   #requireRoom(caller: string | undefined): void {
     const { size } = this.#held;
     if (size >= HELD_COMMANDS_MAX) {

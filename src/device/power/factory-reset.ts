@@ -1,4 +1,4 @@
-/** The way back to a new device, from any state. */
+/** Makes the device as new, from any state. */
 import { settledWithin } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import { PREPARE_DRAIN_TIMEOUT_MS } from "../limits.ts";
@@ -8,14 +8,15 @@ import { recoverRegions } from "./restore.ts";
 import { allowSwap } from "./suspend-sequence.ts";
 
 /**
- * Drops everything that clients made and starts the GT as at boot, on a new card where the old one was lost.
- * Nothing of before can be read any more.
- * @throws DeviceError DEVICE_LOST while the link is down: nothing is dropped; FIRMWARE_LOAD_FAILED,
- * ENGINE_HUNG when the GT does not start: all is dropped, the GT is wedged, and it can be tried again
+ * Drops everything that clients made and starts the GT as at boot. If the card was lost, the device has a new
+ * one. Nobody can read the old content any more.
+ * @throws DeviceError DEVICE_LOST while the link is down: nothing is dropped. FIRMWARE_LOAD_FAILED or
+ * ENGINE_HUNG if the GT does not start: everything is dropped and the GT is wedged, and the caller may try
+ * again
  */
 export async function runFactoryReset(parts: Parts): Promise<void> {
   const { memory, gt, gate, hibernation } = parts;
-  // First of all: without a card nothing is dropped.
+  // This comes first, because without a card nothing must be dropped.
   gt.link.replug();
   await gt.haltEngines();
   gt.scheduler.failWaiting(
@@ -38,7 +39,7 @@ export async function runFactoryReset(parts: Parts): Promise<void> {
       { timeoutMs: String(PREPARE_DRAIN_TIMEOUT_MS) },
     );
   }
-  // What it was must not come back over what it will be.
+  // The old state must not come back over the new one.
   await hibernation.giveUp();
   await recoverRegions(parts, true);
   gt.contexts.clear();

@@ -1,7 +1,7 @@
 /**
- * Hibernation: the image that holds the device's state while its memories do not. Written and sealed before
- * the power is cut; claimed before a byte of it is read, and consumed before the device is ACTIVE: once
- * used, never used again.
+ * Hibernation: the image that holds the device's state while its memory is without power. The device writes
+ * and seals it before the power is cut, claims it before it reads a byte, and consumes it before it is
+ * ACTIVE. So no image is used twice.
  */
 import assert from "node:assert/strict";
 import { DeviceError, toDeviceError } from "../errors.ts";
@@ -43,7 +43,7 @@ export interface HibernationOptions extends WorkingMemory {
   readonly codec: FrameCodec | undefined;
   /** Whether frames are written with it. */
   readonly compresses: boolean;
-  /** An image was adopted: the counters that power keeps go on from it. */
+  /** Called when an image was adopted. Power's counters continue from it. */
   readonly onAdopted: (device: ImageDevice, checksums: Checksums | undefined) => void;
 }
 
@@ -58,14 +58,13 @@ export class Hibernation {
     this.#store = store && boundedStore(store, services.clock);
   }
 
-  /** Id of the image that holds the device's state, or may; empty when none does. */
+  /** Id of the image that holds the device's state, or may hold it; empty if there is none. */
   get image(): string {
     return imageOf(this.#holding);
   }
 
   /**
-   * Id of the image that the next resume claims; empty when it needs none, or when that has to be settled
-   * first.
+   * Id of the image that the next resume claims; empty if it needs none, or if a doubt must be settled first.
    */
   get claimable(): string {
     return isImage(this.#holding) ? this.#holding.image : "";
@@ -76,7 +75,7 @@ export class Hibernation {
     return hasToLoad(this.#holding);
   }
 
-  /** Number that the resume gets which claimed the image last; 0 when that is not known. */
+  /** Number of the resume that claimed the image last; 0 if it is not known. */
   get transitionIdMin(): number {
     const holding = this.#holding;
     return isImage(holding) && holding.claims > 0 ? holding.firstTransitionId + holding.claims - 1 : 0;
@@ -91,7 +90,7 @@ export class Hibernation {
     return ownership.describe(holding.claimed ? "RESTORING" : "SLEEPING", undefined);
   }
 
-  /** @throws DeviceError IMAGE_STORE_MISSING when the device has nowhere to keep images. */
+  /** @throws DeviceError IMAGE_STORE_MISSING if the device has no store of images. */
   requireStore(): ImageStore {
     if (this.#store !== undefined) return this.#store;
     throw new DeviceError(
@@ -109,7 +108,7 @@ export class Hibernation {
     return this.requireStore().requireClaimable(image, this.#options.device().name);
   }
 
-  /** @throws DeviceError DEVICE_NOT_EMPTY unless an image could be made this device. */
+  /** @throws DeviceError DEVICE_NOT_EMPTY unless the device can adopt an image. */
   requireEmptyDevice(image: string, state: PowerState): void {
     const { memory, gt } = this.#options.device();
     const contexts = gt.contexts.all().length;
@@ -123,7 +122,7 @@ export class Hibernation {
   }
 
   /**
-   * Whether an image of at most so many bytes would find room.
+   * Checks whether the store has room for an image of this size.
    * @throws DeviceError IMAGE_STORE_FULL, COPY_FAILED.
    */
   requireRoom(bytesMax: number): Promise<void> {
@@ -131,8 +130,7 @@ export class Hibernation {
   }
 
   /**
-   * Takes a sealed image of an earlier process as the device's state; the next resume makes it so. Part of
-   * boot.
+   * Takes a sealed image of an earlier process as the device's state. The next resume loads it. Part of boot.
    */
   beginWith({ image, uid, generation, nextTransitionId }: SealedImage): void {
     this.#holding = { ...unclaimed(image, generation, nextTransitionId), kind: "taken", given: false };
@@ -140,16 +138,16 @@ export class Hibernation {
   }
 
   /**
-   * Claims the image that the device is suspended to, or `given`, before a byte of it is read. What was in
-   * doubt is settled first. Without an image there is nothing to claim.
-   * @throws DeviceError OWNERSHIP_IN_DOUBT, OWNERSHIP_LOST, and what the store refuses a claim with.
+   * Claims the image that the device is suspended to, or `given`, before a byte of it is read. A doubt is
+   * settled first. Without an image this does nothing.
+   * @throws DeviceError OWNERSHIP_IN_DOUBT, OWNERSHIP_LOST, and the errors of the store's refusal.
    */
   async claim(given: string): Promise<void> {
     await this.#settle();
     if (given !== "") {
       assert(this.#holding.kind === "none", "a device has one image at a time");
       const claims = await this.#options.ownership.claim(this.requireStore(), given);
-      // What else there is to know of it is in the image, which may be read now.
+      // The image itself has the rest, and may be read from now on.
       this.#holding = { ...unclaimed(given, 0, 0), kind: "taken", given: true, claimed: true, claims };
       return;
     }
@@ -164,7 +162,7 @@ export class Hibernation {
   }
 
   /**
-   * Ends the claim of an image that was not resumed from. One that cannot be ended now ends with the
+   * Ends the claim of an image from which no resume came. A claim that cannot be ended now ends with the
    * process.
    */
   async release(): Promise<void> {
@@ -178,7 +176,7 @@ export class Hibernation {
     }
   }
 
-  /** Lets go of an image that was given and could not be used. What was made of it is dropped. */
+  /** Lets go of an image that a client named and the device could not use. Drops everything made from it. */
   async drop(): Promise<void> {
     const holding = this.#holding;
     this.#holding = NOTHING_HELD;
@@ -187,11 +185,15 @@ export class Hibernation {
     await recoverRegions(this.#options, true);
     gt.contexts.clear();
     await deleteEverything(memory);
-    // The image may yet be resumed elsewhere: two devices of one uid would give different objects the same.
+    // Another device may still resume from the image. Two devices with one uid would give different objects
+    // the same uids.
     this.#options.ownership.become(holding.before);
   }
 
-  /** Writes, verifies and seals the image. Whatever fails, a partial one is gone, or the seal is in doubt. */
+  /**
+   * Writes, verifies and seals the image. After any failure the partial image is gone, or its seal is in
+   * doubt.
+   */
   async write(transition: Transition, counts: PhaseCounts, purpose: ImagePurpose): Promise<void> {
     const { services, ownership } = this.#options;
     const { failpoints, emit } = services;
@@ -216,9 +218,7 @@ export class Hibernation {
     await failpoints.pass("image.sealed");
   }
 
-  /**
-   * Brings objects and bytes back from the image, which has been claimed. Can be run again after a failure.
-   */
+  /** Brings objects and bytes back from the claimed image. Can run again after a failure. */
   async load(
     transition: Transition,
     counts: PhaseCounts,
@@ -238,7 +238,7 @@ export class Hibernation {
   }
 
   /**
-   * Finds out whether an image could be taken, changing nothing on the device.
+   * Checks whether the device could take an image, and changes nothing.
    * @throws DeviceError as `load`.
    */
   async check(image: string, allowDifferences: readonly string[]): Promise<void> {
@@ -250,14 +250,16 @@ export class Hibernation {
         const { generation: imageGeneration, device: imaged } = tables;
         this.#holding = { ...holding, imageGeneration, firstTransitionId: imaged.nextTransitionId };
       }
-      // Its objects are here already, in the very places that it asks for.
+      // Its objects are here already, in the places that it needs.
       if (isOwn) return;
       const differences = await compareDevices(tables, describeImagedDevice(device), device);
       requireCompatible(differences, allowDifferences);
     });
   }
 
-  /** The last step of a resume: the device owns its state, and the image is the past. No-op without one. */
+  /**
+   * The last step of a resume: consumes the image, so that the device owns its state. No-op without an image.
+   */
   async commit(): Promise<void> {
     const { image } = this;
     await this.#commit();
@@ -265,15 +267,15 @@ export class Hibernation {
   }
 
   /**
-   * Undoes the writing of an image, by a write. Nothing else makes the device ACTIVE again. No-op without
-   * one.
+   * Abandons the image that was written. Only this write lets the device be ACTIVE again. No-op without an
+   * image.
    */
   async undo(): Promise<void> {
     if (this.#holding.kind === "sealInDoubt") await this.#settle();
     else await this.#commit();
   }
 
-  /** Gives the state up: the device begins anew, under another uid. */
+  /** Gives up the state. The device begins anew under another uid. */
   async giveUp(): Promise<void> {
     const { ownership } = this.#options;
     const state = ownership.fresh();
@@ -287,7 +289,7 @@ export class Hibernation {
     const { ownership } = this.#options;
     if (this.#holding.kind === "sealInDoubt") await this.#settle();
     const holding = this.#holding;
-    // One that a client named is of another device, for which it stays.
+    // An image that a client named belongs to another device and stays there for it.
     const isForeign = isImage(holding) && holding.kind !== "own" && holding.given;
     if (isForeign) await ownership.giveBack(store, holding.image);
     if (holding.kind === "none" || isForeign) return ownership.own(store, state);
@@ -295,7 +297,7 @@ export class Hibernation {
       await ownership.commit(store, imageOf(holding), state);
     } catch (error) {
       const failure = toDeviceError(error);
-      // It is not the device's to consume any more.
+      // The device may not consume it any more.
       if (!isTaken(failure)) throw failure;
       await ownership.own(store, state);
     }
@@ -312,13 +314,13 @@ export class Hibernation {
         throw failure;
       }
       this.#holding = { kind: "sealInDoubt", draft };
-      // Undoing the suspend settles it, or ends with the doubt that is left.
+      // Undoing the suspend settles the doubt, or fails with it.
       throw new DeviceError("COPY_FAILED", failure.message, failure.metadata).because(failure);
     }
   }
 
   /**
-   * Ends a doubt by asking again.
+   * Settles a doubt by asking again.
    * @throws DeviceError OWNERSHIP_IN_DOUBT, OWNERSHIP_LOST; everything is held then.
    */
   async #settle(): Promise<void> {
@@ -353,12 +355,12 @@ export class Hibernation {
     this.#holding = NOTHING_HELD;
   }
 
-  /** Of a claim that was refused: whether the state is lost by it, and what the caller is told. */
+  /** For a refused claim: whether the state is lost with it, and the caller's error. */
   #lost(holding: HoldingImage, failure: DeviceError): DeviceError {
     if (!isTaken(failure)) return failure;
     this.#holding = { ...holding, claimed: false, lostTo: failure };
-    // With nothing in memory the refusal says it all; with everything in memory it has to be said why that
-    // is no use.
+    // If nothing is in memory, the refusal says it all. Otherwise the error must say why the bytes in memory
+    // are of no use.
     return hasToLoad(holding) ? failure : ownershipLost(holding.image, failure);
   }
 
@@ -370,7 +372,7 @@ export class Hibernation {
     ownership.become({ ...ownership.state, generation });
   }
 
-  /** Makes the objects of an image. Once that is done a failure can be repeated with what is there. */
+  /** Makes the objects of an image. After that, a failed resume can run again with them. */
   async #adopt(
     taken: Extract<Holding, { kind: "taken" }>,
     tables: ImageTables,

@@ -1,4 +1,4 @@
-/** Sees a sequence to its end, whatever happens on the way, and says how it ended. */
+/** Brings a sequence to its end, whatever fails on the way, and returns how it ended. */
 import assert from "node:assert/strict";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { OBJECTS_NAMED_MAX } from "../limits.ts";
@@ -13,7 +13,7 @@ export type SuspendOutcome =
   | { readonly failure: undefined; readonly checksums: Checksums | undefined }
   | { readonly failure: DeviceError };
 
-/** Suspends, or undoes everything if that fails. Never rejects for a fault of a caller or the world. */
+/** Suspends, or undoes everything if that fails. Rejects only for a bug. */
 export async function suspendOrRecover(
   parts: Parts,
   transition: Transition,
@@ -68,18 +68,15 @@ export async function resumeOrKeep(
 }
 
 /**
- * Firmware and page table as they were saved did not serve, and where the CPU reaches only a part of local
- * memory nothing else can bring the rest back: the next resume finds them as they are at boot.
+ * The saved firmware or page table did not work. If the CPU reaches only a part of local memory, only an
+ * engine can bring back the rest. So the next resume starts with the firmware and page table of a boot.
  */
 async function renewGt({ gt }: Parts): Promise<void> {
   await gt.haltEngines();
   gt.rewriteKernelObjects();
 }
 
-/**
- * Undoes a suspend. Answers why the device must not be ACTIVE, when an image could not be got out of the
- * way.
- */
+/** Undoes a suspend. Returns why the device must not be ACTIVE: its image could not be abandoned. */
 async function recover(
   parts: Parts,
   transition: Transition,
@@ -93,10 +90,10 @@ async function recover(
     transition.recovered = true;
   } catch (error) {
     const failure = toDeviceError(error);
-    // With its image still there the backups stay too: a resume goes on with both.
+    // The image is still there, so the backups stay too. A resume continues with both.
     if (hibernation.image !== "") stuck = failure;
     else {
-      // The bytes are safe: backups go whatever happens. What may not have come back is the GT.
+      // The bytes are safe, because the backups are dropped in any case. Only the GT may not have come back.
       await recoverRegions(parts, true);
       transition.recovered = wasWedged || (await isGtBack(parts, progress));
       if (!transition.recovered) await gt.setWedged("it did not start again after an aborted suspend");
@@ -106,7 +103,7 @@ async function recover(
   return isOwnershipError(stuck) ? stuck : undefined;
 }
 
-/** Whether an error says more of the device than what stopped the suspend. */
+/** Whether an error says more about the device than the one that stopped the suspend. */
 function isOwnershipError(error: DeviceError | undefined): boolean {
   return error?.reason === "OWNERSHIP_IN_DOUBT" || error?.reason === "OWNERSHIP_LOST";
 }
@@ -114,7 +111,7 @@ function isOwnershipError(error: DeviceError | undefined): boolean {
 async function isGtBack(parts: Parts, progress: SuspendProgress): Promise<boolean> {
   try {
     await restartGt(parts, progress);
-    // It may have been given up in the attempt before this one, which then starts nothing.
+    // An earlier attempt may have wedged the GT, and then this one starts nothing.
     return !parts.gt.wedged;
   } catch (error) {
     toDeviceError(error);

@@ -14,7 +14,7 @@ import type { Memory } from "../memory/memory.ts";
 import type { OwnershipResource, OwnershipState } from "../resource.ts";
 import type { DeviceServices } from "../services.ts";
 
-/** The parts of a device that concern its state. */
+/** The parts of a device that its ownership needs. */
 export interface OwnershipOptions {
   readonly name: string;
   readonly uid: string;
@@ -68,7 +68,7 @@ export class Ownership {
     return { ...this.#state, device: this.#options.name };
   }
 
-  /** What a device is that begins anew. */
+  /** The state of a device that begins anew. */
   fresh(): OwnedState {
     const { name: device, newUid = () => makeUuid(this.#services.random) } = this.#options;
     return { uid: newUid(), generation: 1, device };

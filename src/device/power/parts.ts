@@ -1,5 +1,5 @@
 /**
- * What power works with: the parts of a device that its sequences call, and how far each of them has come.
+ * What power works with: the parts of a device that its sequences call, and the progress of each sequence.
  */
 import type { DeviceEvent } from "../events.ts";
 import type { PowerRail } from "../hardware/rail.ts";
@@ -19,34 +19,34 @@ export interface Parts extends WorkingMemory {
   readonly rail: PowerRail;
   readonly gate: CommandGate;
   readonly hibernation: Hibernation;
-  /** What the device tells as it happens: for traces. */
+  /** Events of the device as they happen, for traces. */
   readonly events: Listeners<[event: DeviceEvent]>;
   readonly policy: PowerPolicy;
   /** What a plan's time is estimated from. */
   readonly pace: Pace;
 }
 
-/** What a suspend leads to, and what it does on its way. */
+/** Where a suspend leads, and what it does on its way. */
 export interface SuspendTarget {
   /** Undefined for runtime PM. */
   readonly sleepState: SleepState | undefined;
   readonly dState: "D3HOT" | "D3COLD";
-  /** Steps 1 to 3. Only runtime D3hot, from which nothing is lost, does without. */
+  /** Whether steps 1 to 3 run. Only runtime D3hot skips them, because it loses nothing. */
   readonly copies: boolean;
   /** Whether a hibernation image is written. */
   readonly image: boolean;
-  /** Whether system memory and swap are lost with local memory: what S4 is, and hybrid sleep is not. */
+  /** Whether system memory and swap are lost with local memory, as in S4. Hybrid sleep keeps them. */
   readonly losesSystem: boolean;
   /** Whether steps 1 to 3 may swap. */
   readonly swaps: boolean;
   readonly idleTimeoutMs: number;
   readonly onIdleTimeout: "WEDGE" | "ABORT";
   readonly verify: boolean;
-  /** Who asked for it: written into the image. */
+  /** Who asked for it. The image records it. */
   readonly cause: SuspendCause;
 }
 
-/** How far a suspend came; what recover must undo follows from it. */
+/** How far a suspend came. Recover undoes what follows from it. */
 export interface SuspendProgress {
   firmwareStopped: boolean;
   powerOffBegun: boolean;
@@ -56,8 +56,8 @@ export interface SuspendProgress {
 
 /** How far a resume came. */
 export interface ResumeProgress {
-  /** What failed after that leaves the device FAILED, not SUSPENDED. */
+  /** A failure after that leaves the device FAILED, not SUSPENDED. */
   powerOn: boolean;
-  /** The checksums have been looked at. */
+  /** Whether the checksums have been compared. */
   compared: boolean;
 }

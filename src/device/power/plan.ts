@@ -1,6 +1,6 @@
 /**
- * What a suspend would do, without doing any of it: the same question is asked of each object as the walks
- * ask (backup.ts), and the answers are added up.
+ * What a suspend would do, without doing it. The plan asks each object the same questions as the walks
+ * (backup.ts), and adds up the answers.
  */
 import { toDeviceError } from "../errors.ts";
 import { formatBytes } from "../format.ts";
@@ -29,10 +29,10 @@ export interface PlanOptions extends WorkingMemory {
   readonly target: SuspendTarget;
 }
 
-/** What the walk over all objects adds up. */
+/** The sums over all objects. */
 interface Totals {
   readonly shares: Readonly<Record<"evict" | "backupBlit" | "backupMemcpy" | "discard", Share>>;
-  /** What checksums are taken of: all content of clients, wherever it is. */
+  /** All content of clients, wherever it is. Verification takes checksums of it. */
   readonly verified: Share;
   readonly room: { purgeable: number; swappable: number };
   requiredBytes: number;
@@ -122,7 +122,7 @@ function isByCpuOnly({ gt, memory }: PlanOptions): boolean {
   return gt.wedged || memory.blitter === undefined;
 }
 
-/** A plan with what the store of images has to say: whether the image would find room. */
+/** The plan with a blocker if the store of images has no room for the image. */
 export async function withStore(
   plan: SuspendPlan,
   store: { requireRoom(bytesMax: number): Promise<void> },
@@ -137,7 +137,7 @@ export async function withStore(
 }
 
 /**
- * What becomes of one object, in the order of tests of the walks: evicted if it can be, else backed up or
+ * What happens to one object, in the walks' order of tests: it is evicted if possible, else backed up or
  * given up.
  */
 function fateOf(memory: Memory, slot: number): "evict" | "backupBlit" | "backupMemcpy" | "discard" {
@@ -147,14 +147,14 @@ function fateOf(memory: Memory, slot: number): "evict" | "backupBlit" | "backupM
   return decide(memory, slot, "remaining") === "back-up" ? "backupMemcpy" : "discard";
 }
 
-/** Adds what the shrinker could make of an object in system memory: by throwing it away, or by swapping. */
+/** Adds the room that the shrinker could make from an object in system memory, by purging or swapping it. */
 function addRoom({ table }: Memory, slot: number, room: { purgeable: number; swappable: number }): void {
   if (table.has(slot, FLAG.KERNEL) || table.pinCount[slot] > 0) return;
   if (table.dontNeed[slot] === 1 || table.has(slot, FLAG.VOLATILE)) room.purgeable += table.sizeBytes[slot];
   else room.swappable += table.sizeBytes[slot];
 }
 
-/** What swapping could do: how much could go, and how much there is room for. */
+/** How much could be swapped out, and how much swap is free. */
 interface SwapRoom {
   readonly swappable: number;
   readonly swapBytes: number;
@@ -163,7 +163,7 @@ interface SwapRoom {
 }
 
 /**
- * How much system memory the suspend could have: what is free, and what swapping adds where it is allowed.
+ * How much system memory the suspend could have: the free part, and what swapping adds where it is allowed.
  */
 function availableOf(
   needs: { readonly freeBytes: number; readonly evictBytes: number; readonly backupBytes: number },
@@ -172,12 +172,12 @@ function availableOf(
 ): number {
   const { freeBytes, evictBytes, backupBytes } = needs;
   const evictsEarly = policy.notifier === "opportunistic";
-  // What was evicted can itself be swapped for what comes after it.
+  // Evicted objects can be swapped out for those that follow.
   const withSwap = freeBytes + Math.min(swappable + evictBytes, swapBytes);
-  // So can backups, once they have their bytes.
+  // So can backups that have their bytes.
   if (swaps) return freeBytes + Math.min(swappable + evictBytes + backupBytes, swapBytes);
   if (evictsEarly && policy.preallocateBackups) return withSwap;
-  // `prepare` swaps for one of the two only, and no more than that one takes.
+  // `prepare` swaps only for one of the two, and only as much as that one needs.
   if (evictsEarly) return Math.max(freeBytes, Math.min(evictBytes, withSwap));
   if (!policy.preallocateBackups) return freeBytes;
   return Math.max(freeBytes, Math.min(backupBytes, freeBytes + Math.min(swappable, swapBytes)));
@@ -210,7 +210,7 @@ function newSystemBytes({ system }: Memory, requiredBytes: number): number {
   return Math.max(0, requiredBytes - Math.max(0, system.bank.promisedBytes - usedBytes));
 }
 
-/** What stops a suspend for which the machine would have to give more memory than it has. */
+/** The blocker of a suspend that needs more memory than the machine has left. */
 function machineBlockerOf({ system }: Memory, newBytes: number): PlanBlocker | undefined {
   const { spareBytes } = system.bank;
   if (newBytes <= Math.max(0, spareBytes)) return undefined;
@@ -266,7 +266,7 @@ function durationOf(
 
 const NOTHING = { objects: 0, bytes: 0, newBytes: 0 };
 
-/** What a loss of power destroys: every frame that was handed out since the last one. */
+/** Bytes that a loss of power destroys: every frame handed out since the last loss. */
 export function touchedBytesOf(memory: Memory, losesSystem: boolean): number {
   const regions = memory.regions.filter((region) => losesSystem || region !== memory.system);
   return regions.reduce((bytes, { bank }) => bytes + bank.touchedBytes, 0);

@@ -1,6 +1,6 @@
 /**
- * A backup that was swapped out between the suspend and the resume has no bytes in memory: a normal state,
- * and it gets them back before they are copied (i915_ttm_restore validates and populates first).
+ * A backup that was swapped out between suspend and resume has no bytes in memory. This is a normal state: it
+ * is populated before it is copied (i915_ttm_restore validates and populates first).
  */
 import { SWAPPED } from "../backing-state.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
@@ -11,11 +11,11 @@ import { populate } from "../memory/placement.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 
 /**
- * Sees to it that the bytes of an owner's backup can be copied. `system`: they lie in system memory; `there`:
- * that had no room, and they have gone from swap to the owner's place already; `lost`: swap gave back others.
- * The caller holds the backup's lock.
- * @throws DeviceError CONTENT_UNKNOWN for an owner that the device cannot do without; COPY_FAILED, or no room
- * when the owner's place is beyond the reach of the CPU.
+ * Makes the bytes of an owner's backup ready to be copied. `system`: they are in system memory. `there`:
+ * system memory had no room, so they went from swap directly to the owner's place. `lost`: swap returned
+ * other bytes. The caller holds the backup's lock.
+ * @throws DeviceError CONTENT_UNKNOWN for an owner that the device needs itself; COPY_FAILED;
+ * SYSTEM_MEMORY_EXHAUSTED if the CPU cannot reach the owner's place.
  */
 export async function populateBackup(
   { memory, services }: WorkingMemory,

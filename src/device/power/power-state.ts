@@ -24,7 +24,8 @@ export type PowerEvent =
   | "failed";
 
 const TABLE: Readonly<Record<PowerState, Partial<Record<PowerEvent, PowerState>>>> = {
-  // An ACTIVE device resumes from an image that it is given; runtime PM fails without having been a state.
+  // An ACTIVE device can resume from an image that a client names. Runtime PM can fail while the state is
+  // ACTIVE.
   ACTIVE: { suspend: "SUSPENDING", resume: "RESUMING", failed: "FAILED" },
   SUSPENDING: { suspended: "SUSPENDED", recovered: "ACTIVE", failed: "FAILED" },
   SUSPENDED: { resume: "RESUMING", reset: "ACTIVE" },
@@ -32,7 +33,7 @@ const TABLE: Readonly<Record<PowerState, Partial<Record<PowerEvent, PowerState>>
   FAILED: { resume: "RESUMING", reset: "ACTIVE" },
 };
 
-/** @throws DeviceError DEVICE_FAILED or DEVICE_SUSPENDED when the event has no place in this state. */
+/** @throws DeviceError DEVICE_FAILED or DEVICE_SUSPENDED if the event is not legal in this state. */
 export function nextState(state: PowerState, event: PowerEvent): PowerState {
   const next = TABLE[state][event];
   if (next !== undefined) return next;
@@ -40,8 +41,8 @@ export function nextState(state: PowerState, event: PowerEvent): PowerState {
 }
 
 /**
- * The error of an attempt to do `what` in a state in which it is not legal.
- * @param transition id of the one that runs; empty when none does
+ * The error for `what` in a state where it is not legal.
+ * @param transition id of the running transition; empty if none runs
  */
 export function stateError(state: PowerState, what: string, transition = ""): DeviceError {
   const metadata = { powerState: state, ...(transition === "" ? {} : { transition }) };
@@ -67,7 +68,7 @@ export function stateError(state: PowerState, what: string, transition = ""): De
   }
 }
 
-/** The error of an attempt to do `what` with a device that runtime PM could not wake. */
+/** The error for `what` on a device that runtime PM could not wake. */
 export function notWoken(
   { state, dState }: { readonly state: PowerState; readonly dState: DState },
   what: string,

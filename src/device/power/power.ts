@@ -1,6 +1,6 @@
 /**
- * Power: starts transitions, one at a time, and sees each to its end. What the phases do is in
- * suspend-sequence.ts and resume-sequence.ts.
+ * Power: starts transitions, one at a time, and brings each to its end. suspend-sequence.ts and
+ * resume-sequence.ts have the phases.
  */
 import type { CancelTransition, ListTransitions, PlanSuspend, Resume, Suspend } from "../command.ts";
 import type { DeviceError } from "../errors.ts";
@@ -45,11 +45,11 @@ export class Power {
   readonly #parts: Parts;
   readonly #log: TransitionLog;
   readonly #reset = new ResetTurn();
-  /** A resume that claims its image: whatever else is asked for waits until it has begun, or was refused. */
+  /** The resume that is claiming its image. Every other request waits until it has begun or was refused. */
   readonly #claims = new Turn();
   #checksums: Checksums | undefined;
 
-  /** @throws DeviceError INVALID_REQUEST for settings of runtime PM that make no sense. */
+  /** @throws DeviceError INVALID_REQUEST for invalid settings of runtime PM. */
   constructor(parts: Parts, runtimePm: RuntimePmSettings | undefined) {
     this.#parts = parts;
     this.stateSinceNs = parts.services.clock.wallNs();
@@ -98,17 +98,17 @@ export class Power {
     this.#enter("suspended", "D3COLD");
   }
 
-  /** An image was made this device: what power counts goes on from there. */
+  /** The device has adopted an image. Power's counters continue from it. */
   adopt(device: ImageDevice, checksums: Checksums | undefined): void {
-    // The suspend that wrote the image had not been counted when it did.
+    // The suspend that wrote the image was counted only after it.
     this.suspendCount = device.suspendCount + 1;
     this.#log.nextId = Math.max(this.#log.nextId, device.nextTransitionId);
     this.#checksums = checksums;
   }
 
   /**
-   * Answers what a suspend would do.
-   * @throws DeviceError what a suspend would be refused with in this state.
+   * Returns what a suspend would do.
+   * @throws DeviceError the refusal that a suspend would get in this state.
    */
   async plan({ state = "S3", ...command }: PlanSuspend): Promise<SuspendPlan> {
     const target = targetOf({ ...command, type: "suspend", state }, this.#parts.policy);
@@ -119,7 +119,7 @@ export class Power {
     return target.image ? withStore(plan, this.#parts.hibernation) : plan;
   }
 
-  /** Starts a suspend and answers when it has ended or `waitMs` has passed. */
+  /** Starts a suspend and returns when it has ended or `waitMs` has passed. */
   async suspend(command: Suspend): Promise<TransitionResource> {
     const target = targetOf(command, this.#parts.policy);
     if (target.image) this.#parts.hibernation.requireStore();
@@ -130,7 +130,7 @@ export class Power {
         throw this.#stateError("SUSPENDED", "the image of hybrid sleep");
       return this.#log.latest.describe(true);
     }
-    // A device that is awake closes its gate at once: what comes after the suspend waits for its end.
+    // A device that is awake closes its gate at once, so later commands wait for the suspend to end.
     if (this.runtime.status !== "ACTIVE") await this.#wake();
     this.#requireFree(`a suspend to ${command.state}`);
     if (command.validateOnly === true) return rehearseSuspend(this.#parts, target);
@@ -140,7 +140,7 @@ export class Power {
     return answer(transition, this.#suspend(transition, target), command.waitMs);
   }
 
-  /** Starts a resume and answers when it has ended or `waitMs` has passed. */
+  /** Starts a resume and returns when it has ended or `waitMs` has passed. */
   async resume(command: Resume): Promise<TransitionResource> {
     const { hibernation } = this.#parts;
     const { image = "", allowDifferences = [] } = command;
@@ -161,7 +161,7 @@ export class Power {
   }
 
   /**
-   * An ACTIVE device has nothing to resume from, but may be one that did not wake: then it is tried again.
+   * An ACTIVE device has nothing to resume from. If runtime PM could not wake it, this tries again.
    * @throws DeviceError why it still cannot
    */
   async #tryAgain(): Promise<TransitionResource> {
@@ -171,7 +171,7 @@ export class Power {
     return this.#log.latest.describe();
   }
 
-  /** Claims the image, and begins the resume that the claim is for. */
+  /** Claims the image and begins its resume. */
   async #beginResume(
     wanted: Wanted,
   ): Promise<{ readonly transition: Transition; readonly run: Promise<void> }> {
@@ -183,7 +183,7 @@ export class Power {
       hibernation.requireEmptyDevice(given, this.state);
       gate.close(() => this.#stateError(this.state, "this call"));
     });
-    // Numbers go on from those of the image, and no resume that failed shares its own with another.
+    // Transition numbers continue from the image, and each failed resume keeps a number of its own.
     this.#log.nextId = Math.max(this.#log.nextId, hibernation.transitionIdMin);
     if (given !== "") this.sleepState = "S4";
     const transition = this.#log.begin({ kind: "RESUME", sleepState: this.sleepState, dState: "D0" });
@@ -192,14 +192,14 @@ export class Power {
     return { transition, run: this.#resume(transition, source, given !== "") };
   }
 
-  /** Stops a suspend and answers when it has been undone. @throws DeviceError TRANSITION_NOT_CANCELLABLE. */
+  /** Stops a suspend and returns when it has been undone. @throws DeviceError TRANSITION_NOT_CANCELLABLE. */
   cancel(command: CancelTransition): Promise<TransitionResource> {
     return this.#log.cancel(command);
   }
 
   /**
-   * A full reset of the GT: what runs fails, wedged is cleared. Legal while ACTIVE; and while FAILED, so that
-   * a resume can go on that only the GT was in the way of.
+   * Resets the whole GT: running work fails, and wedged is cleared. Legal while ACTIVE, and while FAILED so
+   * that a resume can continue that only the GT had stopped.
    */
   async resetGt(): Promise<void> {
     if (this.#claims.running) await this.#claims.ended;
@@ -207,7 +207,7 @@ export class Power {
     if (this.state === "FAILED") this.#refuseSecond();
     else this.#requireFree("a reset of the GT");
     await this.#reset.run(() => this.#parts.gt.reset().finally(() => this.#noteLost()));
-    // Nothing suspends itself while it is wedged or being reset, and nobody tells when that has ended.
+    // A wedged device, or one being reset, does not suspend itself. Nobody else says when that has ended.
     this.runtime.noteIdle();
   }
 
@@ -251,13 +251,13 @@ export class Power {
     return this.#log.list(command);
   }
 
-  /** The transition as Chrome trace events, JSON in UTF-8. @throws DeviceError TRANSITION_NOT_FOUND. */
+  /** The transition as Chrome trace events: JSON in UTF-8. @throws DeviceError TRANSITION_NOT_FOUND. */
   async trace(id: string, device: string): Promise<Uint8Array> {
     const { clock } = this.#parts.services;
     return renderTrace({ device, transition: this.get(id), trace: this.#log.find(id).trace, clock });
   }
 
-  /** Sees a suspend to its end: SUSPENDED, or ACTIVE with everything undone. */
+  /** Brings a suspend to its end: SUSPENDED, or ACTIVE with everything undone. */
   async #suspend(transition: Transition, target: SuspendTarget): Promise<void> {
     const { gate, hibernation } = this.#parts;
     gate.close(() => this.#stateError(this.state, "this call"));
@@ -270,8 +270,8 @@ export class Power {
       this.#enter("recovered", "D0");
       this.sleepState = undefined;
     } else {
-      // A device whose sealed image could not be consumed must not go on: the image would overwrite what it
-      // did.
+      // A device whose sealed image could not be abandoned must not continue, because the image would later
+      // overwrite its new state.
       this.#enter("failed", "D0");
     }
     this.#noteLost();
@@ -279,7 +279,7 @@ export class Power {
     if (this.state === "ACTIVE") gate.open();
   }
 
-  /** A card that is lost serves nobody: the device is FAILED. */
+  /** A lost card serves nobody, so the device is FAILED. */
   #noteLost(): void {
     if (!this.#parts.gt.link.lost || this.state !== "ACTIVE") return;
     this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
@@ -290,8 +290,7 @@ export class Power {
     const { gate, hibernation } = this.#parts;
     const { suspendCount } = this;
     const { failure, powerOn, compared } = await resumeOrKeep(this.#parts, transition, source);
-    // What is not what it was has been given up, and the rest is right: the next resume does not compare
-    // again.
+    // Content that differed has been given up, and the rest is right. The next resume does not compare again.
     if (failure === undefined || compared) this.#checksums = undefined;
     if (failure === undefined) {
       this.#enter("resumed", "D0");
@@ -324,7 +323,7 @@ export class Power {
     return failure === undefined;
   }
 
-  /** Whoever comes waits, and wakes the device. */
+  /** Each command waits and wakes the device. */
   #closeWhileAsleep(): void {
     this.#parts.gate.close(
       () => this.#stateError("SUSPENDING", "this call"),
@@ -352,14 +351,14 @@ export class Power {
     return powerOn ? undefined : failure;
   }
 
-  /** Waits until a device that suspended itself is awake, or has failed to wake. */
+  /** Waits until a device that suspended itself is awake or has failed to wake. */
   async #wake(): Promise<void> {
     this.#reset.requireNone();
     if (this.runtime.status !== "ACTIVE") await this.runtime.wake();
   }
 
   /**
-   * Whatever is to begin begins in the same turn as this.
+   * The caller must begin in the same turn as this check.
    * @throws DeviceError unless the device is ACTIVE and free.
    */
   #requireFree(what: string): void {
@@ -373,7 +372,7 @@ export class Power {
     return this.#parts.gt.link.lost ? deviceLost(what) : stateError(state, what, this.#log.running?.id);
   }
 
-  /** Why nothing can be done with the device, though no transition says so. */
+  /** Why the device is out of use, if no transition says so. */
   get error(): DeviceResource["error"] {
     const error = this.#parts.gt.link.lost ? deviceLost() : this.runtime.wakeError;
     return error && { reason: error.reason, message: error.message };
@@ -392,7 +391,7 @@ export class Power {
 
   #refuseSecond(): void {
     this.#reset.requireNone();
-    // A device that suspends itself does not stand in anybody's way: it is woken.
+    // A device that suspends itself is woken, so it blocks nobody.
     if (this.#log.running === undefined || this.runtime.status !== "ACTIVE") return;
     throw inProgress(this.#log.running);
   }

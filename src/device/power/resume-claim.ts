@@ -1,22 +1,21 @@
-/**
- * What comes before a resume begins: whether it can be verified, and the claim of the image that it is
- * from.
- */
+/** The steps before a resume: checks whether it can be verified, and claims its image. */
 import type { Resume } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { Parts } from "./parts.ts";
 
-/** What a resume is asked to be from. */
+/** The source that a resume asks for. */
 export interface Wanted {
-  /** The image that a client names to an ACTIVE device; empty for the one that the device is suspended to. */
+  /**
+   * The image that a client names to an ACTIVE device; empty for the image to which the device is suspended.
+   */
   readonly given: string;
   readonly allowDifferences: readonly string[];
 }
 
 /**
- * Claims the image of a resume: the one that the device is suspended to, or `given` to an ACTIVE device.
- * The resume begins in the same turn as this ends. A refusal leaves everything as it was.
- * @param requireFree throws when the device cannot become that of the image any more
+ * Claims the image of a resume: the one to which the device is suspended, or the one `given` to an ACTIVE
+ * device. The resume begins in the turn in which this ends. A refusal changes nothing.
+ * @param requireFree throws if the device can no longer adopt the image
  */
 export async function claimImage(
   { hibernation }: Parts,
@@ -37,7 +36,7 @@ export async function claimImage(
 
 /**
  * @param known whether there are checksums, or the device is ACTIVE and its image may have some
- * @throws DeviceError INVALID_REQUEST when there is nothing with which the content could be compared.
+ * @throws DeviceError INVALID_REQUEST if there are no checksums to compare the content with.
  */
 export function requireChecksums({ hibernation }: Parts, command: Resume, known: boolean): void {
   if (command.verify !== true || known || hibernation.hasToLoad) return;

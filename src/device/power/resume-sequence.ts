@@ -1,4 +1,4 @@
-/** The sequence of resume, phase by phase, and the way back to a new device. */
+/** The sequence of resume, phase by phase. */
 import { toDeviceError } from "../errors.ts";
 import type { Parts, ResumeProgress } from "./parts.ts";
 import { type RestoreStep, requireNoBackups, restoreRegions } from "./restore.ts";
@@ -6,17 +6,17 @@ import { allowSwap, timed } from "./suspend-sequence.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 import { type Checksums, findChanged, giveUp } from "./verify.ts";
 
-/** What a resume is from. */
+/** The source of a resume. */
 export interface ResumeSource {
   /** Only the engines were stopped (runtime D3hot): firmware and memory are as they were. */
   readonly kept: boolean;
   /** Rules of image/compatibility.ts whose differences are accepted. */
   readonly allowDifferences: readonly string[];
-  /** What the bytes are compared with at the end, when that is known. */
+  /** The checksums to compare at the end; undefined if there are none. */
   checksums(): Checksums | undefined;
 }
 
-/** A resume on its way: what it is from and how far it has come. */
+/** A running resume: its source and its progress. */
 export interface ResumeRun {
   readonly transition: Transition;
   readonly source: ResumeSource;
@@ -31,7 +31,7 @@ export async function runResume(parts: Parts, { transition, source, progress }: 
     timed(clock, counts, () =>
       restoreRegions(parts, { step, tally: counts.restored, check: () => transition.check() }),
     );
-  // Whether the GT was wedged before says nothing: that is what a resume mends.
+  // It does not matter whether the GT was wedged before, because a resume mends that.
   let firmwareRuns = true;
   if (hibernation.hasToLoad) {
     await transition.phase("image", (counts) =>
@@ -50,7 +50,7 @@ export async function runResume(parts: Parts, { transition, source, progress }: 
     });
   }
   await transition.phase("engine_start", async () => {
-    // Without firmware there is nothing that could schedule on them.
+    // Without firmware nothing can schedule on them.
     if (!firmwareRuns) return;
     await orByCpu(parts, () => gt.startEngines());
   });
@@ -67,15 +67,15 @@ export async function runResume(parts: Parts, { transition, source, progress }: 
   }
   await transition.phase("release", async () => {
     await requireNoBackups(parts);
-    // Every byte is back: from here on the image is the past.
+    // Every byte is back, so the image is no longer needed.
     await hibernation.commit();
     allowSwap(memory);
   });
 }
 
 /**
- * Starts a part of the GT, and answers whether it runs: by policy (drm/i915 6.1) the device goes on without
- * it, wedged, and the CPU copies.
+ * Starts a part of the GT and returns whether it runs. By policy (drm/i915 6.1) the device continues without
+ * it: it is wedged, and the CPU copies.
  */
 async function orByCpu(parts: Parts, start: () => Promise<void>): Promise<boolean> {
   try {

@@ -1,8 +1,8 @@
 /**
  * Runtime PM: a device that nobody uses suspends itself after a while, and wakes when somebody needs it
  * (drm/xe xe_pm.c). D3hot stops the engines and keeps local memory; D3cold, entered when little of it is
- * used, runs the whole backup. powerState stays ACTIVE throughout: who waits for a wake-up sees only that the
- * call takes longer.
+ * used, runs the whole backup. powerState stays ACTIVE throughout, so a caller that waits for a wake-up only
+ * sees a slower call.
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
 import type { UpdateRuntimePm } from "../command.ts";
@@ -25,7 +25,8 @@ export interface RuntimePmSettings {
   readonly enabled: boolean;
   readonly autosuspendDelayMs: number;
   /**
-   * D3cold is entered when less local memory than this is used; 0 is never. At most the size of local memory.
+   * The device enters D3cold if it uses less local memory than this; 0 means never. At most the size of local
+   * memory.
    */
   readonly d3coldThresholdBytes: number;
 }
@@ -38,13 +39,13 @@ export interface RuntimePmOptions {
   readonly clock: Clock;
   /** Whether the state of the device lets it suspend itself now. */
   readonly maySuspend: () => boolean;
-  /** Runs the transition; answers whether the device is suspended after it. Never rejects. */
+  /** Runs the transition and returns whether the device is suspended after it. Never rejects. */
   readonly suspend: (dState: "D3HOT" | "D3COLD") => Promise<boolean>;
   /** Asks a running suspend to stop. */
   readonly cancelSuspend: () => void;
   /** Resolves when no reset is in progress. */
   readonly resetEnded: () => Promise<void>;
-  /** Runs the transition back to D0; answers why the device has no power, if it has none. Never rejects. */
+  /** Runs the transition back to D0. Returns the error if the device has no power after it. Never rejects. */
   readonly resume: () => Promise<DeviceError | undefined>;
 }
 
@@ -62,7 +63,7 @@ export class RuntimePm {
   #waking: Promise<void> | undefined;
   #closed = false;
 
-  /** @throws DeviceError INVALID_REQUEST for settings that make no sense. */
+  /** @throws DeviceError INVALID_REQUEST for invalid settings. */
   constructor(options: RuntimePmOptions) {
     this.#options = options;
     this.#lastUseNs = options.clock.monotonicNs();
@@ -98,7 +99,7 @@ export class RuntimePm {
   }
 
   /**
-   * Changes what is given; a device that may no longer sleep is woken.
+   * Changes the given settings. Wakes a device that may no longer sleep.
    * @throws DeviceError INVALID_REQUEST.
    */
   async update(command: UpdateRuntimePm): Promise<RuntimePmResource> {
@@ -117,9 +118,7 @@ export class RuntimePm {
     return this.describe();
   }
 
-  /**
-   * The device may have become idle: it will suspend itself unless somebody uses it before the delay is over.
-   */
+  /** The device may have become idle. It suspends itself unless somebody uses it before the delay ends. */
   noteIdle(): void {
     if (!this.#settings.enabled || this.#status !== "ACTIVE" || this.#closed) return;
     this.#lastUseNs = this.#options.clock.monotonicNs();
@@ -135,7 +134,7 @@ export class RuntimePm {
     return this.#waking;
   }
 
-  /** The device is in D0 by other means: a reset. */
+  /** A reset has brought the device to D0. */
   noteReset(): void {
     this.#leaveSuspended();
     this.#status = "ACTIVE";
@@ -156,11 +155,11 @@ export class RuntimePm {
     });
   }
 
-  /** The delay is over since the timer was started, which need not be the last use. */
+  /** Called when the delay has passed since the timer began, which may be before the last use. */
   #expired(): void {
     const { gate, gt, clock, maySuspend } = this.#options;
     if (!this.#settings.enabled || this.#status !== "ACTIVE" || this.#closed || !maySuspend()) return;
-    // Whoever is inside tells when he leaves, and so does work when it ends.
+    // Commands inside tell when they leave, and so does work when it ends.
     if (gate.inside > 0) return;
     if (!gt.idle) {
       gt.scheduler.whenIdle(() => this.noteIdle());
@@ -193,7 +192,7 @@ export class RuntimePm {
       this.#options.cancelSuspend();
       await this.#suspending;
     }
-    // One that waited for the same suspend to end goes first, and there may be nothing left to wake.
+    // Another caller may have waited for the same suspend and woken the device already.
     await this.#options.resetEnded();
     if (this.#status !== "SUSPENDED") return;
     this.#status = "RESUMING";
@@ -203,7 +202,7 @@ export class RuntimePm {
       return;
     }
     this.noteReset();
-    // Who woke it need not have come to use it: then nobody will tell when that has ended.
+    // The caller that woke it may not use it, and then nothing else starts the delay.
     this.noteIdle();
   }
 

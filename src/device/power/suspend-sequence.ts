@@ -1,6 +1,6 @@
 /**
- * The sequences of suspend and of its undoing, phase by phase. Why each stands where it does is told by the
- * hardware: it reads firmware, page table and contexts from the memory whose power is at stake.
+ * The sequences of suspend and of recover, phase by phase. The hardware dictates the order: it reads
+ * firmware, page table and contexts from the memory that loses its power.
  */
 import { type Clock, elapsedMs, settledWithin } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
@@ -14,7 +14,7 @@ import { recoverRegions, requireNoBackups } from "./restore.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 import { addChecksums, checksumMoving, takeChecksums } from "./verify.ts";
 
-/** Runs the phases from `prepare` to `power_off`. Throws what stopped it; `progress` says where. */
+/** Runs the phases from `prepare` to `power_off`. Throws the error that stopped it; `progress` says where. */
 export async function runSuspend(parts: Parts, run: SuspendRun): Promise<void> {
   const { memory, services, gt, hibernation } = parts;
   const { failpoints, clock } = services;
@@ -68,7 +68,7 @@ export async function runSuspend(parts: Parts, run: SuspendRun): Promise<void> {
   learn(transition.describe().phases, { verified: verifiedBy(memory, progress), lostBytes });
 }
 
-/** What was checksummed, if anything was. */
+/** The objects and bytes that have checksums; undefined without verification. */
 function verifiedBy({ table }: Memory, { checksums }: SuspendProgress): PlanShare | undefined {
   if (checksums === undefined) return undefined;
   let bytes = 0;
@@ -77,7 +77,7 @@ function verifiedBy({ table }: Memory, { checksums }: SuspendProgress): PlanShar
 }
 
 /**
- * Undoes a suspend that did not reach `power_off`: every byte is where it was or has been evicted, none is
+ * Undoes a suspend that did not reach `power_off`. Every byte is where it was or has been evicted, so none is
  * lost.
  */
 export async function runRecover(
@@ -88,8 +88,8 @@ export async function runRecover(
   const { memory, hibernation } = parts;
   await transition.phase("recover", async () => {
     allowSwap(memory);
-    // First of all: a device that runs on while a sealed image says otherwise could lose what it does from
-    // now on.
+    // This comes first. A device that continued with a sealed image could lose everything it does from now
+    // on.
     await hibernation.undo();
     dropPreallocated(memory, progress.preallocated);
     await recoverRegions(parts);
@@ -98,7 +98,7 @@ export async function runRecover(
 }
 
 /**
- * Starts what a suspend had stopped.
+ * Starts the parts of the GT that a suspend had stopped.
  * @throws DeviceError FIRMWARE_LOAD_FAILED, ENGINE_HUNG; the GT is wedged then.
  */
 export async function restartGt({ gt }: Parts, progress: SuspendProgress): Promise<void> {
@@ -124,14 +124,14 @@ export async function timed(clock: Clock, counts: PhaseCounts, work: () => Promi
   }
 }
 
-/** A suspend on its way: what it leads to and how far it has come. */
+/** A running suspend: where it leads and its progress. */
 export interface SuspendRun {
   readonly transition: Transition;
   readonly target: SuspendTarget;
   readonly progress: SuspendProgress;
 }
 
-/** A phase of it, and where it counts. */
+/** A phase of a suspend with its counts. */
 interface SuspendPhase extends SuspendRun {
   readonly counts: PhaseCounts;
 }
@@ -164,7 +164,7 @@ async function prepare(parts: Parts, phase: SuspendPhase): Promise<void> {
 async function evict(parts: Parts, phase: SuspendPhase): Promise<void> {
   const { memory, services } = parts;
   await services.failpoints.pass("evict.before");
-  // Where the kernel forbids I/O for memory (pm_restrict_gfp_mask), it does so until the device is resumed.
+  // A kernel that forbids I/O for memory (pm_restrict_gfp_mask) does so until the device is resumed.
   if (memory.swap !== undefined) memory.swap.allowed = phase.target.swaps;
   await forgiving(parts, phase.transition, () => stepOne(parts, phase));
   await services.failpoints.pass("evict.after");
@@ -176,7 +176,7 @@ async function stepOne(parts: Parts, phase: SuspendPhase): Promise<void> {
   const { clock } = services;
   const startNs = clock.monotonicNs();
   let someActive = await evictChecked(parts, phase);
-  // Each leaves as soon as the work that uses it has ended; one that never ends keeps nobody else here.
+  // Each object leaves as soon as its work has ended. Work that never ends keeps no other object here.
   while (policy.step1 === "chain" && someActive) {
     const leftMs = target.idleTimeoutMs - elapsedMs(startNs, clock.monotonicNs());
     if (leftMs <= 0) return;
@@ -186,7 +186,7 @@ async function stepOne(parts: Parts, phase: SuspendPhase): Promise<void> {
   }
 }
 
-/** Evicts what can leave, with the checksums of what no work uses any more taken before. */
+/** Evicts the evictable objects, after taking the checksums of those whose work has ended. */
 function evictChecked(
   { memory, services }: Parts,
   { transition, counts, progress }: SuspendPhase,
@@ -197,12 +197,12 @@ function evictChecked(
   return evictRegions(walk, "evict.object", (slots) => checksumMoving(walk, checksums, slots));
 }
 
-/** Does the work of step 1 or 2; by policy its failure is the next step's to make good. */
+/** Does the work of step 1 or 2. By policy the next step makes up for its failure. */
 function forgiving(parts: Parts, transition: Transition, work: () => Promise<void>): Promise<void> {
   return parts.policy.failure === "continue" ? forgiven(parts, transition, work) : work();
 }
 
-/** Does what may fail: all but the end of the transition itself is told and forgiven. */
+/** Does work that may fail. Reports and forgives every error except the end of the transition itself. */
 async function forgiven(parts: Parts, transition: Transition, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();

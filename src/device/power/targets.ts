@@ -5,7 +5,7 @@ import { IDLE_TIMEOUT_DEFAULT_MS, IDLE_TIMEOUT_MAX_MS } from "../limits.ts";
 import type { PowerPolicy } from "../policy.ts";
 import type { SuspendTarget } from "./parts.ts";
 
-/** @throws DeviceError INVALID_REQUEST for what no device can do. */
+/** @throws DeviceError INVALID_REQUEST for a combination that no device supports. */
 export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {
   const { state, hybrid = false, idleTimeoutMs = IDLE_TIMEOUT_DEFAULT_MS } = command;
   if (!(idleTimeoutMs >= 0 && idleTimeoutMs <= IDLE_TIMEOUT_MAX_MS)) {
@@ -37,7 +37,8 @@ export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {
 }
 
 /**
- * What a device does that suspends itself: what is still busy keeps it awake, and nobody asked for checksums.
+ * The target of a device that suspends itself: work that still runs keeps it awake, and it takes no
+ * checksums.
  */
 export function runtimeTarget(dState: "D3HOT" | "D3COLD"): SuspendTarget {
   return {

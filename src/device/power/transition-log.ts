@@ -1,7 +1,4 @@
-/**
- * The transitions of a device: the one that runs, the one that led to the present state, and those that are
- * kept.
- */
+/** The transitions of a device: the running one, the one that led to the present state, and the history. */
 import type { CancelTransition, ListTransitions } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { DeviceEvent } from "../events.ts";
@@ -20,12 +17,12 @@ import { Transition } from "./transition.ts";
 
 export interface TransitionLogOptions {
   readonly memory: Memory;
-  /** What the device tells as it happens, for traces. */
+  /** Events of the device as they happen, for traces. */
   readonly events: Listeners<[event: DeviceEvent]>;
   readonly services: DeviceServices;
 }
 
-/** What a transition is before it begins. */
+/** The facts about a transition before it begins. */
 export interface TransitionStart {
   readonly kind: TransitionKind;
   /** Undefined for runtime PM. */
@@ -33,7 +30,7 @@ export interface TransitionStart {
   readonly dState: DState;
 }
 
-/** Boot brought the device to ACTIVE: that is what a resume of a fresh device is answered with. */
+/** The boot that brought the device to ACTIVE. It is the answer to a resume of a fresh device. */
 const BOOTED_ACTIVE: TransitionStart = { kind: "RESUME", sleepState: "S3", dState: "D0" };
 
 export class TransitionLog {
@@ -50,7 +47,7 @@ export class TransitionLog {
     this.#latest = this.#atBoot(BOOTED_ACTIVE);
   }
 
-  /** Stops a suspend and answers when it has been undone. @throws DeviceError TRANSITION_NOT_CANCELLABLE. */
+  /** Stops a suspend and returns when it has been undone. @throws DeviceError TRANSITION_NOT_CANCELLABLE. */
   async cancel(command: CancelTransition): Promise<TransitionResource> {
     const transition = this.find(command.transition);
     if (!transition.cancellable) {
@@ -71,7 +68,7 @@ export class TransitionLog {
     return this.#running;
   }
 
-  /** The transition that led to the present state; one that failed led nowhere. */
+  /** The transition that led to the present state. A failed transition leads nowhere. */
   get latest(): Transition {
     return this.#latest;
   }
@@ -81,12 +78,12 @@ export class TransitionLog {
     return this.#transitions.at(-1)?.id ?? "";
   }
 
-  /** The device boots suspended: that is what a suspend to the same state is answered with. */
+  /** The device boots suspended. This is the answer to a suspend to the same state. */
   bootedSuspended(sleepState: SleepState): void {
     this.#latest = this.#atBoot({ kind: "SUSPEND", sleepState, dState: "D3COLD" });
   }
 
-  /** The device is as new: what led to the state in which it was is past. */
+  /** The device is as new, so no earlier transition led to its state. */
   madeNew(): void {
     this.#latest = this.#atBoot(BOOTED_ACTIVE);
   }
@@ -100,14 +97,14 @@ export class TransitionLog {
     this.#forgetOldest(isOfRuntimePm(start.kind));
     this.#transitions.at(-1 - TRACES_KEPT_MAX)?.trace.forgetCopies();
     transition.trace.attach(memory.copies, events);
-    // What waits at a failpoint hears a cancel at once, and finds it at its next step.
+    // Work that waits at a failpoint is woken by a cancel at once, and sees it at its next step.
     transition.onCancel(() => services.failpoints.letGo());
     this.#running = transition;
     emit({ type: "transitionStarted", transition: transition.describe() });
     return transition;
   }
 
-  /** Those of runtime PM are many, and push out none that a client asked for. */
+  /** Runtime PM makes many transitions. They push out none that a client asked for. */
   #forgetOldest(ofRuntimePm: boolean): void {
     const alike = this.#transitions.filter(({ kind }) => isOfRuntimePm(kind) === ofRuntimePm);
     const max = ofRuntimePm ? RUNTIME_TRANSITIONS_KEPT_MAX : TRANSITIONS_KEPT_MAX;
@@ -121,7 +118,7 @@ export class TransitionLog {
       transition.end(failure.reason === "TRANSITION_CANCELLED" ? "CANCELLED" : "FAILED", failure);
       return;
     }
-    // Runtime PM leads nowhere that a client could have asked for.
+    // Runtime PM leads to no state that a client could ask for.
     if (transition.kind === "SUSPEND" || transition.kind === "RESUME") this.#latest = transition;
     transition.end("SUCCEEDED");
   }
@@ -160,8 +157,7 @@ export class TransitionLog {
   }
 
   /**
-   * How the device came to be as it boots: none of its transitions, but what calls that change nothing
-   * answer.
+   * The boot as a transition. It is not in the history, but it is the answer to calls that change nothing.
    */
   #atBoot(start: TransitionStart): Transition {
     const transition = new Transition({
@@ -175,7 +171,7 @@ export class TransitionLog {
   }
 }
 
-/** The refusal of a second transition while one runs; it names that one. */
+/** The refusal of a second transition, which names the running one. */
 export function inProgress(running: Transition): DeviceError {
   return new DeviceError(
     "TRANSITION_IN_PROGRESS",

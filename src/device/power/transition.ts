@@ -1,6 +1,4 @@
-/**
- * One transition: its phases as they are timed and counted, its end, and who waits for it.
- */
+/** One transition: times and counts its phases, ends it, and tells those who wait for it. */
 import assert from "node:assert/strict";
 import { type Clock, elapsedMs } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
@@ -19,12 +17,12 @@ import type {
 } from "../resource.ts";
 import { Trace } from "./trace.ts";
 
-/** What a phase adds to as it works. */
+/** The counts of a running phase. */
 export interface PhaseCounts {
   readonly evicted: Tally;
   readonly backedUp: Tally;
   readonly restored: Tally;
-  /** What went to a hibernation image or came from it. */
+  /** Bytes and objects written to a hibernation image or read from it. */
   readonly imaged: Tally;
   skippedVolatile: number;
   /** Time spent on backups or restores. */
@@ -57,7 +55,7 @@ export class Transition {
   cancellable: boolean;
   wedged = false;
   recovered = false;
-  /** What it did and when. */
+  /** The record of what it did, and when. */
   readonly trace: Trace;
   readonly #clock: Clock;
   readonly #emit: EventSink;
@@ -98,7 +96,7 @@ export class Transition {
     return this.#error;
   }
 
-  /** Runs one phase: times it, counts what it copies, tells of it, whether it ends well or not. */
+  /** Runs one phase: times it, counts its copies, and reports its end and its error, if any. */
   async phase(name: PhaseName, work: (counts: PhaseCounts) => void | Promise<void>): Promise<void> {
     this.check();
     const counts: PhaseCounts = {
@@ -133,7 +131,7 @@ export class Transition {
     }
   }
 
-  /** Asks a running suspend to stop; it does so at the next object batch. */
+  /** Asks a running suspend to stop. It stops at the next batch of objects. */
   requestCancel(): void {
     if (!this.#cancelRequested) this.trace.happened("cancel requested");
     this.#cancelRequested = true;
@@ -141,9 +139,9 @@ export class Transition {
   }
 
   /**
-   * Called between any two steps that could be the last.
-   * @throws DeviceError TRANSITION_CANCELLED once a cancel was asked for and is still possible;
-   * DEADLINE_EXCEEDED when it has taken TRANSITION_TIMEOUT_MS and can still fail.
+   * Called between any two steps at which the transition may stop.
+   * @throws DeviceError TRANSITION_CANCELLED after a cancel, while it is still possible; DEADLINE_EXCEEDED
+   * after TRANSITION_TIMEOUT_MS, while the transition can still fail.
    */
   check(): void {
     if (this.#cancelRequested && this.cancellable) {
@@ -159,13 +157,15 @@ export class Transition {
     );
   }
 
-  /** From here on it goes through to its end: what undoes a failure, and power_off. */
+  /**
+   * From here on the transition continues to its end. For power_off, and for the steps that undo a failure.
+   */
   commit(): void {
     this.cancellable = false;
     this.#canFail = false;
   }
 
-  /** Calls `listener` when a cancel is asked for, at once if one was: what ends a wait early. */
+  /** Calls `listener` at a cancel, or at once if one was requested before. Use it to end a wait early. */
   onCancel(listener: () => void): void {
     if (this.#cancelRequested) listener();
     else this.#cancelled.once(listener);
@@ -198,7 +198,7 @@ export class Transition {
     });
   }
 
-  /** The transition as it stands, the phase that runs with what it has done so far. */
+  /** The transition as it is now, with the counts of the running phase so far. */
   describe(alreadyInState = false): TransitionResource {
     const running = this.#phase;
     const counts = running?.counts;
@@ -225,14 +225,14 @@ export class Transition {
   }
 
   /**
-   * Wall time of a monotonic moment, from the one reading at the start: so the times of a transition and its
-   * phases fit together to the nanosecond, though a wall clock may be coarser, and may be set meanwhile.
+   * Wall time of a monotonic moment, based on the one reading at the start. So the times of a transition and
+   * its phases agree to the nanosecond, even if the wall clock is coarser or is set meanwhile.
    */
   #wallNsAt(monotonicNs: bigint): bigint {
     return this.#startTimeNs + (monotonicNs - this.#startNs);
   }
 
-  /** A phase as it stands: while it runs, what it has done so far. */
+  /** A phase as it is now, with its counts so far. */
   #recordOf({ name, counts, startTimeNs, startNs }: RunningPhase): PhaseRecord {
     const tallies = [counts.evicted, counts.backedUp, counts.restored, counts.imaged];
     const sum = (pick: (tally: Tally) => number): number =>
@@ -250,8 +250,8 @@ export class Transition {
   }
 
   /**
-   * Backups and restores are told per phase and path, the time shared out by bytes: bytes over seconds is a
-   * rate.
+   * Reports backups and restores by phase and path. Each path's share of the time follows its bytes, so that
+   * bytes over seconds is a rate.
    */
   #emitCopies(phase: PhaseName, counts: PhaseCounts): void {
     const early = phase === "restore_early";
@@ -269,7 +269,7 @@ interface Share {
   readonly durationNs: bigint;
 }
 
-/** What each path did of a tally. Objects are told with the path that did most of the bytes. */
+/** Each path's share of a tally. The path with most of the bytes has all the objects. */
 function sharesOf(tally: Tally, durationNs: bigint): Share[] {
   const paths = [
     { path: "blitter", bytes: tally.blitterBytes },

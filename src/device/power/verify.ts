@@ -31,9 +31,9 @@ export async function takeChecksums(work: WorkingMemory): Promise<TakenChecksums
 }
 
 /**
- * Adds those of objects that are to be moved now, because the work that used them has ended meanwhile: what
- * their copy gets wrong must be found too. The caller holds their locks. The device's own, such as images of
- * contexts, have none.
+ * Adds the checksums of objects about to move because their work has ended meanwhile, so that a wrong copy of
+ * these is found too. The caller holds their locks. The device's own objects, such as context images, have no
+ * checksums.
  */
 export async function checksumMoving(
   { memory, services }: WorkingMemory,
@@ -65,8 +65,8 @@ async function sumContent(
     if (table.resource[slot] === NONE) continue;
     if (table.pinCount[slot] > 0 && table.has(slot, FLAG.PM_VOLATILE)) continue;
     if (!isWanted(slot)) continue;
-    // Accepted work still makes room for its objects, and would otherwise move this one while it is half
-    // read.
+    // Accepted work still makes room for its objects. Without the lock it could move this one while it is
+    // half read.
     await locks.lock(slot);
     try {
       if (table.resource[slot] !== NONE) checksums.set(slot, await crcOfObject(memory, slot, { slices }));

@@ -1,7 +1,7 @@
 /**
- * An image becomes the state of another device: one that has just booted and has nothing yet. Objects and
- * contexts are as they were, pinned ones at the very same place; bytes come after that, by `loadImage`, and
- * the state of the hardware by the phases of a resume.
+ * Makes an image the state of another device, which has just booted and is empty. Objects and contexts are as
+ * they were, and pinned objects are in the same places. Bytes follow by `loadImage`, and the phases of a
+ * resume restore the hardware.
  */
 
 import { SWAPPED, UNPOPULATED } from "../../backing-state.ts";
@@ -29,9 +29,9 @@ import { describeImagedDevice, type ImagedDevice } from "./capture.ts";
 import { compareDevices, requireCompatible } from "./compatibility.ts";
 import { checkCountersAndContexts, visitEntries } from "./entries.ts";
 
-/** What has been made of an image. */
+/** The result of adopting an image. */
 export interface Adopted {
-  /** Position in the image to slot, for `loadImage`; NONE for what is not taken over. */
+  /** Position in the image to slot, for `loadImage`; NONE for objects that are not taken over. */
   readonly slots: Int32Array;
   /** CRC-32C of contents by slot; undefined when the image has none. */
   readonly checksums: Checksums | undefined;
@@ -39,10 +39,8 @@ export interface Adopted {
 
 /**
  * Makes the objects and contexts of an image on a device that has none. Legal while no command can run;
- * afterwards the device is one that is suspended: backups are attached, and nothing may be read before
- * `loadImage` and a resume. The uid of the device becomes that of the image. Throws only when the device has
- * nothing again.
- *
+ * afterwards the device counts as suspended: backups are attached, and nothing may be read before `loadImage`
+ * and a resume. The device takes the uid of the image. If this throws, the device is empty again.
  * @param allowed names of the differences between the devices that the caller accepts
  * @throws DeviceError DEVICE_NOT_EMPTY, IMAGE_INCOMPATIBLE, INVALID_REQUEST for a name that is none,
  * IMAGE_CORRUPT when the image contradicts itself, SYSTEM_MEMORY_EXHAUSTED, MACHINE_MEMORY_EXHAUSTED,
@@ -94,7 +92,7 @@ function requireEmpty(memory: Memory, gt: Gt): void {
 class Adoption {
   readonly slots: Int32Array;
   readonly checksums = new Map<number, number>();
-  /** Number of the next object of the device's own whose number in the image is taken here. */
+  /** Next number for objects of the device's own whose number in the image is taken here. */
   nextOwnedId: number;
   readonly #work: WorkingMemory;
   readonly #memory: Memory;
@@ -103,7 +101,7 @@ class Adoption {
   readonly #ownedSlots = new Map<number, number>();
   /** By region: the slot at each position of its order of use. */
   readonly #orders = new Map<number, Int32Array>();
-  /** Slots of pinned objects whose content was given up on purpose. */
+  /** Slots of pinned objects without content (PM_VOLATILE). */
   readonly #unsaved = new Set<number>();
 
   constructor(work: WorkingMemory, tables: ImageTables) {
@@ -115,7 +113,7 @@ class Adoption {
     this.nextOwnedId = Math.max(tables.device.nextOwnedId, memory.nextIds.owned);
   }
 
-  /** Makes the object of one entry, with its place; the entry has been checked. */
+  /** Makes the object of one entry, which has been checked, and gives it its place. */
   add(entry: ImageObject, index: number): void {
     const { table } = this.#memory;
     const slot = this.#makeObject(entry);
@@ -136,7 +134,7 @@ class Adoption {
     if (entry.checksum !== undefined) this.checksums.set(slot, entry.checksum);
   }
 
-  /** Puts every region's objects into the order of use that they had. */
+  /** Puts the objects of every region back into their order of use. */
   async relistAll(): Promise<void> {
     for (const order of this.#orders.values()) {
       for (const [position, slot] of order.entries()) {
@@ -146,7 +144,7 @@ class Adoption {
     }
   }
 
-  /** Zeroes what will not be restored: nobody finds there what others have left. */
+  /** Zeroes the places that will not be restored, so that nobody reads what others left there. */
   async clearUnsaved(): Promise<void> {
     const { table, cpuCopier } = this.#memory;
     for (const slot of this.#unsaved) {
@@ -165,7 +163,7 @@ class Adoption {
     for (const context of saved) gt.contexts.restore(gt.unit(context.engine), context);
   }
 
-  /** Gives back everything. There are no contexts yet: they come last, and all at once. */
+  /** Gives back everything. There are no contexts yet, because they come last and all at once. */
   async undo(): Promise<void> {
     await recoverRegions(this.#work, true);
     for (const slot of this.#ownedSlots.values()) destroy(this.#memory, slot);
@@ -190,10 +188,7 @@ class Adoption {
     return slot;
   }
 
-  /**
-   * Those of its regions that this device has: an image of a device with more of them has been found
-   * compatible.
-   */
+  /** The object's regions that this device has. The image of a device with more regions can be compatible. */
   #regionsHere(entry: ImageObject): readonly number[] {
     const { regions } = this.#memory;
     return entry.regions.filter((index) => index < regions.length && regions[index].kind !== "STOLEN");
@@ -204,7 +199,7 @@ class Adoption {
     return isTaken ? this.nextOwnedId++ : entry.id;
   }
 
-  /** Gives a new object its place, or the state that it has without one. */
+  /** Gives a new object its place, or its state without one. */
   #place(slot: number, entry: ImageObject): void {
     const memory = this.#memory;
     const { table, swap, system } = memory;
@@ -219,7 +214,7 @@ class Adoption {
       const handle = system.allocate(plainSpace(entry.sizeBytes));
       if (handle === NONE) throw noSystemMemory(memory, `the ${entry.sizeBytes} bytes of an object`);
       this.#bind(slot, entry, { region: system, handle });
-      // Swap here is smaller: what it had no room for is what was least recently used.
+      // Swap is smaller here. It has no room for the least recently used objects.
       changed ||= entry.place === "SWAP";
     }
     table.version[slot] = entry.version + (changed ? 1 : 0);
@@ -228,7 +223,7 @@ class Adoption {
   #bindLocal(slot: number, entry: ImageObject): void {
     const region = this.#memory.region(entry.region);
     const handle = region.allocateExtents(entry.extents);
-    // That nobody else has the place has been seen to: who has it now is another object of the image.
+    // An earlier check has found the place free, so its owner is another object of this image.
     if (region.shortOfMachine)
       throw machineExhausted(this.#memory, `the ${entry.sizeBytes} bytes of object ${entry.id}`);
     if (handle === NONE) throw contradicts(`object ${entry.id} lies where another one does`);
