@@ -1,6 +1,6 @@
 /**
- * Copies whose result is always checked: a blit that fails is done again by the CPU, or the caller hears of
- * it. The kernel lets some of these errors pass; we do not.
+ * Copies whose result is always checked: if a blit fails, the CPU repeats it, or the caller gets an error.
+ * The kernel lets some of these errors pass; we do not.
  */
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath } from "../events.ts";
@@ -13,7 +13,7 @@ import { damageCopy } from "./damage-copy.ts";
 import type { Memory } from "./memory.ts";
 
 /**
- * Carries out `list` by blitter if there is one, else (or if that fails) by CPU. Answers which path did it.
+ * Carries out `list` by blitter if there is one, else or if that fails by CPU. Returns the path that did it.
  */
 export function copyChecked(memory: Memory, list: CopyList): Promise<CopyPath> {
   const copying = byBlitterElse(memory, {
@@ -26,7 +26,7 @@ export function copyChecked(memory: Memory, list: CopyList): Promise<CopyPath> {
 }
 
 /**
- * Carries out `list` by CPU, whatever the blitter could do.
+ * Carries out `list` by CPU, even if there is a blitter.
  * @throws DeviceError COPY_FAILED for what it cannot reach.
  */
 export async function copyByCpu(memory: Memory, list: CopyList): Promise<CopyPath> {
@@ -44,7 +44,7 @@ async function clearByCpu(memory: Memory, bank: number, ranges: readonly Extent[
   return memory.cpuCopier.path;
 }
 
-/** The CPU reaches a bank only through its window; what lies beyond needs a blitter (i915: -EIO). */
+/** The CPU reaches a bank only through its window. Memory beyond it needs a blitter (i915: -EIO). */
 function requireVisible(memory: Memory, bank: number, endBytes: number): void {
   const region = memory.region(bank);
   if (endBytes <= region.visibleBytes) return;
@@ -71,7 +71,7 @@ interface Work {
   readonly bytes: number;
   byBlitter(blitter: Copier): Promise<void>;
   byCpu(): Promise<CopyPath>;
-  /** The blitter has done it, as far as its fence can tell. */
+  /** Its fence says that the blitter has done it. */
   onBlitted(): void;
 }
 

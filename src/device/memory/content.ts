@@ -37,8 +37,9 @@ export async function readContent(
 }
 
 /**
- * Writes one chunk. `declaredBytes` is what the whole stream will bring from this offset on: a length that
- * does not fit is refused before the first byte. @throws DeviceError like readContent.
+ * Writes one chunk. `declaredBytes` is the length of the whole stream from this offset on. A length that does
+ * not fit is refused before the first byte.
+ * @throws DeviceError like readContent.
  */
 export async function writeContent(
   memory: Memory,
@@ -75,9 +76,8 @@ export async function checksumContent(memory: Memory, id: string): Promise<Check
 }
 
 /**
- * CRC-32C of a resident object, piece by piece; `visit` sees each. The caller keeps the object where it is,
- * and `slices` for all the objects that it looks at: one of 4 KiB takes less time than letting others run
- * does.
+ * CRC-32C of a resident object, piece by piece; `visit` sees each. The caller keeps the object in place, and
+ * uses one `slices` for all its objects, because an object of 4 KiB takes less time than a pause does.
  */
 export async function crcOfObject(
   memory: Memory,
@@ -96,8 +96,8 @@ export async function crcOfObject(
 }
 
 /**
- * CRC-32C of an object that is swapped out, read page by page and left there. @throws DeviceError
- * CHECKSUM_MISMATCH for what is damaged there; what the store throws.
+ * CRC-32C of an object that is swapped out, read page by page and left there.
+ * @throws DeviceError CHECKSUM_MISMATCH if swap has damaged it; the errors of the store.
  */
 export async function crcOfSwapped(memory: Memory, slot: number): Promise<number> {
   const sizeBytes = memory.table.sizeBytes[slot];
@@ -137,19 +137,19 @@ async function withContent<T>(
 }
 
 /**
- * Memory of the device may turn out to be broken when it is read (failpoint ecc.error).
+ * A read may find the device's memory broken (failpoint ecc.error).
  * @throws DeviceError CONTENT_UNKNOWN.
  */
 function findMemoryError(memory: Memory, slot: number): void {
   const isLocal = memory.region(memory.table.region[slot]).kind === "LOCAL";
-  // Bytes that an engine reads just now are let be: they cannot be taken from it.
+  // Bytes that an engine is reading stay, because they cannot be taken from it.
   if (!isLocal || memory.reservations.isActive(slot) || !memory.services.failpoints.fires("ecc.error"))
     return;
   loseContent(memory, slot);
   requireUsable(memory, slot);
 }
 
-/** The error of a client's attempt to change or read what belongs to the device. */
+/** The error for a client that tries to change or read an object of the device's own. */
 export function ownedByDevice(id: string): DeviceError {
   return new DeviceError(
     "INVALID_REQUEST",

@@ -1,4 +1,4 @@
-/** Back to the state of a new device: every client object goes, whatever its pins. */
+/** Deletes all client objects, pinned ones too, as in a new device. */
 import { DELETE_SLICE_OBJECTS } from "../limits.ts";
 import type { Memory } from "./memory.ts";
 import { NONE } from "./object-table.ts";

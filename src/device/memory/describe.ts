@@ -1,4 +1,4 @@
-/** Answers about objects: plain data read from the tables. Never waits for a lock. */
+/** Describes objects as plain data read from the tables. Never waits for a lock. */
 import type { ListObjects } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import { PAGE_SIZE_MAX } from "../limits.ts";
@@ -46,7 +46,7 @@ export function etagOf(memory: Memory, slot: number): string {
   return `"${memory.table.version[slot].toString(16)}"`;
 }
 
-/** What becomes of clients' objects, as clients see them. */
+/** The state of an object, as clients see it. */
 export function changeSource(memory: Memory): ChangeSource {
   const { changes } = memory;
   const describe = (slot: number) => describeObject(memory, slot);
@@ -76,7 +76,7 @@ export async function listObjects(
     );
   }
   const objects: ObjectResource[] = [];
-  /** Answers whether there is one more than the page holds. */
+  /** Returns whether there is one more object than the page holds. */
   const take = (slot: number): boolean => {
     if (!matches(memory, slot, command.filter)) return false;
     if (objects.length === command.limit) return true;

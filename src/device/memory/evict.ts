@@ -1,6 +1,6 @@
 /**
  * Eviction: unpinned objects leave a local region for system memory, least recently used first, in batches of
- * one copy job. The content goes along; the object's LMEM is freed when every byte has arrived (drm
+ * one copy job. The object keeps its content, and its LMEM is freed when every byte has arrived (drm
  * ttm_bo_evict).
  */
 import { sleep } from "../clock.ts";
@@ -26,11 +26,11 @@ export interface Victims {
   readonly bytes: number;
   /** Whether an evictable object was passed over because somebody else holds its lock. */
   readonly someBusy: boolean;
-  /** Whether one was passed over because a running request uses it. */
+  /** Whether an object was passed over because a running request uses it. */
   readonly someActive: boolean;
 }
 
-/** What became of a batch of victims. */
+/** The result of evicting a batch of victims. */
 export interface Eviction extends Tally {
   /** Whether system memory had no room for all of them. */
   readonly exhausted: boolean;
@@ -40,17 +40,17 @@ export interface Eviction extends Tally {
 
 export interface VictimOptions {
   readonly bytesWanted: number;
-  /** Only what has bytes in the visible window (i915_ttm_buddy_man_intersects). */
+  /** Takes only objects with bytes in the visible window (i915_ttm_buddy_man_intersects). */
   readonly inWindow?: boolean;
   /** The object that the room is for. */
   readonly except?: number;
-  /** Counts as active also what accepted work that has yet to run will use. */
+  /** Also counts as active the objects that accepted work will use later. */
   readonly sparesAwaited?: boolean;
 }
 
 /**
- * Takes the first evictable objects of a region into the caller's hands: as much as is wanted, a batch at
- * most.
+ * Takes the first evictable objects of a region, for the caller to move: as many as it wants, at most one
+ * batch.
  */
 export function collectVictims(memory: Memory, region: Region, options: VictimOptions): Victims {
   const inWindow = options.inWindow === true && region.hasSmallWindow;
@@ -65,12 +65,12 @@ export function collectVictims(memory: Memory, region: Region, options: VictimOp
     while (slot !== NONE && bytes < bytesMax && slots.length < MOVE_BATCH_OBJECTS) {
       const next = table.listNext[slot];
       if (slot === options.except || (inWindow && region.visibleBytesOf(table.resource[slot]) === 0)) {
-        // It may stay: its place would not help.
+        // It may stay, because its place would not help.
       } else if (
         table.active[slot] > 0 ||
         (options.sparesAwaited === true && memory.reservations.isActive(slot))
       ) {
-        // Step 1 `idle_only`: it can go when the request that uses it has ended.
+        // Step 1 is `idle_only`: the object can leave when the request that uses it has ended.
         someActive = true;
       } else if (locks.tryLock(slot)) {
         takeOffList(memory, slot);
@@ -86,9 +86,9 @@ export function collectVictims(memory: Memory, region: Region, options: VictimOp
 }
 
 /**
- * Moves victims to system memory and lets go of them; those that may be thrown away are (ttm move of
- * DONTNEED). Those for which there is no room stay where they were, and `exhausted` says so. @throws
- * DeviceError when a copy failed: then all that were to be copied stay where they were.
+ * Moves victims to system memory and releases them; purges those that may be purged (ttm move of DONTNEED).
+ * Victims without room stay in place, and `exhausted` says so.
+ * @throws DeviceError if a copy failed. Then every victim of that copy stays in place.
  */
 export async function evictVictims(
   memory: Memory,
@@ -100,7 +100,7 @@ export async function evictVictims(
   const needed = purgeUnneeded(memory, victims.slots, result);
   if (needed.length === 0) return result;
   const handles: number[] = [];
-  // Almost always there is room, and then nothing is awaited: a batch is put together in one go.
+  // There is almost always room, and then a batch is assembled without a pause.
   if (!placeTogether(memory, { region: system, slots: needed, handles }))
     await placeSingly(memory, { slots: needed, handles }, cause);
   const moving = handles.length === needed.length ? needed : needed.slice(0, handles.length);
@@ -133,7 +133,7 @@ export async function evictVictims(
   return result;
 }
 
-/** Throws away what nobody needs and lets go of it. Answers what is left. */
+/** Purges and releases the victims that nobody needs. Returns the others. */
 function purgeUnneeded(
   memory: Memory,
   slots: readonly number[],
@@ -152,14 +152,14 @@ function purgeUnneeded(
   });
 }
 
-/** Places for the rest, one by one, making room; it ends at the first for which there is none. */
+/** Finds places for the rest one by one, making room. Stops at the first victim without room. */
 async function placeSingly(
   memory: Memory,
   { slots, handles }: { readonly slots: readonly number[]; readonly handles: number[] },
   cause: EvictionCause,
 ): Promise<void> {
   while (handles.length < slots.length) {
-    // Who holds space and waits for the space of others would wait for those who wait for it.
+    // A holder of space that waited for others' space could wait for somebody who waits for its own.
     const isFirst = handles.length === 0;
     const wait = { forArrivals: isFirst, forUse: isFirst && cause !== "suspend" };
     const handle = await allocateSystem(memory, memory.table.sizeBytes[slots[handles.length]], wait);
@@ -168,15 +168,15 @@ async function placeSingly(
   }
 }
 
-/** What to wait for, when nothing that is there can leave at once. */
+/** What to wait for if no object can leave at once. */
 export interface SystemWait {
-  /** Space that others are filling: as soon as it is an object's, that can be swapped out. */
+  /** Space that others are filling. Once it belongs to an object, that object can be swapped out. */
   readonly forArrivals: boolean;
-  /** Objects that commands hold and that work uses, for a bounded time. */
+  /** Objects that commands hold or work uses, for a bounded time. */
   readonly forUse: boolean;
 }
 
-/** Plain space in system memory, shrinking it if need be. NONE when it is full. */
+/** Allocates plain space in system memory, after shrinking it if necessary. NONE if it is full. */
 export async function allocateSystem(
   memory: Memory,
   sizeBytes: number,
@@ -189,7 +189,8 @@ export async function allocateSystem(
     const handle = system.allocate(request);
     if (handle !== NONE) return handle;
     if ((await shrinkSystemMemory(memory, sizeBytes)) > 0) continue;
-    // Others are swapping objects out, or bring some in: that ends, and only then is memory known to be full.
+    // Others are swapping objects out or bringing some in. Only when that has ended is memory known to be
+    // full.
     const isMoving = system.inHands > 0 || (forArrivals && system.arriving > 0);
     const isInUse = !isMoving && forUse ? useOfSystem(memory) : undefined;
     if (!isMoving && (isInUse === undefined || !patience.allows(isInUse))) return NONE;
@@ -209,12 +210,15 @@ function giveBack(memory: Memory, slot: number): void {
   memory.locks.unlock(slot);
 }
 
-/** The error of an eviction or backup for which there is no system memory, or no machine's behind it. */
+/** The error of an eviction or backup without room in system memory, or without memory of the machine. */
 export function noSystemMemory(memory: Memory, what: string): DeviceError {
   return memory.system.shortOfMachine ? machineExhausted(memory, what) : systemMemoryExhausted(memory, what);
 }
 
-/** The error of what would touch more memory than the machine, or the limit of the process, has left. */
+/**
+ * The error of an operation that would touch more memory than the machine, or the limit of the process, has
+ * left.
+ */
 export function machineExhausted({ system }: Memory, what: string): DeviceError {
   const spareBytes = Math.max(0, system.bank.spareBytes);
   return new DeviceError(
@@ -225,7 +229,7 @@ export function machineExhausted({ system }: Memory, what: string): DeviceError 
   );
 }
 
-/** The error of an eviction or backup for which system memory has no room. */
+/** The error of an eviction or backup without room in system memory. */
 export function systemMemoryExhausted(memory: Memory, what: string): DeviceError {
   const { system } = memory;
   return new DeviceError(

@@ -111,7 +111,7 @@ export class Memory {
     return this.#clients.size;
   }
 
-  /** The local regions, in ascending order: what the walks of suspend visit. */
+  /** The local regions in ascending order, which the walks of suspend visit. */
   get localRegions(): readonly Region[] {
     return this.regions.filter((region) => region.kind === "LOCAL");
   }
@@ -131,16 +131,16 @@ export class Memory {
     return { client: this.#nextId, owned: this.#nextOwnedId };
   }
 
-  /** Sees to it that no new object gets a number below these. */
+  /** Makes sure that no new object gets a lower number than these. */
   raiseNextIds(ids: NextIds): void {
     this.#nextId = Math.max(this.#nextId, ids.client);
     this.#nextOwnedId = Math.max(this.#nextOwnedId, ids.owned);
   }
 
   /**
-   * Gives an object a slot and, unless it is a backup, an id. NONE when the device holds as many as it can.
-   * @param number one that nobody has, and for a client's object larger than all; the counters do not move
-   * then
+   * Gives an object a slot and, unless it is a backup, an id. NONE if the device is full.
+   * @param number an unused number, for a client's object larger than all others. The counters then stay as
+   * they are
    */
   addObject(spec: ObjectSpec, number?: number): number {
     const { table } = this;
@@ -166,13 +166,13 @@ export class Memory {
     return slot;
   }
 
-  /** Takes an object off the books. Legal when it has no resource. */
+  /** Removes an object. Legal when it has no resource. */
   removeObject(slot: number): void {
     this.forgetObject(slot);
     this.table.free(slot);
   }
 
-  /** Takes an object's id away: from now on it does not exist for clients, whatever still uses its bytes. */
+  /** Takes an object's id away. For clients it no longer exists, even if something still uses its bytes. */
   forgetObject(slot: number): void {
     const id = this.table.id[slot];
     if (id === BACKUP_ID || id === DYING_ID) return;
@@ -193,9 +193,7 @@ export class Memory {
     return placement;
   }
 
-  /**
-   * Slot of the object that a client calls `id`; NONE when there is none. Device-owned ones are `k1`, `k2`…
-   */
+  /** Slot of the object with this id; NONE if there is none. Device-owned ones are `k1`, `k2`… */
   findObject(id: string): number {
     if (id.startsWith("k")) {
       const index = parseId(id.slice(1));
@@ -205,10 +203,7 @@ export class Memory {
     return number === undefined ? NONE : (this.#clients.get(number) ?? NONE);
   }
 
-  /**
-   * The first client object with a larger id, which is looked for from the start where many in a row are
-   * gone.
-   */
+  /** The first client object with a larger id. If many in a row are gone, the search begins at the start. */
   firstAfter(id: string): number {
     const { table } = this;
     if (id === "") return table.orderHead;
@@ -224,8 +219,8 @@ export class Memory {
   }
 
   /**
-   * Locks the object that a client calls `id`.
-   * @throws DeviceError OBJECT_NOT_FOUND, also when it goes meanwhile.
+   * Locks the object with this id.
+   * @throws DeviceError OBJECT_NOT_FOUND, also if it is deleted meanwhile.
    */
   async lockObject(id: string): Promise<number> {
     const slot = this.findObject(id);
@@ -238,15 +233,16 @@ export class Memory {
   }
 
   /**
-   * Locks the object that a client calls `id` when no work that matters uses it. Work that is submitted
-   * meanwhile goes first, but the wait has one end. @throws DeviceError OBJECT_ACTIVE.
+   * Locks the object with this id when no relevant work uses it. Work submitted meanwhile goes first, but the
+   * whole wait is bounded.
+   * @throws DeviceError OBJECT_ACTIVE.
    */
   async lockIdle(id: string, usage: Usage): Promise<number> {
     const startNs = this.services.clock.monotonicNs();
     for (;;) {
       const slot = await this.lockObject(id);
       if (this.reservations.blocking(slot, usage).length === 0) return slot;
-      // Never wait with the lock held: the work that is waited for may need it to begin.
+      // Never wait with the lock held, because the work may need it to begin.
       this.locks.unlock(slot);
       const leftMs = OBJECT_WAIT_TIMEOUT_MS - elapsedMs(startNs, this.services.clock.monotonicNs());
       if (await this.reservations.settledWithin(slot, usage, Math.max(0, leftMs))) continue;
@@ -273,7 +269,7 @@ export class Memory {
     return OBJECT_FLAGS.filter((flag) => this.table.has(slot, FLAG[flag]));
   }
 
-  /** Marks that what a client would see of the object has changed. */
+  /** Records that a client's view of the object has changed. */
   touch(slot: number): void {
     this.table.version[slot]++;
     this.changes.noteChanged(slot);

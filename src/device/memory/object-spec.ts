@@ -1,6 +1,6 @@
 /**
- * What a client asks for when it creates an object, checked against what the device has and made complete
- * (drm/i915 i915_gem_create.c and __i915_gem_object_create_region).
+ * Checks a client's request for a new object against the device, and fills in its defaults (drm/i915
+ * i915_gem_create.c and __i915_gem_object_create_region).
  */
 import type { CreateObject } from "../command.ts";
 import { DeviceError } from "../errors.ts";
@@ -58,7 +58,7 @@ function checkRegions(memory: Memory, ids: readonly string[]): readonly Region[]
   });
 }
 
-/** The size rounded up to the largest page of the allowed regions, which is what the object will have. */
+/** The size of the object: the requested one, rounded up to the largest page of the allowed regions. */
 function checkSize(sizeBytes: number, regions: readonly Region[]): number {
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes <= 0) {
     throw new DeviceError("INVALID_SIZE", `Size (${sizeBytes}) is not a positive number of bytes.`, {

@@ -1,7 +1,7 @@
 /**
- * What clients do with objects: create, delete, pin, unpin, move, evict a region. Each holds the object's
- * lock while it works, and leaves everything as it was when it fails. What it answers is what was true under
- * the lock: who waits for it next may delete the object.
+ * The commands of clients for objects: create, delete, pin, unpin, move, evict a region. Each holds the
+ * object's lock while it works, and a failure changes nothing. Its answer was true under the lock; the next
+ * holder of the lock may delete the object.
  */
 
 import { PURGED, RESIDENT, UNKNOWN } from "../backing-state.ts";
@@ -27,7 +27,7 @@ import { makeResident } from "./placement.ts";
 import type { Region } from "./region.ts";
 import { dropResource, notePinned, purge, relist } from "./residency.ts";
 
-/** Creates an object without bytes; they get a place at first use. Answers its slot. */
+/** Creates an object without bytes, which get a place at first use. Returns its slot. */
 export function createObject(memory: Memory, command: CreateObject): number {
   const slot = memory.addObject(checkObjectSpec(memory, command));
   if (slot !== NONE) return slot;
@@ -47,7 +47,7 @@ export async function deleteObject(memory: Memory, command: DeleteObject): Promi
   });
 }
 
-/** Makes an object resident in the region that is named, or its first, and fixes its extents; counted. */
+/** Makes an object resident in the named region, or in its first, and fixes its extents. Pins are counted. */
 export async function pinObject(memory: Memory, command: PinObject): Promise<ObjectResource> {
   return withIdleObject(memory, command, async (slot) => {
     await pinLocked(memory, slot, command.region);
@@ -56,7 +56,7 @@ export async function pinObject(memory: Memory, command: PinObject): Promise<Obj
 }
 
 /**
- * Takes one pin back; after the last the object can be evicted again.
+ * Removes one pin. After the last one the object can be evicted again.
  * @throws DeviceError OBJECT_NOT_PINNED.
  */
 export async function unpinObject(memory: Memory, command: UnpinObject): Promise<ObjectResource> {
@@ -71,7 +71,7 @@ export async function unpinObject(memory: Memory, command: UnpinObject): Promise
 }
 
 /**
- * Deletes an unpinned object whose lock the caller holds. Its id is gone at once; its bytes are freed when
+ * Deletes an unpinned object whose lock the caller holds. Its id is gone at once. Its bytes are freed when
  * the last work that uses them has ended (ttm delayed destroy).
  */
 export function removeLocked(memory: Memory, slot: number): void {
@@ -79,7 +79,7 @@ export function removeLocked(memory: Memory, slot: number): void {
   if (!memory.reservations.isActive(slot)) destroy(memory, slot);
 }
 
-/** The last work on an object has ended: frees it if it was deleted meanwhile. */
+/** Called when the last work on an object has ended. Frees an object that was deleted meanwhile. */
 export function destroyWhenIdle(memory: Memory, slot: number): void {
   if (memory.table.id[slot] !== DYING_ID) return;
   // Somebody may still hold it: a request that was on its way to the object when it failed.
@@ -89,7 +89,7 @@ export function destroyWhenIdle(memory: Memory, slot: number): void {
   });
 }
 
-/** Frees an object that nobody can name any more and no work uses. */
+/** Frees an object that has no name any more and that no work uses. */
 export function destroy(memory: Memory, slot: number): void {
   if (memory.table.resource[slot] !== NONE) dropResource(memory, slot);
   memory.swap?.discard(slot);
@@ -103,7 +103,7 @@ export async function pinLocked(memory: Memory, slot: number, regionId: string |
   addPin(memory, slot);
 }
 
-/** Where an object would be pinned. @throws DeviceError when it may not be. */
+/** The region in which to pin an object. @throws DeviceError if it may not be pinned. */
 export function regionForPin(memory: Memory, slot: number, regionId: string | undefined): Region {
   const { table } = memory;
   const region = allowedRegion(memory, slot, regionId);
@@ -114,7 +114,7 @@ export function regionForPin(memory: Memory, slot: number, regionId: string | un
   return region;
 }
 
-/** Counts a pin of an object that is where it shall stay. */
+/** Counts a pin of an object that is in its place. */
 export function addPin(memory: Memory, slot: number): void {
   const { table } = memory;
   table.pinCount[slot]++;
@@ -125,7 +125,7 @@ export function addPin(memory: Memory, slot: number): void {
   memory.touch(slot);
 }
 
-/** Takes a pin from a pinned object whose lock the caller holds. */
+/** Removes a pin from a pinned object whose lock the caller holds. */
 export function unpinLocked(memory: Memory, slot: number): void {
   const { table } = memory;
   table.pinCount[slot]--;
@@ -151,9 +151,9 @@ export async function moveObject(memory: Memory, command: MoveObject): Promise<O
 }
 
 /**
- * Takes a client's word on whether it still needs the content (i915 madvise). DONT_NEED lets it be thrown
- * away when room is needed, at once when it has no bytes in memory; WILL_NEED takes that back. Answers
- * whether it is still there.
+ * Records whether the client still needs the content (i915 madvise). After DONT_NEED it may be purged when
+ * room is needed, and is purged at once if it has no bytes in memory. WILL_NEED takes that back. Returns
+ * whether the content is still there.
  */
 export async function adviseObject(memory: Memory, command: AdviseObject): Promise<boolean> {
   return withObject(memory, command, (slot) => {
@@ -171,7 +171,7 @@ export async function adviseObject(memory: Memory, command: AdviseObject): Promi
   });
 }
 
-/** Evicts `bytes` of a local region, or everything that can be. */
+/** Evicts `bytes` of a local region, or everything evictable. */
 export async function evictRegion(
   memory: Memory,
   regionId: string,
@@ -205,12 +205,13 @@ export async function evictRegion(
     const gone = evicted.objects + evicted.purgedObjects;
     total.objects += gone;
     total.bytes += evicted.bytes + evicted.purgedBytes;
-    // What a batch brought to system memory can be swapped once it is there, and the next one finds room.
+    // The objects of one batch can be swapped out once they are in system memory, so that the next batch
+    // finds room.
     if (evicted.exhausted && gone === 0) throw noSystemMemory(memory, `what is to leave region ${regionId}`);
   }
 }
 
-/** The object that a command is about, and what must be true of it. */
+/** The object of a command, and the conditions that it must meet. */
 interface Target {
   readonly object: string;
   readonly etag?: string;
@@ -225,7 +226,7 @@ function withObject<T>(memory: Memory, target: Target, work: Work<T>): Promise<T
   });
 }
 
-/** The same once no work uses the object, so that it may move. */
+/** The same, after all work on the object has ended, so that it may move. */
 function withIdleObject<T>(memory: Memory, target: Target, work: Work<T>): Promise<T> {
   return whileLocked(memory, memory.lockIdle(target.object, "write"), (slot) => {
     requireEtag(memory, slot, target);
@@ -243,7 +244,7 @@ async function whileLocked<T>(memory: Memory, locked: Promise<number>, work: Wor
   }
 }
 
-/** Checks the etag under the lock: what the caller saw before may have changed while it waited. */
+/** Checks the etag under the lock, because the object may have changed while the caller waited. */
 function requireEtag(memory: Memory, slot: number, { object, etag }: Target): void {
   const current = etagOf(memory, slot);
   if (etag === undefined || etag === current) return;
@@ -273,7 +274,7 @@ function allowedRegion(memory: Memory, slot: number, regionId: string | undefine
   );
 }
 
-/** The error of a client's attempt to do with a pinned object what pins forbid. */
+/** The error for an operation that a pin forbids. */
 export function objectPinned(memory: Memory, slot: number, what: string): DeviceError {
   const pins = memory.table.pinCount[slot];
   const id = memory.idOf(slot);

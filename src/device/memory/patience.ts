@@ -1,16 +1,16 @@
-/** How long somebody waits for room in a region that objects in use may make when they are not any more. */
+/** How long a caller waits for objects in use to make room in a region. */
 import { OBJECT_WAIT_TIMEOUT_MS } from "../limits.ts";
 import type { Region } from "./region.ts";
 
-/** Pause before looking again for room that somebody else is about to make. */
+/** The pause before the next look for room that others are about to make. */
 export const BUSY_RETRY_MS = 5;
 
-/** Why nothing can leave: commands hold what could (busy), or running work uses it (active). */
+/** Why nothing can leave: commands hold the evictable objects (busy), or running work uses them (active). */
 export type InUse = "busy" | "active";
 
 /**
- * How many pauses in which nothing leaves the region. For what is busy they are few: two who hold an object
- * each and want the place of the other one could wait for ever. Work ends, or is found to hang.
+ * How many pauses to make while nothing leaves the region. There are few for busy objects, because two
+ * callers that each hold the other's place could wait for ever. Work ends, or is found to hang.
  */
 const PAUSES_MAX: Readonly<Record<InUse, number>> = {
   busy: 100,

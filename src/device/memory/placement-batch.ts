@@ -1,7 +1,7 @@
 /**
- * Bringing many objects to a region together: one look for room, one job that clears, one that copies,
- * instead of one of each for every object. It does what needs nothing more than that; the rest is for
- * `makeResident`, one by one.
+ * Brings many objects to a region together, with one search for room, one job that clears and one that
+ * copies, instead of one of each per object. It handles only these simple cases; `makeResident` handles the
+ * others one by one.
  */
 
 import { RESIDENT, UNPOPULATED } from "../backing-state.ts";
@@ -18,9 +18,9 @@ import type { Region } from "./region.ts";
 import { bindResource, moveResource, needsClearing, spaceRequestOf } from "./residency.ts";
 
 /**
- * Makes unpinned objects resident in `region`, as many as there is room for, with their bytes or zeroes in
- * them. The caller holds their locks. @throws DeviceError when a copy failed: those of its batch are then
- * where they were.
+ * Makes unpinned objects resident in `region` with their bytes or zeroes, as many as there is room for. The
+ * caller holds their locks.
+ * @throws DeviceError if a copy failed. The objects of its batch then stay in place.
  */
 export async function makeResidentTogether(
   memory: Memory,
@@ -35,7 +35,7 @@ export async function makeResidentTogether(
   await pipelined(memory.services.clock, batchesOf(memory, coming), (batch) => bring(memory, batch, region));
 }
 
-/** Objects by batches of moves, in their order. */
+/** The objects in batches, in their order. */
 function* batchesOf(memory: Memory, slots: readonly number[]): Generator<readonly number[]> {
   const { table } = memory;
   let from = 0;
@@ -73,8 +73,8 @@ async function bring(memory: Memory, slots: readonly number[], region: Region): 
 }
 
 /**
- * Evicts others to make room for the first of these and those behind it that ask the same. False when nothing
- * left: there may be room all the same, but not by this.
+ * Evicts other objects to make room for the first of these and the next ones with the same requirements.
+ * Returns false if nothing left. There may be room even so.
  */
 async function evictFor(memory: Memory, slots: readonly number[], region: Region): Promise<boolean> {
   const request = spaceRequestOf(memory, slots[0]);
@@ -86,7 +86,7 @@ async function evictFor(memory: Memory, slots: readonly number[], region: Region
   return evicted.objects > 0 || evicted.purgedObjects > 0;
 }
 
-/** Puts the bytes of objects, or zeroes, to their new places. */
+/** Puts the objects' bytes, or zeroes, in their new places. */
 async function fill(memory: Memory, { region, slots, handles }: Placing): Promise<void> {
   const { table } = memory;
   const dirty: Extent[] = [];

@@ -1,6 +1,6 @@
 /**
- * Finding room for an object: its first region without evicting, then with, then the others (drm
- * ttm_bo_validate as i915_ttm_get_pages calls it). The caller holds the object's lock.
+ * Finds room for an object: in its first region without evicting, then with evicting, then in its other
+ * regions (drm ttm_bo_validate as i915_ttm_get_pages calls it). The caller holds the object's lock.
  */
 
 import assert from "node:assert/strict";
@@ -37,12 +37,12 @@ import {
 } from "./residency.ts";
 import type { Space } from "./space.ts";
 
-/** A client's command waits for whatever may leave. */
+/** A client's command waits for any object that may leave. */
 const WAIT: SystemWait = { forArrivals: true, forUse: true };
 
 /**
- * Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. When it
- * is the CPU that needs it, places that the CPU can reach come first.
+ * Gives an object that has no resource a place in one of its regions, with its bytes or zeroes in it. If the
+ * CPU needs it, places within the CPU's reach come first.
  */
 export async function populate(memory: Memory, slot: number, user: "cpu" | "engine"): Promise<void> {
   const plain = spaceRequestOf(memory, slot);
@@ -79,8 +79,9 @@ export async function makeResident(memory: Memory, slot: number, region: Region)
 }
 
 /**
- * Makes every byte of a resident object reachable by the CPU: within the window of its region, else in system
- * memory if that is allowed (the CPU fault of i915_ttm_vm_fault). @throws DeviceError NOT_CPU_VISIBLE.
+ * Moves a resident object to where the CPU reaches every byte: within the window of its region, else to
+ * system memory if that is allowed (the CPU fault of i915_ttm_vm_fault).
+ * @throws DeviceError NOT_CPU_VISIBLE.
  */
 export async function makeVisible(memory: Memory, slot: number): Promise<void> {
   const { table } = memory;
@@ -103,8 +104,8 @@ export async function makeVisible(memory: Memory, slot: number): Promise<void> {
 }
 
 /**
- * Brings an object where work wants it: to its first region when there is room without evicting, and in any
- * case to one of its own regions. What other work uses stays where it is.
+ * Brings an object to its first region if there is room without evicting, else to any of its regions. An
+ * object that other work uses stays in place.
  */
 export async function bringForUse(memory: Memory, slot: number): Promise<void> {
   const { table } = memory;
@@ -132,13 +133,13 @@ function requireMovable(memory: Memory, slot: number): void {
   });
 }
 
-/** Carries an object to space that was found for it. */
+/** Moves an object to the space that was found for it. */
 async function moveTo(memory: Memory, slot: number, space: Space): Promise<void> {
   const { table } = memory;
   const list = new CopyList();
   const from = memory.region(table.region[slot]);
   list.addResource({ region: from, handle: table.resource[slot] }, space, table.sizeBytes[slot]);
-  // Its place is about to be free, and others may wait for that.
+  // Its old place is about to be free, and others may be waiting for it.
   takeOffList(memory, slot);
   try {
     await copyChecked(memory, list);
@@ -150,13 +151,13 @@ async function moveTo(memory: Memory, slot: number, space: Space): Promise<void>
   moveResource(memory, slot, space);
 }
 
-/** What space is looked for, and where. */
+/** The space to look for, and where. */
 interface Wanted {
   readonly region: Region;
   readonly request: SpaceRequest;
 }
 
-/** Space for an object in one region, evicting others from it if need be; or why there is none. */
+/** Finds space for an object in one region, after evicting others if necessary; or says why there is none. */
 async function findSpace(
   memory: Memory,
   slot: number,
@@ -174,7 +175,7 @@ async function findSpace(
     }
     const error = await makeRoom(memory, slot, { region, request });
     if (error === undefined) continue;
-    // What is on its way arrives or leaves in a time of its own, however long the copy takes.
+    // Objects on their way arrive or leave after a bounded time, however long the copy takes.
     const isMoving = error === "moving";
     if (isMoving || ((error === "busy" || error === "active") && patience.allows(error))) {
       await sleep(memory.services.clock, BUSY_RETRY_MS);
@@ -186,7 +187,10 @@ async function findSpace(
   }
 }
 
-/** Evicts about as much as is asked for from a region. Undefined when something went: try again. */
+/**
+ * Evicts about the requested amount from a region. Undefined if something left, so that the caller tries
+ * again.
+ */
 async function makeRoom(
   memory: Memory,
   slot: number,
@@ -205,7 +209,7 @@ async function makeRoom(
   try {
     evicted = await evictVictims(memory, victims, "pressure");
   } catch (error) {
-    // Here there is no room then; the object may find some in another of its regions.
+    // There is no room here then, but the object may find some in another of its regions.
     return toDeviceError(error);
   }
   if (evicted.objects > 0 || evicted.purgedBytes > 0) return undefined;
@@ -215,7 +219,9 @@ async function makeRoom(
   );
 }
 
-/** Puts an object's bytes, or zeroes, into space that was found for it, and ties it to the object. */
+/**
+ * Puts an object's bytes, or zeroes, into the space that was found for it, and binds the space to the object.
+ */
 async function fillAndBind(memory: Memory, slot: number, space: Space): Promise<void> {
   const { region, handle } = space;
   if (memory.table.state[slot] === SWAPPED && !region.isVisible(handle)) {
@@ -232,7 +238,7 @@ async function fillAndBind(memory: Memory, slot: number, space: Space): Promise<
   memory.swap?.discard(slot);
 }
 
-/** The CPU reads swap and cannot reach beyond the window: the bytes go by way of system memory. */
+/** The CPU reads swap and cannot reach beyond the window, so the bytes go through system memory. */
 async function swapInBeyondWindow(memory: Memory, slot: number, space: Space): Promise<void> {
   const { system } = memory;
   try {
@@ -246,14 +252,14 @@ async function swapInBeyondWindow(memory: Memory, slot: number, space: Space): P
   await moveTo(memory, slot, space);
 }
 
-/** Zeroes what is not known to be zero. */
+/** Zeroes the bytes that are not known to be zero. */
 async function clear(memory: Memory, region: Region, handle: number): Promise<void> {
   const dirty: Extent[] = [];
   addDirtyRanges(dirty, region, handle);
   if (dirty.length > 0) await clearChecked(memory, region.bank.index, dirty);
 }
 
-/** Adds what of a resource is not known to be zero; what lies behind the last range becomes a part of it. */
+/** Adds the ranges of a resource that are not known to be zero, and joins neighbours. */
 export function addDirtyRanges(dirty: Extent[], region: Region, handle: number): void {
   region.forEachBlock(handle, (offsetBytes, lengthBytes, cleared) => {
     if (cleared) return;
@@ -271,7 +277,7 @@ export function addDirtyRanges(dirty: Extent[], region: Region, handle: number):
 
 /**
  * Brings a swapped object's bytes back.
- * @throws DeviceError CONTENT_UNKNOWN when they are not what went out.
+ * @throws DeviceError CONTENT_UNKNOWN if swap returned other bytes.
  */
 async function swapIn(memory: Memory, slot: number, space: Space): Promise<void> {
   assert(space.region.isVisible(space.handle), "the CPU brings bytes from swap to where it reaches");

@@ -11,7 +11,7 @@ import { plainSpace, spaceRequestOf } from "./residency.ts";
 export interface Placing {
   readonly region: Region;
   readonly slots: readonly number[];
-  /** The places of the first objects, as many as have one. */
+  /** The places found so far, for the first objects. */
   readonly handles: number[];
 }
 

@@ -2,8 +2,8 @@
  * A region: one bank under a buddy allocator, with the lists of the objects that it holds (drm/i915
  * intel_memory_region, i915_ttm_buddy_manager).
  *
- * Where the CPU sees only the first part of a bank (small BAR), how much of that window is taken is accounted
- * apart.
+ * If the CPU sees only the first part of a bank (small BAR), the region accounts separately for the use of
+ * that window.
  */
 import assert from "node:assert/strict";
 import type { Extent } from "../extent.ts";
@@ -23,29 +23,26 @@ export interface RegionOptions {
   readonly minPageBytes: number;
   /** The first bytes of the bank, which the CPU can reach. */
   readonly visibleBytes: number;
-  /** Ranges that are never given to anybody. */
+  /** Ranges that nobody ever gets. */
   readonly reserved: readonly Extent[];
   readonly table: ObjectTable;
 }
 
-/** What is asked of a region when an object needs space in it. */
+/** A request for space in a region. */
 export interface SpaceRequest {
   readonly sizeBytes: number;
   /** A power of two; 0 is the region's page. */
   readonly alignmentBytes: number;
   readonly contiguous: boolean;
-  /** Away from the visible window, as far as there is room. */
+  /** Outside the visible window if there is room. */
   readonly topDown: boolean;
   /** Inside the visible window only. */
   readonly visibleOnly: boolean;
-  /** Memory known to be zero is welcome; others leave it to those who need it. */
+  /** Prefers memory known to be zero. Other requests leave it to those that need it. */
   readonly preferCleared: boolean;
 }
 
-/**
- * Places that the allocator is asked for in turn when the machine has no memory behind the first: each may be
- * one that has some.
- */
+/** How many places to try if the machine has no memory behind the first. A later one may have some. */
 const UNBACKED_TRIES_MAX = 64;
 
 export class Region {
@@ -61,18 +58,16 @@ export class Region {
   pinnedObjectCount = 0;
   objectCount = 0;
   backupBytes = 0;
-  /**
-   * Objects that a mover has taken off their list and that still have their bytes here: room that is coming.
-   */
+  /** Objects that a mover has taken off their list and whose bytes are still here. They will make room. */
   inHands = 0;
   /**
-   * Spaces that were taken and are no object's yet: their bytes are being cleared, copied or read from swap.
-   * What arrives can leave again, so a region with arrivals is not full.
+   * Allocated spaces that belong to no object yet, because their bytes are being cleared, copied or read from
+   * swap. An object that arrives can leave again, so a region with arrivals is not full.
    */
   arriving = 0;
-  /** How many objects have left so far: who waits for room sees that others come and go. */
+  /** How many objects have left so far. Callers that wait for room see progress by it. */
   departures = 0;
-  /** Whether the newest search for space failed because the machine has no memory to put behind it. */
+  /** Whether the latest search for space failed because the machine has no memory behind it. */
   shortOfMachine = false;
   readonly reservedBytes: number;
   #visibleUsedBytes = 0;
@@ -113,8 +108,8 @@ export class Region {
   }
 
   /**
-   * Takes space, which arrives until it is tied to an object or given up. Returns its handle, or NONE when
-   * there is no room; nothing has changed then.
+   * Allocates space, which counts as arriving until it is bound to an object or given up. Returns its handle,
+   * or NONE without any change if there is no room.
    */
   allocate(request: SpaceRequest): number {
     const terms = this.#termsOf(request);
@@ -122,9 +117,8 @@ export class Region {
   }
 
   /**
-   * Takes space for up to `count` that ask for the same, and appends the handles to `handles`: those that as
-   * many calls of
-   * `allocate` would return. Whether there is room for one that got none, `allocate` says.
+   * Allocates space for up to `count` equal requests and appends the handles to `handles`, the same that
+   * separate calls of `allocate` would return. If there are fewer, ask `allocate` whether there is more room.
    */
   allocateMany(request: SpaceRequest, count: number, handles: number[]): void {
     const terms = this.#termsOf(request);
@@ -133,7 +127,7 @@ export class Region {
     this.#buddy.allocateMany(terms, count, handles);
     const taken = handles.slice(first);
     if (!taken.every((handle) => this.#isPromised(handle)) && !this.bank.promise(this.#extentsOf(taken))) {
-      // Some may lie where the machine has given memory already: one by one they are looked for there.
+      // Some of the places may have memory of the machine already. `allocate` looks for these one by one.
       for (const handle of handles.splice(first)) this.#putBack(handle);
       return;
     }
@@ -141,7 +135,7 @@ export class Region {
     for (let at = first; at < handles.length; ) {
       const startBytes = this.#buddy.startBytes(handles[at]);
       let endBytes = startBytes;
-      // Most lie side by side.
+      // Most are adjacent.
       do endBytes += terms.sizeBytes;
       while (++at < handles.length && this.#buddy.startBytes(handles[at]) === endBytes);
       this.#noteBlock(startBytes, endBytes - startBytes);
@@ -149,8 +143,8 @@ export class Region {
   }
 
   /**
-   * Takes exactly these extents as one resource. Returns its handle; NONE, and nothing has changed, when some
-   * of it is taken. Legal for extents that are made of pages of the region.
+   * Allocates exactly these extents as one resource. Returns its handle, or NONE without any change if a part
+   * is taken. Legal for extents that are made of pages of the region.
    */
   allocateExtents(extents: readonly Extent[]): number {
     const handle = this.#buddy.allocateExtents(extents);
@@ -160,14 +154,12 @@ export class Region {
     return NONE;
   }
 
-  /** Whether nobody has any of these bytes, and they are pages of the region. */
+  /** Whether these bytes are free and whole pages of the region. */
   isFree(extent: Extent): boolean {
     return this.#buddy.isFree(extent);
   }
 
-  /**
-   * Whether there could be room if all that is not pinned left: where there could not, evicting helps nobody.
-   */
+  /** Whether there could be room if every unpinned object left. If not, evicting does not help. */
   couldMakeRoom(request: SpaceRequest): boolean {
     const minBlockBytes = this.#minBlockBytes(request);
     const sizeBytes = roundUp(request.sizeBytes, minBlockBytes);
@@ -219,7 +211,7 @@ export class Region {
     this.#buddy.forEachBlock(handle, visit);
   }
 
-  /** Bytes of the one block that a resource is, which begins at `startBytes`; 0 when it has several. */
+  /** Bytes of the single block of a resource, which begins at `startBytes`; 0 if it has several blocks. */
   onlyBlockBytes(handle: number): number {
     return this.#buddy.onlyBlockBytes(handle);
   }
@@ -243,8 +235,8 @@ export class Region {
   }
 
   /**
-   * After a power loss: no free memory counts as zero any more, and none need be destroyed again before it is
-   * used again. Pauses to let others run; until it ends nobody may take or release space.
+   * Call after a power loss. Free memory no longer counts as zero, and need not be destroyed again before it
+   * is used. Pauses to let others run; until it ends nobody may allocate or free space.
    */
   *losePower(): Generator<void> {
     yield* this.#buddy.forgetCleared(WALK_SLICE_OBJECTS);
@@ -275,7 +267,7 @@ export class Region {
     this.#buddy.checkInvariants();
   }
 
-  /** Fresh banks are all zero: whoever needs zeroes need not write them. */
+  /** Fresh banks are all zero, so nobody has to write zeroes there. */
   #markFreeAsCleared(): void {
     const free = this.#buddy.freeBytes;
     const handle = this.#buddy.allocate({ sizeBytes: free, minBlockBytes: this.minPageBytes });
@@ -284,8 +276,8 @@ export class Region {
   }
 
   /**
-   * Takes space that the machine has memory for. Where it has no more to give, what it gave before and is
-   * free is as good: what it cannot back is held while the allocator is asked for something else.
+   * Allocates space that has memory of the machine behind it. If the machine has no more to give, free space
+   * that it backed before will do. Unbacked places are held while the allocator looks for another.
    */
   #allocateBacked(terms: BuddyRequest): number {
     const withoutMemory: number[] = [];
@@ -297,7 +289,7 @@ export class Region {
     ) {
       withoutMemory.push(handle);
       if (withoutMemory.length > UNBACKED_TRIES_MAX) handle = NO_BLOCKS;
-      // Fresh memory is known to be zero: who prefers that would be offered nothing else.
+      // Fresh memory is known to be zero, so a request that prefers zeroes would only get fresh memory.
       else handle = this.#buddy.allocate({ ...terms, preferCleared: false });
     }
     for (const each of withoutMemory) this.#putBack(each);
@@ -305,7 +297,7 @@ export class Region {
     return handle;
   }
 
-  /** Whether space is one block that the machine has been asked for: nearly always. */
+  /** Whether the space is one block that the machine has backed already, as nearly always. */
   #isPromised(handle: number): boolean {
     const bytes = this.#buddy.onlyBlockBytes(handle);
     return bytes > 0 && this.bank.isPromised(this.#buddy.startBytes(handle), bytes);
@@ -341,16 +333,14 @@ export class Region {
     this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
   }
 
-  /**
-   * A request in the allocator's terms; undefined when not even an empty space, or the window, could meet it.
-   */
+  /** The request in the allocator's terms; undefined if not even an empty space or window could meet it. */
   #termsOf(request: SpaceRequest): BuddyRequest | undefined {
-    // System memory is pages behind an IOMMU: neither contiguity nor alignment means anything there.
+    // System memory is pages behind an IOMMU, where contiguity and alignment mean nothing.
     const system = this.kind === "SYSTEM";
     const minBlockBytes = this.#minBlockBytes(request);
     const endBytes = request.visibleOnly ? this.visibleBytes : this.sizeBytes;
     const sizeBytes = roundUp(request.sizeBytes, minBlockBytes);
-    // What could not fit an empty space either is no error here, only no room.
+    // A request that not even an empty space could meet is no error here. It only finds no room.
     if (sizeBytes > endBytes || (sizeBytes === endBytes && endBytes % minBlockBytes !== 0)) return undefined;
     if (request.visibleOnly && sizeBytes > this.visibleFreeBytes) return undefined;
     const { hasSmallWindow } = this;

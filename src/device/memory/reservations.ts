@@ -30,7 +30,7 @@ export class Reservations {
     return this.#bySlot.has(slot);
   }
 
-  /** The unsettled fences that must be waited for before such a use of the object. */
+  /** The unsettled fences that such a use of the object must wait for. */
   blocking(slot: number, usage: Usage): Fence[] {
     const reservation = this.#bySlot.get(slot);
     if (reservation === undefined) return [];

@@ -1,6 +1,6 @@
 /**
- * An object and its bytes: the few places where a resource is tied to an object or taken from it, so that
- * lists, counters and versions always move together. The caller holds the object's lock.
+ * Objects and their bytes: the only places that bind a resource to an object or take it away, so that lists,
+ * counters and versions always change together. The caller holds the object's lock.
  */
 import assert from "node:assert/strict";
 import { PURGED, RESIDENT, UNKNOWN } from "../backing-state.ts";
@@ -11,7 +11,7 @@ import { FLAG, FLAG_BACKUP, NONE } from "./object-table.ts";
 import type { SpaceRequest } from "./region.ts";
 import type { Space } from "./space.ts";
 
-/** What an object asks of a region. */
+/** An object's request for space in a region. */
 export function spaceRequestOf(memory: Memory, slot: number): SpaceRequest {
   const { table } = memory;
   const log2 = table.alignmentLog2[slot];
@@ -26,7 +26,7 @@ export function spaceRequestOf(memory: Memory, slot: number): SpaceRequest {
   };
 }
 
-/** A request for plain space: what evictions and backups take in system memory. */
+/** A request for plain space, as evictions and backups need it in system memory. */
 export function plainSpace(sizeBytes: number): SpaceRequest {
   return {
     sizeBytes,
@@ -38,12 +38,12 @@ export function plainSpace(sizeBytes: number): SpaceRequest {
   };
 }
 
-/** Whether an object must start from zeroes; kernel objects start from whatever is there. */
+/** Whether an object must start with zeroes. Kernel objects may start with any bytes. */
 export function needsClearing(memory: Memory, slot: number): boolean {
   return memory.table.has(slot, FLAG.USER | FLAG.CPU_CLEAR);
 }
 
-/** Ties `handle` in `region` to an object that has no resource. */
+/** Binds `handle` in `region` to an object that has no resource. */
 export function bindResource(memory: Memory, slot: number, { region, handle }: Space): void {
   const { table } = memory;
   assert(table.resource[slot] === NONE, "an object has one resource at a time");
@@ -59,8 +59,8 @@ export function bindResource(memory: Memory, slot: number, { region, handle }: S
 }
 
 /**
- * Takes the resource from a resident object and frees the space. The object's state is the caller's next
- * word: it stays RESIDENT here, for a move that binds the next resource at once.
+ * Takes the resource from a resident object and frees the space. The object stays RESIDENT for a move that
+ * binds the next resource at once; otherwise the caller sets its state.
  */
 export function dropResource(memory: Memory, slot: number): void {
   const { table } = memory;
@@ -78,7 +78,7 @@ export function dropResource(memory: Memory, slot: number): void {
   memory.touch(slot);
 }
 
-/** Throws the content of an unpinned object away for good (i915_ttm_purge). */
+/** Purges the content of an unpinned object for good (i915_ttm_purge). */
 export function purge(memory: Memory, slot: number): void {
   if (memory.table.resource[slot] !== NONE) dropResource(memory, slot);
   memory.swap?.discard(slot);
@@ -86,9 +86,8 @@ export function purge(memory: Memory, slot: number): void {
 }
 
 /**
- * Ties an unpinned object to `handle` in another region or place, where its bytes have been copied to, and
- * frees the space that they were in: a drop and a bind in one, because a suspend does it with everything
- * there is.
+ * Binds an unpinned object to `handle` in another place, where its bytes have been copied, and frees their
+ * old space. It is a drop and a bind in one, because a suspend does it for every object.
  */
 export function moveResource(memory: Memory, slot: number, { region: to, handle }: Space): void {
   const { table } = memory;
@@ -109,8 +108,8 @@ export function moveResource(memory: Memory, slot: number, { region: to, handle 
 }
 
 /**
- * Gives up bytes that cannot be vouched for: from now on every access says so. Pins go too, because there is
- * nothing left that they could hold in place.
+ * Gives up bytes that may be wrong. From now on every access reports it. Pins go too, because nothing is left
+ * for them to hold in place.
  */
 export function loseContent(memory: Memory, slot: number): void {
   const { table } = memory;
@@ -125,7 +124,7 @@ export function loseContent(memory: Memory, slot: number): void {
   memory.services.emit({ type: "contentLost", object: memory.idOf(slot), bytes: table.sizeBytes[slot] });
 }
 
-/** Counts an object in or out of what is pinned in its region. */
+/** Adds an object to the pinned bytes of its region, or removes it. */
 export function notePinned(memory: Memory, slot: number, sign: 1 | -1): void {
   const region = memory.region(memory.table.region[slot]);
   region.pinnedBytes += sign * memory.table.sizeBytes[slot];
@@ -140,14 +139,14 @@ export function relist(memory: Memory, slot: number): void {
   lists.append(slot, listOf(memory, slot));
 }
 
-/** Takes an object into the hands of a mover: it keeps its resource but is on no list. */
+/** Takes an object off its list for a mover. It keeps its resource. */
 export function takeOffList(memory: Memory, slot: number): void {
   const region = memory.region(memory.table.region[slot]);
   region.lists.remove(slot);
   region.inHands++;
 }
 
-/** Undoes takeOffList: the object is first in line again. */
+/** Undoes takeOffList. The object is first in line again. */
 export function putBackOnList(memory: Memory, slot: number): void {
   const region = memory.region(memory.table.region[slot]);
   region.lists.prepend(slot, listOf(memory, slot));

@@ -1,7 +1,6 @@
 /**
- * The shrinker: makes room in system memory when its cap is reached (i915_ttm_shrink). What may be thrown
- * away goes first; the rest is swapped out, least recently used first, where there is swap and the phase
- * allows it.
+ * The shrinker: makes room in system memory when its cap is reached (i915_ttm_shrink). Purgeable objects go
+ * first. The others are swapped out, least recently used first, if there is swap and the phase allows it.
  */
 
 import { SWAPPED, UNPOPULATED } from "../backing-state.ts";
@@ -16,13 +15,12 @@ import { roundUp } from "./region.ts";
 import { dropResource, purge, putBackOnList, takeOffList } from "./residency.ts";
 import { SWAP_PAGE_BYTES } from "./swap.ts";
 
-/** Frees about `bytes` of system memory. Answers how many it freed; 0 means that nothing can go. */
+/** Frees about `bytes` of system memory. Returns how many it freed; 0 means that nothing can leave. */
 export async function shrinkSystemMemory(memory: Memory, bytes: number): Promise<number> {
   const { locks, table } = memory;
   let freed = 0;
   for (let priority = 0; priority < PRIORITIES; priority++) {
-    // What may be thrown away is first in line; without room in swap there is no need to look at a million
-    // others.
+    // Purgeable objects are first in line. Without room in swap there is no need to look at a million others.
     if (priority > PRIORITY_PURGE && !swapHasRoom(memory)) break;
     while (freed < bytes) {
       const slot = nextVictim(memory, priority);
@@ -44,8 +42,8 @@ function swapHasRoom({ swap }: Memory): boolean {
 }
 
 /**
- * Why objects of system memory that could leave do not: commands hold them, or running work uses them.
- * Undefined when none could.
+ * Why evictable objects of system memory stay: commands hold them, or running work uses them. Undefined if
+ * there are none.
  */
 export function useOfSystem(memory: Memory): InUse | undefined {
   const { table, system } = memory;
@@ -61,7 +59,7 @@ export function useOfSystem(memory: Memory): InUse | undefined {
   return use;
 }
 
-/** The least recently used object of a priority that can go and that nobody holds, locked. */
+/** The least recently used object of a priority that can leave and that nobody holds. Locks it. */
 function nextVictim(memory: Memory, priority: number): number {
   const { table, locks, system } = memory;
   let slot = system.lists.head(priority);
@@ -70,14 +68,14 @@ function nextVictim(memory: Memory, priority: number): number {
 }
 
 /**
- * Whether an object may be thrown away, or swap has room for it. Contexts stay: they are needed soon, and by
- * those who make room. Backups may go like everything else that nobody holds.
+ * Whether an object is purgeable, or swap has room for it. Contexts stay, because they are needed soon, also
+ * to make room. Backups may leave like every object that nobody holds.
  */
 function canGo(memory: Memory, slot: number): boolean {
   return memory.table.active[slot] === 0 && isExpendable(memory, slot);
 }
 
-/** The same, once no work uses it any more. */
+/** The same, if no work uses the object. */
 function isExpendable(memory: Memory, slot: number): boolean {
   const { table, swap } = memory;
   if (table.has(slot, FLAG.KERNEL) && !table.has(slot, FLAG_BACKUP)) return false;
@@ -85,7 +83,7 @@ function isExpendable(memory: Memory, slot: number): boolean {
   return swap?.allowed === true && roundUp(table.sizeBytes[slot], SWAP_PAGE_BYTES) <= swap.freeBytes;
 }
 
-/** Throws one object's content away or swaps it out. False when it has to stay. */
+/** Purges one object or swaps it out. False if it has to stay. */
 async function shrink(memory: Memory, slot: number): Promise<boolean> {
   const { table, swap, system } = memory;
   if (table.dontNeed[slot] === 1) {

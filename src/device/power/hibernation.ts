@@ -1,7 +1,7 @@
 /**
- * Hibernation: the image that holds the device's state while its memory is without power. The device writes
- * and seals it before the power is cut, claims it before it reads a byte, and consumes it before it is
- * ACTIVE. So no image is used twice.
+ * Hibernation: the image that holds the device's state while its memory has no power. It is sealed before the
+ * power is cut, claimed before a byte of it is read, and consumed before the device is ACTIVE. So no image is
+ * used twice.
  */
 import assert from "node:assert/strict";
 import { DeviceError, toDeviceError } from "../errors.ts";
@@ -129,9 +129,7 @@ export class Hibernation {
     return this.requireStore().requireRoom(bytesMax);
   }
 
-  /**
-   * Takes a sealed image of an earlier process as the device's state. The next resume loads it. Part of boot.
-   */
+  /** Takes a sealed image of an earlier process as the device's state. Part of boot. */
   beginWith({ image, uid, generation, nextTransitionId }: SealedImage): void {
     this.#holding = { ...unclaimed(image, generation, nextTransitionId), kind: "taken", given: false };
     this.#options.ownership.become({ uid, generation });
@@ -176,7 +174,7 @@ export class Hibernation {
     }
   }
 
-  /** Lets go of an image that a client named and the device could not use. Drops everything made from it. */
+  /** Lets go of an image that a client named and the device could not use. */
   async drop(): Promise<void> {
     const holding = this.#holding;
     this.#holding = NOTHING_HELD;
@@ -185,8 +183,7 @@ export class Hibernation {
     await recoverRegions(this.#options, true);
     gt.contexts.clear();
     await deleteEverything(memory);
-    // Another device may still resume from the image. Two devices with one uid would give different objects
-    // the same uids.
+    // Another device may still resume from the image, and no two devices may share a uid.
     this.#options.ownership.become(holding.before);
   }
 

@@ -2,9 +2,8 @@
  * The power machine: which state follows which event. Every change of powerState goes through `nextState`.
  *
  *   ACTIVE      clients are served
- *   SUSPENDING  phases from `prepare` to `power_off`; ends SUSPENDED, or ACTIVE after recover; FAILED when
- *   what
- *               forbids it to be ACTIVE, a sealed image, could not be got out of the way
+ *   SUSPENDING  phases from `prepare` to `power_off`; ends SUSPENDED, ACTIVE after recover, or FAILED if its
+ *               sealed image could not be abandoned
  *   SUSPENDED   local memory may be without power; only metadata is served
  *   RESUMING    phases from `image` or `power_on` to `release`
  *   FAILED      power is on and backups that were not restored are kept; Resume continues

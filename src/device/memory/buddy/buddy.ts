@@ -167,7 +167,7 @@ export class BuddyAllocator {
     for (let block = handle; block !== NONE; block = this.#blocks.next(block)) this.#visit(block, visit);
   }
 
-  /** Bytes of the one block that an allocation is, which begins at `startBytes`; 0 when it has several. */
+  /** Bytes of the single block of an allocation, which begins at `startBytes`; 0 if it has several blocks. */
   onlyBlockBytes(handle: number): number {
     this.#assertHandle(handle);
     const state = this.#blocks.state[handle];
@@ -196,7 +196,7 @@ export class BuddyAllocator {
     }
   }
 
-  /** The bytes of an allocation in its order, blocks that follow one another in memory as one. */
+  /** The bytes of an allocation in its order. Adjacent blocks count as one. */
   extents(handle: number): Extent[] {
     const extents: Extent[] = [];
     let startBytes = 0;
@@ -212,9 +212,7 @@ export class BuddyAllocator {
     return extents;
   }
 
-  /**
-   * Takes exactly this range for good, or says false when some of it is taken (i915_ttm_buddy_man_reserve).
-   */
+  /** Takes exactly this range for good. Returns false if a part is taken (i915_ttm_buddy_man_reserve). */
   reserve(offsetBytes: number, sizeBytes: number): boolean {
     const range = { startBytes: offsetBytes, endBytes: offsetBytes + sizeBytes };
     // Nobody gets the handle, so nobody can free it.
@@ -279,7 +277,7 @@ export class BuddyAllocator {
     return handle;
   }
 
-  /** One block of the size rounded up to a power of two, trimmed; else whatever lies side by side. */
+  /** One block of the size rounded up to a power of two, trimmed; else adjacent blocks. */
   #allocateContiguous(terms: Terms): number {
     const { size, minOrder } = terms;
     const blocks = this.#blocks;
@@ -295,7 +293,7 @@ export class BuddyAllocator {
     return handle;
   }
 
-  /** Out of blocks of `order`: cleared and dirty ones that lie side by side become a dirty one. */
+  /** Called without blocks of `order`: adjacent cleared and dirty blocks become one dirty block. */
   #takeMerged(order: number, terms: Terms): number {
     if (!this.#blocks.mergeMixed(order, terms, this.#forgotten)) return NONE;
     return this.#blocks.take(order, terms.preferCleared, terms);
