@@ -43,10 +43,10 @@ export type Hold = "refuse" | "transition" | "until-active";
 export interface Holdable {
   /** @default "refuse" */
   readonly hold?: Hold;
-  /** Who asks, where callers are told apart: each gets a share of the places of those that are held. */
+  /** The caller, if callers are told apart. Each has a share of the places for held commands. */
   readonly caller?: string | undefined;
   /**
-   * Aborted when nobody waits for the answer any more. What has not begun by then never begins
+   * Aborted when nobody waits for the answer any more. A command that has not begun by then never begins
    * (CALL_CANCELLED).
    */
   readonly signal?: AbortSignal | undefined;
@@ -227,7 +227,7 @@ export interface SubmitWork extends Holdable {
   /** Ids of fences. If one of them fails, this request fails too. */
   readonly waitFences: readonly string[];
   /**
-   * Answers when the request has ended, or after this time at the latest; undefined means at once. Unit:
+   * Returns when the request has ended, or after this time at the latest; undefined means at once. Unit:
    * milliseconds.
    */
   readonly waitMs?: number;

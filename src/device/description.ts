@@ -1,10 +1,10 @@
-/** What a device says about itself: the same object as long as nothing in it changes. */
+/** The description of a device. It stays the same object until something in it changes. */
 import type { DeviceResource, OwnershipResource } from "./resource.ts";
 
 /** The whole description except the etag, which follows from the rest. */
 export type DeviceFacts = Omit<DeviceResource, "etag">;
 
-/** Compared by what is in them; all others are plain values, or lists that are made once. */
+/** Compared by content. All others are plain values, or lists that are made once. */
 type Nested = "ownership" | "swap" | "error";
 
 /** A record, so that the compiler requires every new field here. */
@@ -26,7 +26,7 @@ const PLAIN: Readonly<Record<Exclude<keyof DeviceFacts, Nested>, true>> = {
   image: true,
 };
 
-/** Clients ask again and again, so whatever is made from a description can be cached with it. */
+/** Clients ask again and again, so answers made from a description can be cached with it. */
 export class Description {
   #last: DeviceResource | undefined;
 

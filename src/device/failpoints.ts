@@ -97,7 +97,7 @@ export interface FailpointView {
   readonly arming: FailpointArming | undefined;
   /** How often it fired since the last reset. */
   readonly hits: number;
-  /** How often it can fire yet; undefined without a limit, and while disarmed. 0: it is spent. */
+  /** How often it can still fire; undefined without a limit, and while disarmed. 0: it is spent. */
   readonly left: number | undefined;
 }
 
@@ -123,9 +123,9 @@ interface Waiting {
   end(): void;
 }
 
-/** Points where a failure could not be undone. They accept only delays and crashes. */
+/** Failpoints where a failure could not be undone. They accept only delays and crashes. */
 const CANNOT_FAIL: readonly FailpointName[] = ["powerOff.after", "backup.free", "image.consumed"];
-/** Points that change what happens there instead of stopping it. They accept only ERROR. */
+/** Failpoints that change a result instead of stopping the work. They accept only ERROR. */
 const ERROR_ONLY: readonly FailpointName[] = [
   "idle.timeout",
   "migrate.pageTable",
@@ -264,7 +264,7 @@ export interface DeviceFailpoints {
    */
   readonly idle: boolean;
   /**
-   * Passes the point and does what is armed there.
+   * Passes the failpoint and carries out the armed action.
    * @throws DeviceError for ERROR, and for a HANG that lasted too long.
    */
   pass(name: FailpointName): Promise<void>;
@@ -276,7 +276,7 @@ export interface DeviceFailpoints {
 
 const NOTHING = Promise.resolve();
 
-/** The failpoints of a device on which nobody arms any. */
+/** The failpoints of a device without faults. */
 export const NO_FAILPOINTS: DeviceFailpoints = {
   idle: true,
   pass: () => NOTHING,

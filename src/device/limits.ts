@@ -23,7 +23,7 @@ export const OBJECTS_MAX = 4 * 1024 * 1024;
 /** Longest label of an object. Unit: UTF-16 code units. */
 export const LABEL_LENGTH_MAX = 256;
 
-/** Labels that one account of usage tells apart; the rest is added up. */
+/** Labels that one account of usage lists. It adds up the rest. */
 export const USAGE_LABELS_MAX = 1000;
 
 /** Most objects of one batch call (api.md): bounds what it locks and how long. */
@@ -50,14 +50,14 @@ export const CPU_SLICE_BYTES = 2 * MIB;
 export const COMMIT_AHEAD_SLICE_BYTES = 256 * KIB;
 
 /**
- * Objects of a batch that are brought one by one at a time: enough to keep the engines busy, few enough for
+ * Objects of a batch that move one by one at the same time: enough to keep the engines busy, few enough for
  * their queues.
  */
 export const BATCH_PINS_AT_ONCE = 32;
 
 /**
- * Objects of a batch that are asked, pinned, unpinned or deleted before a yield to the event loop: 3 ms at 3
- * µs each.
+ * Objects of a batch that are checked, pinned, unpinned or deleted before a yield to the event loop: 3 ms at
+ * 3 µs each.
  */
 export const BATCH_SLICE_OBJECTS = 1024;
 
@@ -72,10 +72,7 @@ export const DELETE_SLICE_OBJECTS = 1024;
 
 /** Objects, entries of an image or pieces of bytes that are worked on before a yield: 4 ms at 4 µs each. */
 export const WORK_SLICE_ITEMS = 1024;
-/**
- * Changes of objects that wait to become events; beyond it they are forgotten, and whoever watches begins
- * anew.
- */
+/** Changes of objects that wait to become events. Beyond it they are forgotten, and watchers begin anew. */
 export const CHANGES_PENDING_MAX = 2 * OBJECTS_MAX;
 
 /**
@@ -102,9 +99,7 @@ export const IDLE_TIMEOUT_DEFAULT_MS = 500;
 /** Longest idle wait a caller may ask for. Unit: milliseconds. */
 export const IDLE_TIMEOUT_MAX_MS = 600_000;
 
-/**
- * Longest time a context may take to let go of its engine (drm/i915 preempt_timeout_ms). Unit: milliseconds.
- */
+/** Longest time a context may take to yield its engine (drm/i915 preempt_timeout_ms). Unit: milliseconds. */
 export const PREEMPT_TIMEOUT_MS = 640;
 
 /** Between two heartbeats of a busy engine (drm/i915 heartbeat_interval_ms). Unit: milliseconds. */
@@ -129,14 +124,14 @@ export const WAIT_FENCES_MAX = 256;
 /** Longest spin that a command may ask for. Unit: milliseconds. */
 export const SPIN_MAX_MS = 3_600_000;
 
-/** Settled fences that can still be asked about; older ones are forgotten. */
+/** Settled fences that are kept; older ones are forgotten. */
 export const FENCES_KEPT_MAX = 16_384;
-/** How long a settled fence can be asked about at the most. Unit: milliseconds. */
+/** Longest time that a settled fence is kept. Unit: milliseconds. */
 export const FENCES_KEPT_MS = 600_000;
 /** Longest wait for a fence in one call. Unit: milliseconds. */
 export const FENCE_WAIT_MAX_MS = 3_600_000;
 
-/** Longest wait for work on an object before the CPU gets at it (ttm_bo_wait_ctx). Unit: milliseconds. */
+/** Longest wait of the CPU for work on an object (ttm_bo_wait_ctx). Unit: milliseconds. */
 export const OBJECT_WAIT_TIMEOUT_MS = 15_000;
 
 /**
@@ -157,7 +152,7 @@ export const RATE_LIMIT_MIN = MIB;
 export const RATE_SAMPLES_MAX = 8;
 /** A suspend of the past counts beside a better match if its range is at most so many times as wide. */
 export const COMMON_SPREAD_MAX = 2;
-/** What a measured time is widened by on both sides, as a part of it: machines are not that steady. */
+/** Widens a measured time on both sides by this part of it, because machines are not that steady. */
 export const ESTIMATE_MARGIN = 0.1;
 /** The rates of a device that has measured none: the fastest and the slowest machines. Bytes per second. */
 export const GUESSED_RATES = {
@@ -167,12 +162,12 @@ export const GUESSED_RATES = {
   image: { fastest: 5e9, slowest: 20e6 },
   power_off: { fastest: 20e9, slowest: 500e6 },
 } as const;
-/** The same for what moves no bytes: stopping firmware and engines. Unit: nanoseconds. */
+/** The same for work that moves no bytes: stopping firmware and engines. Unit: nanoseconds. */
 export const GUESSED_WAITS_NS = 100e6;
 
 /**
- * Longest time the swap store may take for one access; it is then asked nothing more before it has answered.
- * Disks and network file systems that recover do so within this. Unit: milliseconds.
+ * Longest time the swap store may take for one access. After that it is not asked again before it has
+ * answered. Disks and network file systems that recover do so within this. Unit: milliseconds.
  */
 export const SWAP_IO_TIMEOUT_MS = 30_000;
 
@@ -185,9 +180,9 @@ export const IMAGE_IO_TIMEOUT_MS = 60_000;
 export const IMAGE_SYNC_TIMEOUT_MS = 600_000;
 
 /**
- * Longest time that a write of ownership is asked for again when its answer did not come; the device holds
- * every byte meanwhile. What passes by itself, a disk that is busy or a server that changes over, does so
- * within this. Unit: milliseconds.
+ * Longest time that a write of ownership is repeated while its answer is missing. The device holds every byte
+ * meanwhile. Passing faults, such as a busy disk or a server that fails over, end within this time. Unit:
+ * milliseconds.
  */
 export const OWNERSHIP_DOUBT_MS = 20_000;
 /** First and longest pause between two attempts. Unit: milliseconds. */
@@ -206,39 +201,38 @@ export const PREPARE_DRAIN_TIMEOUT_MS = 20_000;
  */
 export const TRANSITION_TIMEOUT_MS = 3_600_000;
 
-/**
- * Longest wait for a transition to end after it was told to: a cancel, a factory reset. Unit: milliseconds.
- */
+/** Longest wait for a transition to end after a cancel or a factory reset. Unit: milliseconds. */
 export const TRANSITION_END_WAIT_MS = 60_000;
 
 /** Shortest and longest time without use before a device suspends itself. Unit: milliseconds. */
 export const AUTOSUSPEND_DELAY_MIN_MS = 0;
 export const AUTOSUSPEND_DELAY_MAX_MS = 86_400_000;
-/** The same when nobody says (xe_pm.c). Unit: milliseconds. */
+/** The default of the same (xe_pm.c). Unit: milliseconds. */
 export const AUTOSUSPEND_DELAY_DEFAULT_MS = 1_000;
 /** Local memory in use from which on D3cold is not worth it (xe d3cold_threshold). Unit: bytes. */
 export const D3COLD_THRESHOLD_DEFAULT_BYTES = 300 * MIB;
 
-/** Objects that an error names; how many there are is in its metadata. */
+/** Objects that an error names. Its metadata has their number. */
 export const OBJECTS_NAMED_MAX = 10;
 
 /** Longest delay that a failpoint may add. Unit: milliseconds. */
 export const FAILPOINT_DELAY_MAX_MS = 600_000;
 /**
- * Longest time anything hangs at a failpoint before that fails: no state lasts for ever. Unit: milliseconds.
+ * Longest time that anything hangs at a failpoint before it fails, so that no state lasts for ever. Unit:
+ * milliseconds.
  */
 export const FAILPOINT_HANG_MS = 60_000;
 
 /** Calls held while a transition runs (holdDuringTransition, open content streams). */
 export const HELD_COMMANDS_MAX = 1024;
-/** Those of one caller, where callers are told apart: one alone never holds the places of all. */
+/** The same for one caller, if callers are told apart, so that no caller holds all places. */
 export const HELD_COMMANDS_OF_ONE_MAX = HELD_COMMANDS_MAX / 8;
 /** Longest time a call is held before it is refused. Unit: milliseconds. */
 export const HOLD_TIMEOUT_MS = 60_000;
 
-/** Transitions that somebody asked for that are kept in history. */
+/** Transitions in the history that a client asked for. */
 export const TRANSITIONS_KEPT_MAX = 256;
-/** Transitions of runtime PM that are kept in history. */
+/** Transitions of runtime PM in the history. */
 export const RUNTIME_TRANSITIONS_KEPT_MAX = 128;
 
 /** Copies and moments of one trace; later ones are only counted. About 3 MiB of memory, and of JSON. */
@@ -247,25 +241,29 @@ export const TRACE_EVENTS_MAX = 20_000;
 export const TRACES_KEPT_MAX = 16;
 /** Events of a trace that are written before the event loop has its turn: less than a millisecond. */
 export const TRACE_SLICE_EVENTS = 200;
-/** What one checksum of a hibernation image covers, and what is compressed at a time. Unit: bytes. */
+/** The part of a hibernation image under one checksum, which is also compressed at a time. Unit: bytes. */
 export const IMAGE_FRAME_BYTES = 64 * KIB;
 /**
- * What handling a frame costs beside its bytes, in bytes that could be copied meanwhile (5 µs). Unit: bytes.
+ * The cost of handling a frame besides its bytes, in bytes that could be copied meanwhile (5 µs). Unit:
+ * bytes.
  */
 export const IMAGE_FRAME_OVERHEAD_BYTES = 16 * KIB;
-/** Most that is searched for zeroes in one go, in the hope of many frames of them: 40 µs. Unit: bytes. */
+/** Most bytes that are searched for zeroes at a time: 40 µs. Unit: bytes. */
 export const IMAGE_ZERO_SCAN_BYTES = MIB;
 /** One write to an image, and one read: large enough that the calls cost nothing. Unit: bytes. */
 export const IMAGE_WRITE_BYTES = MIB;
-/** Buffers of that size, one being filled and the others on their way: the disk does not wait for the CPU. */
+/**
+ * Buffers of that size. One is filled while the others are written, so that the disk does not wait for the
+ * CPU.
+ */
 export const IMAGE_WRITE_BUFFERS = 3;
 /** The same for reading: one being used, the others read ahead. */
 export const IMAGE_READ_BUFFERS = 4;
-/** Idle buffers of that size that the next image finds: what one reader uses. */
+/** Idle buffers of that size that are kept for the next image: as many as one reader uses. */
 export const IMAGE_BUFFERS_KEPT = IMAGE_READ_BUFFERS;
-/** Frames with the codec at a time: the threads that a Node process has for such work. */
+/** Frames in the codec at a time, as many as a Node process has threads for such work. */
 export const IMAGE_CODEC_JOBS_MAX = 4;
-/** What an image says of the device itself: it is read for every line of a listing. Unit: bytes. */
+/** The part of an image that describes the device. A listing reads it for every line. Unit: bytes. */
 export const IMAGE_DEVICE_BYTES_MAX = 64 * KIB;
 /**
  * Tables of an image, which are in memory while it is written or read. The most that a device can need is

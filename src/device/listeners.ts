@@ -6,8 +6,8 @@ export class Listeners<T extends readonly unknown[] = []> {
   /** Replaced and never modified, so that a listener may add and remove others during the calls. */
   #lasting: readonly ((...what: T) => void)[] = NOBODY;
   /**
-   * Taken out completely before any of them is called. Undefined while empty, because of a million fences few
-   * have a listener.
+   * Emptied before any of them is called. Undefined while empty, because few of a million fences have a
+   * listener.
    */
   #once: ((...what: T) => void)[] | undefined;
 

@@ -1,6 +1,6 @@
 /**
- * What the device shows about itself: plain data, made anew for each answer, safe to keep. Names and meanings
- * follow the wire contract. Sizes and offsets are numbers of bytes, and times are nanoseconds.
+ * The device's answers about itself: plain data, made anew for each answer and safe to keep. Names and
+ * meanings follow the wire contract. Sizes and offsets are numbers of bytes, and times are nanoseconds.
  */
 
 import type { ErrorReason } from "./errors.ts";
@@ -55,7 +55,7 @@ export interface DeviceResource {
    * Id of the sealed hibernation image with its state, from the seal until it is consumed; otherwise empty.
    */
   readonly image: string;
-  /** Why nothing can be done with it, though no transition says so: its card is lost, or did not wake. */
+  /** Why the device is out of use, if no transition says so: its card is lost, or did not wake. */
   readonly error: { readonly reason: ErrorReason; readonly message: string } | undefined;
   readonly etag: string;
 }
@@ -260,7 +260,7 @@ export interface SuspendPlan {
   readonly systemMemoryAvailableBytes: number;
   /** The largest size that a hibernation image could have in its store now. */
   readonly imageBytesMax: number;
-  /** How long it takes, by its brakes and by what this device's own suspends took: at least, and at most. */
+  /** How long it takes at least and at most, by its brakes and by the times of this device's own suspends. */
   readonly durationMinNs: bigint;
   readonly durationMaxNs: bigint;
   /** The kinds of work that no suspend of this device has measured yet, so that their times are guesses. */
@@ -306,7 +306,7 @@ export interface RuntimePmResource {
   readonly d3coldThresholdBytes: number;
   /** ERROR: it sleeps, and the last attempt to wake it failed (runtime_status "error" of Linux). */
   readonly status: "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING" | "ERROR";
-  /** What keeps the device awake now: calls in progress, and 1 for work on the engines. */
+  /** The number of things that keep the device awake: calls in progress, and 1 for work on the engines. */
   readonly usageCount: number;
   /** Time spent runtime-suspended since boot. */
   readonly suspendedNs: bigint;

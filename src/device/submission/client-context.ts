@@ -1,7 +1,7 @@
 /**
  * A client's context: an image and a ring, which are both device-owned objects in local memory. They are
- * pinned while there is work. Otherwise they may be evicted like anything else, and the registers go along in
- * the image.
+ * pinned while there is work. Otherwise they may be evicted like other objects, and the image keeps the
+ * registers.
  */
 import assert from "node:assert/strict";
 import { DeviceError } from "../errors.ts";

@@ -86,7 +86,7 @@ export class EngineUnit {
     this.migrate.progress.on(() => this.#watchCopies());
   }
 
-  /** The contexts of the device's own on this engine. */
+  /** The device's own contexts on this engine. */
   get ownContexts(): readonly RingContext[] {
     return this.migrate === undefined ? [this.kernel] : [this.kernel, this.migrate];
   }
@@ -118,7 +118,9 @@ export class EngineUnit {
     return this.queue.depth > 0 ? "RUNNING" : "IDLE";
   }
 
-  /** Copies are work, and the heartbeat finds hangs. It cannot see that copies make no more progress. */
+  /**
+   * Copies are work, so the heartbeat runs and finds hangs. It cannot see that copies make no more progress.
+   */
   #watchCopies(): void {
     const { clock } = this.#options;
     this.#watchedSinceNs = clock.monotonicNs();

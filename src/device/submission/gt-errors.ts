@@ -1,4 +1,4 @@
-/** What work is told when the GT gives it up or does not take it. */
+/** The errors of work that the GT gives up or refuses. */
 import { DeviceError } from "../errors.ts";
 
 export function engineHung(why: string): DeviceError {

@@ -1,6 +1,6 @@
 /**
- * The GT: engines, microcontroller and contexts as one thing that starts, idles, is reset, stops and can be
- * wedged (drm/i915 intel_gt_pm.c, intel_reset.c).
+ * The GT: starts, idles, resets, stops and wedges its engines, microcontroller and contexts together
+ * (drm/i915 intel_gt_pm.c, intel_reset.c).
  */
 import { settledWithin } from "../clock.ts";
 import type { SubmitWork } from "../command.ts";
@@ -44,7 +44,7 @@ export class Gt {
   readonly #kernelObjects: KernelObjects;
   readonly #microcontroller: Microcontroller;
   readonly #blitter: Blitter | undefined;
-  /** Engines that are being reset; each resolves to why the GT must be wedged, if it must. */
+  /** The resets in progress, by engine. Each resolves to why the GT must be wedged, or to undefined. */
   readonly #resets = new Map<EngineUnit, Promise<string | undefined>>();
   #wedging: Promise<void> | undefined;
 
@@ -122,7 +122,7 @@ export class Gt {
   /**
    * Powers the engines, makes the kernel's contexts anew (sanitize), clears `wedged` and hands the blitter to
    * memory.
-   * @throws DeviceError ENGINE_HUNG when an engine does not start, DEVICE_LOST; the GT is wedged then.
+   * @throws DeviceError ENGINE_HUNG if an engine does not start, DEVICE_LOST; the GT is wedged then.
    */
   async startEngines(): Promise<void> {
     await this.haltEngines();
@@ -135,15 +135,15 @@ export class Gt {
       throw error;
     }
     for (const unit of this.units) {
-      // Work that came while the engines were starting has woken the heartbeat, which must find nothing to
-      // wait for.
+      // Work that arrived while the engines started has woken the heartbeat, which must not wait for anything
+      // yet.
       unit.heartbeat.park();
       unit.queue.takeAll();
       for (const ring of unit.ownContexts) ring.failAll(engineHung("the engines were started"), true);
       unit.sanitize();
     }
     this.contexts.registerAll();
-    // What came while the engines did not run: nobody was there to hear of it.
+    // Work that arrived while the engines did not run, when nobody could see its doorbell.
     for (const ring of this.#rings()) ring.replay();
     for (const unit of this.units) unit.queue.start();
     this.powered = true;
@@ -153,7 +153,7 @@ export class Gt {
     this.giveBlitter();
   }
 
-  /** From now on what goes wrong on purpose does. */
+  /** From now on the failpoints of firmware and engines take effect. */
   noteBooted(): void {
     this.#booted = true;
   }
@@ -172,7 +172,9 @@ export class Gt {
     if (!this.wedged) this.#memory.blitter = this.#blitter;
   }
 
-  /** Takes the blitter back: whoever copies from now on uses the CPU. Legal when the GT is idle or wedged. */
+  /**
+   * Takes the blitter away from memory, so that all copies use the CPU. Legal when the GT is idle or wedged.
+   */
   withdrawBlitter(): void {
     this.#memory.blitter = undefined;
   }
@@ -194,7 +196,7 @@ export class Gt {
     this.#microcontroller.stop();
   }
 
-  /** Stops every engine; resolves when all have acknowledged, and fails what they had not finished. */
+  /** Stops every engine. Resolves when all have acknowledged, and fails unfinished work. */
   async haltEngines(): Promise<void> {
     this.powered = false;
     this.withdrawBlitter();
@@ -212,8 +214,8 @@ export class Gt {
   }
 
   /**
-   * Stops everything, fails what runs, writes firmware and page table anew, and starts: clears `wedged`. A
-   * resume does not write them: what it finds is what the suspend saved.
+   * Stops everything, fails running work, writes firmware and page table anew, starts again, and clears
+   * `wedged`. A resume does not write them, because it uses those that the suspend saved.
    */
   async reset(): Promise<void> {
     await this.haltEngines();
@@ -223,14 +225,14 @@ export class Gt {
     await this.startEngines();
   }
 
-  /** Writes the device's own objects as they are at boot. Legal when the engines are halted. */
+  /** Writes the device's own objects as at boot. Legal when the engines are halted. */
   rewriteKernelObjects(): void {
     writeKernelObjects(this.#memory, this.#kernelObjects);
   }
 
   /**
-   * Resets one engine: the work that it could not end fails, its context is told, and what was behind it runs
-   * again. When the engine does not come back, or the work was the kernel's own, the GT is wedged.
+   * Resets one engine: the work that it could not end fails, its context is told, and later work runs again.
+   * If the engine does not come back, or the work was the kernel's own, the GT is wedged.
    */
   async resetEngine(unit: EngineUnit, why: string, asked = false): Promise<void> {
     if (this.wedged || !this.powered) return;
@@ -252,7 +254,7 @@ export class Gt {
     return this.contexts.create(unit, priority);
   }
 
-  /** Accepts a request, or refuses it whole. */
+  /** Accepts a request, or refuses it as a whole. */
   submit(command: SubmitWork): Request {
     const context = this.contexts.get(command.context);
     const request = this.scheduler.submit(context, command);
@@ -282,14 +284,14 @@ export class Gt {
     this.scheduler.failWaiting(this.contexts.all(), closed);
   }
 
-  /** Answers why the GT must be wedged; undefined when it need not be. */
+  /** Returns why the GT must be wedged; undefined if it need not be. */
   async #resetEngine(unit: EngineUnit, why: string, asked: boolean): Promise<string | undefined> {
     const { engine, queue } = unit;
     unit.heartbeat.park();
     const { ringHead } = engine.position();
     queue.stop();
     await engine.halt();
-    // Somebody stops all engines: what was in this one is theirs to fail.
+    // Somebody is stopping all engines, and will fail this engine's work.
     if (!this.powered) return undefined;
     const { running, all } = queue.takeAll();
     const client = running === undefined ? undefined : this.contexts.byContextId(running.contextId);
@@ -314,22 +316,20 @@ export class Gt {
       return `engine ${engine.name} did not come back from a reset`;
     }
     if (!this.powered) return undefined;
-    // Asked for in the middle of a copy, and nothing is wrong with the engine: whoever copies turns to the
-    // CPU.
+    // A client asked for it in the middle of a copy, and the engine is fine. The copy continues on the CPU.
     if (ownWork) {
       for (const ring of unit.ownContexts)
         ring.failAll(engineHung(`engine ${engine.name} was reset because ${why}`), true);
     }
     if (client !== undefined) this.#blame(client, why);
-    // Rings that went on meanwhile have put that into the queue: it is submitted again behind what was before
-    // it.
+    // Rings that continued meanwhile have queued later work. Submit it again, behind the earlier work.
     const again = new Set([...all, ...queue.takeAll().all].map((work) => work.contextId));
     for (const ring of this.#rings()) if (again.has(ring.contextId)) ring.replay();
     queue.start();
     return undefined;
   }
 
-  /** The guilty request fails; a context that keeps hanging is banned, and what it had waiting fails too. */
+  /** The guilty request fails. A context that keeps hanging is banned, and its waiting requests fail too. */
   #blame(context: ClientContext, why: string): void {
     context.hangs++;
     if (context.hangs >= HANGS_BEFORE_BAN) context.banned = true;
@@ -356,8 +356,8 @@ export class Gt {
     await this.#stopAll();
     this.#failAll(engineHung(why));
     this.scheduler.failWaiting(this.contexts.all(), deviceWedged());
-    // Objects on their way to local memory for work that has failed arrive before the caller goes on, or not
-    // at all.
+    // Objects that were moving for failed work have arrived, or stay where they are, before the caller
+    // continues.
     await new Promise<void>((resolve) => this.scheduler.whenIdle(resolve));
   }
 

@@ -26,7 +26,7 @@ export interface HeartbeatOptions {
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #timer: Timer | undefined;
-  /** Position in ESCALATION of the pulse in flight; undefined if none is. */
+  /** Position in ESCALATION of the pulse in flight; undefined without one. */
   #level: number | undefined;
 
   constructor(options: HeartbeatOptions) {

@@ -33,7 +33,7 @@ export class Request {
   settledAtNs: bigint | undefined;
   readonly seqno: number;
   /**
-   * Dropped once the fence has settled, like the fences it waited for: only the result of a request is kept.
+   * Dropped once the fence has settled, like the fences it waited for. Only the result of a request is kept.
    */
   commands: readonly WorkCommand[];
   readonly uses: ObjectUses;

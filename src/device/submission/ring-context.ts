@@ -1,7 +1,7 @@
 /**
- * A context as submission sees it: an image and a ring in local memory, and work that goes through them in
- * order. Work waits here until the ring has room. The migrate contexts, the kernel contexts and clients'
- * contexts are all made of this.
+ * A context as submission sees it: an image and a ring in local memory, and the work that passes through them
+ * in order. Work waits here until the ring has room. Migrate contexts, kernel contexts and clients' contexts
+ * all have one.
  */
 import assert from "node:assert/strict";
 import type { DeviceError } from "../errors.ts";
@@ -13,7 +13,7 @@ import type { Microcontroller } from "../hardware/microcontroller.ts";
 import { COMMAND_BYTES, RingWriter } from "../hardware/ring.ts";
 import { Listeners } from "../listeners.ts";
 
-/** Emits commands into a ring until it is done or has emitted `commandsMax`. Answers how many it emitted. */
+/** Emits commands into a ring until it is done or has emitted `commandsMax`. Returns how many it emitted. */
 export interface RingWork {
   readonly bytes: number;
   emit(ring: RingWriter, commandsMax: number): number;
@@ -37,7 +37,7 @@ export interface RingContextOptions {
   readonly microcontroller: Microcontroller;
   readonly priority: number;
   readonly ringBytes: number;
-  /** CONTEXT_ flags of the image, and where the page table is that CONTEXT_TRANSLATED needs. */
+  /** CONTEXT_ flags of the image, and the place of the page table that CONTEXT_TRANSLATED needs. */
   readonly flags: number;
   readonly pageTable: { readonly bank: number; readonly offsetBytes: number };
 }
@@ -61,9 +61,9 @@ interface Waiting {
 export class RingContext {
   readonly contextId: number;
   readonly queue: EngineQueue;
-  /** Bytes of work accepted and not finished. */
+  /** Bytes of accepted work that is not finished. */
   pendingBytes = 0;
-  /** Told after each change of what is in flight. */
+  /** Told after each change of the work in flight. */
   readonly progress = new Listeners();
   readonly #options: RingContextOptions;
   #place: ContextPlace | undefined;
@@ -84,7 +84,7 @@ export class RingContext {
     return this.#jobs.length === 0 && this.#waiting.length === 0;
   }
 
-  /** Puts the context where its image and ring are now, with a fresh image. Legal when idle. */
+  /** Moves the context to the present place of its image and ring, with a fresh image. Legal when idle. */
   placeFresh(place: ContextPlace): void {
     this.#takePlace(place);
     this.#save({ ...this.#freshState(place), head: 0 });
@@ -92,8 +92,8 @@ export class RingContext {
   }
 
   /**
-   * Puts the context where its image and ring have come back to, with its registers as they were; the image
-   * is told the ring's new address. False when the image is not one any more. Legal when idle.
+   * Moves the context to the present place of its image and ring, and keeps its registers. Writes the ring's
+   * new address into the image. Returns false if the image is damaged. Legal when idle.
    */
   placeSaved(place: ContextPlace): boolean {
     const state = loadContext(place.words, place.imageOffsetBytes, place.microcode);
@@ -104,7 +104,7 @@ export class RingContext {
     return true;
   }
 
-  /** The image is about to move: the microcontroller forgets it. Legal when idle. */
+  /** Makes the microcontroller forget the image, which is about to move. Legal when idle. */
   leave(): void {
     assert(this.idle && this.#place !== undefined, "a context leaves its place when nothing is in flight");
     this.#options.microcontroller.deregister(this.#place.bank, this.#place.imageOffsetBytes);
@@ -112,12 +112,12 @@ export class RingContext {
     this.#ring = undefined;
   }
 
-  /** Registers with a microcontroller that has been started anew. */
+  /** Registers with a restarted microcontroller. */
   register(): void {
     if (this.#place !== undefined) this.#register();
   }
 
-  /** Accepts work. The fence signals when all of it is done, and fails when that can no longer happen. */
+  /** Accepts work. The fence signals when all of it is done, and fails if that has become impossible. */
   submit(work: RingWork, priority = this.#options.priority): Fence {
     const fence = new Fence();
     this.pendingBytes += work.bytes;
@@ -127,9 +127,8 @@ export class RingContext {
   }
 
   /**
-   * Gives up on the work that the engine had begun, after a reset: its fence fails, its registers are lost,
-   * and the ring goes on behind it. What came after it has been taken from the engine too and is submitted
-   * again.
+   * Gives up the work that the engine had begun before its reset: its fence fails, its registers are lost,
+   * and the ring continues behind it. Later work has been taken from the engine too, and is submitted again.
    */
   skipGuilty(error: DeviceError): void {
     const guilty = this.#jobs[0]?.waiting;
@@ -143,7 +142,7 @@ export class RingContext {
     this.#settle();
   }
 
-  /** Submits again what is in the ring, in order, after the engine was reset. */
+  /** Submits the work in the ring again, in order, after a reset of the engine. */
   replay(): void {
     for (const job of this.#jobs) this.#schedule(job);
     this.#pump();
@@ -151,8 +150,8 @@ export class RingContext {
 
   /**
    * Fails everything in flight. Legal when the engine has acknowledged that it no longer touches memory.
-   * @param wasRunning whether its engine was at work on it: then nobody knows what is in its registers, and
-   * it begins anew. All others keep theirs (drm/i915 fails their requests and leaves the contexts alone).
+   * @param wasRunning whether its engine was executing it. Then its registers are unknown, and it begins
+   * anew. All other contexts keep theirs (drm/i915 fails their requests and leaves the contexts alone).
    */
   failAll(error: DeviceError, wasRunning: boolean): void {
     const failed = new Set([...this.#jobs.map((job) => job.waiting), ...this.#waiting]);
@@ -175,7 +174,7 @@ export class RingContext {
     else this.#becameIdle.once(listener);
   }
 
-  /** Moves waiting work into the ring as far as there is room. */
+  /** Moves waiting work into the ring while there is room. */
   #pump(): void {
     const ring = this.#ring;
     const place = this.#place;
@@ -240,7 +239,7 @@ export class RingContext {
     this.#commandsInRing = 0;
   }
 
-  /** What its image says, without the rest of a spin. Undefined when the image is not one any more. */
+  /** The content of its image, without the rest of a spin. Undefined if the image is damaged. */
   #savedState({ words, imageOffsetBytes, microcode }: ContextPlace): ContextState | undefined {
     const state = loadContext(words, imageOffsetBytes, microcode);
     return state && { ...state, spinRemainingNs: 0n };

@@ -187,7 +187,7 @@ export class RequestWork implements RingWork {
   }
 }
 
-/** Ring commands, one at a time: each command of the request once for every run of bytes that it names. */
+/** Yields the ring commands: each command of the request once for every run of bytes that it names. */
 function* piecesOf(
   memory: Memory,
   commands: readonly WorkCommand[],
@@ -231,7 +231,7 @@ function* ringCommands(places: Places, command: WorkCommand): Generator<(ring: R
   }
 }
 
-/** The one ring command that a command of one place, or of none, is. */
+/** The single ring command for a command that names one place or none. */
 function singleCommand(
   places: Places,
   command: Exclude<WorkCommand, { readonly op: "fill" | "add" | "xor" | "copy" | "checksum" }>,
@@ -277,8 +277,8 @@ interface Blocks {
 }
 
 /**
- * Where the bytes of a request's objects are. They stay there while it runs, so that each is asked once:
- * thousands of commands may name an object of thousands of blocks.
+ * Where the bytes of a request's objects are. They stay there while it runs, so each object is looked up
+ * once: thousands of commands may name an object of thousands of blocks.
  */
 class Places {
   readonly #memory: Memory;
