@@ -29,7 +29,7 @@ export class MemoryBank {
   readonly #touched: Uint8Array;
   /** By frame: whether a part of it was written to, which commits it permanently. */
   readonly #committed: Uint8Array;
-  /** By frame: whether the machine has been asked for it, for good. */
+  /** By frame: whether the machine was ever asked for it. */
   readonly #promised: Uint8Array;
   readonly #machine: MachineMemory;
   #promisedBytes = 0;
@@ -49,7 +49,7 @@ export class MemoryBank {
     this.#machine = machine;
   }
 
-  /** Bytes that the machine has been asked for since the process began: the most that it has given. */
+  /** Bytes requested from the machine since the process began, which is the most that it has given. */
   get promisedBytes(): number {
     return this.#promisedBytes;
   }
@@ -59,7 +59,7 @@ export class MemoryBank {
     return this.#machine.spareBytes();
   }
 
-  /** Whether the machine has been asked for every frame of a range. */
+  /** Whether the machine was asked for every frame of a range before. */
   isPromised(offsetBytes: number, lengthBytes: number): boolean {
     const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
     for (let frame = Math.floor(offsetBytes / FRAME_BYTES); frame < last; frame++) {
@@ -69,8 +69,8 @@ export class MemoryBank {
   }
 
   /**
-   * Asks the machine for whatever of these extents nobody has asked it for yet. False, and nothing has
-   * changed, when it has not so much: then they must not be touched.
+   * Asks the machine for the frames of these extents that were never requested. Returns false without any
+   * change if it has too little; then the frames must not be touched.
    */
   promise(extents: Iterable<Extent>): boolean {
     const frames: number[] = [];

@@ -1,10 +1,11 @@
 /**
- * The connections of one wire. As long as no call was let in on one, nobody knows who is there: such
- * connections have a bound of their own, in which the oldest makes way, and may call only so often. So no
- * crowd of strangers shuts anybody out.
+ * The connections of one wire. A connection is unknown until a call on it was let in. Unknown connections
+ * have a bound of their own, within which the oldest makes way, and a limited rate of calls. So a crowd of
+ * strangers shuts nobody out.
  *
- * One that goes too far is not read any more and closed later: whoever is cut off at once is back at once,
- * and a handshake costs more than a call. Nothing is held against an address, because others may share it.
+ * A connection that exceeds its limits is not read any more and is closed later. A stranger cut off at once
+ * would be back at once, and a handshake costs more than a call. Addresses are not blocked, because others
+ * may share them.
  */
 import type { Server, Socket } from "node:net";
 import {
@@ -36,7 +37,7 @@ export interface ConnectionsOptions {
   readonly now?: () => number;
 }
 
-/** Ended is one that gets no answer any more and is not read; it is closed soon. */
+/** An ended connection gets no more answers and is not read. It is closed soon. */
 type State = "unknown" | "known" | "ended";
 
 interface Connection {
@@ -58,7 +59,7 @@ export class Connections {
   readonly #all = new Map<string, Connection>();
   /** The unknown connections, oldest first. */
   readonly #unknown = new Set<Connection>();
-  /** Those of the unknown that have ended and still take a place. They make way first. */
+  /** Unknown connections that have ended but still take a place. They make way first. */
   readonly #ended = new Set<Connection>();
   #count = 0;
 
@@ -73,8 +74,8 @@ export class Connections {
   }
 
   /**
-   * Counts and bounds the connections of a server from now on. It must not listen yet. Where there are
-   * several, one for each address of a name, the bounds are those of all together.
+   * Counts and bounds the connections of a server from now on. It must not listen yet. Several servers, one
+   * for each address of a name, share the bounds.
    */
   guard(server: Server): void {
     server.maxConnections = this.#max;
@@ -110,8 +111,8 @@ export class Connections {
   }
 
   /**
-   * Says that what came cannot be read, so that the connection has to end. False when nobody is known on it:
-   * then it is held for a while and closed here.
+   * Records that the input is unreadable, so that the connection must end. Returns false for an unknown
+   * connection, which is held for a while and closed here.
    */
   broke(end: RemoteEnd): boolean {
     const connection = this.#all.get(keyOf(end));
@@ -170,7 +171,7 @@ export class Connections {
 
   /** It stays among the unknown connections, so that it can be closed to make room. */
   #end(connection: Connection, why: ConnectionEnd): void {
-    // Again each time: once what was being written is out, Node reads on.
+    // Each time again, because Node continues to read once it has written its output.
     if (!stopReading(connection.socket)) connection.socket.destroy();
     if (connection.state === "ended") return;
     connection.state = "ended";

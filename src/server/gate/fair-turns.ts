@@ -1,10 +1,11 @@
 /**
- * Work of many connections on one event loop: so much of it in one turn, and one piece of each connection
- * after the other. Who sends a thousand calls at once waits for them; who sends one does not.
+ * Shares the event loop between many connections: a limited time in each turn, and one piece of work of each
+ * connection after the other. A client that sends a thousand calls at once waits for them; a client that
+ * sends one does not.
  */
 
 export interface FairTurnsOptions {
-  /** How much work there is in one turn of the event loop, give or take a piece. Unit: milliseconds. */
+  /** How long the work in one turn of the event loop may take, give or take a piece. Unit: milliseconds. */
   readonly turnMs: number;
   /** Milliseconds of a clock that never goes back. @default performance.now */
   readonly now?: () => number;
@@ -16,7 +17,7 @@ export class FairTurns {
   readonly #turnMs: number;
   readonly #now: () => number;
   readonly #defer: (turn: () => void) => void;
-  /** By connection. The one that was served last comes last; none is without work. */
+  /** By connection, the one served last at the end. Each has work. */
   readonly #waiting = new Map<object, (() => void)[]>();
   #spentMs = 0;
   #isDeferred = false;
@@ -27,7 +28,7 @@ export class FairTurns {
     this.#defer = defer;
   }
 
-  /** Does the work at once, if there is time and nobody waits; else in a later turn. It must not throw. */
+  /** Does the work at once if there is time and nobody waits, else in a later turn. It must not throw. */
   run(connection: object, work: () => void): void {
     if (!this.#isDeferred) this.#deferTurn();
     if (this.#waiting.size === 0 && this.#spentMs < this.#turnMs) {

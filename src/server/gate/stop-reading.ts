@@ -1,10 +1,10 @@
-/** Stops a connection from being read, below TLS, HTTP/2 and whatever else reads it. */
+/** Stops reading a connection, below TLS, HTTP/2 and every other reader. */
 import type { Socket } from "node:net";
 
 /**
- * What its other end sends then stays with the system, whose buffer is small. Node has no public way to do so
- * for a socket whose bytes go to HTTP/2 or to a parser without coming by in JavaScript.
- * @returns false when this Node knows the way by another name: then the caller has to close it.
+ * Later bytes stay in the system's small buffer. Node has no public way to do this for a socket whose bytes
+ * go directly to HTTP/2 or a parser.
+ * @returns false if this Node has another name for it. Then the caller must close the socket.
  */
 export function stopReading(socket: Socket): boolean {
   if (socket.destroyed) return true;

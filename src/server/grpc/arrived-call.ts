@@ -22,7 +22,7 @@ export class ArrivedCall {
   refuse: ((failure: Failure) => void) | undefined;
   /** The reason for which the library ended the call. */
   ended: Failure | undefined;
-  /** Whether nobody is to read what still comes of it. */
+  /** Whether its remaining input must be discarded. */
   isUnwanted = false;
   readonly #stream: ServerHttp2Stream;
   readonly #timeoutMs: number;
@@ -57,8 +57,8 @@ export class ArrivedCall {
   }
 
   /**
-   * Throws away what still comes of a call that is refused: the library would gather it. To be said again
-   * once the library has begun to listen.
+   * Discards the remaining input of a refused call, which the library would collect. Call this again once the
+   * library has begun to listen.
    */
   discard(): void {
     this.isUnwanted = true;

@@ -33,7 +33,7 @@ export interface CallDoorOptions {
   readonly observer: WireObserver | undefined;
 }
 
-/** What the metrics call a method that there is not: its name is a stranger's. */
+/** The label of an unknown method in the metrics, because a stranger chose its name. */
 const UNKNOWN: KnownMethod = {
   service: "unknown",
   method: "unknown",
@@ -48,7 +48,7 @@ interface KnownMethod {
   /** Whether anybody may call it. */
   readonly isOpen: boolean;
   readonly isWatch: boolean;
-  /** Where it is less than what the library takes. Unit: bytes. */
+  /** Set if it is less than the library's limit. Unit: bytes. */
   readonly requestBytesMax: number | undefined;
 }
 
@@ -93,7 +93,7 @@ export class CallDoor {
   ): void => {
     const socket = stream.session?.socket;
     if (socket === undefined || !this.#connections.take(socket)) {
-      // One of a flood without end. It is counted with its connection.
+      // It is part of a flood. The counts of its connection include it.
       stream.on("error", () => undefined);
       return;
     }
@@ -136,7 +136,7 @@ export class CallDoor {
     });
   }
 
-  /** A call that anybody may make: with a bound on its time to arrive, and on the number of its kind. */
+  /** A call that anybody may make. Its time to arrive and the number of such calls are bounded. */
   #bound(call: ArrivedCall, { isWatch }: KnownMethod, stream: ServerHttp2Stream): void {
     const end = (why: TurnedAway, error: WireError) => {
       if (stream.closed) return;

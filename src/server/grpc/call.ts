@@ -107,7 +107,7 @@ class GrpcClient implements WaitingClient {
   #gone: AbortController | undefined;
   #onCancelled: (() => void) | undefined;
 
-  /** @param caller who the gate found it to be; undefined where callers are not told apart */
+  /** @param caller the caller's identity; undefined if callers are not told apart */
   constructor(call: EventEmitter & { readonly cancelled: boolean }, caller: string | undefined) {
     this.#call = call;
     this.caller = caller;

@@ -21,8 +21,8 @@ export interface Http2Guards {
   readonly onServer: (server: NetServer) => void;
   readonly onStream: StreamGuard;
   /**
-   * What came cannot be read as HTTP/2, or is too much of something. Answers whether the connection is to end
-   * now, as the library would have it; else whoever is told ends it.
+   * Called if the input is not HTTP/2 or exceeds a limit. Returns whether the library may end the connection
+   * now. If not, the listener ends it.
    */
   readonly onBroken: (socket: ServerHttp2Session["socket"]) => boolean;
 }
@@ -80,7 +80,7 @@ function deferBreak(session: ServerHttp2Session, onBroken: Http2Guards["onBroken
   };
 }
 
-/** Those with TLS are of another class, with the same events. */
+/** Servers with TLS have another class with the same events. */
 function isHttp2Server(server: unknown): server is Http2Server {
   return server instanceof NetServer;
 }

@@ -1,6 +1,6 @@
 /**
- * Where every request comes in. Those of somebody unknown are counted before anything is made of them, and no
- * more is read when they are too many; those that are taken have their turns.
+ * The entry of every request. Requests of unknown clients are counted before anything else happens, and a
+ * connection with too many is not read any more. Accepted requests take turns.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -9,8 +9,8 @@ import { FairTurns } from "../gate/fair-turns.ts";
 import { CALLS_TURN_MS } from "../limits.ts";
 
 /**
- * Must be called after everybody else has begun to listen to the server: nobody hears of a request that is
- * not taken. What fastify itself refuses, such as a path that cannot be read, is counted so too.
+ * Call this after all other listeners have been added to the server: they do not see a request that is not
+ * accepted. Requests that fastify itself refuses, such as unreadable paths, are counted too.
  */
 export function boundStrangers(server: Server, connections: Connections): void {
   const turns = new FairTurns({ turnMs: CALLS_TURN_MS });
@@ -22,7 +22,7 @@ export function boundStrangers(server: Server, connections: Connections): void {
       const { socket } = request;
       if (!connections.take(socket)) return keepQuiet(socket);
       turns.run(socket, () => {
-        // Nobody would hear of an end that was there before.
+        // Listeners added now would not see an end that has already happened.
         if (response.closed || socket.destroyed) return;
         for (const listener of listeners) Reflect.apply(listener, server, [request, response]);
       });
@@ -30,7 +30,7 @@ export function boundStrangers(server: Server, connections: Connections): void {
   }
 }
 
-/** Node reads on by itself once the answers before have left; here nothing is to be read any more. */
+/** Stops reading for good. Otherwise Node would continue to read once the earlier answers have left. */
 function keepQuiet(socket: Socket): void {
   socket.pause();
   socket.resume = () => socket;

@@ -7,7 +7,7 @@ export class HttpClient implements WaitingClient {
   readonly #response: ServerResponse;
   #signal: AbortSignal | undefined;
 
-  /** @param caller who the gate found it to be; undefined where callers are not told apart */
+  /** @param caller the caller's identity; undefined if callers are not told apart */
   constructor(response: ServerResponse, caller: string | undefined) {
     this.#response = response;
     this.caller = caller;
