@@ -183,8 +183,8 @@ export const POWER_MUTATIONS: readonly Mutation[] = [
   {
     defect: "never swap again after a suspend that was undone",
     file: `${POWER}/suspend-sequence.ts`,
-    text: "    allowSwap(memory);\n    // First of all",
-    replacement: "    // First of all",
+    text: '"recover", async () => {\n    allowSwap(memory);\n',
+    replacement: '"recover", async () => {\n',
     tests: ["test/device/memory/memory-swap.test.ts"],
   },
   {
