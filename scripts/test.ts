@@ -4,6 +4,9 @@
  * run tells all. Arguments go to vitest and narrow the run: `npm test -- --project device`,
  * `npm test -- test/server/api/content.test.ts`.
  *
+ * A test that fails in a whole run gets a second one, its file alone: two cores that are busy with everything else make
+ * a daemon late. The end of the output names every test that failed, the first time or both times, with its message.
+ *
  * The last line is `N passed, N failed`, which CI reads. Passed are tests; failed are tests and whatever else went
  * wrong (a check, a file that did not load, the image), so that it never says 0 failed when the command fails.
  */
@@ -17,6 +20,7 @@ import { ensureDebootstrap } from "./debootstrap.ts";
 import { ensureEngine } from "./docker-engine.ts";
 import { buildImage } from "./docker-image.ts";
 import { ensurePrometheus } from "./prometheus.ts";
+import { type Failure, failuresIn, linesOf, type VitestReport } from "./test-report.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
@@ -49,23 +53,13 @@ const TOOLS = [
   ["curl", "The commands of the runbooks that call curl"],
 ] as const;
 
-/** The fields used here of what vitest's JSON reporter writes. */
-interface VitestReport {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly numTodoTests: number;
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
-  }[];
-}
-
 let passed = 0;
 let failed = 0;
 const summary: string[] = [];
 const notRun: string[] = [];
+const failures: Failure[] = [];
+/** What failed among all others and passed when its file ran alone. */
+const unsteady: Failure[] = [];
 
 const { projects, rest } = splitArguments(process.argv.slice(2));
 const wholeRun = projects === undefined && rest.length === 0;
@@ -92,6 +86,12 @@ const leftOut = PROJECTS.filter((project) => !isSelected(project));
 if (leftOut.length > 0) notRun.push(`Not selected by --project: ${leftOut.join(", ")}.`);
 
 console.log(["", "Summary", ...[...summary, ...notRun].map((line) => `  ${line}`)].join("\n"));
+console.log(
+  [
+    ...linesOf("Failed at first and passed when its file ran alone: mend its wait", unsteady),
+    ...linesOf("Failed", failures),
+  ].join("\n"),
+);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
@@ -165,10 +165,25 @@ async function runContainerTests(): Promise<void> {
   runVitest([CONTAINER_PROJECT]);
 }
 
-/** Runs projects of vitest in one go and adds what its JSON reporter counted. */
+/** Runs projects of vitest in one go, then what failed once more, and adds what its JSON reporter counted. */
 function runVitest(names: readonly string[]): void {
   if (names.length === 0) return;
   heading(`vitest: ${names.join(", ")}`);
+  const { report, succeeded } = vitestOnce(names, rest);
+  const found = failuresIn(report);
+  const lasting = wholeRun && found.length > 0 ? withoutUnsteady(names, found) : found;
+  count(names.join(" and "), report, {
+    failedTests: lasting,
+    // Errors outside any test leave no trace in the report but the exit code.
+    others: found.length === 0 && !succeeded ? 1 : 0,
+    second: found.length - lasting.length,
+  });
+}
+
+function vitestOnce(
+  names: readonly string[],
+  filters: readonly string[],
+): { readonly report: VitestReport | undefined; readonly succeeded: boolean } {
   const folder = mkdtempSync(join(tmpdir(), "torpor-test-"));
   const reportFile = join(folder, "report.json");
   const run = spawnSync(
@@ -178,7 +193,7 @@ function runVitest(names: readonly string[]): void {
       `--outputFile.json=${reportFile}`,
       ...names.map((name) => `--project=${name}`),
       // A file filter may well leave a project without files; without one that would be a mistake.
-      ...(rest.length > 0 ? ["--passWithNoTests", ...rest] : []),
+      ...(filters.length > 0 ? ["--passWithNoTests", ...filters] : []),
     ],
     { cwd: ROOT, stdio: "inherit" },
   );
@@ -186,26 +201,44 @@ function runVitest(names: readonly string[]): void {
     ? (JSON.parse(readFileSync(reportFile, "utf8")) as VitestReport)
     : undefined;
   rmSync(folder, { recursive: true });
-  count(names.join(" and "), report, run.status === 0);
+  return { report, succeeded: run.status === 0 };
 }
 
-function count(name: string, report: VitestReport | undefined, succeeded: boolean): void {
-  const files = report?.testResults ?? [];
-  const failedTests = report?.numFailedTests ?? 0;
-  // A file that cannot be loaded fails without a test that fails.
-  const failedFiles = files.filter(
-    (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
-  ).length;
-  // Errors outside any test leave no trace in the report but the exit code.
-  const failures = failedTests + failedFiles || (succeeded ? 0 : 1);
-  passed += report?.numPassedTests ?? 0;
-  failed += failures;
+/** Runs the files of what failed alone. @returns what failed again; what did not is noted as unsteady */
+function withoutUnsteady(names: readonly string[], found: readonly Failure[]): readonly Failure[] {
+  const files = [...new Set(found.map(({ file }) => file))];
+  heading(`vitest: ${files.length} files in which tests failed, once more and alone`);
+  const { report, succeeded } = vitestOnce(names, files);
+  const again = failuresIn(report);
+  // Without a report, or with an error outside any test, nothing is known to have passed.
+  if (report === undefined || (!succeeded && again.length === 0)) return found;
+  unsteady.push(...found.filter((failure) => !again.some(({ name }) => name === failure.name)));
+  return again;
+}
+
+function count(
+  name: string,
+  report: VitestReport | undefined,
+  outcome: {
+    readonly failedTests: readonly Failure[];
+    readonly others: number;
+    readonly second: number;
+  },
+): void {
+  const failedHere = outcome.failedTests.length + outcome.others;
+  const passedHere = (report?.numPassedTests ?? 0) + Math.max(0, outcome.second);
+  passed += passedHere;
+  failed += failedHere;
+  failures.push(...outcome.failedTests);
   const skipped = (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0);
+  const alone = outcome.second > 0 ? ` (${outcome.second} when run alone)` : "";
   summary.push(
-    `${name}: ${report?.numPassedTests ?? 0} passed, ${failures} failed${failures > 0 ? " (FAILED)" : ""}.`,
+    `${name}: ${passedHere} passed${alone}, ${failedHere} failed${failedHere > 0 ? " (FAILED)" : ""}.`,
   );
   if (skipped > 0) notRun.push(`Of ${name}, ${skipped} tests were skipped.`);
-  if (report !== undefined && files.length === 0) notRun.push(`Of ${name}, no test file was selected.`);
+  if (report !== undefined && report.testResults.length === 0) {
+    notRun.push(`Of ${name}, no test file was selected.`);
+  }
 }
 
 /** Whether the arguments other than --project leave files of a project: spares an image build that nothing uses. */
