@@ -50,6 +50,7 @@ import type { ImagedDevice } from "./power/image/capture.ts";
 import { Ownership } from "./power/ownership.ts";
 import { Power } from "./power/power.ts";
 import { RateLog } from "./power/rate-log.ts";
+import { renderTrace } from "./power/trace-json.ts";
 import type { DeviceResource, FenceResource, RegionResource } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
 import { Gt } from "./submission/gt.ts";
@@ -186,7 +187,10 @@ export class AssembledDevice implements Device {
 
   async #throughGate<T>({ hold, signal, caller }: Holdable, work: () => T | Promise<T>): Promise<T> {
     const unsaid = this.#policy.producers === "blocked" ? "transition" : "refuse";
-    await this.#gate.enter({ hold: hold ?? unsaid, signal, caller }, this.#power.transitionRunning);
+    await this.#gate.enter(
+      { hold: hold ?? unsaid, signal, caller },
+      this.#power.transitions.running !== undefined,
+    );
     try {
       return await work();
     } finally {
@@ -261,13 +265,25 @@ export class AssembledDevice implements Device {
       planSuspend: (command) => power.plan(command),
       suspend: (command) => power.suspend(command),
       resume: (command) => power.resume(command),
-      getTransition: ({ transition }) => power.get(transition),
-      listTransitions: (command) => power.list(command),
-      cancelTransition: (command) => power.cancel(command),
-      getTransitionTrace: ({ transition }) => power.trace(transition, this.name),
+      getTransition: ({ transition }) => power.transitions.find(transition).describe(),
+      listTransitions: (command) => power.transitions.list(command),
+      cancelTransition: (command) => power.transitions.cancel(command),
+      getTransitionTrace: ({ transition }) => this.#trace(transition),
       getRuntimePm: () => power.runtime.describe(),
       updateRuntimePm: (command) => power.runtime.update(command),
     };
+  }
+
+  /** The transition as Chrome trace events: JSON in UTF-8. @throws DeviceError TRANSITION_NOT_FOUND. */
+  async #trace(id: string): Promise<Uint8Array> {
+    const transition = this.#power.transitions.find(id);
+    const { clock } = this.services;
+    return renderTrace({
+      device: this.name,
+      transition: transition.describe(),
+      trace: transition.trace,
+      clock,
+    });
   }
 
   #describe(): DeviceResource {
@@ -289,7 +305,7 @@ export class AssembledDevice implements Device {
       stateSinceNs: power.stateSinceNs,
       wedged: this.gt.wedged,
       suspendCount: power.suspendCount,
-      transition: power.transitionId,
+      transition: power.transitions.lastId,
       regions: this.#regionIds,
       swap: swap && { sizeBytes: swap.sizeBytes, usedBytes: swap.usedBytes },
       engines: this.#options.engines,
@@ -300,9 +316,15 @@ export class AssembledDevice implements Device {
 
   /** A new value whenever the rest of the description changes. */
   #etag(): string {
-    const { stateSinceNs, dState, suspendCount, transitionId } = this.#power;
+    const { stateSinceNs, dState, suspendCount, transitions } = this.#power;
     const { uid, generation } = this.#ownership.state;
-    const power = [stateSinceNs.toString(16), dState, this.gt.wedged ? 1 : 0, suspendCount, transitionId];
+    const power = [
+      stateSinceNs.toString(16),
+      dState,
+      this.gt.wedged ? 1 : 0,
+      suspendCount,
+      transitions.lastId,
+    ];
     const owned = [this.#hibernation.image, uid, generation, this.#hibernation.describeOwnership().state];
     const parts = [...power, ...owned, this.#power.error?.reason ?? ""];
     return `"${parts.join("-")}"`;
@@ -317,7 +339,7 @@ export class AssembledDevice implements Device {
       services: this.services,
       gt: this.gt,
       suspendCount: this.#power.suspendCount,
-      nextTransitionId: this.#power.nextTransitionId,
+      nextTransitionId: this.#power.transitions.nextId,
     };
   }
 

@@ -86,4 +86,5 @@ export interface UpdateRuntimePm {
   readonly enabled?: boolean;
   readonly autosuspendDelayMs?: number;
   readonly d3coldThresholdBytes?: number;
+  readonly verify?: boolean;
 }

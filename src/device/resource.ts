@@ -304,6 +304,8 @@ export interface RuntimePmResource {
   readonly autosuspendDelayMs: number;
   /** D3cold is entered if less local memory than this is in use, else D3hot. 0 means never D3cold. */
   readonly d3coldThresholdBytes: number;
+  /** Whether D3cold compares a checksum of every object after the device has woken. */
+  readonly verify: boolean;
   /** ERROR: it sleeps, and the last attempt to wake it failed (runtime_status "error" of Linux). */
   readonly status: "ACTIVE" | "SUSPENDING" | "SUSPENDED" | "RESUMING" | "ERROR";
   /** The number of things that keep the device awake: calls in progress, and 1 for work on the engines. */

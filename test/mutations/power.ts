@@ -148,9 +148,24 @@ export const POWER_MUTATIONS: readonly Mutation[] = [
   {
     defect: "take a device for awake whose wake-up failed",
     file: `${POWER}/runtime-pm.ts`,
-    text: "if (this.#wakeError !== undefined) {",
-    replacement: "if (this.#wakeError === null) {",
+    text: "if (failure !== undefined && !powerOn) {",
+    replacement: "if (failure === null && !powerOn) {",
     tests: ["test/device/power/runtime-pm.test.ts"],
+  },
+  {
+    defect: "compare no checksums when a device that slept on its own wakes",
+    file: `${POWER}/power.ts`,
+    text: 'const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => this.#checksums };',
+    replacement:
+      'const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => undefined };',
+    tests: ["test/device/power/runtime-verify.test.ts"],
+  },
+  {
+    defect: "tell who resumes a device that slept on its own nothing of a wake-up that failed half way",
+    file: `${POWER}/power.ts`,
+    text: "    if (failure !== undefined) throw failure;\n",
+    replacement: "",
+    tests: ["test/device/power/runtime-verify.test.ts"],
   },
   {
     defect: "suspend although a command is in progress",

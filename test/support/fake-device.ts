@@ -285,6 +285,7 @@ export const RUNTIME_PM: RuntimePmResource = {
   enabled: false,
   autosuspendDelayMs: 1500,
   d3coldThresholdBytes: 4096,
+  verify: false,
   status: "ACTIVE",
   usageCount: 1,
   suspendedNs: 2_500_000_000n,

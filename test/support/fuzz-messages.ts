@@ -81,7 +81,7 @@ const TEXTS: Readonly<Record<string, fc.Arbitrary<string>>> = {
   label: fc.constantFrom("", "a", "weights"),
   filter: fc.constantFrom("", 'region="lmem0"', "state=RESIDENT"),
   page_token: fc.constant(""),
-  paths: fc.constantFrom("enabled", "autosuspend_delay", "d3cold_threshold"),
+  paths: fc.constantFrom("enabled", "autosuspend_delay", "d3cold_threshold", "verify"),
 };
 
 /** Texts of which the daemon may think that it knows them. */

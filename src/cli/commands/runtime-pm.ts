@@ -12,6 +12,7 @@ interface SetOptions {
   readonly enabled?: "on" | "off";
   readonly autosuspendDelay?: number;
   readonly d3coldThreshold?: number;
+  readonly verify?: "on" | "off";
 }
 
 export function addRuntimePmCommands(program: Command, act: Act): void {
@@ -43,21 +44,35 @@ export function addRuntimePmCommands(program: Command, act: Act): void {
         "use D3cold below this much local memory in use, else D3hot",
       ).argParser(parseSize),
     )
+    .addOption(
+      new Option("--verify <WHETHER>", "whether D3cold compares a checksum of every object").choices([
+        "on",
+        "off",
+      ]),
+    )
     .action(
-      act(async (session, { enabled, autosuspendDelay: delayMs, d3coldThreshold }: SetOptions) => {
-        if (enabled === undefined && delayMs === undefined && d3coldThreshold === undefined) {
-          throw new UsageError("Nothing is set: give --enabled, --autosuspend-delay or --d3cold-threshold.");
-        }
-        const runtimePm = {
-          name: nameOf(session),
-          enabled: enabled === undefined ? undefined : enabled === "on",
-          autosuspendDelay: delayMs === undefined ? undefined : toDuration(delayMs),
-          d3coldThreshold,
-        };
+      act(async (session, options: SetOptions) => {
+        const runtimePm = { name: nameOf(session), ...changeOf(options) };
         const response = await session.client.updateRuntimePm({ runtimePm });
         session.print("updateRuntimePm", response, formatRuntimePm);
       }),
     );
+}
+
+/** @throws UsageError if nothing is set */
+function changeOf(options: SetOptions): Partial<RuntimePm> {
+  const { enabled, autosuspendDelay: delayMs, d3coldThreshold, verify } = options;
+  if ([enabled, delayMs, d3coldThreshold, verify].every((value) => value === undefined)) {
+    throw new UsageError(
+      "Nothing is set: give --enabled, --autosuspend-delay, --d3cold-threshold or --verify.",
+    );
+  }
+  return {
+    enabled: enabled === undefined ? undefined : enabled === "on",
+    autosuspendDelay: delayMs === undefined ? undefined : toDuration(delayMs),
+    d3coldThreshold: d3coldThreshold === undefined ? undefined : BigInt(d3coldThreshold),
+    verify: verify === undefined ? undefined : verify === "on",
+  };
 }
 
 function nameOf(session: Session): string {
@@ -69,6 +84,7 @@ function formatRuntimePm(runtimePm: RuntimePm): string {
     ["Enabled", runtimePm.enabled ?? false],
     ["Autosuspend delay", formatDuration(runtimePm.autosuspendDelay)],
     ["D3cold below", formatSize(runtimePm.d3coldThreshold ?? 0n)],
+    ["Verify D3cold", runtimePm.verify ?? false],
     ["Status", enumName(RuntimePm_Status, runtimePm.status)],
     ["In use by", runtimePm.usageCount],
     ["Slept", formatDuration(runtimePm.suspendedDuration)],

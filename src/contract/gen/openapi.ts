@@ -5019,6 +5019,10 @@ export const OPENAPI = {
             "description": "Output only. How often it fell asleep since it was booted.",
             "type": "string",
             "format": "int64"
+          },
+          "verify": {
+            "description": "Whether D3cold takes a CRC-32C of every object and compares it after the device has woken, as Suspend.verify does. A\ndifference ends the wake-up with CHECKSUM_MISMATCH and leaves the device FAILED. Always set in answers.",
+            "type": "boolean"
           }
         },
         "additionalProperties": false

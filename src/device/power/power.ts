@@ -2,7 +2,7 @@
  * Power: starts transitions, one at a time, and brings each to its end. suspend-sequence.ts and
  * resume-sequence.ts have the phases.
  */
-import type { CancelTransition, ListTransitions, PlanSuspend, Resume, Suspend } from "../command.ts";
+import type { PlanSuspend, Resume, Suspend } from "../command.ts";
 import type { DeviceError } from "../errors.ts";
 import { deviceLost } from "../hardware/link.ts";
 import type { ImageDevice } from "../image/image-model.ts";
@@ -19,7 +19,7 @@ import { answer, rethrow } from "./answer.ts";
 import { runFactoryReset } from "./factory-reset.ts";
 import type { SealedImage } from "./holding.ts";
 import { requireRules } from "./image/compatibility.ts";
-import { resumeOrKeep, suspendOrRecover } from "./outcome.ts";
+import { type ResumeOutcome, resumeOrKeep, suspendOrRecover } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
 import { planSuspend, withStore } from "./plan.ts";
 import { nextState, notWoken, type PowerEvent, stateError } from "./power-state.ts";
@@ -27,9 +27,8 @@ import { rehearseResume, rehearseSuspend } from "./rehearsal.ts";
 import { ResetTurn } from "./reset-turn.ts";
 import { claimImage, requireChecksums, type Wanted } from "./resume-claim.ts";
 import type { ResumeSource } from "./resume-sequence.ts";
-import { RuntimePm, type RuntimePmSettings } from "./runtime-pm.ts";
+import { RuntimePm, type RuntimePmSettings, type RuntimeSleep } from "./runtime-pm.ts";
 import { runtimeTarget, targetOf } from "./targets.ts";
-import { renderTrace } from "./trace-json.ts";
 import type { Transition } from "./transition.ts";
 import { inProgress, TransitionLog } from "./transition-log.ts";
 import { Turn } from "./turn.ts";
@@ -43,7 +42,8 @@ export class Power {
   suspendCount = 0;
   readonly runtime: RuntimePm;
   readonly #parts: Parts;
-  readonly #log: TransitionLog;
+  /** The running transition and the history. */
+  readonly transitions: TransitionLog;
   readonly #reset = new ResetTurn();
   /** The resume that is claiming its image. Every other request waits until it has begun or was refused. */
   readonly #claims = new Turn();
@@ -53,7 +53,7 @@ export class Power {
   constructor(parts: Parts, runtimePm: RuntimePmSettings | undefined) {
     this.#parts = parts;
     this.stateSinceNs = parts.services.clock.wallNs();
-    this.#log = new TransitionLog(parts);
+    this.transitions = new TransitionLog(parts);
     const { memory, gt, gate } = parts;
     this.runtime = new RuntimePm({
       settings: runtimePm,
@@ -63,37 +63,24 @@ export class Power {
       clock: parts.services.clock,
       maySuspend: () =>
         this.state === "ACTIVE" &&
-        this.#log.running === undefined &&
+        this.transitions.running === undefined &&
         !this.#reset.running &&
         !this.#claims.running &&
         !gt.wedged,
-      suspend: (dState) => this.#runtimeSuspend(dState),
-      cancelSuspend: () => this.#log.running?.requestCancel(),
+      suspend: (how) => this.#runtimeSuspend(how),
+      cancelSuspend: () => this.transitions.running?.requestCancel(),
       resetEnded: () => this.#reset.ended,
       resume: () => this.#runtimeResume(),
     });
   }
 
-  get transitionRunning(): boolean {
-    return this.#log.running !== undefined;
-  }
-
-  /** Id of the running transition or of the last one; empty before the first. */
-  get transitionId(): string {
-    return this.#log.lastId;
-  }
-
-  get nextTransitionId(): number {
-    return this.#log.nextId;
-  }
-
   /** Boots suspended to S4 with this image. Part of boot, before the engines are started. */
   beginSuspended(sealed: SealedImage): void {
     this.#parts.hibernation.beginWith(sealed);
-    this.#log.nextId = Math.max(this.#log.nextId, sealed.nextTransitionId);
+    this.transitions.nextId = Math.max(this.transitions.nextId, sealed.nextTransitionId);
     this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
     this.sleepState = "S4";
-    this.#log.bootedSuspended("S4");
+    this.transitions.bootedSuspended("S4");
     this.#enter("suspend", "D0");
     this.#enter("suspended", "D3COLD");
   }
@@ -102,7 +89,7 @@ export class Power {
   adopt(device: ImageDevice, checksums: Checksums | undefined): void {
     // The suspend that wrote the image was counted only after it.
     this.suspendCount = device.suspendCount + 1;
-    this.#log.nextId = Math.max(this.#log.nextId, device.nextTransitionId);
+    this.transitions.nextId = Math.max(this.transitions.nextId, device.nextTransitionId);
     this.#checksums = checksums;
   }
 
@@ -128,13 +115,13 @@ export class Power {
     if (this.state === "SUSPENDED" && this.sleepState === command.state) {
       if (target.image && this.#parts.hibernation.image === "")
         throw this.#stateError("SUSPENDED", "the image of hybrid sleep");
-      return this.#log.latest.describe(true);
+      return this.transitions.latest.describe(true);
     }
     // A device that is awake closes its gate at once, so later commands wait for the suspend to end.
     if (this.runtime.status !== "ACTIVE") await this.#wake();
     this.#requireFree(`a suspend to ${command.state}`);
     if (command.validateOnly === true) return rehearseSuspend(this.#parts, target);
-    const transition = this.#log.begin({ ...target, kind: "SUSPEND" });
+    const transition = this.transitions.begin({ ...target, kind: "SUSPEND" });
     this.sleepState = target.sleepState;
     this.#enter("suspend", this.dState);
     return answer(transition, this.#suspend(transition, target), command.waitMs);
@@ -165,10 +152,10 @@ export class Power {
    * @throws DeviceError why it still cannot
    */
   async #tryAgain(): Promise<TransitionResource> {
-    if (this.runtime.wakeError === undefined) return this.#log.latest.describe(true);
-    await this.#wake();
-    if (this.runtime.wakeError !== undefined) throw this.runtime.wakeError;
-    return this.#log.latest.describe();
+    if (this.runtime.wakeError === undefined) return this.transitions.latest.describe(true);
+    const failure = await this.runtime.wake();
+    if (failure !== undefined) throw failure;
+    return this.transitions.latest.describe();
   }
 
   /** Claims the image and begins its resume. */
@@ -184,17 +171,12 @@ export class Power {
       gate.close(() => this.#stateError(this.state, "this call"));
     });
     // Transition numbers continue from the image, and each failed resume keeps a number of its own.
-    this.#log.nextId = Math.max(this.#log.nextId, hibernation.transitionIdMin);
+    this.transitions.nextId = Math.max(this.transitions.nextId, hibernation.transitionIdMin);
     if (given !== "") this.sleepState = "S4";
-    const transition = this.#log.begin({ kind: "RESUME", sleepState: this.sleepState, dState: "D0" });
+    const transition = this.transitions.begin({ kind: "RESUME", sleepState: this.sleepState, dState: "D0" });
     this.#enter("resume", this.dState);
     const source = { kept: false, allowDifferences, checksums: () => this.#checksums };
     return { transition, run: this.#resume(transition, source, given !== "") };
-  }
-
-  /** Stops a suspend and returns when it has been undone. @throws DeviceError TRANSITION_NOT_CANCELLABLE. */
-  cancel(command: CancelTransition): Promise<TransitionResource> {
-    return this.#log.cancel(command);
   }
 
   /**
@@ -218,9 +200,9 @@ export class Power {
     if (this.#claims.running) await this.#claims.ended;
     this.#reset.requireNone();
     await this.#reset.run(async () => {
-      this.#log.running?.requestCancel();
-      await this.#log.running?.ended(TRANSITION_END_WAIT_MS);
-      if (this.#log.running !== undefined) throw inProgress(this.#log.running);
+      this.transitions.running?.requestCancel();
+      await this.transitions.running?.ended(TRANSITION_END_WAIT_MS);
+      if (this.transitions.running !== undefined) throw inProgress(this.transitions.running);
       const { gate } = this.#parts;
       gate.close(() => this.#stateError("SUSPENDING", "this call"));
       try {
@@ -228,7 +210,7 @@ export class Power {
         this.#checksums = undefined;
         this.sleepState = undefined;
         this.suspendCount = 0;
-        this.#log.madeNew();
+        this.transitions.madeNew();
         if (this.state !== "ACTIVE") this.#enter("reset", "D0");
         else if (this.dState !== "D0") this.#setDState("D0");
         this.runtime.noteReset();
@@ -239,22 +221,6 @@ export class Power {
         }
       }
     });
-  }
-
-  /** @throws DeviceError TRANSITION_NOT_FOUND. */
-  get(id: string): TransitionResource {
-    return this.#log.find(id).describe();
-  }
-
-  /** Newest first. */
-  list(command: ListTransitions): ReturnType<TransitionLog["list"]> {
-    return this.#log.list(command);
-  }
-
-  /** The transition as Chrome trace events: JSON in UTF-8. @throws DeviceError TRANSITION_NOT_FOUND. */
-  async trace(id: string, device: string): Promise<Uint8Array> {
-    const { clock } = this.#parts.services;
-    return renderTrace({ device, transition: this.get(id), trace: this.#log.find(id).trace, clock });
   }
 
   /** Brings a suspend to its end: SUSPENDED, or ACTIVE with everything undone. */
@@ -275,7 +241,7 @@ export class Power {
       this.#enter("failed", "D0");
     }
     this.#noteLost();
-    this.#log.finish(transition, outcome.failure);
+    this.transitions.finish(transition, outcome.failure);
     if (this.state === "ACTIVE") gate.open();
   }
 
@@ -307,20 +273,23 @@ export class Power {
       this.#enter("powerNotOn", this.dState);
     }
     if (this.state === "ACTIVE") this.sleepState = undefined;
-    this.#log.finish(transition, failure);
+    this.transitions.finish(transition, failure);
     if (this.state === "ACTIVE") gate.open();
   }
 
-  async #runtimeSuspend(dState: "D3HOT" | "D3COLD"): Promise<boolean> {
+  async #runtimeSuspend(how: RuntimeSleep): Promise<boolean> {
     const { gate } = this.#parts;
-    const target = runtimeTarget(dState);
-    const transition = this.#log.begin({ ...target, kind: "RUNTIME_SUSPEND" });
+    const target = runtimeTarget(how);
+    const transition = this.transitions.begin({ ...target, kind: "RUNTIME_SUSPEND" });
     this.#closeWhileAsleep();
-    const { failure } = await suspendOrRecover(this.#parts, transition, target);
-    if (failure === undefined) this.#setDState(dState);
-    this.#log.finish(transition, failure);
-    if (failure !== undefined) gate.open();
-    return failure === undefined;
+    const outcome = await suspendOrRecover(this.#parts, transition, target);
+    if (outcome.failure === undefined) {
+      this.#checksums = outcome.checksums;
+      this.#setDState(how.dState);
+    }
+    this.transitions.finish(transition, outcome.failure);
+    if (outcome.failure !== undefined) gate.open();
+    return outcome.failure === undefined;
   }
 
   /** Each command waits and wakes the device. */
@@ -331,24 +300,30 @@ export class Power {
     );
   }
 
-  async #runtimeResume(): Promise<DeviceError | undefined> {
+  async #runtimeResume(): Promise<ResumeOutcome> {
     const { gate } = this.#parts;
-    const transition = this.#log.begin({ kind: "RUNTIME_RESUME", sleepState: undefined, dState: "D0" });
-    const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => undefined };
-    const { failure, powerOn } = await resumeOrKeep(this.#parts, transition, source);
+    const transition = this.transitions.begin({
+      kind: "RUNTIME_RESUME",
+      sleepState: undefined,
+      dState: "D0",
+    });
+    const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => this.#checksums };
+    const outcome = await resumeOrKeep(this.#parts, transition, source);
+    const { failure, powerOn, compared } = outcome;
+    if (failure === undefined || compared) this.#checksums = undefined;
     if (failure === undefined) {
       this.#setDState("D0");
-      this.#log.finish(transition, undefined);
+      this.transitions.finish(transition, undefined);
       gate.open();
-      return undefined;
+      return outcome;
     }
     if (powerOn) {
       gate.close(() => this.#stateError(this.state, "this call"));
       this.#enter("failed", "D0");
     } else this.#setDState(this.dState);
-    this.#log.finish(transition, failure);
+    this.transitions.finish(transition, failure);
     gate.refuseHeld(failure);
-    return powerOn ? undefined : failure;
+    return outcome;
   }
 
   /** Waits until a device that suspended itself is awake or has failed to wake. */
@@ -369,7 +344,9 @@ export class Power {
   }
 
   #stateError(state: PowerState, what: string): DeviceError {
-    return this.#parts.gt.link.lost ? deviceLost(what) : stateError(state, what, this.#log.running?.id);
+    return this.#parts.gt.link.lost
+      ? deviceLost(what)
+      : stateError(state, what, this.transitions.running?.id);
   }
 
   /** Why the device is out of use, if no transition says so. */
@@ -392,7 +369,7 @@ export class Power {
   #refuseSecond(): void {
     this.#reset.requireNone();
     // A device that suspends itself is woken, so it blocks nobody.
-    if (this.#log.running === undefined || this.runtime.status !== "ACTIVE") return;
-    throw inProgress(this.#log.running);
+    if (this.transitions.running === undefined || this.runtime.status !== "ACTIVE") return;
+    throw inProgress(this.transitions.running);
   }
 }

@@ -20,6 +20,7 @@ import { roundUp } from "../memory/region.ts";
 import type { RuntimePmResource } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
 import type { CommandGate } from "./command-gate.ts";
+import type { ResumeOutcome } from "./outcome.ts";
 
 export interface RuntimePmSettings {
   readonly enabled: boolean;
@@ -29,6 +30,17 @@ export interface RuntimePmSettings {
    * memory.
    */
   readonly d3coldThresholdBytes: number;
+  /**
+   * Whether D3cold takes a CRC-32C of every object, and compares it after the device has woken.
+   * @default false
+   */
+  readonly verify?: boolean;
+}
+
+/** How a device sleeps on its own. */
+export interface RuntimeSleep {
+  readonly dState: "D3HOT" | "D3COLD";
+  readonly verify: boolean;
 }
 
 export interface RuntimePmOptions {
@@ -40,18 +52,18 @@ export interface RuntimePmOptions {
   /** Whether the state of the device lets it suspend itself now. */
   readonly maySuspend: () => boolean;
   /** Runs the transition and returns whether the device is suspended after it. Never rejects. */
-  readonly suspend: (dState: "D3HOT" | "D3COLD") => Promise<boolean>;
+  readonly suspend: (how: RuntimeSleep) => Promise<boolean>;
   /** Asks a running suspend to stop. */
   readonly cancelSuspend: () => void;
   /** Resolves when no reset is in progress. */
   readonly resetEnded: () => Promise<void>;
-  /** Runs the transition back to D0. Returns the error if the device has no power after it. Never rejects. */
-  readonly resume: () => Promise<DeviceError | undefined>;
+  /** Runs the transition back to D0. Never rejects. */
+  readonly resume: () => Promise<Pick<ResumeOutcome, "failure" | "powerOn">>;
 }
 
 export class RuntimePm {
   readonly #options: RuntimePmOptions;
-  #settings: RuntimePmSettings;
+  #settings: Required<RuntimePmSettings>;
   #status: RuntimePmResource["status"] = "ACTIVE";
   #timer: Timer | undefined;
   #lastUseNs: bigint;
@@ -60,7 +72,7 @@ export class RuntimePm {
   #suspends = 0;
   #wakeError: DeviceError | undefined;
   #suspending: Promise<void> | undefined;
-  #waking: Promise<void> | undefined;
+  #waking: Promise<DeviceError | undefined> | undefined;
   #closed = false;
 
   /** @throws DeviceError INVALID_REQUEST for invalid settings. */
@@ -68,10 +80,12 @@ export class RuntimePm {
     this.#options = options;
     this.#lastUseNs = options.clock.monotonicNs();
     const total = localBytes(options.memory);
-    this.#settings = options.settings ?? {
+    this.#settings = {
       enabled: false,
       autosuspendDelayMs: AUTOSUSPEND_DELAY_DEFAULT_MS,
       d3coldThresholdBytes: Math.min(D3COLD_THRESHOLD_DEFAULT_BYTES, total),
+      verify: false,
+      ...options.settings,
     };
     checkSettings(this.#settings, total);
     options.gate.idle.on(() => this.noteIdle());
@@ -103,11 +117,12 @@ export class RuntimePm {
    * @throws DeviceError INVALID_REQUEST.
    */
   async update(command: UpdateRuntimePm): Promise<RuntimePmResource> {
-    const { enabled, autosuspendDelayMs, d3coldThresholdBytes } = command;
+    const { enabled, autosuspendDelayMs, d3coldThresholdBytes, verify } = command;
     const settings = {
       enabled: enabled ?? this.#settings.enabled,
       autosuspendDelayMs: autosuspendDelayMs ?? this.#settings.autosuspendDelayMs,
       d3coldThresholdBytes: d3coldThresholdBytes ?? this.#settings.d3coldThresholdBytes,
+      verify: verify ?? this.#settings.verify,
     };
     checkSettings(settings, localBytes(this.#options.memory));
     this.#settings = settings;
@@ -125,9 +140,9 @@ export class RuntimePm {
     this.#startTimer(this.#settings.autosuspendDelayMs);
   }
 
-  /** Resolves when the device is in D0, or could not be brought there. */
-  wake(): Promise<void> {
-    if (this.#status === "ACTIVE") return Promise.resolve();
+  /** Resolves when the device is in D0, or could not be brought there. Returns why the attempt failed. */
+  wake(): Promise<DeviceError | undefined> {
+    if (this.#status === "ACTIVE") return Promise.resolve(undefined);
     this.#waking ??= this.#wake().finally(() => {
       this.#waking = undefined;
     });
@@ -177,7 +192,10 @@ export class RuntimePm {
 
   async #suspend(): Promise<void> {
     this.#status = "SUSPENDING";
-    const isSuspended = await this.#options.suspend(this.#target());
+    const isSuspended = await this.#options.suspend({
+      dState: this.#target(),
+      verify: this.#settings.verify,
+    });
     if (!isSuspended) {
       this.#status = "ACTIVE";
       return;
@@ -187,23 +205,25 @@ export class RuntimePm {
     this.#suspendedSinceNs = this.#options.clock.monotonicNs();
   }
 
-  async #wake(): Promise<void> {
+  async #wake(): Promise<DeviceError | undefined> {
     if (this.#suspending !== undefined) {
       this.#options.cancelSuspend();
       await this.#suspending;
     }
     // Another caller may have waited for the same suspend and woken the device already.
     await this.#options.resetEnded();
-    if (this.#status !== "SUSPENDED") return;
+    if (this.#status !== "SUSPENDED") return undefined;
     this.#status = "RESUMING";
-    this.#wakeError = await this.#options.resume();
-    if (this.#wakeError !== undefined) {
+    const { failure, powerOn } = await this.#options.resume();
+    if (failure !== undefined && !powerOn) {
+      this.#wakeError = failure;
       this.#status = "SUSPENDED";
-      return;
+      return failure;
     }
     this.noteReset();
     // The caller that woke it may not use it, and then nothing else starts the delay.
     this.noteIdle();
+    return failure;
   }
 
   #leaveSuspended(): void {

@@ -4,6 +4,7 @@ import { DeviceError } from "../errors.ts";
 import { IDLE_TIMEOUT_DEFAULT_MS, IDLE_TIMEOUT_MAX_MS } from "../limits.ts";
 import type { PowerPolicy } from "../policy.ts";
 import type { SuspendTarget } from "./parts.ts";
+import type { RuntimeSleep } from "./runtime-pm.ts";
 
 /** @throws DeviceError INVALID_REQUEST for a combination that no device supports. */
 export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {
@@ -36,11 +37,8 @@ export function targetOf(command: Suspend, policy: PowerPolicy): SuspendTarget {
   };
 }
 
-/**
- * The target of a device that suspends itself: work that still runs keeps it awake, and it takes no
- * checksums.
- */
-export function runtimeTarget(dState: "D3HOT" | "D3COLD"): SuspendTarget {
+/** The target of a device that suspends itself: work that still runs keeps it awake. */
+export function runtimeTarget({ dState, verify }: RuntimeSleep): SuspendTarget {
   return {
     sleepState: undefined,
     dState,
@@ -51,7 +49,8 @@ export function runtimeTarget(dState: "D3HOT" | "D3COLD"): SuspendTarget {
     swaps: true,
     idleTimeoutMs: IDLE_TIMEOUT_DEFAULT_MS,
     onIdleTimeout: "ABORT",
-    verify: false,
+    // D3hot moves nothing, so there is nothing to compare.
+    verify: verify && dState === "D3COLD",
     cause: "client",
   };
 }

@@ -27,13 +27,14 @@ export function runtimePmHandlers(devices: DeviceRegistry) {
   };
 }
 
-type Settings = Pick<RuntimePm, "enabled" | "autosuspendDelay" | "d3coldThreshold">;
+type Settings = Pick<RuntimePm, "enabled" | "autosuspendDelay" | "d3coldThreshold" | "verify">;
 
 /** The settings by their names in a field mask. */
 const SETTINGS: Readonly<Record<string, keyof Settings>> = {
   enabled: "enabled",
   autosuspend_delay: "autosuspendDelay",
   d3cold_threshold: "d3coldThreshold",
+  verify: "verify",
 };
 
 /**
@@ -64,6 +65,7 @@ function applyMask(given: Settings, mask: readonly string[]): Settings {
     enabled: keep("enabled"),
     autosuspendDelay: keep("autosuspendDelay"),
     d3coldThreshold: keep("d3coldThreshold"),
+    verify: keep("verify"),
   };
 }
 
@@ -71,6 +73,7 @@ function readChange({
   enabled,
   autosuspendDelay,
   d3coldThreshold,
+  verify,
 }: Settings): Omit<CommandOf<"updateRuntimePm">, "type"> {
   const autosuspendDelayMs = toMs(autosuspendDelay, "runtimePm.autosuspendDelay");
   return {
@@ -79,6 +82,7 @@ function readChange({
     ...(d3coldThreshold === undefined
       ? {}
       : { d3coldThresholdBytes: toNumber(d3coldThreshold, "runtimePm.d3coldThreshold") }),
+    ...(verify === undefined ? {} : { verify }),
   };
 }
 
@@ -88,6 +92,7 @@ function encodeRuntimePm(device: string, runtimePm: RuntimePmResource): RuntimeP
     enabled: runtimePm.enabled,
     autosuspendDelay: toDuration(BigInt(Math.round(runtimePm.autosuspendDelayMs * NS_PER_MS))),
     d3coldThreshold: toInt64(runtimePm.d3coldThresholdBytes),
+    verify: runtimePm.verify,
     status: RuntimePm_Status[runtimePm.status],
     usageCount: runtimePm.usageCount,
     suspendedDuration: toDuration(runtimePm.suspendedNs),

@@ -203,6 +203,7 @@ function toRuntimePm(settings: Settings): RuntimePmSettings {
     autosuspendDelayMs: settings.autosuspendDelay,
     // A device accepts no threshold above its memory size, and the default is made for large devices.
     d3coldThresholdBytes: Math.min(settings.d3coldThreshold, localBytes),
+    verify: settings.d3coldVerify,
   };
 }
 

@@ -290,6 +290,13 @@ const TABLE = {
     rare: true,
     print: formatSize,
   }),
+  d3coldVerify: setting(flag(), {
+    fallback: false,
+    value: SWITCH,
+    help: "compare checksums after D3cold",
+    rare: true,
+    print: (value) => value,
+  }),
   rateLimit: setting(list(rateLimit(), RATE_PATHS.length, 0), {
     place: "rateLimits",
     fallback: [],

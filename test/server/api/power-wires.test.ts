@@ -96,10 +96,22 @@ describe.each(WIRES)("over %s", (wire, callOf) => {
     });
 
     it("tells false and 0 from what is not given", async () => {
-      const runtimePm = { name: NAME, enabled: false, d3coldThreshold: "0", autosuspendDelay: "0s" };
+      const runtimePm = {
+        name: NAME,
+        enabled: false,
+        d3coldThreshold: "0",
+        autosuspendDelay: "0s",
+        verify: false,
+      };
       await call("UpdateRuntimePm", { runtimePm });
       expect(device.commands).toEqual([
-        { type: "updateRuntimePm", enabled: false, d3coldThresholdBytes: 0, autosuspendDelayMs: 0 },
+        {
+          type: "updateRuntimePm",
+          enabled: false,
+          d3coldThresholdBytes: 0,
+          autosuspendDelayMs: 0,
+          verify: false,
+        },
       ]);
     });
 

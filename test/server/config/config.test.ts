@@ -6,7 +6,6 @@ import { DEFAULT_POLICY } from "../../../src/device/mod.ts";
 import { loadConfig } from "../../../src/server/config/config.ts";
 import type { Environment } from "../../../src/server/config/environment.ts";
 import { parseCommandLine } from "../../../src/server/config/flags.ts";
-import { formatSize, parseSize } from "../../../src/server/config/size.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "torpor-config-"));
 const file = join(directory, "torpor.yaml");
@@ -22,25 +21,6 @@ function loadFile(yaml: string) {
   writeFileSync(file, yaml);
   return load(["--config", file]);
 }
-
-describe("sizes", () => {
-  it.each([
-    ["256MiB", 2 ** 28],
-    ["1.5 GiB", 1.5 * 2 ** 30],
-    ["4096", 4096],
-    [65536, 65536],
-    ["0", 0],
-  ])("reads %s as %d bytes", (text, bytes) => expect(parseSize(text)).toBe(bytes));
-
-  it.each(["", "12 parsecs", "1GB", "-1", "1.5", "1e6", "9007199254740993", 1.5, -4, null, true, [], "MiB"])(
-    "refuses %j",
-    (text) => expect(parseSize(text)).toBeUndefined(),
-  );
-
-  it.each([1, 4096, 65536, 1536 * 2 ** 20, 2 ** 40, 12345])("writes %d so that it reads the same", (bytes) =>
-    expect(parseSize(formatSize(bytes))).toBe(bytes),
-  );
-});
 
 describe("precedence", () => {
   it("has a default for everything", () => {
@@ -72,7 +52,12 @@ describe("precedence", () => {
       imageQuotaBytes: undefined,
       keepImages: 1,
       policy: DEFAULT_POLICY,
-      runtimePm: { enabled: false, autosuspendDelayMs: 1000, d3coldThresholdBytes: 300 * 2 ** 20 },
+      runtimePm: {
+        enabled: false,
+        autosuspendDelayMs: 1000,
+        d3coldThresholdBytes: 300 * 2 ** 20,
+        verify: false,
+      },
       rateLimits: {},
       tracing: undefined,
       logLevel: "info",
@@ -201,7 +186,7 @@ describe("precedence", () => {
       "flags",
       ["--data-dir=/d", "--restore=never", "--on-shutdown", "hibernate", "--image-codec=zstd"].concat([
         ...["--image-quota", "8GiB", "--keep-images", "0", "--runtime-pm", "on"],
-        ...["--autosuspend-delay", "1.5s", "--d3cold-threshold", "1MiB"],
+        ...["--autosuspend-delay", "1.5s", "--d3cold-threshold", "1MiB", "--d3cold-verify"],
         ...["--policy", "failure=continue", "--policy", "swap-allowed=s3+s4"],
       ]),
       {},
@@ -220,6 +205,7 @@ describe("precedence", () => {
         TORPOR_RUNTIME_PM: "on",
         TORPOR_AUTOSUSPEND_DELAY: "1500ms",
         TORPOR_D3COLD_THRESHOLD: "1MiB",
+        TORPOR_D3COLD_VERIFY: "true",
         TORPOR_POLICY: "failure=continue,swap-allowed=s3+s4",
       },
       "",
@@ -229,7 +215,7 @@ describe("precedence", () => {
       [],
       {},
       "dataDir: /d\nrestore: never\nonShutdown: hibernate\nimageCodec: zstd\nimageQuota: 8GiB\nkeepImages: 0\n" +
-        "runtimePm: on\nautosuspendDelay: 1.5s\nd3coldThreshold: 1MiB\npolicy: [failure=continue, swap-allowed=s3+s4]\n",
+        "runtimePm: on\nautosuspendDelay: 1.5s\nd3coldThreshold: 1MiB\nd3coldVerify: true\npolicy: [failure=continue, swap-allowed=s3+s4]\n",
     ],
   ])("takes images, runtime PM and policies from %s", (_, words, environment, yaml) => {
     writeFileSync(file, yaml);
@@ -241,7 +227,7 @@ describe("precedence", () => {
       imageQuotaBytes: 2 ** 33,
       keepImages: 0,
       policy: { ...DEFAULT_POLICY, failure: "continue", swapAllowed: ["S3", "S4"] },
-      runtimePm: { enabled: true, autosuspendDelayMs: 1500, d3coldThresholdBytes: 2 ** 20 },
+      runtimePm: { enabled: true, autosuspendDelayMs: 1500, d3coldThresholdBytes: 2 ** 20, verify: true },
     });
   });
 

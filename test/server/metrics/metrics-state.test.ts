@@ -126,6 +126,7 @@ describe("gauges of state", () => {
       enabled: true,
       autosuspendDelayMs: 1000,
       d3coldThresholdBytes: 0,
+      verify: false,
       status: "ACTIVE",
       usageCount: 0,
       suspendedNs: 2_500_000_000n,

@@ -51,6 +51,7 @@ export function actAsOperator(world: World, step: Step, action: OperatorAction):
         enabled: a % 3 !== 0,
         autosuspendDelayMs: 10 + (b % 2000),
         d3coldThresholdBytes: (c * 64) % (5 * MIB),
+        verify: c % 2 === 0,
       };
       world.launch(operator, { type: "updateRuntimePm", ...settings });
       return;

@@ -50,8 +50,9 @@ export function deviceOf(seed: number): DevicePlan {
     swapAllowed: chance(0.5) ? DEFAULT_POLICY.swapAllowed : ["S2IDLE", "S3", "S4"],
   };
   const swapBytes = chance(0.8) ? 3 * MIB : 0;
+  const verify = seededRandom(seed ^ 0x7e51f)() < 0.5;
   const runtimePm = chance(0.35)
-    ? { enabled: true, autosuspendDelayMs: 20, d3coldThresholdBytes: chance(0.5) ? 4 * MIB : 0 }
+    ? { enabled: true, autosuspendDelayMs: 20, d3coldThresholdBytes: chance(0.5) ? 4 * MIB : 0, verify }
     : undefined;
   const slow = seededRandom(seed ^ 0x510e)() < 0.5;
   return {

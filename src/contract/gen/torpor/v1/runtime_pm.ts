@@ -43,6 +43,11 @@ export interface RuntimePm {
     | undefined;
   /** Output only. How often it fell asleep since it was booted. */
   suspends: bigint;
+  /**
+   * Whether D3cold takes a CRC-32C of every object and compares it after the device has woken, as Suspend.verify does. A
+   * difference ends the wake-up with CHECKSUM_MISMATCH and leaves the device FAILED. Always set in answers.
+   */
+  verify?: boolean | undefined;
 }
 
 /** What the device is doing for runtime PM. */
@@ -84,6 +89,7 @@ function createBaseRuntimePm(): RuntimePm {
     usageCount: 0,
     suspendedDuration: undefined,
     suspends: 0n,
+    verify: undefined,
   };
 }
 
@@ -118,6 +124,9 @@ export const RuntimePm: MessageFns<RuntimePm> = {
         throw new globalThis.Error("value provided for field message.suspends of type int64 too large");
       }
       writer.uint32(64).int64(message.suspends);
+    }
+    if (message.verify !== undefined) {
+      writer.uint32(72).bool(message.verify);
     }
     return writer;
   },
@@ -199,6 +208,14 @@ export const RuntimePm: MessageFns<RuntimePm> = {
             message.suspends = reader.int64() as bigint;
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.verify = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -230,6 +247,7 @@ export const RuntimePm: MessageFns<RuntimePm> = {
       ? Duration.fromPartial(object.suspendedDuration)
       : undefined;
     message.suspends = (object.suspends !== undefined && object.suspends !== null) ? BigInt(object.suspends) : 0n;
+    message.verify = object.verify ?? undefined;
     return message;
   },
 };
