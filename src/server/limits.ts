@@ -287,7 +287,7 @@ export const REFLECTION_STREAMS_MAX = 64;
 export const CALLER_SHARE_DIVISOR = 8;
 
 /** Beginning calls of one wire in one turn of the event loop. Unit: milliseconds. */
-export const CALLS_TURN_MS = 5;
+export const CALLS_TURN_MS = 2;
 
 /** How often the delay of the event loop is looked at. Unit: milliseconds. */
 export const LOOP_SAMPLE_MS = 250;
