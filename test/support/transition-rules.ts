@@ -1,5 +1,5 @@
 /**
- * What every transition keeps, whatever it was asked for and however it ended: the invariants of the reference that are
+ * What every transition keeps, whatever it was asked for and however it ended: the invariants of docs/conformance.md that are
  * about steps, backups, walks and idleness, by their numbers. Listens to a device and looks at it when a phase ends.
  */
 import { expect } from "vitest";

@@ -1,4 +1,4 @@
-/** Scenarios of the reference, section 6H: what goes on inside of a suspend, and who comes in the middle of it. */
+/** Scenarios H of docs/conformance.md: what goes on inside of a suspend, and who comes in the middle of it. */
 import { describe, expect, test } from "vitest";
 import {
   type Command,

@@ -1,4 +1,4 @@
-/** Scenarios of the reference, section 6G: runtime PM, where runtime-pm.test.ts does not hold them. */
+/** Scenarios G of docs/conformance.md: runtime PM, where runtime-pm.test.ts does not hold them. */
 import { describe, expect, test } from "vitest";
 import { COMMANDS, type Command, type SleepState } from "../../../src/device/mod.ts";
 import { ERROR_ONCE } from "../../support/faulty-device.ts";
@@ -149,6 +149,9 @@ describe.each([
       await finish(gpu, await submit(gpu, context, SHORT));
       await gpu.clock.advance(3 * DELAY_MS);
       expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ powerState: "ACTIVE", dState });
+      expect(await gpu.execute({ type: "getRuntimePm" })).toMatchObject({ status: "SUSPENDED", suspends: 1 });
+      await finish(gpu, await submit(gpu, context, SHORT));
+      expect(await gpu.execute({ type: "getDevice" })).toMatchObject({ powerState: "ACTIVE", dState: "D0" });
       expect(hashOf(await gpu.download(object))).toBe(hashOf(bytes));
       await expectRulesKept(watched, 4);
     },

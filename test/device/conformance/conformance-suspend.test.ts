@@ -1,4 +1,4 @@
-/** Scenarios of the reference, section 6A and what belongs to it: suspend and resume, seen from outside. */
+/** Scenarios A of docs/conformance.md and what belongs to it: suspend and resume, seen from outside. */
 import { describe, expect, test } from "vitest";
 import type { Command, SleepState } from "../../../src/device/mod.ts";
 import { ERROR_ONCE } from "../../support/faulty-device.ts";

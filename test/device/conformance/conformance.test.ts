@@ -1,5 +1,5 @@
 /** docs/conformance.md, held to the tests: what it names is there, and it leaves out no number. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
@@ -25,7 +25,7 @@ test("docs/conformance.md names no test that is not there", () => {
 
 describe("docs/conformance.md has a line for every", () => {
   const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
-  // The reference has no scenarios of these numbers.
+  // docs/conformance.md has no scenarios of these numbers.
   const unused = [20, 40, 73, 76, 85, 92, 99, 119, 124, 126, 127, 128, 137, 140, 145];
 
   test.each([
@@ -40,6 +40,14 @@ describe("docs/conformance.md has a line for every", () => {
     expect([...new Set(numbers)].sort((a, b) => a - b)).toEqual(expected);
   });
 
+  test("invariant that code or a test cites", () => {
+    const cited = [...sourcesOf("src"), ...sourcesOf("test")].flatMap((file) =>
+      [...readFileSync(file, "utf8").matchAll(/\binvariants? (\d+)/gi)].map(([, number]) => Number(number)),
+    );
+    expect(cited.length).toBeGreaterThan(50);
+    expect(cited.filter((number) => number < 1 || number > 80)).toEqual([]);
+  });
+
   test("that does not apply a reason, and for every other a test or what it waits for", () => {
     const rows = text.split("\n").filter((line) => /^\| [0-9, ]+ \|/.test(line));
     const bare = rows.filter((row) => {
@@ -49,3 +57,10 @@ describe("docs/conformance.md has a line for every", () => {
     expect(bare).toEqual([]);
   });
 });
+
+function sourcesOf(folder: string): readonly string[] {
+  const path = join(DOCS, "..", folder);
+  return readdirSync(path, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => join(path, name));
+}

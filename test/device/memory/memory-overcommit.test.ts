@@ -1,5 +1,6 @@
 /** More objects than memory: everything is served, and every byte is what was written, after each move. */
 import { afterEach, describe, expect, test } from "vitest";
+import { MOVE_BATCH_BYTES } from "../../../src/device/limits.ts";
 import { MemoryStore } from "../../support/regions.ts";
 import {
   bootThreaded,
@@ -52,6 +53,22 @@ describe("[gem_lmem_swapping] objects of more than lmem0 can hold", () => {
       [...load.contents.keys()].map(async (id) => (await look(gpu, id)).state),
     );
     expect(states).toContain("SWAPPED");
+    expect(await wrongContents(gpu, load.contents)).toEqual([]);
+  });
+
+  test("[@massive] of 18 to 22 MiB, each larger than a batch of moves, and 150 %, and over a suspend", async () => {
+    const lmem = [{ sizeBytes: 64 * MIB, minPageBytes: 64 * KIB }];
+    const gpu = await bootVirtual({ lmem, smem: { sizeBytes: 256 * MIB } });
+    const random = seededRandom(4);
+    const sizes = [18, 19, 20, 21, 22].map((size) => size * MIB);
+    expect(Math.min(...sizes)).toBeGreaterThan(MOVE_BATCH_BYTES);
+    const load = await fill(gpu, 96 * MIB, () => sizes[Math.floor(random() * sizes.length)]);
+    expect(await moveIn(load, random, 12)).toBeGreaterThan(2);
+    const [pinned] = load.contents.keys();
+    await gpu.execute({ type: "pinObject", object: pinned, region: "lmem0" });
+    await gpu.execute({ type: "suspend", state: "S3" });
+    await gpu.execute({ type: "resume" });
+    gpu.device.checkInvariants();
     expect(await wrongContents(gpu, load.contents)).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-/** Scenarios of the reference, section 6B, that concern execution: hangs, resets and a wedged GT. */
+/** Scenarios B of docs/conformance.md that concern execution: hangs, resets and a wedged GT. */
 import { describe, expect, test } from "vitest";
 import type { WorkCommand } from "../../../src/device/mod.ts";
 import {
@@ -24,12 +24,12 @@ describe("a wedged GT", () => {
     await gpu.clock.run(gpu.device.gt.setWedged("a test said so"));
     expect(await reasonOf(context(gpu, "rcs0"))).toBe("DEVICE_WEDGED");
     expect(await reasonOf(submit(gpu, ctx, SPIN))).toBe("DEVICE_WEDGED");
-    for (const region of ["lmem0", "smem"]) {
+    for (const regions of [["lmem0"], ["smem"], ["lmem0", "smem"], ["smem", "lmem0"]]) {
       const sizeBytes = 64 * KIB;
       const { id } = await gpu.execute({
         type: "createObject",
         sizeBytes,
-        regions: [region],
+        regions,
         flags: [],
         alignmentBytes: 0,
         label: "",
@@ -132,6 +132,10 @@ describe("a hang", () => {
     );
     expect(errors).toEqual(["ENGINE_HUNG", "ENGINE_HUNG", "ENGINE_HUNG", "CONTEXT_BANNED", "CONTEXT_BANNED"]);
     expect(await dwords(gpu, object, 5)).toEqual([1, 1, 1, 0, 0]);
+    expect(await reasonOf(submit(gpu, ctx, SPIN))).toBe("CONTEXT_BANNED");
+    const innocent = await context(gpu, "rcs0");
+    await finish(gpu, [await submit(gpu, innocent, [store(object, 3, 7)])]);
+    expect(await dwords(gpu, object, 5)).toEqual([1, 1, 1, 7, 0]);
     await gpu.execute({ type: "deleteContext", context: ctx });
     await gpu.clock.advance(0);
     gpu.device.checkInvariants();

@@ -1,4 +1,4 @@
-/** Scenarios of the reference, sections 6A and 6B, that concern execution: suspend, wedge and reset with work. */
+/** Scenarios A and B of docs/conformance.md that concern execution: suspend, wedge and reset with work. */
 import { describe, expect, test } from "vitest";
 import type { WorkCommand } from "../../../src/device/mod.ts";
 import { MemoryImageStore } from "../../support/image-store.ts";

@@ -234,15 +234,18 @@ test("[invariant 49] [kst:live_heartbeat_off] a device that has become idle has 
   const object = await create(gpu, MIB);
   const ctx = await context(gpu, "rcs0");
   const fence = await submit(gpu, ctx, [{ op: "spin", durationMs: 20_000 }, ...addOne(object, 4)]);
+  expect(await gpu.execute({ type: "getEngine", engine: "rcs0" })).toMatchObject({ state: "RUNNING" });
   await finish(gpu, [fence]);
-  expect((await gpu.execute({ type: "getEngine", engine: "rcs0" })).resets).toBe(0);
+  const parked = { state: "IDLE", queueDepth: 0, resets: 0 };
   await gpu.execute({ type: "evictRegion", region: "lmem0" });
   await drain(gpu);
+  expect(await gpu.execute({ type: "getEngine", engine: "rcs0" })).toMatchObject(parked);
   await expectNothingPending(gpu);
   await gpu.execute({ type: "suspend", state: "S3" });
   await expectNothingPending(gpu);
   await gpu.execute({ type: "resume" });
   await expectNothingPending(gpu);
+  expect(await gpu.execute({ type: "getEngine", engine: "rcs0" })).toMatchObject(parked);
 });
 
 /** Does something a few turns from now: a quarter of them are turns of the clock, the others of the promise queue. */
