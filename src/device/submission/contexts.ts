@@ -146,9 +146,4 @@ export class Contexts {
     this.#options.services.emit({ type: "contextDeleted", context: context.id });
     if (!context.feeding) context.retire();
   }
-
-  /** The microcontroller was restarted, and must be told of every context that is in place. */
-  registerAll(): void {
-    for (const context of this.#byId.values()) context.ring.register();
-  }
 }

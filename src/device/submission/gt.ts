@@ -110,6 +110,8 @@ export class Gt {
    * @throws DeviceError FIRMWARE_LOAD_FAILED, DEVICE_LOST; the GT is wedged then.
    */
   async startFirmware(): Promise<void> {
+    // It forgets every context. No client's is in place now, since all work has ended or was failed, and each
+    // registers when its next request begins.
     await this.#requireLink();
     const { failpoints } = this.#options.services;
     const refused = this.#booted && failpoints.fires("firmware.load");
@@ -142,7 +144,6 @@ export class Gt {
       for (const ring of unit.ownContexts) ring.failAll(engineHung("the engines were started"), true);
       unit.sanitize();
     }
-    this.contexts.registerAll();
     // Work that arrived while the engines did not run, when nobody could see its doorbell.
     for (const ring of this.#rings()) ring.replay();
     for (const unit of this.units) unit.queue.start();
@@ -179,16 +180,14 @@ export class Gt {
     this.#memory.blitter = undefined;
   }
 
-  /** Whether there is no work of clients and no copy in progress. */
+  /** Whether every request has ended. Each copy belongs to a request, or to a call that waits for it. */
   get idle(): boolean {
-    return this.scheduler.idle && this.#rings().every((ring) => ring.idle);
+    return this.scheduler.idle;
   }
 
-  /** Whether every request and every copy ended within `timeoutMs`. */
+  /** Whether every request ended within `timeoutMs`. */
   async waitForIdle(timeoutMs: number): Promise<boolean> {
-    const requests = new Promise<void>((resolve) => this.scheduler.whenIdle(resolve));
-    const rings = this.#rings().map((ring) => new Promise<void>((resolve) => ring.whenIdle(resolve)));
-    const idle = Promise.all([requests, ...rings]);
+    const idle = new Promise<void>((resolve) => this.scheduler.whenIdle(resolve));
     return settledWithin(this.#options.services.clock, idle, timeoutMs);
   }
 

@@ -72,7 +72,6 @@ export class RingContext {
   #jobs: Job[] = [];
   #commandsInRing = 0;
   #seqno = 0;
-  readonly #becameIdle = new Listeners();
 
   constructor(options: RingContextOptions) {
     this.contextId = options.contextId;
@@ -112,11 +111,6 @@ export class RingContext {
     this.#ring = undefined;
   }
 
-  /** Registers with a restarted microcontroller. */
-  register(): void {
-    if (this.#place !== undefined) this.#register();
-  }
-
   /** Accepts work. The fence signals when all of it is done, and fails if that has become impossible. */
   submit(work: RingWork, priority = this.#options.priority): Fence {
     const fence = new Fence();
@@ -139,7 +133,7 @@ export class RingContext {
     this.pendingBytes -= guilty.work.bytes;
     this.#save({ ...this.#freshState(this.#place), head: tail });
     guilty.fence.fail(error);
-    this.#settle();
+    this.progress.tell();
   }
 
   /** Submits the work in the ring again, in order, after a reset of the engine. */
@@ -165,13 +159,7 @@ export class RingContext {
       this.#save({ ...(kept ?? this.#freshState(this.#place)), head: tail });
     }
     for (const { fence } of failed) fence.fail(error);
-    this.#settle();
-  }
-
-  /** Calls `listener` once nothing is in flight. */
-  whenIdle(listener: () => void): void {
-    if (this.idle) listener();
-    else this.#becameIdle.once(listener);
+    this.progress.tell();
   }
 
   /** Moves waiting work into the ring while there is room. */
@@ -217,7 +205,7 @@ export class RingContext {
       job.waiting.fence.signal();
     }
     this.#pump();
-    this.#settle();
+    this.progress.tell();
   }
 
   #retireJob(): number {
@@ -225,11 +213,6 @@ export class RingContext {
     assert(job !== undefined, "a job that is retired was in flight");
     this.#commandsInRing -= job.commands;
     return job.ringTail;
-  }
-
-  #settle(): void {
-    this.progress.tell();
-    if (this.idle) this.#becameIdle.tell();
   }
 
   #takePlace(place: ContextPlace): void {

@@ -65,3 +65,27 @@ async function run(gpu: TestDevice, name: string, commands: WorkCommand[]): Prom
   const ended = await gpu.execute({ type: "waitFence", fence, timeoutMs: 5_000 });
   expect(ended).toMatchObject({ state: "SIGNALED" });
 }
+
+test("work that comes at any moment of a GT reset ends: a firmware that was restarted is told of its context", async () => {
+  const ends = new Set<string>();
+  for (let at = 0; at < 320; at++) {
+    const gpu = await bootVirtual({ engines: ["rcs0", "bcs0"] });
+    const object = await gpu.upload(new Uint8Array(64 * KIB));
+    const name = await context(gpu);
+    const work = async () => {
+      for (let turn = 0; turn < Math.floor(at / 40); turn++) await gpu.clock.yield();
+      for (let turn = 0; turn < at % 40; turn++) await Promise.resolve();
+      return gpu.device.execute({
+        type: "submitWork",
+        context: name,
+        commands: [{ op: "storeDword", object, offsetBytes: 0, value: 7 }],
+        waitFences: [],
+      });
+    };
+    const reset = gpu.device.execute({ type: "resetDevice", scope: "GT" });
+    const [fence] = await gpu.clock.run(Promise.all([work(), reset]));
+    const ended = await gpu.execute({ type: "waitFence", fence: fence.id, timeoutMs: 60_000 });
+    ends.add(ended.state);
+  }
+  expect(ends).toEqual(new Set(["FAILED", "SIGNALED"]));
+});
