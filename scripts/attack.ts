@@ -1,8 +1,8 @@
 /**
  * `npm run attack [-- --seconds N] [--connections N] [WORDS OF AN ATTACK…]`: each attack of test/attack for a
- * minute against a daemon of its own with default sizes, tokens and TLS, within 700 MB where a control group
- * can be made. Prints a table. Exit code 1 when a daemon died, lost a byte, answered health too slowly, wrote
- * too much into its log, or refused another caller for want of room.
+ * minute against a daemon of its own with default sizes, tokens and TLS, in a control group of 700 MB, or in a
+ * Docker container of 700 MB where none can be made. Prints a table. Exit code 1 when a daemon died, lost a
+ * byte, answered health too slowly, wrote too much into its log, or refused another caller for want of room.
  */
 import { parseArgs } from "node:util";
 import { ATTACKS } from "../test/attack/siege/all.ts";
@@ -42,7 +42,7 @@ process.stdout.write(
   "attack | acts | sent | seconds | peak RSS | processor | health before | health, median | answered | log | others | bytes\n" +
     "---|---|---|---|---|---|---|---|---|---|---|---\n",
 );
-// What is left behind otherwise is a daemon and its control group.
+// What is left behind otherwise is a daemon and its limit.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
 let failed = 0;
 for (const attack of wanted) {

@@ -16,7 +16,7 @@ import { newToken } from "../../../src/server/auth/new-token.ts";
 import { TORPORD_CERTIFICATE, TORPORD_KEY } from "../../support/certificates.ts";
 import { patternOf } from "../../support/test-device.ts";
 import type { Endpoint, Target } from "./attack.ts";
-import { limitMemory, type MemoryLimit } from "./control-group.ts";
+import { limitMemory, type MemoryLimit, noLimit } from "./memory-limit.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/server/main.js", import.meta.url));
 const OBJECT_BYTES = 4 * 2 ** 20;
@@ -40,6 +40,7 @@ export class Victim implements Target, AsyncDisposable {
   readonly #exit: Promise<unknown>;
   readonly #directory: string;
   #object = "";
+  #pid: number | undefined;
 
   private constructor({ memoryLimitBytes, words = [] }: VictimOptions) {
     this.#directory = mkdtempSync(join(tmpdir(), "torpor-attack-"));
@@ -55,14 +56,14 @@ export class Victim implements Target, AsyncDisposable {
       ...["--tokens", file("tokens.yaml", `tokens:\n${viewer.line}\n${operator.line}\n${keeper.line}\n`)],
       ...["--tls-cert", file("cert.pem", TORPORD_CERTIFICATE), "--tls-key", file("key.pem", TORPORD_KEY)],
     ];
-    const none: MemoryLimit = { told: "No limit.", processFiles: [], remove: () => undefined };
-    this.limit = memoryLimitBytes === undefined ? none : limitMemory(memoryLimitBytes);
-    const join_ = this.limit.processFiles.map((path) => `echo $$ > ${path}; `).join("");
+    this.limit =
+      memoryLimitBytes === undefined
+        ? noLimit("Memory is not limited.")
+        : limitMemory({ limitBytes: memoryLimitBytes, directory: this.#directory });
     const all = ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", ...secrets, ...words];
     const log = openSync(this.#path("log"), "w");
-    this.#child = spawn("sh", ["-c", `${join_}exec "$@"`, "sh", process.execPath, MAIN, ...all], {
-      stdio: ["ignore", log, log],
-    });
+    const [program = "", ...rest] = this.limit.command([process.execPath, MAIN, ...all]);
+    this.#child = spawn(program, rest, { stdio: ["ignore", log, log] });
     closeSync(log);
     this.#exit = once(this.#child, "exit");
   }
@@ -110,7 +111,7 @@ export class Victim implements Target, AsyncDisposable {
   /** The largest resident set since the last look. Unit: bytes. */
   peakBytes(): number {
     if (!this.isAlive) return 0;
-    const path = `/proc/${this.#child.pid}`;
+    const path = `/proc/${this.#daemonPid()}`;
     const [, kib = "0"] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`${path}/status`, "utf8")) ?? [];
     // Begins anew (proc(5)).
     writeFileSync(`${path}/clear_refs`, "5");
@@ -121,7 +122,7 @@ export class Victim implements Target, AsyncDisposable {
   cpuSeconds(): number {
     if (!this.isAlive) return 0;
     // Behind the name, which may have spaces: user and system time in hundredths of a second (proc(5)).
-    const [, fields = ""] = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8").split(") ");
+    const [, fields = ""] = readFileSync(`/proc/${this.#daemonPid()}/stat`, "utf8").split(") ");
     const [user = 0, system = 0] = fields.split(" ").slice(11, 13).map(Number);
     return (user + system) / 100;
   }
@@ -174,6 +175,11 @@ export class Victim implements Target, AsyncDisposable {
     await this.#exit;
     this.limit.remove();
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #daemonPid(): number | undefined {
+    this.#pid ??= this.limit.pidOf(this.#child.pid);
+    return this.#pid;
   }
 
   async #ready(): Promise<void> {
