@@ -292,7 +292,7 @@ export interface TransitionResource {
   readonly restoredBytes: number;
   /** Whether the GT had been declared wedged by the end of the transition. */
   readonly wedged: boolean;
-  /** Whether a failure or cancel was undone: ACTIVE again, with every byte as before. */
+  /** Whether a failure or cancel was undone: ACTIVE, or asleep as before, with every byte. */
   readonly recovered: boolean;
   readonly error: { readonly reason: ErrorReason; readonly message: string } | undefined;
 }

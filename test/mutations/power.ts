@@ -153,6 +153,20 @@ export const POWER_MUTATIONS: readonly Mutation[] = [
     tests: ["test/device/power/runtime-pm.test.ts"],
   },
   {
+    defect: "look for the bytes in memory when S3 has become S4",
+    file: `${POWER}/deepen.ts`,
+    text: "  if (target.losesSystem) hibernation.noteMemoryLost();\n",
+    replacement: "",
+    tests: ["test/device/power/deepen.test.ts"],
+  },
+  {
+    defect: "keep the image of a deepening that failed",
+    file: `${POWER}/deepen.ts`,
+    text: "    if (writes) await hibernation.undo();\n",
+    replacement: "",
+    tests: ["test/device/power/deepen.test.ts"],
+  },
+  {
     defect: "compare no checksums when a device that slept on its own wakes",
     file: `${POWER}/power.ts`,
     text: 'const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => this.#checksums };',

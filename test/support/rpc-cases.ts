@@ -96,7 +96,7 @@ export const RPC_CASES: Readonly<Record<string, RpcCase>> = {
   "torpor.v1.MemoryService/ChecksumObject": access(ofObject),
   "torpor.v1.MemoryService/ReadObject": access(ofObject),
   "torpor.v1.MemoryService/WriteObject": access(ofObject),
-  "torpor.v1.PowerService/PlanSuspend": power("TRANSITION_IN_PROGRESS", "DEVICE_SUSPENDED", ofDevice),
+  "torpor.v1.PowerService/PlanSuspend": power("TRANSITION_IN_PROGRESS", "OK", ofDevice),
   // Suspended to the same state: the transition that led there.
   "torpor.v1.PowerService/Suspend": power("TRANSITION_IN_PROGRESS", "OK", ofDevice),
   "torpor.v1.PowerService/Resume": power("TRANSITION_IN_PROGRESS", "OK", { ...ofDevice, validateOnly: true }),

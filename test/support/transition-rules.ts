@@ -23,6 +23,8 @@ interface Seen {
   readonly phases: readonly PhaseEnd[];
   readonly end: Moment;
   readonly suspends: boolean;
+  /** It was asleep already, and every byte was in system memory. */
+  readonly deepens: boolean;
   /** No request waited or ran, so nothing but the transition moved anything. */
   readonly quiet: boolean;
   /** The blitter was there and nothing went wrong with it. */
@@ -83,8 +85,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     ),
   "16: pinned PM_VOLATILE never gets a backup": ({ phases }) =>
     phases.every((end) => none(end, (object) => object.pinned && object.volatile && object.hasBackup)),
-  "17, 20, 21: the phases are those of its kind, in order, each once": ({ transition }) =>
-    hasItsPhases(transition),
+  "17, 20, 21: the phases are those of its kind, in order, each once": ({ transition, deepens }) =>
+    hasItsPhases(transition, deepens),
   "17: each object is copied once": ({ quiet, base, done }) => {
     const steps = [done("evict"), done("evict_pinned"), done("memcpy")];
     if (!quiet || steps.some((step) => step === undefined)) return true;
@@ -106,11 +108,13 @@ const RULES: Readonly<Record<string, Rule>> = {
   "26: no backup is left after a resume that succeeded or a suspend that did not": ({
     transition,
     suspends,
+    deepens,
     end,
   }) =>
-    transition.state === "SUCCEEDED"
+    deepens ||
+    (transition.state === "SUCCEEDED"
       ? suspends || end.backups === 0
-      : !transition.recovered || end.backups === 0,
+      : !transition.recovered || end.backups === 0),
   "26, 46: a GT that does not start leaves exactly the late backups": ({
     transition,
     start,
@@ -124,11 +128,12 @@ const RULES: Readonly<Record<string, Rule>> = {
       ([id, object]) => end.objects.get(id)?.hasBackup === (object.hasBackup && !object.early),
     );
   },
-  "27: recover gives back what backups took": ({ transition, quiet, base, end, events }) => {
-    if (!transition.recovered || !quiet || events.some(changesSystemMemory)) return true;
+  "27: recover gives back what backups took": ({ transition, deepens, quiet, base, end, events }) => {
+    if (deepens || !transition.recovered || !quiet || events.some(changesSystemMemory)) return true;
     return end.systemUsedBytes - base.systemUsedBytes === transition.evictedBytes;
   },
-  "31: no suspend begins with a backup": ({ suspends, start }) => !suspends || start.backups === 0,
+  "31: no suspend begins with a backup": ({ suspends, deepens, start }) =>
+    !suspends || deepens || start.backups === 0,
   "34, 36: no object comes or goes": ({ quiet, suspends, base, end }) =>
     !quiet || !suspends || [...base.objects.keys()].sort().join() === [...end.objects.keys()].sort().join(),
   "37: nothing that was deleted is still there when power goes": ({ done }) =>
@@ -139,8 +144,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   "45: a resume clears wedged": ({ transition, suspends, end, events }) =>
     suspends || transition.state !== "SUCCEEDED" || !end.wedged || events.some(wedges),
-  "76: a suspend that was undone leaves nothing without power": ({ transition, end }) =>
-    !transition.recovered || end.wedged || (end.powered && end.blitter),
+  "76: a suspend that was undone leaves nothing without power": ({ transition, deepens, end }) =>
+    deepens || !transition.recovered || end.wedged || (end.powered && end.blitter),
 };
 
 /** Listens to one device. */
@@ -153,6 +158,9 @@ export class TransitionRules {
   suspends = 0;
   #look: (() => Moment) | undefined;
   #start: Moment | undefined;
+  #isAsleep = false;
+  /** When the running transition began. */
+  #wasAsleep = false;
   #phases: PhaseEnd[] = [];
   #events: DeviceEvent[] = [];
 
@@ -163,6 +171,7 @@ export class TransitionRules {
 
   note(event: DeviceEvent): void {
     this.#events.push(event);
+    if (event.type === "powerState") this.#isAsleep = event.state === "SUSPENDED";
     if (event.type === "transitionStarted") this.#begin(event.transition);
     else if (event.type === "phaseEnded") this.#phases.push({ phase: event.phase, moment: this.#moment() });
     else if (event.type === "transitionEnded") this.#end(event.transition);
@@ -171,6 +180,7 @@ export class TransitionRules {
   #begin({ id }: TransitionResource): void {
     if (this.#start !== undefined) this.broken.push(`${id}: 39, 74: one transition at a time`);
     this.#start = this.#moment();
+    this.#wasAsleep = this.#isAsleep;
     this.#phases = [];
     this.#events = [];
   }
@@ -206,6 +216,7 @@ export class TransitionRules {
       phases,
       end: this.#moment(),
       suspends,
+      deepens: suspends && this.#wasAsleep,
       quiet: base.idle && !events.some((event) => event.type === "jobEnded"),
       blitterWell: !bad && (suspends ? base.blitter && !base.wedged : true),
       events,
@@ -287,7 +298,10 @@ function changesSystemMemory(event: DeviceEvent): boolean {
 }
 
 /** The phases of a kind that went well: all of them, and those that a request or a store adds. */
-function hasItsPhases({ kind, state, dState, phases, ...rest }: TransitionResource): boolean {
+function hasItsPhases(
+  { kind, state, dState, phases, ...rest }: TransitionResource,
+  deepens: boolean,
+): boolean {
   const names = phases.map(({ phase }) => phase);
   const sorted = PHASES.filter((name) => names.includes(name));
   if (names.join() !== sorted.join()) return false;
@@ -297,7 +311,7 @@ function hasItsPhases({ kind, state, dState, phases, ...rest }: TransitionResour
   if (names.includes("image") && rest.sleepState === "S2IDLE") return false;
   switch (kind) {
     case "SUSPEND":
-      return found === SUSPEND;
+      return found === (deepens ? "power_off" : SUSPEND);
     case "RESUME":
       return found === RESUME;
     case "RUNTIME_SUSPEND":

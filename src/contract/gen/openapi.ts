@@ -108,7 +108,7 @@ export const OPENAPI = {
           "PowerService"
         ],
         "summary": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of system memory first",
-        "description": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of\nsystem memory first.\n\nNeeds: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the\ndevice SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is\nalready in that sleep state answers the transition that led there, with alreadyInState, and nothing runs; but\nhybrid asked of one that has no image is refused as another state is. A\nclient that goes away does not end the transition. With validateOnly nothing runs at all, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while\nsuspended to another state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its\nfirst byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with\nevery byte as before.",
+        "description": "Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of\nsystem memory first.\n\nNeeds: an ACTIVE device, or one that sleeps less deeply: that goes from S2idle to S3, and from both to hybrid sleep or\nS4, without waking, with the phases image and power_off. For an image a daemon with a data directory. Success: by\ndefault answers when the transition has ended, with state SUCCEEDED and the device SUSPENDED; with `wait` of 0s at\nonce, with a RUNNING transition (REST: 202 and Location). A device that is already in that sleep state answers the\ntransition that led there, with alreadyInState, and nothing runs. A client that goes away does not end the transition. With validateOnly nothing runs at all, and the answer is a\ntransition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while\nsuspended to a deeper state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its\nfirst byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again,\nor asleep as it was, with every byte as before.",
         "parameters": [
           {
             "name": "device",
@@ -5342,7 +5342,7 @@ export const OPENAPI = {
             "type": "boolean"
           },
           "recovered": {
-            "description": "Whether a failure or cancel was undone: ACTIVE, every byte as before.",
+            "description": "Whether a failure or cancel was undone: ACTIVE, or asleep as before, with every byte as before.",
             "type": "boolean"
           },
           "error": {

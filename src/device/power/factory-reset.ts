@@ -10,11 +10,12 @@ import { allowSwap } from "./suspend-sequence.ts";
 /**
  * Drops everything that clients made and starts the GT as at boot. If the card was lost, the device has a new
  * one. Nobody can read the old content any more.
+ * @param onDropped called when everything is gone, before the GT is started
  * @throws DeviceError DEVICE_LOST while the link is down: nothing is dropped. FIRMWARE_LOAD_FAILED or
  * ENGINE_HUNG if the GT does not start: everything is dropped and the GT is wedged, and the caller may try
  * again
  */
-export async function runFactoryReset(parts: Parts): Promise<void> {
+export async function runFactoryReset(parts: Parts, onDropped: () => void): Promise<void> {
   const { memory, gt, gate, hibernation } = parts;
   // This comes first, because without a card nothing must be dropped.
   gt.link.replug();
@@ -45,6 +46,7 @@ export async function runFactoryReset(parts: Parts): Promise<void> {
   gt.contexts.clear();
   await deleteEverything(memory);
   gt.scheduler.fences.clear();
+  onDropped();
   gt.rewriteKernelObjects();
   await gt.startFirmware();
   await gt.startEngines();

@@ -20,6 +20,7 @@ import {
   imageOf,
   isImage,
   NOTHING_HELD,
+  ownershipOf,
   type SealedImage,
 } from "./holding.ts";
 import { adoptImage } from "./image/adopt.ts";
@@ -82,12 +83,8 @@ export class Hibernation {
   }
 
   describeOwnership(): OwnershipResource {
-    const holding = this.#holding;
-    const { ownership } = this.#options;
-    if (holding.kind === "none") return ownership.describe("OWNED", undefined);
-    if (!isImage(holding)) return ownership.describe("IN_DOUBT", undefined);
-    if (holding.lostTo !== undefined) return ownership.describe("LOST", holding.lostTo);
-    return ownership.describe(holding.claimed ? "RESTORING" : "SLEEPING", undefined);
+    const lostTo = isImage(this.#holding) ? this.#holding.lostTo : undefined;
+    return this.#options.ownership.describe(ownershipOf(this.#holding), lostTo);
   }
 
   /** @throws DeviceError IMAGE_STORE_MISSING if the device has no store of images. */
@@ -213,6 +210,11 @@ export class Hibernation {
     this.#holding = { ...unclaimed(draft.id, generation, nextTransitionId), kind: "own", loaded: hybrid };
     emit({ type: "imageSealed", image: draft.id });
     await failpoints.pass("image.sealed");
+  }
+
+  /** The device sleeps deeper: its own image is the only copy from now on. */
+  noteMemoryLost(): void {
+    if (this.#holding.kind === "own") this.#holding = { ...this.#holding, loaded: false };
   }
 
   /** Brings objects and bytes back from the claimed image. Can run again after a failure. */

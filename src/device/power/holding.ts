@@ -4,7 +4,7 @@
  */
 import type { DeviceError } from "../errors.ts";
 import type { ImageDraft, OwnedState, StateId } from "../image/image-store.ts";
-import type { SuspendCause } from "../resource.ts";
+import type { OwnershipResource, SuspendCause } from "../resource.ts";
 import type { Checksums } from "./verify.ts";
 
 /** A sealed image of an earlier process from which a device starts. */
@@ -78,6 +78,14 @@ export const NOTHING_HELD: Holding = { kind: "none" };
 /** Whether there is an image to claim. One in doubt must be settled first. */
 export function isImage(holding: Holding): holding is HoldingImage {
   return holding.kind === "own" || holding.kind === "taken" || holding.kind === "adopted";
+}
+
+/** Who owns the state. */
+export function ownershipOf(holding: Holding): OwnershipResource["state"] {
+  if (holding.kind === "none") return "OWNED";
+  if (!isImage(holding)) return "IN_DOUBT";
+  if (holding.lostTo !== undefined) return "LOST";
+  return holding.claimed ? "RESTORING" : "SLEEPING";
 }
 
 /** Id of the image, sealed or in doubt; empty if there is none. */

@@ -104,7 +104,7 @@ async function recover(
 }
 
 /** Whether an error says more about the device than the one that stopped the suspend. */
-function isOwnershipError(error: DeviceError | undefined): boolean {
+export function isOwnershipError(error: DeviceError | undefined): boolean {
   return error?.reason === "OWNERSHIP_IN_DOUBT" || error?.reason === "OWNERSHIP_LOST";
 }
 

@@ -27,7 +27,8 @@ const TABLE: Readonly<Record<PowerState, Partial<Record<PowerEvent, PowerState>>
   // ACTIVE.
   ACTIVE: { suspend: "SUSPENDING", resume: "RESUMING", failed: "FAILED" },
   SUSPENDING: { suspended: "SUSPENDED", recovered: "ACTIVE", failed: "FAILED" },
-  SUSPENDED: { resume: "RESUMING", reset: "ACTIVE" },
+  // Another suspend leads to a deeper state, or back to the same one.
+  SUSPENDED: { suspend: "SUSPENDING", resume: "RESUMING", reset: "ACTIVE" },
   RESUMING: { resumed: "ACTIVE", powerNotOn: "SUSPENDED", imageRefused: "ACTIVE", failed: "FAILED" },
   FAILED: { resume: "RESUMING", reset: "ACTIVE" },
 };

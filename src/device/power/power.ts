@@ -16,6 +16,7 @@ import type {
   TransitionResource,
 } from "../resource.ts";
 import { answer, rethrow } from "./answer.ts";
+import { canDeepen, deepenOrStay, isAsleepAs, planDeepen, rehearseDeepen } from "./deepen.ts";
 import { runFactoryReset } from "./factory-reset.ts";
 import type { SealedImage } from "./holding.ts";
 import { requireRules } from "./image/compatibility.ts";
@@ -101,8 +102,9 @@ export class Power {
     const target = targetOf({ ...command, type: "suspend", state }, this.#parts.policy);
     if (target.image) this.#parts.hibernation.requireStore();
     await this.#wake();
-    this.#requireFree("a plan of a suspend");
-    const plan = await planSuspend({ ...this.#parts, target });
+    const deepens = this.state === "SUSPENDED" && canDeepen(this.sleepState, target);
+    if (!deepens) this.#requireFree("a plan of a suspend");
+    const plan = await (deepens ? planDeepen(this.#parts, target) : planSuspend({ ...this.#parts, target }));
     return target.image ? withStore(plan, this.#parts.hibernation) : plan;
   }
 
@@ -112,10 +114,9 @@ export class Power {
     if (target.image) this.#parts.hibernation.requireStore();
     if (this.#claims.running) await this.#claims.ended;
     this.#refuseSecond();
-    if (this.state === "SUSPENDED" && this.sleepState === command.state) {
-      if (target.image && this.#parts.hibernation.image === "")
-        throw this.#stateError("SUSPENDED", "the image of hybrid sleep");
-      return this.transitions.latest.describe(true);
+    if (this.state === "SUSPENDED") {
+      if (isAsleepAs(this.#parts, this.sleepState, target)) return this.transitions.latest.describe(true);
+      if (canDeepen(this.sleepState, target)) return this.#deepen(command, target);
     }
     // A device that is awake closes its gate at once, so later commands wait for the suspend to end.
     if (this.runtime.status !== "ACTIVE") await this.#wake();
@@ -125,6 +126,33 @@ export class Power {
     this.sleepState = target.sleepState;
     this.#enter("suspend", this.dState);
     return answer(transition, this.#suspend(transition, target), command.waitMs);
+  }
+
+  /** Brings a suspended device to a deeper state, or leaves it as it was. */
+  async #deepen(command: Suspend, target: SuspendTarget): Promise<TransitionResource> {
+    const { hibernation } = this.#parts;
+    requireChecksums(this.#parts, command, this.#checksums !== undefined);
+    if (command.validateOnly === true) return rehearseDeepen(this.#parts, target);
+    const begun = await this.#claims.run(async () => {
+      this.#refuseSecond();
+      // An image of before becomes the only copy, so it must be this device's still. A claim takes a number.
+      await hibernation.claim("");
+      this.transitions.nextId = Math.max(this.transitions.nextId, hibernation.transitionIdMin);
+      const transition = this.transitions.begin({ ...target, kind: "SUSPEND" });
+      return { transition, run: this.#goDeeper(transition, target) };
+    });
+    return answer(begun.transition, begun.run, command.waitMs);
+  }
+
+  async #goDeeper(transition: Transition, target: SuspendTarget): Promise<void> {
+    const { sleepState, dState } = this;
+    this.#enter("suspend", dState);
+    const failure = await deepenOrStay(this.#parts, { transition, target, checksums: this.#checksums });
+    await this.#parts.hibernation.release();
+    if (failure === undefined) this.suspendCount++;
+    this.sleepState = failure === undefined ? target.sleepState : sleepState;
+    this.#enter("suspended", failure === undefined ? target.dState : dState);
+    this.transitions.finish(transition, failure);
   }
 
   /** Starts a resume and returns when it has ended or `waitMs` has passed. */
@@ -140,9 +168,7 @@ export class Power {
     if (given !== "") hibernation.requireEmptyDevice(given, this.state);
     requireChecksums(this.#parts, command, this.#checksums !== undefined || this.state === "ACTIVE");
     const wanted = { given, allowDifferences };
-    if (command.validateOnly === true) {
-      return rehearseResume(this.#parts, this.sleepState ?? "S4", wanted);
-    }
+    if (command.validateOnly === true) return rehearseResume(this.#parts, this.sleepState ?? "S4", wanted);
     const begun = await this.#claims.run(() => this.#beginResume(wanted));
     return answer(begun.transition, begun.run, command.waitMs);
   }
@@ -159,9 +185,7 @@ export class Power {
   }
 
   /** Claims the image and begins its resume. */
-  async #beginResume(
-    wanted: Wanted,
-  ): Promise<{ readonly transition: Transition; readonly run: Promise<void> }> {
+  async #beginResume(wanted: Wanted) {
     const { hibernation, gate } = this.#parts;
     const { given, allowDifferences } = wanted;
     this.#refuseSecond();
@@ -206,8 +230,9 @@ export class Power {
       const { gate } = this.#parts;
       gate.close(() => this.#stateError("SUSPENDING", "this call"));
       try {
-        await runFactoryReset(this.#parts);
-        this.#checksums = undefined;
+        await runFactoryReset(this.#parts, () => {
+          this.#checksums = undefined;
+        });
         this.sleepState = undefined;
         this.suspendCount = 0;
         this.transitions.madeNew();

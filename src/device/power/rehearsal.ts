@@ -49,7 +49,8 @@ export async function rehearseResume(
   return { ...rehearsed(parts), kind: "RESUME", sleepState, dState: "D0", restoredObjects: count };
 }
 
-function rehearsed(parts: Parts): Omit<TransitionResource, "kind" | "sleepState" | "dState"> {
+/** A transition that succeeds, without an id. */
+export function rehearsed(parts: Parts): Omit<TransitionResource, "kind" | "sleepState" | "dState"> {
   return {
     id: "",
     state: "SUCCEEDED",

@@ -38,7 +38,11 @@ export async function claimImage(
  * @param known whether there are checksums, or the device is ACTIVE and its image may have some
  * @throws DeviceError INVALID_REQUEST if there are no checksums to compare the content with.
  */
-export function requireChecksums({ hibernation }: Parts, command: Resume, known: boolean): void {
+export function requireChecksums(
+  { hibernation }: Parts,
+  command: Pick<Resume, "verify">,
+  known: boolean,
+): void {
   if (command.verify !== true || known || hibernation.hasToLoad) return;
   throw new DeviceError(
     "INVALID_REQUEST",

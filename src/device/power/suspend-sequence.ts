@@ -233,7 +233,8 @@ async function idle(parts: Parts, transition: Transition, target: SuspendTarget)
   await parts.gt.setWedged(`the GT was not idle after ${idleTimeoutMs} ms`);
 }
 
-async function powerOff(parts: Parts, target: SuspendTarget): Promise<void> {
+/** Halts the engines and cuts the power of what the target loses. */
+export async function powerOff(parts: Parts, target: SuspendTarget): Promise<void> {
   const { memory, services, gt, rail } = parts;
   await gt.haltEngines();
   if (target.dState === "D3COLD") {

@@ -90,9 +90,8 @@ async function hibernate(device: DeviceHandle, time: TimeLeft, log: Logger): Pro
 async function saveOnce(device: DeviceHandle, time: TimeLeft, cause: SuspendCause): Promise<void> {
   const { powerState, image } = await atRest(device, time);
   if (powerState === "SUSPENDED" && image !== "") return;
-  // The contents of a suspended device, and whatever a failed resume has not restored, are in this process's
-  // memory.
-  if (powerState !== "ACTIVE") await device.execute({ type: "resume" });
+  // Whatever a failed resume has not restored is in this process's memory. A suspended device goes deeper.
+  if (powerState === "FAILED") await device.execute({ type: "resume" });
   // Work may take longer than usual to end, because whoever stopped the daemon granted this time.
   await device.execute({
     type: "suspend",

@@ -92,7 +92,7 @@ describe("a plan", () => {
   test("is refused where a suspend would be", async () => {
     const gpu = await bootVirtual();
     await gpu.execute({ type: "suspend", state: "S3" });
-    expect(await reasonOf(gpu.execute({ type: "planSuspend" }))).toBe("DEVICE_SUSPENDED");
+    expect(await reasonOf(gpu.execute({ type: "planSuspend", state: "S2IDLE" }))).toBe("DEVICE_SUSPENDED");
   });
 });
 

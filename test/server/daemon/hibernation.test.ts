@@ -67,13 +67,8 @@ describe("at the start", () => {
 describe("at the end", () => {
   it.each<[string, Partial<DeviceResource>, string[], boolean]>([
     ["ACTIVE is suspended", { powerState: "ACTIVE" }, ["suspend"], true],
-    ["in S3 is resumed first", { powerState: "SUSPENDED", sleepState: "S3" }, ["resume", "suspend"], true],
-    [
-      "in S2idle is resumed first",
-      { powerState: "SUSPENDED", sleepState: "S2IDLE" },
-      ["resume", "suspend"],
-      true,
-    ],
+    ["in S3 goes deeper", { powerState: "SUSPENDED", sleepState: "S3" }, ["suspend"], true],
+    ["in S2idle goes deeper", { powerState: "SUSPENDED", sleepState: "S2IDLE" }, ["suspend"], true],
     ["in S4 is left as it is", { powerState: "SUSPENDED", sleepState: "S4", image: "i" }, [], true],
     ["in hybrid S3 is left as it is", { powerState: "SUSPENDED", sleepState: "S3", image: "i" }, [], true],
     ["FAILED is resumed first", { powerState: "FAILED" }, ["resume", "suspend"], true],

@@ -133,7 +133,7 @@ export interface Transition {
   restoredBytes: bigint;
   /** Whether the graphics engines were declared dead by the time it ended. */
   wedged: boolean;
-  /** Whether a failure or cancel was undone: ACTIVE, every byte as before. */
+  /** Whether a failure or cancel was undone: ACTIVE, or asleep as before, with every byte as before. */
   recovered: boolean;
   /** Why it failed; unset otherwise. */
   error:
@@ -2507,15 +2507,15 @@ export const PowerServiceService = {
    * Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of
    * system memory first.
    *
-   * Needs: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the
-   * device SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is
-   * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs; but
-   * hybrid asked of one that has no image is refused as another state is. A
-   * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
+   * Needs: an ACTIVE device, or one that sleeps less deeply: that goes from S2idle to S3, and from both to hybrid sleep or
+   * S4, without waking, with the phases image and power_off. For an image a daemon with a data directory. Success: by
+   * default answers when the transition has ended, with state SUCCEEDED and the device SUSPENDED; with `wait` of 0s at
+   * once, with a RUNNING transition (REST: 202 and Location). A device that is already in that sleep state answers the
+   * transition that led there, with already_in_state, and nothing runs. A client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
-   * suspended to another state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
-   * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
-   * every byte as before.
+   * suspended to a deeper state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again,
+   * or asleep as it was, with every byte as before.
    */
   suspend: {
     path: "/torpor.v1.PowerService/Suspend" as const,
@@ -2713,15 +2713,15 @@ export interface PowerServiceServer extends UntypedServiceImplementation {
    * Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of
    * system memory first.
    *
-   * Needs: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the
-   * device SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is
-   * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs; but
-   * hybrid asked of one that has no image is refused as another state is. A
-   * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
+   * Needs: an ACTIVE device, or one that sleeps less deeply: that goes from S2idle to S3, and from both to hybrid sleep or
+   * S4, without waking, with the phases image and power_off. For an image a daemon with a data directory. Success: by
+   * default answers when the transition has ended, with state SUCCEEDED and the device SUSPENDED; with `wait` of 0s at
+   * once, with a RUNNING transition (REST: 202 and Location). A device that is already in that sleep state answers the
+   * transition that led there, with already_in_state, and nothing runs. A client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
-   * suspended to another state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
-   * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
-   * every byte as before.
+   * suspended to a deeper state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again,
+   * or asleep as it was, with every byte as before.
    */
   suspend: handleUnaryCall<SuspendRequest, Transition>;
   /**
@@ -2840,15 +2840,15 @@ export interface PowerServiceClient extends Client {
    * Suspends a device: evicts and backs up local memory, then cuts the power. S4, and S3 with hybrid, write an image of
    * system memory first.
    *
-   * Needs: an ACTIVE device; for an image a daemon with a data directory. Success: by default answers when the transition has ended, with state SUCCEEDED and the
-   * device SUSPENDED; with `wait` of 0s at once, with a RUNNING transition (REST: 202 and Location). A device that is
-   * already in that sleep state answers the transition that led there, with already_in_state, and nothing runs; but
-   * hybrid asked of one that has no image is refused as another state is. A
-   * client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
+   * Needs: an ACTIVE device, or one that sleeps less deeply: that goes from S2idle to S3, and from both to hybrid sleep or
+   * S4, without waking, with the phases image and power_off. For an image a daemon with a data directory. Success: by
+   * default answers when the transition has ended, with state SUCCEEDED and the device SUSPENDED; with `wait` of 0s at
+   * once, with a RUNNING transition (REST: 202 and Location). A device that is already in that sleep state answers the
+   * transition that led there, with already_in_state, and nothing runs. A client that goes away does not end the transition. With validate_only nothing runs at all, and the answer is a
    * transition without a name. Failure: ABORTED (TRANSITION_IN_PROGRESS) while another runs; FAILED_PRECONDITION while
-   * suspended to another state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
-   * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again with
-   * every byte as before.
+   * suspended to a deeper state, FAILED or (DEVICE_LOST) without its card, and (IMAGE_STORE_MISSING) where no images are kept; RESOURCE_EXHAUSTED (IMAGE_STORE_FULL) when the image does not fit, before its
+   * first byte; else the error that ended the transition, named in ErrorInfo.metadata.transition. Until the power is cut every failure is undone: the device is ACTIVE again,
+   * or asleep as it was, with every byte as before.
    */
   suspend(
     request: SuspendRequest,
