@@ -103,6 +103,7 @@ function region(id: string): RegionResource {
     kind: id === "smem" ? "SYSTEM" : "LOCAL",
     sizeBytes: 1,
     usedBytes: 1,
+    heldBytes: 1,
     availableBytes: 0,
     pinnedBytes: 0,
     visibleBytes: 1,

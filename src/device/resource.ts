@@ -74,6 +74,8 @@ export interface RegionResource {
   readonly visibleBytes: number;
   readonly visibleAvailableBytes: number;
   readonly largestFreeBytes: number;
+  /** Used bytes whose content is here now: 0 after a loss of power, until a resume has ended. */
+  readonly heldBytes: number;
   /** Bytes that backups take here; 0 on an ACTIVE device. */
   readonly backupBytes: number;
   readonly pinnedObjectCount: number;

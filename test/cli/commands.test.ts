@@ -66,6 +66,7 @@ describe("tables", () => {
         "Available:           256 MiB",
         "Largest free block:  256 MiB",
         "Pinned:              0 B",
+        "Held:                0 B",
         "Backup:              0 B",
         "Visible:             256 MiB",
         "Visible available:   256 MiB",

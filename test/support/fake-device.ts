@@ -253,6 +253,7 @@ const REGION = {
   kind: "LOCAL",
   sizeBytes: 1 << 30,
   usedBytes: 4096,
+  heldBytes: 4096,
   availableBytes: (1 << 30) - 4096,
   pinnedBytes: 0,
   visibleBytes: 1 << 30,

@@ -69,6 +69,7 @@ function formatRegion(region: Region): string {
     ["Available", formatSize(region.available)],
     ["Largest free block", formatSize(region.largestFreeBlock)],
     ["Pinned", formatSize(region.pinned)],
+    ["Held", formatSize(region.held)],
     ["Backup", formatSize(region.backup)],
     ["Visible", formatSize(region.visible)],
     ["Visible available", formatSize(region.visibleAvailable)],

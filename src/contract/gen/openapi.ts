@@ -4877,6 +4877,11 @@ export const OPENAPI = {
             "description": "Those of the objects that are pinned.",
             "type": "integer",
             "format": "int32"
+          },
+          "held": {
+            "description": "What of `used` has its content here now: 0 without power, that is in S3 and D3cold for local memory, and in S4 for\nsystem memory too, until a resume has ended. `used` is kept for the objects then.",
+            "type": "string",
+            "format": "int64"
           }
         },
         "additionalProperties": false

@@ -56,6 +56,8 @@ export class Region {
   readonly lists: RegionLists;
   pinnedBytes = 0;
   pinnedObjectCount = 0;
+  /** Whether it has held its content since the last loss of power was made good. */
+  hasPower = true;
   objectCount = 0;
   backupBytes = 0;
   /** Objects that a mover has taken off their list and whose bytes are still here. They will make room. */
@@ -239,6 +241,7 @@ export class Region {
    * is used. Pauses to let others run; until it ends nobody may allocate or free space.
    */
   *losePower(): Generator<void> {
+    this.hasPower = false;
     yield* this.#buddy.forgetCleared(WALK_SLICE_OBJECTS);
     yield* this.#buddy.visitFreeBlocks(WALK_SLICE_OBJECTS, (offsetBytes, lengthBytes) =>
       this.bank.forgetTouched(offsetBytes, lengthBytes),
@@ -256,6 +259,7 @@ export class Region {
       visibleBytes: this.visibleBytes,
       visibleAvailableBytes: this.visibleFreeBytes,
       largestFreeBytes: this.largestFreeBytes(),
+      heldBytes: this.hasPower ? this.sizeBytes - this.freeBytes : 0,
       backupBytes: this.backupBytes,
       pinnedObjectCount: this.pinnedObjectCount,
       objectCount: this.objectCount,

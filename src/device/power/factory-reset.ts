@@ -5,6 +5,7 @@ import { PREPARE_DRAIN_TIMEOUT_MS } from "../limits.ts";
 import { deleteEverything } from "../memory/delete-everything.ts";
 import type { Parts } from "./parts.ts";
 import { recoverRegions } from "./restore.ts";
+import { noteWhole } from "./resume-sequence.ts";
 import { allowSwap } from "./suspend-sequence.ts";
 
 /**
@@ -46,6 +47,7 @@ export async function runFactoryReset(parts: Parts, onDropped: () => void): Prom
   gt.contexts.clear();
   await deleteEverything(memory);
   gt.scheduler.fences.clear();
+  noteWhole(memory);
   onDropped();
   gt.rewriteKernelObjects();
   await gt.startFirmware();

@@ -1,5 +1,6 @@
 /** The sequence of resume, phase by phase. */
 import { toDeviceError } from "../errors.ts";
+import type { Memory } from "../memory/memory.ts";
 import type { Parts, ResumeProgress } from "./parts.ts";
 import { type RestoreStep, requireNoBackups, restoreRegions } from "./restore.ts";
 import { allowSwap, timed } from "./suspend-sequence.ts";
@@ -70,7 +71,13 @@ export async function runResume(parts: Parts, { transition, source, progress }: 
     // Every byte is back, so the image is no longer needed.
     await hibernation.commit();
     allowSwap(memory);
+    noteWhole(memory);
   });
+}
+
+/** Every region holds the content of its objects again. */
+export function noteWhole(memory: Memory): void {
+  for (const region of memory.regions) region.hasPower = true;
 }
 
 /**

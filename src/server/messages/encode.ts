@@ -51,6 +51,7 @@ export function encodeRegion(device: string, region: RegionResource): Region {
     visible: toInt64(region.visibleBytes),
     visibleAvailable: toInt64(region.visibleAvailableBytes),
     largestFreeBlock: toInt64(region.largestFreeBytes),
+    held: toInt64(region.heldBytes),
     backup: toInt64(region.backupBytes),
     objectCount: region.objectCount,
     pinnedObjectCount: region.pinnedObjectCount,

@@ -78,6 +78,30 @@ describe("a device that is suspended", () => {
   });
 });
 
+test("what memory holds follows the power, and what is used stays", async () => {
+  const { gpu } = await boot({ smem: SMEM });
+  await populate(gpu);
+  const awake = await gpu.execute({ type: "listRegions" });
+  expect(awake.every(({ heldBytes, usedBytes }) => heldBytes === usedBytes)).toBe(true);
+  await gpu.execute(S3);
+  const held = async () => {
+    const regions = await gpu.execute({ type: "listRegions" });
+    return regions.map(({ kind, heldBytes, usedBytes }) => [kind, heldBytes > 0, usedBytes > 0]);
+  };
+  expect(await held()).toEqual([
+    ["LOCAL", false, true],
+    ["SYSTEM", true, true],
+  ]);
+  await gpu.execute(S4);
+  expect(await held()).toEqual([
+    ["LOCAL", false, true],
+    ["SYSTEM", false, true],
+  ]);
+  await gpu.execute({ type: "resume" });
+  const woken = await gpu.execute({ type: "listRegions" });
+  expect(woken.every(({ heldBytes, usedBytes }) => heldBytes === usedBytes)).toBe(true);
+});
+
 describe("a deepening that fails", () => {
   test.each([
     ["image.seal", "FAILED"],

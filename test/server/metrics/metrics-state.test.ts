@@ -42,6 +42,7 @@ describe("gauges of state", () => {
     kind: "LOCAL",
     sizeBytes: 1000,
     usedBytes: 600,
+    heldBytes: 600,
     availableBytes: 400,
     pinnedBytes: 200,
     visibleBytes: 500,

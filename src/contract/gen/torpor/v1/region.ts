@@ -41,6 +41,11 @@ export interface Region {
   backup: bigint;
   /** Those of the objects that are pinned. */
   pinnedObjectCount: number;
+  /**
+   * What of `used` has its content here now: 0 without power, that is in S3 and D3cold for local memory, and in S4 for
+   * system memory too, until a resume has ended. `used` is kept for the objects then.
+   */
+  held: bigint;
 }
 
 /** What a region is made of. */
@@ -81,6 +86,7 @@ function createBaseRegion(): Region {
     visibleAvailable: 0n,
     backup: 0n,
     pinnedObjectCount: 0,
+    held: 0n,
   };
 }
 
@@ -151,6 +157,12 @@ export const Region: MessageFns<Region> = {
     }
     if (message.pinnedObjectCount !== 0) {
       writer.uint32(104).int32(message.pinnedObjectCount);
+    }
+    if (message.held !== 0n) {
+      if (BigInt.asIntN(64, message.held) !== message.held) {
+        throw new globalThis.Error("value provided for field message.held of type int64 too large");
+      }
+      writer.uint32(112).int64(message.held);
     }
     return writer;
   },
@@ -272,6 +284,14 @@ export const Region: MessageFns<Region> = {
             message.pinnedObjectCount = reader.int32();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.held = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -306,6 +326,7 @@ export const Region: MessageFns<Region> = {
       : 0n;
     message.backup = (object.backup !== undefined && object.backup !== null) ? BigInt(object.backup) : 0n;
     message.pinnedObjectCount = object.pinnedObjectCount ?? 0;
+    message.held = (object.held !== undefined && object.held !== null) ? BigInt(object.held) : 0n;
     return message;
   },
 };
