@@ -82,6 +82,8 @@ export async function audit(world: World): Promise<void> {
   const { gpu } = world;
   // While it is looked at it must not fall asleep.
   await gpu.execute({ type: "updateRuntimePm", enabled: false });
+  // That wakes it, and what its checksums find leaves it FAILED.
+  await makeActive(world);
   world.catchUp();
   const busy = world.clients.some(({ pending }) => pending > 0);
   if (busy || (await look(world)).wedged) await gpu.execute({ type: "resetDevice", scope: "GT" });
