@@ -91,6 +91,7 @@ export class AssembledDevice implements Device {
   readonly services: DeviceServices;
   readonly memory: Memory;
   readonly gt: Gt;
+  readonly rail: PowerRail;
   readonly changes: ChangeSource;
   readonly #options: DeviceOptions;
   readonly #policy: PowerPolicy;
@@ -123,7 +124,7 @@ export class AssembledDevice implements Device {
     });
     this.gt = new Gt({ memory: this.memory, engines: hardware.engines, services });
     this.#gate = new CommandGate(clock);
-    const rail = new PowerRail({ banks, microcodes, clock, random });
+    this.rail = new PowerRail({ banks, microcodes, clock, random });
     this.#ownership = new Ownership(options, this.memory, services);
     this.#hibernation = new Hibernation({
       device: () => this.#forImage(),
@@ -139,7 +140,7 @@ export class AssembledDevice implements Device {
       {
         memory: this.memory,
         gt: this.gt,
-        rail,
+        rail: this.rail,
         gate: this.#gate,
         hibernation: this.#hibernation,
         services,
@@ -209,6 +210,7 @@ export class AssembledDevice implements Device {
 
   close(): Promise<void> {
     this.#power.runtime.close();
+    this.rail.close();
     return this.gt.close();
   }
 

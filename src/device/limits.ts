@@ -160,7 +160,6 @@ export const GUESSED_RATES = {
   blitter: { fastest: 20e9, slowest: 200e6 },
   memcpy: { fastest: 20e9, slowest: 200e6 },
   image: { fastest: 5e9, slowest: 20e6 },
-  power_off: { fastest: 20e9, slowest: 500e6 },
 } as const;
 /** The same for work that moves no bytes: stopping firmware and engines. Unit: nanoseconds. */
 export const GUESSED_WAITS_NS = 100e6;

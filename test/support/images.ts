@@ -95,7 +95,7 @@ export async function loseEverything(gpu: VirtualDevice): Promise<void> {
     clock: gpu.clock,
     random: seededRandom(99),
   });
-  await gpu.clock.run(rail.cut("all").then((pattern) => memory.swap?.poison(pattern)));
+  await gpu.clock.run(Promise.all([memory.swap?.poison(rail.cut("all")), rail.restored()]));
 }
 
 /** The part of a resume that moves bytes, on a device that has adopted an image while it was ACTIVE. */

@@ -5152,7 +5152,7 @@ export const OPENAPI = {
             ]
           },
           "unmeasured": {
-            "description": "Kinds of work that no suspend of this device has measured yet, so that their times are guesses: verify,\nblitter, memcpy, image, power_off.",
+            "description": "Kinds of work that no suspend of this device has measured yet, so that their times are guesses: verify,\nblitter, memcpy, image.",
             "type": "array",
             "items": {
               "type": "string"

@@ -3,7 +3,7 @@
  *
  * The operating system commits a bank lazily. The bank never gives memory back, because fresh memory is six
  * times slower than warm memory. The bank records which frames were handed out since the last power loss,
- * because the next power loss destroys those.
+ * because the next power loss destroys those, and which of these still have to be overwritten (rail.ts).
  */
 
 import assert from "node:assert/strict";
@@ -27,12 +27,15 @@ export class MemoryBank {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
   readonly #touched: Uint8Array;
+  /** By frame: whether it lost its power and still has the bytes of before. Nobody may read these. */
+  readonly #lost: Uint8Array;
   /** By frame: whether a part of it was written to, which commits it permanently. */
   readonly #committed: Uint8Array;
   /** By frame: whether the machine was ever asked for it. */
   readonly #promised: Uint8Array;
   readonly #machine: MachineMemory;
   #promisedBytes = 0;
+  #lostFrames = 0;
 
   constructor(index: number, sizeBytes: number, machine = MACHINE_WITHOUT_END) {
     assert(sizeBytes > 0 && sizeBytes % WASM_PAGE_BYTES === 0, "a bank is whole WebAssembly pages");
@@ -44,6 +47,7 @@ export class MemoryBank {
     this.bytes = new Uint8Array(this.memory.buffer);
     this.words = new Uint32Array(this.memory.buffer);
     this.#touched = new Uint8Array(Math.ceil(sizeBytes / FRAME_BYTES));
+    this.#lost = new Uint8Array(this.#touched.length);
     this.#committed = new Uint8Array(this.#touched.length);
     this.#promised = new Uint8Array(this.#touched.length);
     this.#machine = machine;
@@ -160,26 +164,47 @@ export class MemoryBank {
     if (first < last) this.#touched.fill(0, first, last);
   }
 
-  /** Bytes of all frames that are touched. */
-  get touchedBytes(): number {
-    let frames = 0;
-    for (const touched of this.#touched) frames += touched;
-    return Math.min(frames * FRAME_BYTES, this.sizeBytes);
+  /** Records that every touched frame has lost its power. Writes nothing. */
+  lose(): void {
+    for (let frame = 0; frame < this.#touched.length; frame++) {
+      this.#lostFrames += this.#touched[frame] & ~this.#lost[frame];
+      this.#lost[frame] |= this.#touched[frame];
+    }
   }
 
-  /** The touched ranges, merged, none longer than `lengthBytesMax`. */
-  *touchedRanges(lengthBytesMax: number): Generator<Extent> {
+  /** Whether some frame still has bytes of before a loss of power. Then no byte may be read or handed out. */
+  get hasLost(): boolean {
+    return this.#lostFrames > 0;
+  }
+
+  /** Whether a byte of this range is from before a loss of power. */
+  isLost({ offsetBytes, lengthBytes }: Extent): boolean {
+    const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
+    return this.#lost.subarray(Math.floor(offsetBytes / FRAME_BYTES), last).includes(1);
+  }
+
+  /** The lost ranges, merged, none longer than `lengthBytesMax`. */
+  *lostRanges(lengthBytesMax: number): Generator<Extent> {
     const framesMax = Math.max(1, Math.floor(lengthBytesMax / FRAME_BYTES));
     let frame = 0;
-    while (frame < this.#touched.length) {
-      if (this.#touched[frame] === 0) {
+    while (frame < this.#lost.length) {
+      if (this.#lost[frame] === 0) {
         frame++;
         continue;
       }
       const start = frame;
-      while (frame < this.#touched.length && this.#touched[frame] === 1 && frame - start < framesMax) frame++;
+      while (frame < this.#lost.length && this.#lost[frame] === 1 && frame - start < framesMax) frame++;
       const offsetBytes = start * FRAME_BYTES;
       yield { offsetBytes, lengthBytes: Math.min(frame * FRAME_BYTES, this.sizeBytes) - offsetBytes };
+    }
+  }
+
+  /** Records that a lost range has been overwritten. */
+  noteOverwritten({ offsetBytes, lengthBytes }: Extent): void {
+    const last = Math.ceil((offsetBytes + lengthBytes) / FRAME_BYTES);
+    for (let frame = Math.floor(offsetBytes / FRAME_BYTES); frame < last; frame++) {
+      this.#lostFrames -= this.#lost[frame];
+      this.#lost[frame] = 0;
     }
   }
 }

@@ -333,6 +333,7 @@ export class Region {
   }
 
   #noteBlock(offsetBytes: number, lengthBytes: number): void {
+    assert(!this.bank.hasLost, "no memory is handed out before what it lost is overwritten");
     this.bank.markTouched(offsetBytes, lengthBytes);
     this.#visibleUsedBytes += this.#visiblePart(offsetBytes, lengthBytes);
   }

@@ -10,7 +10,6 @@ import { estimate } from "./estimate.ts";
 import { imageBytesMaxOf } from "./image/amounts.ts";
 import { isOwnershipError } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
-import { touchedBytesOf } from "./plan.ts";
 import { rehearsed } from "./rehearsal.ts";
 import { powerOff } from "./suspend-sequence.ts";
 import type { Transition } from "./transition.ts";
@@ -73,11 +72,7 @@ export async function planDeepen(parts: Parts, target: SuspendTarget): Promise<S
   const { memory, pace } = parts;
   const nothing = { objects: 0, bytes: 0 };
   const imageBytesMax = needsImage(parts, target) ? await imageBytesMaxOf(parts) : 0;
-  const lostBytes = touchedBytesOf(memory, target.losesSystem);
-  const amounts = {
-    ...(imageBytesMax > 0 ? { image: { objects: 0, bytes: imageBytesMax, newBytes: 0 } } : {}),
-    power_off: { objects: 0, bytes: lostBytes, newBytes: 0 },
-  };
+  const amounts = imageBytesMax > 0 ? { image: { objects: 0, bytes: imageBytesMax, newBytes: 0 } } : {};
   const { minNs, maxNs, unmeasured } = estimate(amounts, pace, 0);
   return {
     feasible: true,
@@ -112,7 +107,7 @@ interface DeepenProgress {
 
 async function runDeepen(parts: Parts, deepening: Deepening, progress: DeepenProgress): Promise<void> {
   const { transition, target, checksums } = deepening;
-  const { memory, services, hibernation } = parts;
+  const { services, hibernation } = parts;
   const learn = parts.pace.log.begin();
   if (progress.writes) {
     await transition.phase("image", (counts) =>
@@ -124,9 +119,8 @@ async function runDeepen(parts: Parts, deepening: Deepening, progress: DeepenPro
   transition.commit();
   progress.powerOffBegun = true;
   if (target.losesSystem) hibernation.noteMemoryLost();
-  const lostBytes = touchedBytesOf(memory, target.losesSystem);
   await transition.phase("power_off", () => powerOff(parts, target));
-  learn(transition.describe().phases, { verified: undefined, lostBytes });
+  learn(transition.describe().phases, undefined);
 }
 
 function needsImage({ hibernation }: Parts, target: SuspendTarget): boolean {

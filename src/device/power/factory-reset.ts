@@ -17,7 +17,7 @@ import { allowSwap } from "./suspend-sequence.ts";
  * again
  */
 export async function runFactoryReset(parts: Parts, onDropped: () => void): Promise<void> {
-  const { memory, gt, gate, hibernation } = parts;
+  const { memory, gt, rail, gate, hibernation } = parts;
   // This comes first, because without a card nothing must be dropped.
   gt.link.replug();
   await gt.haltEngines();
@@ -41,6 +41,7 @@ export async function runFactoryReset(parts: Parts, onDropped: () => void): Prom
       { timeoutMs: String(PREPARE_DRAIN_TIMEOUT_MS) },
     );
   }
+  await rail.restored();
   // The old state must not come back over the new one.
   await hibernation.giveUp();
   await recoverRegions(parts, true);

@@ -237,7 +237,7 @@ function durationOf(
   { shares, verified }: Totals,
   { newBytes, imageBytesMax }: { readonly newBytes: number; readonly imageBytesMax: number },
 ): Estimate {
-  const { memory, gt, target, pace } = options;
+  const { gt, target, pace } = options;
   const { evict, backupBlit, backupMemcpy } = shares;
   const large = sum(evict, backupBlit);
   const blitter = isByCpuOnly(options) ? empty() : large;
@@ -247,8 +247,6 @@ function durationOf(
     ...share,
     newBytes: copied > 0 ? (newBytes * share.bytes) / copied : 0,
   });
-  const isCut = target.dState === "D3COLD";
-  const lostBytes = isCut ? touchedBytesOf(memory, target.losesSystem) : 0;
   const waitMs = gt.scheduler.idle ? 0 : target.idleTimeoutMs;
   return estimate(
     {
@@ -257,7 +255,6 @@ function durationOf(
       ...(target.copies && blitter.bytes > 0 ? { blitter: copy(blitter) } : {}),
       ...(target.copies && memcpy.bytes > 0 ? { memcpy: copy(memcpy) } : {}),
       ...(target.image ? { image: { objects: verified.objects, bytes: imageBytesMax, newBytes: 0 } } : {}),
-      ...(isCut ? { power_off: { objects: 0, bytes: lostBytes, newBytes: 0 } } : {}),
     },
     pace,
     waitMs,
@@ -265,12 +262,6 @@ function durationOf(
 }
 
 const NOTHING = { objects: 0, bytes: 0, newBytes: 0 };
-
-/** Bytes that a loss of power destroys: every frame handed out since the last loss. */
-export function touchedBytesOf(memory: Memory, losesSystem: boolean): number {
-  const regions = memory.regions.filter((region) => losesSystem || region !== memory.system);
-  return regions.reduce((bytes, { bank }) => bytes + bank.touchedBytes, 0);
-}
 
 function empty(): Share {
   return { objects: 0, bytes: 0 };

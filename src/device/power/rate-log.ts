@@ -7,7 +7,7 @@ import { RATE_SAMPLES_MAX } from "../limits.ts";
 import type { PhaseRecord } from "../resource.ts";
 
 /** A kind of work that a suspend does, each with a speed of its own. `waits` is what moves no bytes. */
-export const SUSPEND_WORK = ["verify", "blitter", "memcpy", "image", "power_off", "waits"] as const;
+export const SUSPEND_WORK = ["verify", "blitter", "memcpy", "image", "waits"] as const;
 export type SuspendWork = (typeof SUSPEND_WORK)[number];
 
 export interface WorkAmount {
@@ -22,13 +22,8 @@ export interface RateSample extends WorkAmount {
   readonly durationNs: number;
 }
 
-/** What a suspend knows and its phases do not record. */
-export interface SuspendAmounts {
-  /** What `prepare` checksummed; undefined if nothing was verified. */
-  readonly verified: { readonly objects: number; readonly bytes: number } | undefined;
-  /** What lost its power. */
-  readonly lostBytes: number;
-}
+/** What `prepare` of a suspend checksummed, which no phase records; undefined if nothing was verified. */
+export type VerifiedAmount = { readonly objects: number; readonly bytes: number } | undefined;
 
 export class RateLog {
   readonly #system: MemoryBank;
@@ -45,11 +40,11 @@ export class RateLog {
   }
 
   /** Begins to measure a suspend. Call the answer when it has succeeded. */
-  begin(): (phases: readonly PhaseRecord[], amounts: SuspendAmounts) => void {
+  begin(): (phases: readonly PhaseRecord[], verified: VerifiedAmount) => void {
     const promisedBefore = this.#system.promisedBytes;
-    return (phases, amounts) => {
+    return (phases, verified) => {
       const newBytes = this.#system.promisedBytes - promisedBefore;
-      this.#learn(shareOut(phases, amounts), newBytes);
+      this.#learn(shareOut(phases, verified), newBytes);
     };
   }
 
@@ -68,16 +63,16 @@ export class RateLog {
 /** Adds up the phases of a suspend by kind of work. */
 function shareOut(
   phases: readonly PhaseRecord[],
-  { verified, lostBytes }: SuspendAmounts,
+  verified: VerifiedAmount,
 ): ReadonlyMap<SuspendWork, RateSample> {
   const samples = new Map<SuspendWork, RateSample>();
   for (const phase of phases) {
     const work = workOf(phase, verified !== undefined);
-    const amount = work === "verify" ? verified : work === "power_off" ? { bytes: lostBytes } : phase;
+    const amount = work === "verify" ? verified : phase;
     const { durationNs = 0, objects = 0, bytes = 0 } = samples.get(work) ?? {};
     samples.set(work, {
       durationNs: durationNs + Number(phase.durationNs),
-      objects: objects + (amount !== undefined && "objects" in amount ? amount.objects : 0),
+      objects: objects + (amount?.objects ?? 0),
       bytes: bytes + (amount?.bytes ?? 0),
       newBytes: 0,
     });
@@ -86,7 +81,7 @@ function shareOut(
 }
 
 function workOf({ phase, bytes, blitterBytes, memcpyBytes }: PhaseRecord, isVerified: boolean): SuspendWork {
-  if (phase === "image" || phase === "power_off") return phase;
+  if (phase === "image") return phase;
   if (phase === "prepare" && isVerified) return "verify";
   if (bytes === 0) return "waits";
   return blitterBytes >= memcpyBytes ? "blitter" : "memcpy";

@@ -26,7 +26,7 @@ export interface ResumeRun {
 
 /** Runs the phases from `image` or `power_on` to `release`. Backups that were not restored stay attached. */
 export async function runResume(parts: Parts, { transition, source, progress }: ResumeRun): Promise<void> {
-  const { memory, services, gt, hibernation } = parts;
+  const { memory, services, gt, rail, hibernation } = parts;
   const { failpoints, clock } = services;
   const restore = (step: RestoreStep, counts: PhaseCounts): Promise<void> =>
     timed(clock, counts, () =>
@@ -35,13 +35,16 @@ export async function runResume(parts: Parts, { transition, source, progress }: 
   // It does not matter whether the GT was wedged before, because a resume mends that.
   let firmwareRuns = true;
   if (hibernation.hasToLoad) {
-    await transition.phase("image", (counts) =>
-      hibernation.load(transition, counts, source.allowDifferences),
-    );
+    await transition.phase("image", async (counts) => {
+      // The image is read into memory that lost its power.
+      await rail.restored();
+      await hibernation.load(transition, counts, source.allowDifferences);
+    });
   }
   await transition.phase("power_on", async () => {
     await failpoints.pass("powerOn.before");
     gt.link.require();
+    await rail.restored();
     progress.powerOn = true;
   });
   if (!source.kept) {

@@ -9,7 +9,6 @@ import type { Memory } from "../memory/memory.ts";
 import type { PlanShare } from "../resource.ts";
 import { backUpRegions, dropPreallocated, evictRegions, preallocateBackups } from "./backup.ts";
 import type { Parts, SuspendProgress, SuspendTarget } from "./parts.ts";
-import { touchedBytesOf } from "./plan.ts";
 import { recoverRegions, requireNoBackups } from "./restore.ts";
 import type { PhaseCounts, Transition } from "./transition.ts";
 import { addChecksums, checksumMoving, takeChecksums } from "./verify.ts";
@@ -63,9 +62,8 @@ export async function runSuspend(parts: Parts, run: SuspendRun): Promise<void> {
   transition.check();
   transition.commit();
   progress.powerOffBegun = true;
-  const lostBytes = target.dState === "D3COLD" ? touchedBytesOf(memory, target.losesSystem) : 0;
   await transition.phase("power_off", () => powerOff(parts, target));
-  learn(transition.describe().phases, { verified: verifiedBy(memory, progress), lostBytes });
+  learn(transition.describe().phases, verifiedBy(memory, progress));
 }
 
 /** The objects and bytes that have checksums; undefined without verification. */
@@ -238,7 +236,7 @@ export async function powerOff(parts: Parts, target: SuspendTarget): Promise<voi
   const { memory, services, gt, rail } = parts;
   await gt.haltEngines();
   if (target.dState === "D3COLD") {
-    const pattern = await rail.cut(target.losesSystem ? "all" : "local");
+    const pattern = rail.cut(target.losesSystem ? "all" : "local");
     for (const region of memory.regions) {
       if (region === memory.system && !target.losesSystem) continue;
       for (const _pause of region.losePower()) await services.clock.yield();

@@ -199,6 +199,8 @@ export class ClientContext {
     if (!this.#placedBefore || memory.table.resource[slot] === NONE) return [];
     const region = memory.region(memory.table.region[slot]);
     const [extent] = region.extents(memory.table.resource[slot]);
+    // A sleeping device is asked too, and its memory has nothing to say.
+    if (region.bank.isLost(extent)) return [];
     const microcode = memory.microcodes.within(region.bank.index);
     const state = loadContext(region.bank.words, extent.offsetBytes, microcode);
     if (state === undefined) return [];

@@ -38,6 +38,7 @@ describe("a device that is suspended", () => {
     });
     expect(images.idsOf("SEALED")).toHaveLength(1);
     const { bank } = gpu.device.memory.system;
+    await gpu.clock.run(gpu.device.rail.restored());
     for (const [, text] of state.markers) expect(Buffer.from(bank.bytes.buffer).includes(text)).toBe(false);
     const resumed = await gpu.execute({ type: "resume" });
     expect(resumed.phases[0].phase).toBe("image");

@@ -26,6 +26,7 @@ describe("S4", () => {
     const [image] = images.idsOf("SEALED");
     expect((await gpu.execute({ type: "getDevice" })).image).toBe(image);
     const { bank } = gpu.device.memory.system;
+    await gpu.clock.run(gpu.device.rail.restored());
     for (const [, text] of state.markers) expect(Buffer.from(bank.bytes.buffer).includes(text)).toBe(false);
 
     const resumed = await gpu.execute({ type: "resume" });

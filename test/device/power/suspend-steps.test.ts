@@ -147,15 +147,18 @@ test("power loss destroys what was used since the last one, and no more: its cos
   const [{ offsetBytes }] = (await gpu.execute({ type: "getObject", object })).extents;
   const wordThere = (): number => bank.words[offsetBytes / 4];
   await gpu.execute({ type: "suspend", state: "S3" });
+  await gpu.clock.run(gpu.device.rail.restored());
   const pattern = wordThere();
   await gpu.execute({ type: "resume" });
   await gpu.execute({ type: "suspend", state: "S3" });
+  await gpu.clock.run(gpu.device.rail.restored());
   expect(wordThere()).toBe(pattern);
   await gpu.execute({ type: "resume" });
   await gpu.execute({ type: "moveObject", object, region: "lmem0" });
   const isThere = () => Buffer.from(bank.memory.buffer).includes(patternOf(1, 64));
   expect(isThere()).toBe(true);
   await gpu.execute({ type: "suspend", state: "S3" });
+  await gpu.clock.run(gpu.device.rail.restored());
   expect(isThere()).toBe(false);
   await gpu.execute({ type: "resume" });
   expect(hashOf(await gpu.download(object))).toBe(hashOf(patternOf(1, MIB)));
@@ -170,6 +173,7 @@ test("power loss destroys what stays in its place each time, although nobody tak
   for (let cycle = 0; cycle < 3; cycle++) {
     expect(isThere()).toBe(true);
     await gpu.execute({ type: "suspend", state: "S3" });
+    await gpu.clock.run(gpu.device.rail.restored());
     expect(isThere()).toBe(false);
     await gpu.execute({ type: "resume" });
   }

@@ -60,7 +60,10 @@ function expectPowerLoss(world: World, { dState, sleepState }: DeviceResource): 
     if (memory.table.resource[slot] === NONE) continue;
     const region = memory.region(memory.table.region[slot]);
     if (region === memory.system && sleepState !== "S4") continue;
-    const [{ offsetBytes }] = region.extents(memory.table.resource[slot]);
+    const [extent] = region.extents(memory.table.resource[slot]);
+    // Nobody can read it before it is overwritten.
+    if (region.bank.isLost(extent)) continue;
+    const { offsetBytes } = extent;
     // As nearly always: the first byte says it.
     if (!known || region.bank.bytes[offsetBytes] !== content[0]) continue;
     const there = region.bank.bytes.subarray(offsetBytes, offsetBytes + SEEN_BYTES);

@@ -76,7 +76,7 @@ export interface SuspendPlan {
     | undefined;
   /**
    * Kinds of work that no suspend of this device has measured yet, so that their times are guesses: verify,
-   * blitter, memcpy, image, power_off.
+   * blitter, memcpy, image.
    */
   unmeasured: string[];
 }
