@@ -48,6 +48,15 @@ export default defineConfig({
       },
       {
         test: {
+          name: "store",
+          include: ["test/store/**/*.test.ts"],
+          globalSetup: ["test/support/rgw-setup.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
           name: "containers",
           include: ["test/containers/**/*.test.ts"],
           testTimeout: 300_000,

@@ -1,6 +1,6 @@
 /**
- * `npm test`: the static checks, the tests of device and server, then those that need Prometheus, Chromium and bare Debian
- * systems, then engine, base image and image, then the container tests. Everything runs even after a failure, so that one
+ * `npm test`: the static checks, the tests of device and server, then those that need Prometheus, Chromium, Ceph and bare
+ * Debian systems, then engine, base image and image, then the container tests. Everything runs even after a failure, so that one
  * run tells all. Arguments go to vitest and narrow the run: `npm test -- --project device`,
  * `npm test -- test/server/api/content.test.ts`.
  *
@@ -15,6 +15,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installPackages, onPath } from "./apt.ts";
+import { ensureCeph } from "./ceph.ts";
 import { ensureChromium } from "./chromium.ts";
 import { ensureDebootstrap } from "./debootstrap.ts";
 import { ensureEngine } from "./docker-engine.ts";
@@ -35,12 +36,14 @@ const STATIC_CHECKS = [
 const FAST_PROJECTS = ["device", "server"] as const;
 const MONITORING_PROJECT = "monitoring";
 const BROWSER_PROJECT = "browser";
+const STORE_PROJECT = "store";
 const CONTAINER_PROJECT = "containers";
 const FRESH_PROJECT = "fresh";
 const PROJECTS = [
   ...FAST_PROJECTS,
   MONITORING_PROJECT,
   BROWSER_PROJECT,
+  STORE_PROJECT,
   FRESH_PROJECT,
   CONTAINER_PROJECT,
 ] as const;
@@ -76,6 +79,7 @@ if (isSelected(MONITORING_PROJECT)) {
   runWith(MONITORING_PROJECT, "alert rules, dashboards against a real Prometheus", ensurePrometheus);
 }
 if (isSelected(BROWSER_PROJECT)) runWith(BROWSER_PROJECT, "pages in a real browser", ensureChromium);
+if (isSelected(STORE_PROJECT)) runWith(STORE_PROJECT, "images in a real object store", ensureCeph);
 if (isSelected(FRESH_PROJECT)) runWith(FRESH_PROJECT, "bare Debian systems", ensureDebootstrap);
 if (projects?.includes(WHOLE_MATRIX_PROJECT)) {
   runWith(WHOLE_MATRIX_PROJECT, "every npm on bare Debian systems", ensureDebootstrap);

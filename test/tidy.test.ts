@@ -148,6 +148,7 @@ describe("src/server", () => {
   const STOREYS = [
     ["limits.ts", "daemon-limits.ts"],
     ["config", "machine"],
+    ["store"],
     ["messages"],
     ["api"],
     ["events"],

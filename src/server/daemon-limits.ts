@@ -139,3 +139,41 @@ export const PAST_STATES_MAX = 64;
 export const STATES_FILE_BYTES_MAX = 4 * 1024 * 1024;
 /** How often to look again for an image that was renamed during the search. */
 export const IMAGE_LOOKS_MAX = 5;
+
+/** Parts of an image on their way to an object store: 64 MiB of memory for each image. */
+export const IMAGE_PARTS_IN_FLIGHT = 4;
+/** Smallest part but the last. Stores accept none below 5 MiB. Unit: bytes. */
+export const IMAGE_PART_BYTES = 16 * MIB;
+/** Most parts of one object that S3 accepts. */
+export const IMAGE_PARTS_MAX = 10_000;
+/** A range of an image that is read at once. Unit: bytes. */
+export const IMAGE_RANGE_BYTES = 8 * MIB;
+/** Ranges that are read ahead: 32 MiB of memory for each image. */
+export const IMAGE_RANGES_AHEAD = 4;
+/** Largest record of ownership that is read: ten times one with all its past images. Unit: bytes. */
+export const RECORD_BYTES_MAX = 64 * 1024;
+/** Consumed images that a record of ownership names. */
+export const PAST_IMAGES_MAX = 16;
+/** Objects under one prefix of a bucket. A listing is kept in memory. */
+export const BUCKET_LISTED_MAX = 100_000;
+/** Requests for records at once, for a listing of images. */
+export const RECORDS_READ_AT_ONCE = 16;
+/** Attempts of a request that may be repeated. */
+export const BUCKET_ATTEMPTS_MAX = 4;
+/** How long an object store may take to accept a connection. Unit: milliseconds. */
+export const BUCKET_CONNECT_TIMEOUT_MS = 5_000;
+/** How long a connection to an object store may be silent. Unit: milliseconds. */
+export const BUCKET_SILENCE_TIMEOUT_MS = 15_000;
+/** Writers that want one object at once, when a store is tried. */
+export const PROBE_WRITERS = 8;
+/**
+ * How long another daemon's claim of an image must stay unchanged, as seen here, before it may be taken over.
+ * Unit: milliseconds.
+ */
+export const CLAIM_STALE_MS = 60_000;
+/** Claims of others that are watched at once for a change. */
+export const WATCHED_CLAIMS_MAX = 1024;
+/** Attempts of a write of ownership that others overtake. */
+export const OWNER_LOOKS_MAX = 5;
+/** How long a listing of images answers scrapes of metrics. Unit: milliseconds. */
+export const IMAGE_USAGE_KEPT_MS = 60_000;

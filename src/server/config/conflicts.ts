@@ -5,6 +5,7 @@ import { failpointsProblemOf } from "./failpoints-setting.ts";
 import type { Problem, Settings } from "./schema.ts";
 import { formatSize } from "./size.ts";
 
+const NEEDS_A_BUCKET = "needs imageStore: without a bucket it says nothing.";
 const NAME_A_DIRECTORY = "name one with --data-dir, TORPOR_DATA_DIR or dataDir.";
 
 type Say = (path: Problem["path"], message: string) => void;
@@ -29,8 +30,14 @@ export function problemsBetween(settings: Settings): readonly Problem[] {
   if (stolenProblem !== undefined) refuse(["stolen"], stolenProblem);
   const swapProblem = swapProblemOf(settings.swap, settings.dataDir);
   if (swapProblem !== undefined) refuse(["swap"], swapProblem);
-  if (settings.onShutdown === "hibernate" && settings.dataDir === "")
+  const hasStore = settings.dataDir !== "" || settings.imageStore !== "";
+  if (settings.onShutdown === "hibernate" && !hasStore)
     refuse(["onShutdown"], `needs a data directory for the images: ${NAME_A_DIRECTORY}`);
+  for (const key of ["imageStoreEndpoint", "imageStoreRegion"] as const) {
+    if (settings[key] !== "" && settings.imageStore === "") refuse([key], NEEDS_A_BUCKET);
+  }
+  if (settings.imageStorePathStyle && settings.imageStore === "")
+    refuse(["imageStorePathStyle"], NEEDS_A_BUCKET);
   for (const [index, { name }] of settings.policy.entries()) {
     const at = settings.policy.findIndex((other) => other.name === name);
     if (at < index) refuse(["policy", index], `sets ${name} twice.`);

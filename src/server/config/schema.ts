@@ -20,13 +20,13 @@ import {
   CORS_ORIGINS_MAX,
   DEVICES_MAX,
   ENGINES_MAX,
-  KEEP_IMAGES_MAX,
   RESOURCE_ATTRIBUTES_MAX,
 } from "../daemon-limits.ts";
 import { CALL_RATE_MAX } from "../limits.ts";
 import { count, flag, list, oneOf, path, text } from "./base-readers.ts";
 import { formatDuration } from "./duration.ts";
 import { failpointSpecs } from "./failpoints-setting.ts";
+import { IMAGE_SETTINGS } from "./image-settings.ts";
 import { formatListenAddress } from "./listen.ts";
 import { POLICY_KNOBS } from "./policy-setting.ts";
 import { type Setting, SWITCH, setting } from "./setting.ts";
@@ -216,50 +216,7 @@ const TABLE = {
     help: "directory for images and swap",
     print: (path) => path,
   }),
-  /** Which devices that were hibernated wake at start. */
-  restore: setting(oneOf(["auto", "wake", "keep", "never"]), {
-    place: "restore",
-    fallback: "auto",
-    value: "WHEN",
-    help: "which hibernated devices wake at start: auto, wake, keep, never",
-    rare: true,
-    print: (mode) => mode,
-  }),
-  /** `hibernate` needs a data directory. */
-  onShutdown: setting(oneOf(["none", "hibernate"]), {
-    place: "onShutdown",
-    fallback: "none",
-    value: "WHAT",
-    help: "none, or hibernate the devices",
-    print: (mode) => mode,
-  }),
-  imageCodec: setting(oneOf(["none", "zstd"]), {
-    place: "imageCodec",
-    fallback: "none",
-    value: "CODEC",
-    help: "compression of images: none, zstd",
-    rare: true,
-    print: (codec) => codec,
-  }),
-  /** The most space that all images together may take; undefined for all of the file system. */
-  imageQuota: setting(size(), {
-    place: "imageQuotaBytes",
-    fallback: 0,
-    convert: (bytes) => (bytes === 0 ? undefined : bytes),
-    value: "SIZE",
-    help: "space for all images; 0 for the whole disk",
-    rare: true,
-    print: formatSize,
-  }),
-  /** How many consumed images of each device are kept. */
-  keepImages: setting(count(KEEP_IMAGES_MAX), {
-    place: "keepImages",
-    fallback: 1,
-    value: "COUNT",
-    help: "consumed images to keep per device",
-    rare: true,
-    print: String,
-  }),
+  ...IMAGE_SETTINGS,
   policy: setting(list(policy(), Object.keys(POLICY_KNOBS).length, 0), {
     fallback: [],
     value: "NAME=VALUE",

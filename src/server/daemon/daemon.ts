@@ -4,7 +4,7 @@ import type { Device } from "../../device/mod.ts";
 import { refuseOpenAddresses } from "../auth/security.ts";
 import type { Config } from "../config/config.ts";
 import { SHUTDOWN_DRAIN_MS, SHUTDOWN_HIBERNATE_MS } from "../daemon-limits.ts";
-import type { ImageDirectory } from "../machine/image-directory.ts";
+import type { DaemonImages } from "../machine/image-catalogue.ts";
 import { probeDevice } from "../metrics/device-state.ts";
 import { type DaemonParts, openParts, type PartsOptions } from "./daemon-parts.ts";
 import { openImages } from "./data-files.ts";
@@ -86,7 +86,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
 async function bootDevices(
   config: Config,
   parts: DaemonParts,
-  images: ImageDirectory | undefined,
+  images: DaemonImages | undefined,
 ): Promise<readonly Device[]> {
   const { log, metrics, engineForm, failpoints, incarnation, tracing, events, devices, directory, machine } =
     parts;

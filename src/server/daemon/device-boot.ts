@@ -15,8 +15,7 @@ import {
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
 import { formatSize } from "../config/size.ts";
-import type { OwnImage } from "../machine/image-catalogue.ts";
-import type { ImageDirectory } from "../machine/image-directory.ts";
+import type { DaemonImages, OwnImage } from "../machine/image-catalogue.ts";
 import { StartError } from "../machine/start-error.ts";
 import { systemClock } from "../machine/system-clock.ts";
 import { zstdCodec } from "../machine/zstd-codec.ts";
@@ -29,8 +28,8 @@ export interface BootDeps {
   readonly engineForm: "in-process" | "threaded";
   readonly swap: ByteStore | undefined;
   readonly failpoints: Failpoints | undefined;
-  /** Undefined if there is no data directory. */
-  readonly images: ImageDirectory | undefined;
+  /** Undefined if there is neither a data directory nor another store. */
+  readonly images: DaemonImages | undefined;
   /** Identifies this run of the daemon. */
   readonly incarnation: string;
   readonly machine: MachineMemory;

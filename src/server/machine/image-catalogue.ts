@@ -1,5 +1,22 @@
 /** The hibernation images of a daemon as its wires show them. */
-import type { ImageHolder, ImageState, SealedImage, SuspendCause } from "../../device/mod.ts";
+import type { ImageHolder, ImageState, ImageStore, SealedImage, SuspendCause } from "../../device/mod.ts";
+
+/** The store of a daemon: what its devices and its wires require, and what its start asks. */
+export interface DaemonImages extends ImageStore, ImageCatalogue {
+  readonly kind: "directory" | "s3";
+  /** Images that an earlier process left unfinished and that were removed at start. */
+  readonly partialsRemoved: number;
+  /**
+   * The image with the state that the device of this name had last; undefined if it is not here. Called
+   * during the start.
+   * @throws DeviceError COPY_FAILED
+   */
+  findOwn(device: string): Promise<OwnImage | undefined>;
+  /** Ids of sealed images in which no device of this daemon sleeps, if they are news for its operator. */
+  others(): Promise<readonly string[]>;
+  /** Called for each scrape. @throws DeviceError COPY_FAILED */
+  usage(): Promise<ImageUsage>;
+}
 
 export interface ImageCatalogue {
   /**

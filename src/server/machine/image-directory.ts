@@ -9,16 +9,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
-import type {
-  ImageDraft,
-  ImagedState,
-  ImageFile,
-  ImageStore,
-  OwnedState,
-  OwnershipWrite,
-} from "../../device/mod.ts";
+import type { ImageDraft, ImagedState, ImageFile, OwnedState, OwnershipWrite } from "../../device/mod.ts";
 import { type DeviceState, DeviceStates } from "./device-states.ts";
-import type { ImageCatalogue, ImageFacts, ImageRecord, ImageUsage, OwnImage } from "./image-catalogue.ts";
+import type { DaemonImages, ImageFacts, ImageRecord, ImageUsage, OwnImage } from "./image-catalogue.ts";
 import { DirectoryDraft } from "./image-draft.ts";
 import type { ImageEntry, ImagePlace } from "./image-entries.ts";
 import { ImageErrors, type ImageObserver } from "./image-errors.ts";
@@ -61,7 +54,8 @@ interface Found {
   readonly incarnations: ReadonlySet<string>;
 }
 
-export class ImageDirectory implements ImageStore, ImageCatalogue {
+export class ImageDirectory implements DaemonImages {
+  readonly kind = "directory";
   readonly path: string;
   readonly incarnation: string;
   /** Images that an earlier process left unfinished and that were removed at start. */

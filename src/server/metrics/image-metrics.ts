@@ -1,11 +1,11 @@
 /**
- * Hibernation images: their number and size, and the writes and reads. Only a daemon with a data directory
- * has these.
+ * Hibernation images: their number and size, and the writes and reads. Only a daemon with a
+ * store of images has these.
  */
 import { Counter, Gauge, Histogram, type OpenMetricsContentType, type Registry } from "prom-client";
 import type { ErrorReason } from "../../device/errors.ts";
 import type { OwnershipWrite } from "../../device/events.ts";
-import type { ImageUsage } from "../machine/image-catalogue.ts";
+import type { DaemonImages, ImageUsage } from "../machine/image-catalogue.ts";
 import type { ImageObserver } from "../machine/image-errors.ts";
 
 /** The usual errors of the store. Others appear when they occur. */
@@ -20,18 +20,18 @@ const WRITES: readonly OwnershipWrite[] = ["seal", "abandon", "claim", "giveBack
 /** From 1 MiB to 64 GiB and beyond. Unit: bytes. */
 const SIZE_BUCKETS_BYTES = [20, 22, 24, 26, 28, 30, 32, 34, 36].map((power) => 2 ** power);
 
-/** The only kind of store. */
-const LABELS = { store: "directory" } as const;
-
 export class ImageMetrics {
   /** What the image store reports to. */
   readonly observer: ImageObserver;
+  readonly #labels: { readonly store: DaemonImages["kind"] };
   readonly #gauges;
   readonly #inDoubt: Counter<"device" | "write">;
   #probe: (() => Promise<ImageUsage>) | undefined;
 
-  constructor(registry: Registry<OpenMetricsContentType>) {
+  constructor(registry: Registry<OpenMetricsContentType>, store: DaemonImages["kind"]) {
     const registers = [registry];
+    const labels = { store };
+    this.#labels = labels;
     const gauge = (name: string, help: string) => new Gauge({ name, help, labelNames: ["store"], registers });
     const counter = (name: string, help: string) =>
       new Counter({ name, help, labelNames: ["store"], registers });
@@ -61,15 +61,15 @@ export class ImageMetrics {
       buckets: SIZE_BUCKETS_BYTES,
       registers,
     });
-    sizes.zero(LABELS);
-    written.inc(LABELS, 0);
-    read.inc(LABELS, 0);
-    for (const reason of REASONS) errors.inc({ ...LABELS, reason }, 0);
+    sizes.zero(labels);
+    written.inc(labels, 0);
+    read.inc(labels, 0);
+    for (const reason of REASONS) errors.inc({ ...labels, reason }, 0);
     this.observer = {
-      onWrite: (bytes) => written.inc(LABELS, bytes),
-      onRead: (bytes) => read.inc(LABELS, bytes),
-      onSeal: (bytes) => sizes.observe(LABELS, bytes),
-      onError: (reason) => errors.inc({ ...LABELS, reason }),
+      onWrite: (bytes) => written.inc(labels, bytes),
+      onRead: (bytes) => read.inc(labels, bytes),
+      onSeal: (bytes) => sizes.observe(labels, bytes),
+      onError: (reason) => errors.inc({ ...labels, reason }),
     };
   }
 
@@ -93,8 +93,8 @@ export class ImageMetrics {
     for (const gauge of Object.values(this.#gauges)) gauge.reset();
     const usage = await this.#probe?.().catch(() => undefined);
     if (usage === undefined) return;
-    this.#gauges.images.set(LABELS, usage.images);
-    this.#gauges.bytes.set(LABELS, usage.bytes);
-    if (usage.freeBytes !== undefined) this.#gauges.free.set(LABELS, usage.freeBytes);
+    this.#gauges.images.set(this.#labels, usage.images);
+    this.#gauges.bytes.set(this.#labels, usage.bytes);
+    if (usage.freeBytes !== undefined) this.#gauges.free.set(this.#labels, usage.freeBytes);
   }
 }

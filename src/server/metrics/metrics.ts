@@ -99,8 +99,8 @@ export class Metrics {
   /**
    * Makes the observer that counts the images of the daemon's store. Every label set starts at 0. Legal once.
    */
-  countImages(): ImageMetrics {
-    this.#images = new ImageMetrics(this.registry);
+  countImages(store: "directory" | "s3" = "directory"): ImageMetrics {
+    this.#images = new ImageMetrics(this.registry, store);
     return this.#images;
   }
 

@@ -51,6 +51,10 @@ describe("precedence", () => {
       imageCodec: "none",
       imageQuotaBytes: undefined,
       keepImages: 1,
+      imageStore: undefined,
+      imageStoreEndpoint: undefined,
+      imageStoreRegion: undefined,
+      imageStorePathStyle: false,
       policy: DEFAULT_POLICY,
       runtimePm: {
         enabled: false,
@@ -226,6 +230,10 @@ describe("precedence", () => {
       imageCodec: "zstd",
       imageQuotaBytes: 2 ** 33,
       keepImages: 0,
+      imageStore: undefined,
+      imageStoreEndpoint: undefined,
+      imageStoreRegion: undefined,
+      imageStorePathStyle: false,
       policy: { ...DEFAULT_POLICY, failure: "continue", swapAllowed: ["S3", "S4"] },
       runtimePm: { enabled: true, autosuspendDelayMs: 1500, d3coldThresholdBytes: 2 ** 20, verify: true },
     });

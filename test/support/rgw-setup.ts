@@ -1,0 +1,161 @@
+/**
+ * Starts the object store of Ceph for the tests of a run: one node with its data in memory, on ports of its own, which
+ * ends with the run. Tests find it in variables of the environment.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+const POLL_MS = 200;
+const POLLS_MAX = 300;
+const COMMAND_TIMEOUT_MS = 60_000;
+/** Ports of the daemons between themselves. */
+const PORTS = 16;
+
+let stop: () => Promise<void> = async () => {};
+
+/** Called by vitest before and after the tests. */
+export async function setup(): Promise<void> {
+  stop = await startRgw();
+}
+
+export async function teardown(): Promise<void> {
+  await stop();
+}
+
+async function startRgw(): Promise<() => Promise<void>> {
+  const root = mkdtempSync(join(tmpdir(), "torpor-ceph-"));
+  for (const folder of ["mon", "osd", "run"]) mkdirSync(join(root, folder));
+  const [mon, http, first] = [await freePort(), await freePort(), await freePort()];
+  const [fsid, osd] = [randomUUID(), randomUUID()];
+  const config = join(root, "ceph.conf");
+  writeFileSync(config, configOf({ root, fsid, mon, http, first: Math.min(first, 60_000) }));
+  const children: ReturnType<typeof spawn>[] = [];
+  const run = (program: string, ...words: string[]): string => {
+    const done = spawnSync(program, ["-c", config, ...words], {
+      encoding: "utf8",
+      timeout: COMMAND_TIMEOUT_MS,
+    });
+    if (done.status === 0) return done.stdout;
+    throw new Error(`${program} ${words.join(" ")} failed: ${done.stderr}${done.error?.message ?? ""}`);
+  };
+  const start = (program: string, ...words: string[]): void => {
+    children.push(spawn(program, ["-c", config, "-f", ...words], { stdio: "ignore" }));
+  };
+  const end = async (): Promise<void> => {
+    const ended = children.map((child) => new Promise((resolve) => child.once("exit", resolve)));
+    for (const child of children) child.kill("SIGKILL");
+    await Promise.all(ended);
+    rmSync(root, { recursive: true, force: true });
+  };
+  try {
+    const map = join(root, "monmap");
+    const address = `[v1:127.0.0.1:${mon}]`;
+    run("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", address, map);
+    run("ceph-mon", "-i", "a", "--mkfs", "--monmap", map);
+    start("ceph-mon", "-i", "a");
+    await until(
+      "the monitor",
+      () => spawnSync("ceph", ["-c", config, "-s"], { timeout: 5_000 }).status === 0,
+    );
+    run("ceph", "osd", "new", osd, "0");
+    run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd);
+    start("ceph-osd", "-i", "0");
+    await until("the disk", () => run("ceph", "osd", "stat").includes("1 up"));
+    start("radosgw", "-n", "client.rgw");
+    await until("the gateway", () =>
+      fetch(`http://127.0.0.1:${http}/`).then(
+        () => true,
+        () => false,
+      ),
+    );
+    const user = [
+      "user",
+      "create",
+      "--uid=t",
+      "--display-name=t",
+      "--access-key=AKTEST",
+      "--secret-key=SKTEST",
+    ];
+    run("radosgw-admin", ...user);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  process.env.TORPOR_TEST_S3 = `http://127.0.0.1:${http}`;
+  process.env.AWS_ACCESS_KEY_ID = "AKTEST";
+  process.env.AWS_SECRET_ACCESS_KEY = "SKTEST";
+  return end;
+}
+
+async function until(what: string, isUp: () => boolean | Promise<boolean>): Promise<void> {
+  for (let poll = 1; poll <= POLLS_MAX; poll++) {
+    if (await isUp()) return;
+    await pause(POLL_MS);
+  }
+  throw new Error(`Ceph did not start: ${what} does not answer.`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+interface Node {
+  readonly root: string;
+  readonly fsid: string;
+  readonly mon: number;
+  readonly http: number;
+  readonly first: number;
+}
+
+function configOf({ root, fsid, mon, http, first }: Node): string {
+  const run = join(root, "run");
+  return `[global]
+fsid = ${fsid}
+mon host = v1:127.0.0.1:${mon}
+mon initial members = a
+auth cluster required = none
+auth service required = none
+auth client required = none
+ms bind port min = ${first}
+ms bind port max = ${first + PORTS}
+public addr = 127.0.0.1
+cluster addr = 127.0.0.1
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 8
+osd pool default pgp num = 8
+osd pool default pg autoscale mode = off
+mon allow pool size one = true
+mon max pg per osd = 1000
+osd crush chooseleaf type = 0
+osd crush update on start = true
+osd objectstore = memstore
+memstore device bytes = 6442450944
+run dir = ${run}
+pid file = ${run}/$name.pid
+admin socket = ${run}/$name.asok
+log file = ${run}/$name.log
+mon data = ${root}/mon
+osd data = ${root}/osd
+mon cluster log file = ${run}/cluster.log
+crash dir = ${run}
+rgw frontends = beast endpoint=127.0.0.1:${http}
+rgw data = ${run}
+rgw enable usage log = false
+rgw gc obj min wait = 30
+rgw gc processor period = 30
+rgw thread pool size = 64
+keyring = /dev/null
+`;
+}
