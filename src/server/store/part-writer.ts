@@ -9,6 +9,7 @@ import type { Bucket, PartUpload } from "./bucket.ts";
 export class PartWriter {
   readonly #bucket: Bucket;
   readonly #upload: PartUpload;
+  readonly #bytesMax: number;
   readonly #partBytes: number;
   /** Parts that may still be written to, by index. */
   readonly #open = new Map<number, Uint8Array>();
@@ -24,6 +25,7 @@ export class PartWriter {
   constructor(bucket: Bucket, upload: PartUpload, bytesMax: number) {
     this.#bucket = bucket;
     this.#upload = upload;
+    this.#bytesMax = bytesMax;
     // A store accepts a limited number of parts, so those of a huge image are larger.
     const steps = Math.ceil(bytesMax / (IMAGE_PARTS_MAX * IMAGE_PART_BYTES));
     this.#partBytes = Math.max(1, steps) * IMAGE_PART_BYTES;
@@ -79,7 +81,10 @@ export class PartWriter {
     const open = this.#open.get(index);
     if (open !== undefined) return open;
     assert(this.#tags[index] === undefined, "a part is not written to after it was sent");
-    const buffer = this.#idle.pop()?.fill(0) ?? new Uint8Array(this.#partBytes);
+    // A small image does not take a whole part.
+    const roomBytes = Math.min(this.#partBytes, this.#bytesMax - index * this.#partBytes);
+    assert(roomBytes > 0, "an image is no larger than was said");
+    const buffer = this.#idle.pop()?.fill(0) ?? new Uint8Array(roomBytes);
     this.#open.set(index, buffer);
     return buffer;
   }
