@@ -5,6 +5,7 @@ import { addDeviceCommands } from "./commands/device.ts";
 import { addEngineCommands } from "./commands/engine.ts";
 import { addFailpointCommands } from "./commands/failpoint.ts";
 import { addImageCommands } from "./commands/image.ts";
+import { addMoveCommand } from "./commands/move.ts";
 import { addObjectCommands } from "./commands/object.ts";
 import { addObjectContentCommands } from "./commands/object-content.ts";
 import { addObjectPlacementCommands } from "./commands/object-placement.ts";
@@ -52,6 +53,7 @@ export function buildProgram(io: Io, version: string): Command {
   addContextCommands(program, act);
   addWorkCommands(program, act);
   addPowerCommands(program, act);
+  addMoveCommand(program, act);
   addTransitionCommands(program, act);
   addRuntimePmCommands(program, act);
   addImageCommands(program, act);

@@ -38,8 +38,7 @@ export class OwnedDirectory implements AsyncDisposable {
     const common = [...PORTS, "--data-dir", this.path, "--enable-faults"];
     const daemon = new DaemonProcess([...common, ...words], {}, within);
     this.#daemons.push(daemon);
-    const { http } = await daemon.ready();
-    return new OwnedDaemon(daemon, `http://${http}`);
+    return new OwnedDaemon(daemon, await daemon.ready());
   }
 
   /** Names of the image files. */
@@ -90,11 +89,14 @@ export function canMount(): boolean {
 
 export class OwnedDaemon {
   readonly process: DaemonProcess;
+  /** `HOST:PORT` of gRPC. */
+  readonly grpc: string;
   readonly #url: string;
 
-  constructor(process: DaemonProcess, url: string) {
+  constructor(process: DaemonProcess, { http, grpc }: { readonly http: string; readonly grpc: string }) {
     this.process = process;
-    this.#url = url;
+    this.grpc = grpc;
+    this.#url = `http://${http}`;
   }
 
   /** Calls, and calls again while the daemon says that the machine is too busy. */

@@ -13,14 +13,23 @@ import { setTimeout as pause } from "node:timers/promises";
 const POLL_MS = 200;
 const POLLS_MAX = 300;
 const COMMAND_TIMEOUT_MS = 60_000;
-/** Ports of the daemons between themselves. */
-const PORTS = 16;
+/** For the monitor, the gateway, and what the daemons say to each other. */
+const PORTS = 20;
+const ATTEMPTS_MAX = 3;
 
 let stop: () => Promise<void> = async () => {};
 
 /** Called by vitest before and after the tests. */
 export async function setup(): Promise<void> {
-  stop = await startRgw();
+  for (let attempt = 1; ; attempt++) {
+    try {
+      stop = await startRgw();
+      return;
+    } catch (error) {
+      // Another program may have taken one of the ports.
+      if (attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
 }
 
 export async function teardown(): Promise<void> {
@@ -30,10 +39,11 @@ export async function teardown(): Promise<void> {
 async function startRgw(): Promise<() => Promise<void>> {
   const root = mkdtempSync(join(tmpdir(), "torpor-ceph-"));
   for (const folder of ["mon", "osd", "run"]) mkdirSync(join(root, folder));
-  const [mon, http, first] = [await freePort(), await freePort(), await freePort()];
+  const first = await freePorts();
+  const [mon, http] = [first, first + 1];
   const [fsid, osd] = [randomUUID(), randomUUID()];
   const config = join(root, "ceph.conf");
-  writeFileSync(config, configOf({ root, fsid, mon, http, first: Math.min(first, 60_000) }));
+  writeFileSync(config, configOf({ root, fsid, mon, http, first: first + 2 }));
   const children: ReturnType<typeof spawn>[] = [];
   const run = (program: string, ...words: string[]): string => {
     const done = spawnSync(program, ["-c", config, ...words], {
@@ -47,8 +57,9 @@ async function startRgw(): Promise<() => Promise<void>> {
     children.push(spawn(program, ["-c", config, "-f", ...words], { stdio: "ignore" }));
   };
   const end = async (): Promise<void> => {
-    const ended = children.map((child) => new Promise((resolve) => child.once("exit", resolve)));
-    for (const child of children) child.kill("SIGKILL");
+    const living = children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+    const ended = living.map((child) => new Promise((resolve) => child.once("exit", resolve)));
+    for (const child of living) child.kill("SIGKILL");
     await Promise.all(ended);
     rmSync(root, { recursive: true, force: true });
   };
@@ -100,13 +111,20 @@ async function until(what: string, isUp: () => boolean | Promise<boolean>): Prom
   throw new Error(`Ceph did not start: ${what} does not answer.`);
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
+/** The first of some ports in a row, below those that the system gives to connections. */
+async function freePorts(): Promise<number> {
+  const ports = (first: number) => Array.from({ length: PORTS }, (_, index) => first + index);
+  for (;;) {
+    const first = 20_000 + PORTS * Math.floor(Math.random() * 600);
+    const free = await Promise.all(ports(first).map(isFree));
+    if (free.every(Boolean)) return first;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer().once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
 
@@ -128,7 +146,7 @@ auth cluster required = none
 auth service required = none
 auth client required = none
 ms bind port min = ${first}
-ms bind port max = ${first + PORTS}
+ms bind port max = ${first + PORTS - 3}
 public addr = 127.0.0.1
 cluster addr = 127.0.0.1
 osd pool default size = 1
