@@ -28,6 +28,7 @@ export async function setup(): Promise<void> {
     } catch (error) {
       // Another program may have taken one of the ports.
       if (attempt === ATTEMPTS_MAX) throw error;
+      console.warn(`Ceph is started again: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 }
@@ -108,7 +109,7 @@ async function until(what: string, isUp: () => boolean | Promise<boolean>): Prom
     if (await isUp()) return;
     await pause(POLL_MS);
   }
-  throw new Error(`Ceph did not start: ${what} does not answer.`);
+  throw new Error(`${what} does not answer.`);
 }
 
 /** The first of some ports in a row, below those that the system gives to connections. */
