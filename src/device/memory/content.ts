@@ -50,6 +50,7 @@ export async function writeContent(
     checkRange(memory, slot, { offsetBytes, lengthBytes: data.length });
     checkChunk(data.length);
     return (): number => {
+      memory.written.note(slot, offsetBytes, data.length);
       for (const { bytes, at } of viewsOf(memory, slot, { offsetBytes, lengthBytes: data.length })) {
         bytes.set(data.subarray(at, at + bytes.length));
       }

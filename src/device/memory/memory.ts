@@ -19,6 +19,7 @@ import { PagedMap } from "./pages.ts";
 import type { Region } from "./region.ts";
 import { Reservations, type Usage } from "./reservations.ts";
 import type { Swap } from "./swap.ts";
+import { WrittenFrames } from "./written-frames.ts";
 
 export interface MemoryOptions {
   readonly table: ObjectTable;
@@ -77,6 +78,8 @@ export class Memory {
   /** Base of the objects' uids; a device that takes over an image takes over its uid. */
   deviceUid: string;
   readonly changes: ChangeFeed;
+  /** What was written since when, for snapshots. */
+  readonly written: WrittenFrames;
   /**
    * Supplied by submission while the GT can copy; undefined before it is up, when wedged, and from step 3 on.
    */
@@ -102,6 +105,7 @@ export class Memory {
     this.commitsAhead = options.commitsAhead ?? false;
     this.deviceUid = options.deviceUid;
     this.locks = new ObjectLocks(options.table);
+    this.written = new WrittenFrames(options.table);
     this.reservations = new Reservations(options.services.clock);
     this.changes = new ChangeFeed(options.table, options.changesPendingMax);
   }

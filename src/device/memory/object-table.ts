@@ -55,6 +55,8 @@ export class ObjectTable {
   pinCount = new Int32Array(INITIAL_CAPACITY);
   /** Slot of the backup object, or NONE. The owner holds the backup's only reference. */
   backup = new Int32Array(INITIAL_CAPACITY);
+  /** A bit for each frame that may have been written (written-frames.ts). */
+  written = new Uint32Array(INITIAL_CAPACITY);
   locked = new Uint8Array(INITIAL_CAPACITY);
   /** Running requests that need the object where it is, so it must not move. */
   active = new Int32Array(INITIAL_CAPACITY);
@@ -96,6 +98,7 @@ export class ObjectTable {
     this.pinCount[slot] = 0;
     this.backup[slot] = NONE;
     this.version[slot] = 0;
+    this.written[slot] = 0xffff_ffff;
     this.list[slot] = NONE;
     this.listPrev[slot] = NONE;
     this.listNext[slot] = NONE;
@@ -160,6 +163,7 @@ export class ObjectTable {
     this.resource = grown(this.resource, new Int32Array(capacity));
     this.pinCount = grown(this.pinCount, new Int32Array(capacity));
     this.backup = grown(this.backup, new Int32Array(capacity));
+    this.written = grown(this.written, new Uint32Array(capacity));
     this.locked = grown(this.locked, new Uint8Array(capacity));
     this.active = grown(this.active, new Int32Array(capacity));
     this.version = grown(this.version, new Uint32Array(capacity));

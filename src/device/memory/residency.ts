@@ -48,6 +48,7 @@ export function bindResource(memory: Memory, slot: number, { region, handle }: S
   const { table } = memory;
   assert(table.resource[slot] === NONE, "an object has one resource at a time");
   region.arriving--;
+  memory.written.noteAll(slot);
   table.resource[slot] = handle;
   table.region[slot] = region.index;
   if (table.state[slot] !== RESIDENT) changeState(memory, slot, RESIDENT);
@@ -72,6 +73,7 @@ export function dropResource(memory: Memory, slot: number): void {
   if (table.pinCount[slot] > 0) notePinned(memory, slot, -1);
   if (table.has(slot, FLAG_BACKUP)) region.backupBytes -= table.sizeBytes[slot];
   region.objectCount--;
+  memory.written.noteAll(slot);
   region.release(handle);
   table.resource[slot] = NONE;
   table.region[slot] = NONE;
@@ -98,6 +100,7 @@ export function moveResource(memory: Memory, slot: number, { region: to, handle 
   if (table.list[slot] !== NONE) from.lists.remove(slot);
   else from.inHands--;
   from.objectCount--;
+  memory.written.noteAll(slot);
   from.release(left);
   to.arriving--;
   table.resource[slot] = handle;

@@ -236,6 +236,7 @@ export async function powerOff(parts: Parts, target: SuspendTarget): Promise<voi
   const { memory, services, gt, rail } = parts;
   await gt.haltEngines();
   if (target.dState === "D3COLD") {
+    memory.written.noteEverything();
     const pattern = rail.cut(target.losesSystem ? "all" : "local");
     for (const region of memory.regions) {
       if (region === memory.system && !target.losesSystem) continue;

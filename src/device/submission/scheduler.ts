@@ -16,6 +16,7 @@ import type { ClientContext } from "./client-context.ts";
 import { FenceLog } from "./fence-log.ts";
 import { Request } from "./request.ts";
 import { checkCommands, RequestWork } from "./work-commands.ts";
+import { noteWrites } from "./work-writes.ts";
 
 export interface SchedulerOptions {
   readonly memory: Memory;
@@ -161,6 +162,7 @@ export class Scheduler {
     context.queue.shift();
     context.inFlight.push(request);
     request.startedAtNs = services.clock.monotonicNs();
+    noteWrites(memory, request.commands, request.slots);
     const done = context.ring.submit(new RequestWork(memory, request.commands, request.slots));
     done.onSettled(() => {
       for (const slot of slots) {
