@@ -10,8 +10,10 @@ import type {
   GetTransitionTrace,
   ListTransitions,
   PlanSuspend,
+  RestoreSnapshot,
   Resume,
   Suspend,
+  TakeSnapshot,
   UpdateRuntimePm,
 } from "./power-command.ts";
 import type {
@@ -25,6 +27,7 @@ import type {
   ObjectResource,
   RegionResource,
   RuntimePmResource,
+  SnapshotResource,
   SuspendPlan,
   TransitionResource,
   UsageResource,
@@ -317,6 +320,9 @@ export const COMMANDS = {
   /** Rejects with the transition's error if it failed within the wait; `metadata.transition` names it. */
   suspend: entry<Suspend, TransitionResource>("power"),
   resume: entry<Resume, TransitionResource>("power"),
+  takeSnapshot: entry<TakeSnapshot, SnapshotResource>("power"),
+  /** Rejects like `suspend`. */
+  restoreSnapshot: entry<RestoreSnapshot, TransitionResource>("power"),
   getTransition: entry<GetTransition, TransitionResource>("metadata"),
   listTransitions: entry<
     ListTransitions,

@@ -146,6 +146,11 @@ export class AssembledDevice implements Device {
         services,
         events,
         policy: this.#policy,
+        snapshots: {
+          store: options.snapshots,
+          device: () => this.#forImage(),
+          ownership: this.#ownership,
+        },
         pace: {
           log: new RateLog(this.memory.system.bank),
           rates: hardware.rates,
@@ -267,6 +272,8 @@ export class AssembledDevice implements Device {
       planSuspend: (command) => power.plan(command),
       suspend: (command) => power.suspend(command),
       resume: (command) => power.resume(command),
+      takeSnapshot: (command) => power.snapshots.take(command),
+      restoreSnapshot: (command) => power.snapshots.restore(command),
       getTransition: ({ transition }) => power.transitions.find(transition).describe(),
       listTransitions: (command) => power.transitions.list(command),
       cancelTransition: (command) => power.transitions.cancel(command),

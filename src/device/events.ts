@@ -61,6 +61,9 @@ export type DeviceEvent =
       readonly reason: ErrorReason;
       readonly message: string;
     }
+  | { readonly type: "snapshotTaken"; readonly snapshot: string; readonly copiedBytes: number }
+  /** All objects and contexts are those of the snapshot now. */
+  | { readonly type: "deviceRestored"; readonly snapshot: string }
   | { readonly type: "imageSealed"; readonly image: string }
   | { readonly type: "imageConsumed"; readonly image: string }
   | { readonly type: "imageClaimed"; readonly image: string }

@@ -59,6 +59,9 @@ export const FAILPOINTS = {
     "after the data directory remembers that a device begins anew, before its answer: ERROR loses the answer",
   "image.consumed": "after that answer; cannot fail, only be delayed or crash",
   "recover.object": "before each backup that recover drops",
+  "snapshotTake.object": "before each object that goes into a snapshot",
+  "snapshotRestore.object":
+    "before the bytes of each object are brought back from a snapshot; ERROR leaves the device as new",
   "swap.write": "before an object is written to swap",
   "swap.read": "before an object is read from swap",
   "ecc.error":

@@ -72,6 +72,16 @@ export const DELETE_SLICE_OBJECTS = 1024;
 
 /** Objects, entries of an image or pieces of bytes that are worked on before a yield: 4 ms at 4 µs each. */
 export const WORK_SLICE_ITEMS = 1024;
+/** Snapshots of one process, of all its devices. */
+export const SNAPSHOTS_MAX = 1000;
+/** What the record of an object counts as in the memory of snapshots, without its label. Unit: bytes. */
+export const SNAPSHOT_OBJECT_BYTES = 512;
+/** What each extent of such an object counts as. Unit: bytes. */
+export const SNAPSHOT_EXTENT_BYTES = 64;
+/** Labels of one snapshot, and the longest key or value. Unit of the length: UTF-16 code units. */
+export const SNAPSHOT_LABELS_MAX = 64;
+export const SNAPSHOT_LABEL_LENGTH_MAX = 63;
+
 /** Changes of objects that wait to become events. Beyond it they are forgotten, and watchers begin anew. */
 export const CHANGES_PENDING_MAX = 2 * OBJECTS_MAX;
 

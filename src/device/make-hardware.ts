@@ -37,7 +37,9 @@ export function makeHardware(options: DeviceOptions, machine: MachineMemory): Ha
   const banks = sizes.map((sizeBytes, index) => new MemoryBank(index, sizeBytes, machine));
   const bankMemories = banks.map((bank) => bank.memory);
   const control = new ControlMemory({ engineCount: options.engines.length });
-  const microcodes = new MicrocodeSet(bankMemories, control.memory);
+  // Only the main thread reaches saved bytes. To its microcode their pool is one more bank, after all others.
+  const pool = options.snapshots === undefined ? [] : [options.snapshots.pool.memory];
+  const microcodes = new MicrocodeSet([...bankMemories, ...pool], control.memory);
   const rates = options.engineForm === "in-process" ? (options.rates ?? DEFAULT_RATES) : undefined;
   const engines = options.engines.map((name, index): Engine => {
     const common = { name, index, banks: bankMemories, control, clock };

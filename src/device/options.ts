@@ -11,7 +11,8 @@ import type { MachineMemory } from "./machine-memory.ts";
 import { type ByteStore, SWAP_PAGE_BYTES } from "./memory/swap.ts";
 import type { PowerPolicy } from "./policy.ts";
 import type { SealedImage } from "./power/holding.ts";
-import type { RuntimePmSettings } from "./power/runtime-pm.ts";
+import type { RuntimePmSettings } from "./power/runtime-pm-settings.ts";
+import type { SnapshotStore } from "./power/snapshot/snapshot-store.ts";
 import { ENGINE_NAME } from "./resource.ts";
 import type { DeviceServices } from "./services.ts";
 import { MEMORY_UNIT_BYTES, MIN_PAGE_BYTES_DEFAULT, memorySizeProblem, minPageProblem } from "./sizes.ts";
@@ -68,6 +69,8 @@ export interface DeviceOptions extends Omit<DeviceServices, "failpoints" | "mach
   readonly frameCodec?: FrameCodec;
   /** Whether images are written compressed, with that codec. @default false */
   readonly compressImages?: boolean;
+  /** Where snapshots are kept; several devices may share it. @default none, and no snapshots can be taken */
+  readonly snapshots?: SnapshotStore;
   /** Boots suspended to S4 with this image, ready to be resumed. @default boots ACTIVE */
   readonly resumeFrom?: SealedImage;
   /** What the device does where drivers differ. @default DEFAULT_POLICY */

@@ -53,6 +53,30 @@ export interface Resume {
   readonly validateOnly?: boolean;
   readonly waitMs?: number;
 }
+/**
+ * Takes a snapshot of an ACTIVE device. Commands in progress end first, later ones wait. Errors: IDLE_TIMEOUT
+ * if work still runs, DEVICE_WEDGED, SNAPSHOT_EXISTS, SNAPSHOT_MEMORY_EXHAUSTED, MACHINE_MEMORY_EXHAUSTED,
+ * LIMIT_EXCEEDED, SNAPSHOT_STORE_MISSING.
+ */
+export interface TakeSnapshot {
+  readonly type: "takeSnapshot";
+  /** Its name; empty for one that the device finds. */
+  readonly snapshot: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** How long work may still run. @default IDLE_TIMEOUT_DEFAULT_MS */
+  readonly idleTimeoutMs?: number;
+}
+/**
+ * Makes an ACTIVE device what a snapshot says, and drops all that it has. A device of another name must be
+ * empty. Running work fails. Errors: SNAPSHOT_NOT_FOUND, SNAPSHOT_INCOMPATIBLE, DEVICE_NOT_EMPTY,
+ * SNAPSHOT_STORE_MISSING. If it fails after everything was dropped, the device is as new.
+ */
+export interface RestoreSnapshot {
+  readonly type: "restoreSnapshot";
+  readonly snapshot: string;
+  /** Answers after this time at the latest; undefined waits for the end. Unit: milliseconds. */
+  readonly waitMs?: number;
+}
 export interface GetTransition {
   readonly type: "getTransition";
   readonly transition: string;

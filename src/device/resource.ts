@@ -130,8 +130,8 @@ export interface ObjectResource {
 }
 
 /**
- * The phases of suspend and resume in order, also used as metric labels. A suspend writes `image`; a resume
- * reads it.
+ * The phases of suspend and resume in order, then those of a restore from a snapshot, also used as metric
+ * labels. A suspend writes `image`; a resume reads it.
  */
 export const PHASES = [
   "prepare",
@@ -148,6 +148,9 @@ export const PHASES = [
   "engine_start",
   "restore_late",
   "verify",
+  "discard",
+  "rebuild",
+  "content",
   "release",
   "recover",
 ] as const;
@@ -269,8 +272,11 @@ export interface SuspendPlan {
   readonly unmeasured: readonly string[];
 }
 
-/** The runtime kinds belong to runtime PM; powerState stays ACTIVE during them. */
-export type TransitionKind = "SUSPEND" | "RESUME" | "RUNTIME_SUSPEND" | "RUNTIME_RESUME";
+/**
+ * The runtime kinds belong to runtime PM; powerState stays ACTIVE during them. RESTORE goes back to a
+ * snapshot.
+ */
+export type TransitionKind = "SUSPEND" | "RESUME" | "RUNTIME_SUSPEND" | "RUNTIME_RESUME" | "RESTORE";
 export type TransitionState = "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
 
 export interface TransitionResource {
@@ -324,4 +330,24 @@ export interface ImageDifference {
   readonly message: string;
   /** Whether a caller may accept it. Otherwise something would be lost. */
   readonly safe: boolean;
+}
+
+/** A snapshot: a device as it was, to which devices can be restored any number of times. */
+export interface SnapshotResource {
+  readonly id: string;
+  /** Name, uid and generation of the device when it was taken. */
+  readonly device: string;
+  readonly deviceUid: string;
+  readonly generation: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createTimeNs: bigint;
+  /** Objects of clients. */
+  readonly objects: number;
+  readonly contexts: number;
+  /** Bytes of the objects whose content it holds. */
+  readonly contentBytes: number;
+  /** How many of these were copied for it. It shares the others with earlier snapshots. */
+  readonly copiedBytes: number;
+  /** What it added to the memory of snapshots: these bytes and its records. */
+  readonly memoryBytes: number;
 }

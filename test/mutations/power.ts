@@ -169,7 +169,7 @@ export const POWER_MUTATIONS: readonly Mutation[] = [
   {
     defect: "compare no checksums when a device that slept on its own wakes",
     file: `${POWER}/power.ts`,
-    text: 'const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => this.#checksums };',
+    text: 'const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => this.checksums };',
     replacement:
       'const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => undefined };',
     tests: ["test/device/power/runtime-verify.test.ts"],

@@ -115,6 +115,20 @@ export class FakeDevice implements DeviceHandle {
       return this.runtimePm;
     },
     cancelTransition: ({ transition }) => ({ ...this.#findTransition(transition), state: "CANCELLED" }),
+    takeSnapshot: ({ snapshot, labels }) => ({
+      id: snapshot,
+      device: this.name,
+      deviceUid: `uid-${this.name}`,
+      generation: 1,
+      labels,
+      createTimeNs: 1_000_000_001n,
+      objects: 0,
+      contexts: 0,
+      contentBytes: 0,
+      copiedBytes: 0,
+      memoryBytes: 0,
+    }),
+    restoreSnapshot: () => this.#transition("RESTORE", { type: "resume" }),
   };
 
   #describe(): DeviceResource {
@@ -159,7 +173,10 @@ export class FakeDevice implements DeviceHandle {
     return undefined;
   }
 
-  #transition(kind: "SUSPEND" | "RESUME", command: CommandOf<"suspend" | "resume">): TransitionResource {
+  #transition(
+    kind: "SUSPEND" | "RESUME" | "RESTORE",
+    command: CommandOf<"suspend" | "resume">,
+  ): TransitionResource {
     const { waitMs, validateOnly = false } = command;
     const running = waitMs !== undefined;
     const transition: TransitionResource = {

@@ -4,6 +4,7 @@ import type { DeviceOptions, ObjectResource, WorkCommand } from "../../src/devic
 import { bootFaulty, type FaultyDevice } from "./faulty-device.ts";
 import { MemoryImageStore } from "./image-store.ts";
 import { MemoryStore } from "./regions.ts";
+import { newStore } from "./snapshots.ts";
 import { ANY_OBJECT, hashOf, KIB, MIB, patternOf, type VirtualDevice } from "./test-device.ts";
 
 export interface HibernatingDevice extends FaultyDevice {
@@ -19,9 +20,12 @@ export async function boot(
   options: Partial<DeviceOptions> & { images?: MemoryImageStore } = {},
 ): Promise<HibernatingDevice> {
   const { images = new MemoryImageStore() } = options;
-  const device = await bootFaulty({ ...OPTIONS, swap: new MemoryStore(4 * MIB), ...options, images }, () => {
-    images.dead = true;
-  });
+  const device = await bootFaulty(
+    { ...OPTIONS, swap: new MemoryStore(4 * MIB), snapshots: newStore(), ...options, images },
+    () => {
+      images.dead = true;
+    },
+  );
   return { ...device, images };
 }
 

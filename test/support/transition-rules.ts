@@ -318,6 +318,8 @@ function hasItsPhases(
       return found === (dState === "D3HOT" ? "prepare,idle,power_off" : SUSPEND);
     case "RUNTIME_RESUME":
       return found === RESUME || found === "power_on,engine_start,release";
+    case "RESTORE":
+      return found === "prepare,idle,discard,rebuild,content,release";
     default:
       return kind satisfies never;
   }

@@ -5267,7 +5267,8 @@ export const OPENAPI = {
               "SUSPEND",
               "RESUME",
               "RUNTIME_SUSPEND",
-              "RUNTIME_RESUME"
+              "RUNTIME_RESUME",
+              "RESTORE"
             ]
           },
           "sleepState": {

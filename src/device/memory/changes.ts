@@ -63,6 +63,7 @@ export class ChangeFeed {
   /** How much of the list has been taken. */
   #taken = 0;
   #lost = false;
+  #isMuted = false;
 
   /** @param pendingMax most entries that wait to be taken. */
   constructor(table: ObjectTable, pendingMax: number = CHANGES_PENDING_MAX) {
@@ -80,22 +81,33 @@ export class ChangeFeed {
     this.#lost = false;
   }
 
+  /** Records nothing while `work` replaces all objects, and forgets what waits: one event tells it all. */
+  async duringReplacement<T>(work: () => Promise<T>): Promise<T> {
+    this.#isMuted = true;
+    this.#forget();
+    try {
+      return await work();
+    } finally {
+      this.#isMuted = false;
+    }
+  }
+
   get pendingCount(): number {
     return this.#lost ? 1 : this.#pending.length - this.#taken;
   }
 
   /** A client's view of the object has changed. */
   noteChanged(slot: number): void {
-    if (this.#onPending !== undefined) this.#note(slot, CHANGED);
+    if (this.#isOn) this.#note(slot, CHANGED);
   }
 
   noteCreated(slot: number): void {
-    if (this.#onPending !== undefined) this.#note(slot, CREATED);
+    if (this.#isOn) this.#note(slot, CREATED);
   }
 
   /** The object is about to lose its id. */
   noteDeleted(slot: number): void {
-    if (this.#onPending === undefined) return;
+    if (!this.#isOn) return;
     if (slot < this.#marks.length) this.#marks[slot] = CLEAN;
     this.#append(-this.#table.id[slot]);
   }
@@ -120,6 +132,10 @@ export class ChangeFeed {
     }
     if (this.#taken === this.#pending.length) this.#empty();
     return { created, changed, deleted, lost };
+  }
+
+  get #isOn(): boolean {
+    return this.#onPending !== undefined && !this.#isMuted;
   }
 
   #note(slot: number, mark: number): void {

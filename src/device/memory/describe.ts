@@ -43,7 +43,8 @@ export function describeObject(memory: Memory, slot: number): ObjectResource {
 
 /** Changes whenever placement, pins, state or backup of the object do. */
 export function etagOf(memory: Memory, slot: number): string {
-  return `"${memory.table.version[slot].toString(16)}"`;
+  const version = memory.table.version[slot].toString(16);
+  return memory.replacements === 0 ? `"${version}"` : `"${version}-${memory.replacements}"`;
 }
 
 /** The state of an object, as clients see it. */

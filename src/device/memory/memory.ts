@@ -78,6 +78,8 @@ export class Memory {
   /** Base of the objects' uids; a device that takes over an image takes over its uid. */
   deviceUid: string;
   readonly changes: ChangeFeed;
+  /** How often everything was replaced. It is a part of etags, so those of before are refused. */
+  replacements = 0;
   /** What was written since when, for snapshots. */
   readonly written: WrittenFrames;
   /**
@@ -133,6 +135,12 @@ export class Memory {
   /** Numbers that the next client's object and the next one of the device's own will get. */
   get nextIds(): NextIds {
     return { client: this.#nextId, owned: this.#nextOwnedId };
+  }
+
+  /** New objects get numbers from these on. Legal when no object has one of them. */
+  setNextIds(ids: NextIds): void {
+    this.#nextId = ids.client;
+    this.#nextOwnedId = ids.owned;
   }
 
   /** Makes sure that no new object gets a lower number than these. */

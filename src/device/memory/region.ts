@@ -69,6 +69,8 @@ export class Region {
   arriving = 0;
   /** How many objects have left so far. Callers that wait for room see progress by it. */
   departures = 0;
+  /** How often its bank lost its power. */
+  powerLosses = 0;
   /** Whether the latest search for space failed because the machine has no memory behind it. */
   shortOfMachine = false;
   readonly reservedBytes: number;
@@ -242,10 +244,33 @@ export class Region {
    */
   *losePower(): Generator<void> {
     this.hasPower = false;
+    this.powerLosses++;
     yield* this.#buddy.forgetCleared(WALK_SLICE_OBJECTS);
     yield* this.#buddy.visitFreeBlocks(WALK_SLICE_OBJECTS, (offsetBytes, lengthBytes) =>
       this.bank.forgetTouched(offsetBytes, lengthBytes),
     );
+  }
+
+  /** Visits the free blocks, a slice at a time, with whether each is known to be zero. */
+  visitFree(visit: (offsetBytes: number, lengthBytes: number, cleared: boolean) => void): Generator<void> {
+    return this.#buddy.visitFreeBlocks(WALK_SLICE_OBJECTS, visit);
+  }
+
+  /**
+   * Makes a free range count as zero, or as not known to be. Where the next objects go depends on it.
+   * @param zero called for the parts that have to be zeroed
+   */
+  setCleared(
+    range: Extent,
+    cleared: boolean,
+    zero: (offsetBytes: number, lengthBytes: number) => void,
+  ): void {
+    const handle = this.#buddy.allocateExtents([range]);
+    assert(handle !== NO_BLOCKS, "only free memory is cleared ahead");
+    this.#buddy.forEachBlock(handle, (offsetBytes, lengthBytes, isCleared) => {
+      if (cleared && !isCleared) zero(offsetBytes, lengthBytes);
+    });
+    this.#buddy.free(handle, { cleared });
   }
 
   describe(): RegionResource {

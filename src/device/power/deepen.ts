@@ -4,25 +4,79 @@
  * the target needs one that is not there yet, and `power_off`.
  */
 import assert from "node:assert/strict";
+import type { Suspend } from "../command.ts";
 import { type DeviceError, toDeviceError } from "../errors.ts";
-import type { SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
+import type { DState, SleepState, SuspendPlan, TransitionResource } from "../resource.ts";
+import { answer } from "./answer.ts";
 import { estimate } from "./estimate.ts";
 import { imageBytesMaxOf } from "./image/amounts.ts";
 import { isOwnershipError } from "./outcome.ts";
 import type { Parts, SuspendTarget } from "./parts.ts";
 import { rehearsed } from "./rehearsal.ts";
+import { requireChecksums } from "./resume-claim.ts";
 import { powerOff } from "./suspend-sequence.ts";
 import type { Transition } from "./transition.ts";
+import type { TransitionLog } from "./transition-log.ts";
+import type { Turn } from "./turn.ts";
 import type { Checksums } from "./verify.ts";
 
 const DEPTHS: Readonly<Record<SleepState, number>> = { S2IDLE: 0, S3: 1, S4: 2 };
 
-/** A suspended device's way to a deeper state. */
-export interface Deepening {
-  readonly transition: Transition;
-  readonly target: SuspendTarget;
+/** The device that goes deeper, as power knows it. */
+export interface Sleeper {
+  sleepState: SleepState | undefined;
+  readonly dState: DState;
+  suspendCount: number;
   /** Those that its suspend took; the image gets them. */
   readonly checksums: Checksums | undefined;
+  readonly transitions: TransitionLog;
+  readonly claims: Turn;
+  enter(event: "suspend" | "suspended", dState: DState): void;
+  /** @throws DeviceError TRANSITION_IN_PROGRESS */
+  refuseSecond(): void;
+}
+
+/** A suspended device's way to a deeper state. */
+interface Deepening {
+  readonly transition: Transition;
+  readonly target: SuspendTarget;
+  readonly checksums: Checksums | undefined;
+}
+
+/**
+ * Brings a suspended device to a deeper state, or leaves it as it was. Answers as Suspend does.
+ * @throws DeviceError INVALID_REQUEST, OWNERSHIP_LOST, TRANSITION_IN_PROGRESS, or what ended the transition
+ */
+export async function deepen(
+  parts: Parts,
+  sleeper: Sleeper,
+  { command, target }: { readonly command: Suspend; readonly target: SuspendTarget },
+): Promise<TransitionResource> {
+  const { hibernation } = parts;
+  requireChecksums(parts, command, sleeper.checksums !== undefined);
+  if (command.validateOnly === true) return rehearseDeepen(parts, target);
+  const begun = await sleeper.claims.run(async () => {
+    sleeper.refuseSecond();
+    // An image of before becomes the only copy, so it must be this device's still. A claim takes a number.
+    await hibernation.claim("");
+    const log = sleeper.transitions;
+    log.nextId = Math.max(log.nextId, hibernation.transitionIdMin);
+    const transition = log.begin({ ...target, kind: "SUSPEND" });
+    return { transition, run: run(parts, sleeper, { transition, target, checksums: sleeper.checksums }) };
+  });
+  return answer(begun.transition, begun.run, command.waitMs);
+}
+
+async function run(parts: Parts, sleeper: Sleeper, deepening: Deepening): Promise<void> {
+  const { sleepState, dState } = sleeper;
+  const { transition, target } = deepening;
+  sleeper.enter("suspend", dState);
+  const failure = await deepenOrStay(parts, deepening);
+  await parts.hibernation.release();
+  if (failure === undefined) sleeper.suspendCount++;
+  sleeper.sleepState = failure === undefined ? target.sleepState : sleepState;
+  sleeper.enter("suspended", failure === undefined ? target.dState : dState);
+  sleeper.transitions.finish(transition, failure);
 }
 
 /** Whether a device that sleeps in `from` has all that a suspend to `target` would give. */
@@ -36,7 +90,7 @@ export function canDeepen(from: SleepState | undefined, { sleepState: to }: Susp
 }
 
 /** Goes deeper, or stays where it is with every byte and returns why. Rejects only for a bug. */
-export async function deepenOrStay(parts: Parts, deepening: Deepening): Promise<DeviceError | undefined> {
+async function deepenOrStay(parts: Parts, deepening: Deepening): Promise<DeviceError | undefined> {
   const { transition } = deepening;
   const progress = { writes: needsImage(parts, deepening.target), powerOffBegun: false };
   try {
@@ -94,7 +148,7 @@ export async function planDeepen(parts: Parts, target: SuspendTarget): Promise<S
  * The transition of deepening, without an id (`validateOnly`).
  * @throws DeviceError the error that it would end with.
  */
-export async function rehearseDeepen(parts: Parts, target: SuspendTarget): Promise<TransitionResource> {
+async function rehearseDeepen(parts: Parts, target: SuspendTarget): Promise<TransitionResource> {
   if (needsImage(parts, target)) await parts.hibernation.requireRoom(await imageBytesMaxOf(parts));
   return { ...rehearsed(parts), kind: "SUSPEND", sleepState: target.sleepState, dState: target.dState };
 }

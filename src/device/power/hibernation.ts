@@ -50,13 +50,13 @@ export interface HibernationOptions extends WorkingMemory {
 
 export class Hibernation {
   readonly #options: HibernationOptions;
-  readonly #store: ImageStore | undefined;
+  readonly store: ImageStore | undefined;
   #holding: Holding = NOTHING_HELD;
 
   constructor(options: HibernationOptions) {
     this.#options = options;
     const { store, services } = options;
-    this.#store = store && boundedStore(store, services.clock);
+    this.store = store && boundedStore(store, services.clock);
   }
 
   /** Id of the image that holds the device's state, or may hold it; empty if there is none. */
@@ -89,7 +89,7 @@ export class Hibernation {
 
   /** @throws DeviceError IMAGE_STORE_MISSING if the device has no store of images. */
   requireStore(): ImageStore {
-    if (this.#store !== undefined) return this.#store;
+    if (this.store !== undefined) return this.store;
     throw new DeviceError(
       "IMAGE_STORE_MISSING",
       "The device has no store for hibernation images; torpord needs a data directory for S4 and " +
@@ -278,7 +278,7 @@ export class Hibernation {
   async giveUp(): Promise<void> {
     const { ownership } = this.#options;
     const state = ownership.fresh();
-    if (this.#store !== undefined) await this.#giveUpStored(this.#store, state);
+    if (this.store !== undefined) await this.#giveUpStored(this.store, state);
     this.#holding = NOTHING_HELD;
     ownership.become(state);
     ownership.resumedFrom = "";

@@ -74,6 +74,13 @@ export class Ownership {
     return { uid: newUid(), generation: 1, device };
   }
 
+  /** The device leaves its state for an earlier one: whoever knows the old generation must not act on it. */
+  async branch(store: ImageStore | undefined): Promise<void> {
+    const state = { ...this.owned, generation: this.#state.generation + 1 };
+    if (store !== undefined) await this.own(store, state);
+    this.become(state);
+  }
+
   /** The device has this state from now on. */
   become(state: StateId): void {
     this.#state = { uid: state.uid, generation: state.generation };

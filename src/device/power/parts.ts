@@ -11,6 +11,9 @@ import type { PreallocatedBackups } from "./backup.ts";
 import type { CommandGate } from "./command-gate.ts";
 import type { Pace } from "./estimate.ts";
 import type { Hibernation } from "./hibernation.ts";
+import type { ImagedDevice } from "./image/capture.ts";
+import type { Ownership } from "./ownership.ts";
+import type { SnapshotStore } from "./snapshot/snapshot-store.ts";
 import type { TakenChecksums } from "./verify.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 
@@ -22,6 +25,12 @@ export interface Parts extends WorkingMemory {
   /** Events of the device as they happen, for traces. */
   readonly events: Listeners<[event: DeviceEvent]>;
   readonly policy: PowerPolicy;
+  /** What snapshots need: the device for one, where they are kept, and the owner of the state. */
+  readonly snapshots: {
+    readonly store: SnapshotStore | undefined;
+    readonly device: () => ImagedDevice;
+    readonly ownership: Ownership;
+  };
   /** What a plan's time is estimated from. */
   readonly pace: Pace;
 }

@@ -16,7 +16,7 @@ import type {
   TransitionResource,
 } from "../resource.ts";
 import { answer, rethrow } from "./answer.ts";
-import { canDeepen, deepenOrStay, isAsleepAs, planDeepen, rehearseDeepen } from "./deepen.ts";
+import { canDeepen, deepen, isAsleepAs, planDeepen } from "./deepen.ts";
 import { runFactoryReset } from "./factory-reset.ts";
 import type { SealedImage } from "./holding.ts";
 import { requireRules } from "./image/compatibility.ts";
@@ -28,7 +28,9 @@ import { rehearseResume, rehearseSuspend } from "./rehearsal.ts";
 import { ResetTurn } from "./reset-turn.ts";
 import { claimImage, requireChecksums, type Wanted } from "./resume-claim.ts";
 import type { ResumeSource } from "./resume-sequence.ts";
-import { RuntimePm, type RuntimePmSettings, type RuntimeSleep } from "./runtime-pm.ts";
+import { RuntimePm, type RuntimeSleep } from "./runtime-pm.ts";
+import type { RuntimePmSettings } from "./runtime-pm-settings.ts";
+import { Snapshots } from "./snapshot/snapshots.ts";
 import { runtimeTarget, targetOf } from "./targets.ts";
 import type { Transition } from "./transition.ts";
 import { inProgress, TransitionLog } from "./transition-log.ts";
@@ -42,13 +44,15 @@ export class Power {
   stateSinceNs: bigint;
   suspendCount = 0;
   readonly runtime: RuntimePm;
+  readonly snapshots: Snapshots;
   readonly #parts: Parts;
   /** The running transition and the history. */
   readonly transitions: TransitionLog;
   readonly #reset = new ResetTurn();
   /** The resume that is claiming its image. Every other request waits until it has begun or was refused. */
-  readonly #claims = new Turn();
-  #checksums: Checksums | undefined;
+  readonly claims = new Turn();
+  /** Those of the sleep that the device is in. */
+  checksums: Checksums | undefined;
 
   /** @throws DeviceError INVALID_REQUEST for invalid settings of runtime PM. */
   constructor(parts: Parts, runtimePm: RuntimePmSettings | undefined) {
@@ -66,12 +70,24 @@ export class Power {
         this.state === "ACTIVE" &&
         this.transitions.running === undefined &&
         !this.#reset.running &&
-        !this.#claims.running &&
+        !this.claims.running &&
         !gt.wedged,
       suspend: (how) => this.#runtimeSuspend(how),
       cancelSuspend: () => this.transitions.running?.requestCancel(),
       resetEnded: () => this.#reset.ended,
       resume: () => this.#runtimeResume(),
+    });
+    this.snapshots = new Snapshots(parts, {
+      settings: this.runtime,
+      transitions: this.transitions,
+      requireAwake: (what) => this.#requireAwake(what),
+      alone: (work) => this.#reset.run("saved as a snapshot", work),
+      refusal: () => this.#stateError(this.state, "this call"),
+      enter: (event) => {
+        this.enter(event, "D0");
+        this.#noteLost();
+        return this.state;
+      },
     });
   }
 
@@ -82,8 +98,8 @@ export class Power {
     this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
     this.sleepState = "S4";
     this.transitions.bootedSuspended("S4");
-    this.#enter("suspend", "D0");
-    this.#enter("suspended", "D3COLD");
+    this.enter("suspend", "D0");
+    this.enter("suspended", "D3COLD");
   }
 
   /** The device has adopted an image. Power's counters continue from it. */
@@ -91,7 +107,7 @@ export class Power {
     // The suspend that wrote the image was counted only after it.
     this.suspendCount = device.suspendCount + 1;
     this.transitions.nextId = Math.max(this.transitions.nextId, device.nextTransitionId);
-    this.#checksums = checksums;
+    this.checksums = checksums;
   }
 
   /**
@@ -112,11 +128,11 @@ export class Power {
   async suspend(command: Suspend): Promise<TransitionResource> {
     const target = targetOf(command, this.#parts.policy);
     if (target.image) this.#parts.hibernation.requireStore();
-    if (this.#claims.running) await this.#claims.ended;
-    this.#refuseSecond();
+    if (this.claims.running) await this.claims.ended;
+    this.refuseSecond();
     if (this.state === "SUSPENDED") {
       if (isAsleepAs(this.#parts, this.sleepState, target)) return this.transitions.latest.describe(true);
-      if (canDeepen(this.sleepState, target)) return this.#deepen(command, target);
+      if (canDeepen(this.sleepState, target)) return deepen(this.#parts, this, { command, target });
     }
     // A device that is awake closes its gate at once, so later commands wait for the suspend to end.
     if (this.runtime.status !== "ACTIVE") await this.#wake();
@@ -124,35 +140,8 @@ export class Power {
     if (command.validateOnly === true) return rehearseSuspend(this.#parts, target);
     const transition = this.transitions.begin({ ...target, kind: "SUSPEND" });
     this.sleepState = target.sleepState;
-    this.#enter("suspend", this.dState);
+    this.enter("suspend", this.dState);
     return answer(transition, this.#suspend(transition, target), command.waitMs);
-  }
-
-  /** Brings a suspended device to a deeper state, or leaves it as it was. */
-  async #deepen(command: Suspend, target: SuspendTarget): Promise<TransitionResource> {
-    const { hibernation } = this.#parts;
-    requireChecksums(this.#parts, command, this.#checksums !== undefined);
-    if (command.validateOnly === true) return rehearseDeepen(this.#parts, target);
-    const begun = await this.#claims.run(async () => {
-      this.#refuseSecond();
-      // An image of before becomes the only copy, so it must be this device's still. A claim takes a number.
-      await hibernation.claim("");
-      this.transitions.nextId = Math.max(this.transitions.nextId, hibernation.transitionIdMin);
-      const transition = this.transitions.begin({ ...target, kind: "SUSPEND" });
-      return { transition, run: this.#goDeeper(transition, target) };
-    });
-    return answer(begun.transition, begun.run, command.waitMs);
-  }
-
-  async #goDeeper(transition: Transition, target: SuspendTarget): Promise<void> {
-    const { sleepState, dState } = this;
-    this.#enter("suspend", dState);
-    const failure = await deepenOrStay(this.#parts, { transition, target, checksums: this.#checksums });
-    await this.#parts.hibernation.release();
-    if (failure === undefined) this.suspendCount++;
-    this.sleepState = failure === undefined ? target.sleepState : sleepState;
-    this.#enter("suspended", failure === undefined ? target.dState : dState);
-    this.transitions.finish(transition, failure);
   }
 
   /** Starts a resume and returns when it has ended or `waitMs` has passed. */
@@ -162,14 +151,14 @@ export class Power {
     requireRules(allowDifferences);
     const given = image === hibernation.image ? "" : image;
     if (given !== "") await hibernation.requireClaimable(given);
-    this.#refuseSecond();
+    this.refuseSecond();
     if (image === "" && this.state === "ACTIVE") return this.#tryAgain();
     await this.#wake();
     if (given !== "") hibernation.requireEmptyDevice(given, this.state);
-    requireChecksums(this.#parts, command, this.#checksums !== undefined || this.state === "ACTIVE");
+    requireChecksums(this.#parts, command, this.checksums !== undefined || this.state === "ACTIVE");
     const wanted = { given, allowDifferences };
     if (command.validateOnly === true) return rehearseResume(this.#parts, this.sleepState ?? "S4", wanted);
-    const begun = await this.#claims.run(() => this.#beginResume(wanted));
+    const begun = await this.claims.run(() => this.#beginResume(wanted));
     return answer(begun.transition, begun.run, command.waitMs);
   }
 
@@ -188,7 +177,7 @@ export class Power {
   async #beginResume(wanted: Wanted) {
     const { hibernation, gate } = this.#parts;
     const { given, allowDifferences } = wanted;
-    this.#refuseSecond();
+    this.refuseSecond();
     await claimImage(this.#parts, wanted, () => {
       this.#requireFree("a resume from an image");
       hibernation.requireEmptyDevice(given, this.state);
@@ -198,8 +187,8 @@ export class Power {
     this.transitions.nextId = Math.max(this.transitions.nextId, hibernation.transitionIdMin);
     if (given !== "") this.sleepState = "S4";
     const transition = this.transitions.begin({ kind: "RESUME", sleepState: this.sleepState, dState: "D0" });
-    this.#enter("resume", this.dState);
-    const source = { kept: false, allowDifferences, checksums: () => this.#checksums };
+    this.enter("resume", this.dState);
+    const source = { kept: false, allowDifferences, checksums: () => this.checksums };
     return { transition, run: this.#resume(transition, source, given !== "") };
   }
 
@@ -208,11 +197,11 @@ export class Power {
    * that a resume can continue that only the GT had stopped.
    */
   async resetGt(): Promise<void> {
-    if (this.#claims.running) await this.#claims.ended;
+    if (this.claims.running) await this.claims.ended;
     await this.#wake();
-    if (this.state === "FAILED") this.#refuseSecond();
+    if (this.state === "FAILED") this.refuseSecond();
     else this.#requireFree("a reset of the GT");
-    await this.#reset.run(() => this.#parts.gt.reset().finally(() => this.#noteLost()));
+    await this.#reset.run("reset", () => this.#parts.gt.reset().finally(() => this.#noteLost()));
     // A wedged device, or one being reset, does not suspend itself. Nobody else says when that has ended.
     this.runtime.noteIdle();
   }
@@ -221,9 +210,9 @@ export class Power {
    * Makes the device as new, from any state: waits for a running transition to end, then drops everything.
    */
   async resetFactory(): Promise<void> {
-    if (this.#claims.running) await this.#claims.ended;
+    if (this.claims.running) await this.claims.ended;
     this.#reset.requireNone();
-    await this.#reset.run(async () => {
+    await this.#reset.run("reset", async () => {
       this.transitions.running?.requestCancel();
       await this.transitions.running?.ended(TRANSITION_END_WAIT_MS);
       if (this.transitions.running !== undefined) throw inProgress(this.transitions.running);
@@ -231,12 +220,12 @@ export class Power {
       gate.close(() => this.#stateError("SUSPENDING", "this call"));
       try {
         await runFactoryReset(this.#parts, () => {
-          this.#checksums = undefined;
+          this.checksums = undefined;
         });
         this.sleepState = undefined;
         this.suspendCount = 0;
         this.transitions.madeNew();
-        if (this.state !== "ACTIVE") this.#enter("reset", "D0");
+        if (this.state !== "ACTIVE") this.enter("reset", "D0");
         else if (this.dState !== "D0") this.#setDState("D0");
         this.runtime.noteReset();
       } finally {
@@ -254,16 +243,16 @@ export class Power {
     gate.close(() => this.#stateError(this.state, "this call"));
     const outcome = await suspendOrRecover(this.#parts, transition, target);
     if (outcome.failure === undefined) {
-      this.#checksums = outcome.checksums;
+      this.checksums = outcome.checksums;
       this.suspendCount++;
-      this.#enter("suspended", target.dState);
+      this.enter("suspended", target.dState);
     } else if (hibernation.image === "") {
-      this.#enter("recovered", "D0");
+      this.enter("recovered", "D0");
       this.sleepState = undefined;
     } else {
       // A device whose sealed image could not be abandoned must not continue, because the image would later
       // overwrite its new state.
-      this.#enter("failed", "D0");
+      this.enter("failed", "D0");
     }
     this.#noteLost();
     this.transitions.finish(transition, outcome.failure);
@@ -274,7 +263,7 @@ export class Power {
   #noteLost(): void {
     if (!this.#parts.gt.link.lost || this.state !== "ACTIVE") return;
     this.#parts.gate.close(() => this.#stateError(this.state, "this call"));
-    this.#enter("failed", this.dState);
+    this.enter("failed", this.dState);
   }
 
   async #resume(transition: Transition, source: ResumeSource, fromActive: boolean): Promise<void> {
@@ -282,20 +271,20 @@ export class Power {
     const { suspendCount } = this;
     const { failure, powerOn, compared } = await resumeOrKeep(this.#parts, transition, source);
     // Content that differed has been given up, and the rest is right. The next resume does not compare again.
-    if (failure === undefined || compared) this.#checksums = undefined;
+    if (failure === undefined || compared) this.checksums = undefined;
     if (failure === undefined) {
-      this.#enter("resumed", "D0");
+      this.enter("resumed", "D0");
     } else if (powerOn) {
-      this.#enter("failed", "D0");
+      this.enter("failed", "D0");
     } else if (fromActive) {
       await hibernation.release();
       await hibernation.drop();
       this.suspendCount = suspendCount;
-      this.#checksums = undefined;
-      this.#enter("imageRefused", "D0");
+      this.checksums = undefined;
+      this.enter("imageRefused", "D0");
     } else {
       await hibernation.release();
-      this.#enter("powerNotOn", this.dState);
+      this.enter("powerNotOn", this.dState);
     }
     if (this.state === "ACTIVE") this.sleepState = undefined;
     this.transitions.finish(transition, failure);
@@ -309,7 +298,7 @@ export class Power {
     this.#closeWhileAsleep();
     const outcome = await suspendOrRecover(this.#parts, transition, target);
     if (outcome.failure === undefined) {
-      this.#checksums = outcome.checksums;
+      this.checksums = outcome.checksums;
       this.#setDState(how.dState);
     }
     this.transitions.finish(transition, outcome.failure);
@@ -332,10 +321,10 @@ export class Power {
       sleepState: undefined,
       dState: "D0",
     });
-    const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => this.#checksums };
+    const source = { kept: this.dState === "D3HOT", allowDifferences: [], checksums: () => this.checksums };
     const outcome = await resumeOrKeep(this.#parts, transition, source);
     const { failure, powerOn, compared } = outcome;
-    if (failure === undefined || compared) this.#checksums = undefined;
+    if (failure === undefined || compared) this.checksums = undefined;
     if (failure === undefined) {
       this.#setDState("D0");
       this.transitions.finish(transition, undefined);
@@ -344,7 +333,7 @@ export class Power {
     }
     if (powerOn) {
       gate.close(() => this.#stateError(this.state, "this call"));
-      this.#enter("failed", "D0");
+      this.enter("failed", "D0");
     } else this.#setDState(this.dState);
     this.transitions.finish(transition, failure);
     gate.refuseHeld(failure);
@@ -357,12 +346,19 @@ export class Power {
     if (this.runtime.status !== "ACTIVE") await this.runtime.wake();
   }
 
+  /** The caller must begin in the turn in which this ends. @throws DeviceError as `#requireFree` */
+  async #requireAwake(what: string): Promise<void> {
+    if (this.claims.running) await this.claims.ended;
+    await this.#wake();
+    this.#requireFree(what);
+  }
+
   /**
    * The caller must begin in the same turn as this check.
    * @throws DeviceError unless the device is ACTIVE and free.
    */
   #requireFree(what: string): void {
-    this.#refuseSecond();
+    this.refuseSecond();
     if (this.state !== "ACTIVE") throw this.#stateError(this.state, what);
     if (this.dState === "D0") return;
     throw notWoken(this, what, this.runtime.wakeError);
@@ -380,7 +376,8 @@ export class Power {
     return error && { reason: error.reason, message: error.message };
   }
 
-  #enter(event: PowerEvent, dState: DState): void {
+  /** Every change of powerState. */
+  enter(event: PowerEvent, dState: DState): void {
     this.state = nextState(this.state, event);
     this.stateSinceNs = this.#parts.services.clock.wallNs();
     this.#setDState(dState);
@@ -391,7 +388,8 @@ export class Power {
     this.#parts.services.emit({ type: "powerState", state: this.state, dState });
   }
 
-  #refuseSecond(): void {
+  /** @throws DeviceError TRANSITION_IN_PROGRESS while a reset or another transition runs. */
+  refuseSecond(): void {
     this.#reset.requireNone();
     // A device that suspends itself is woken, so it blocks nobody.
     if (this.transitions.running === undefined || this.runtime.status !== "ACTIVE") return;

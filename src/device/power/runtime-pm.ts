@@ -6,36 +6,15 @@
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
 import type { UpdateRuntimePm } from "../command.ts";
-import { DeviceError } from "../errors.ts";
-import { formatBytes } from "../format.ts";
-import {
-  AUTOSUSPEND_DELAY_DEFAULT_MS,
-  AUTOSUSPEND_DELAY_MAX_MS,
-  AUTOSUSPEND_DELAY_MIN_MS,
-  D3COLD_THRESHOLD_DEFAULT_BYTES,
-  MIB,
-} from "../limits.ts";
+import type { DeviceError } from "../errors.ts";
+import { AUTOSUSPEND_DELAY_DEFAULT_MS, D3COLD_THRESHOLD_DEFAULT_BYTES, MIB } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
 import { roundUp } from "../memory/region.ts";
 import type { RuntimePmResource } from "../resource.ts";
 import type { Gt } from "../submission/gt.ts";
 import type { CommandGate } from "./command-gate.ts";
 import type { ResumeOutcome } from "./outcome.ts";
-
-export interface RuntimePmSettings {
-  readonly enabled: boolean;
-  readonly autosuspendDelayMs: number;
-  /**
-   * The device enters D3cold if it uses less local memory than this; 0 means never. At most the size of local
-   * memory.
-   */
-  readonly d3coldThresholdBytes: number;
-  /**
-   * Whether D3cold takes a CRC-32C of every object, and compares it after the device has woken.
-   * @default false
-   */
-  readonly verify?: boolean;
-}
+import { checkSettings, localBytes, type RuntimePmSettings } from "./runtime-pm-settings.ts";
 
 /** How a device sleeps on its own. */
 export interface RuntimeSleep {
@@ -110,6 +89,10 @@ export class RuntimePm {
       suspendedNs: this.#suspendedNs + (suspended ? clock.monotonicNs() - this.#suspendedSinceNs : 0n),
       suspends: this.#suspends,
     };
+  }
+
+  get settings(): Required<RuntimePmSettings> {
+    return this.#settings;
   }
 
   /**
@@ -239,28 +222,4 @@ export class RuntimePm {
     );
     return used < this.#settings.d3coldThresholdBytes ? "D3COLD" : "D3HOT";
   }
-}
-
-function localBytes(memory: Memory): number {
-  return memory.localRegions.reduce((sum, region) => sum + region.sizeBytes, 0);
-}
-
-function checkSettings(settings: RuntimePmSettings, localBytesTotal: number): void {
-  const { autosuspendDelayMs, d3coldThresholdBytes } = settings;
-  if (!(autosuspendDelayMs >= AUTOSUSPEND_DELAY_MIN_MS && autosuspendDelayMs <= AUTOSUSPEND_DELAY_MAX_MS)) {
-    throw new DeviceError(
-      "INVALID_REQUEST",
-      `Autosuspend delay (${autosuspendDelayMs} ms) is not between ${AUTOSUSPEND_DELAY_MIN_MS} and ` +
-        `${AUTOSUSPEND_DELAY_MAX_MS} ms.`,
-      { autosuspendDelayMs: String(autosuspendDelayMs) },
-    );
-  }
-  const isSize = Number.isSafeInteger(d3coldThresholdBytes) && d3coldThresholdBytes >= 0;
-  if (isSize && d3coldThresholdBytes <= localBytesTotal) return;
-  throw new DeviceError(
-    "INVALID_REQUEST",
-    `D3cold threshold (${d3coldThresholdBytes} bytes) is not between 0 and the size of local memory ` +
-      `(${formatBytes(localBytesTotal)}).`,
-    { d3coldThresholdBytes: String(d3coldThresholdBytes), localBytes: String(localBytesTotal) },
-  );
 }

@@ -54,7 +54,8 @@ export class TransitionLog {
       throw new DeviceError(
         "TRANSITION_NOT_CANCELLABLE",
         transition.state === "RUNNING"
-          ? `Transition ${transition.id} can no longer be cancelled: it is a resume, or power_off has begun.`
+          ? `Transition ${transition.id} can no longer be cancelled: it is a resume or a restore, or ` +
+              `power_off has begun.`
           : `Transition ${transition.id} has ended (${transition.state}).`,
         { transition: transition.id },
       );

@@ -57,6 +57,11 @@ export class Contexts {
     return this.#nextId;
   }
 
+  /** New contexts get numbers from this on. Legal when no context has one of them. */
+  setNextNumber(number: number): void {
+    this.#nextId = number;
+  }
+
   /** Makes sure that no new context gets a number below this. */
   raiseNextNumber(number: number): void {
     this.#nextId = Math.max(this.#nextId, number);

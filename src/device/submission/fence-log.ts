@@ -30,6 +30,11 @@ export class FenceLog {
     return this.#nextId;
   }
 
+  /** New fences get numbers from this on. Legal when there is none. */
+  setNextNumber(number: number): void {
+    this.#nextId = number;
+  }
+
   /** Makes sure that no new fence gets a number below this. */
   raiseNextNumber(number: number): void {
     this.#nextId = Math.max(this.#nextId, number);

@@ -44,6 +44,10 @@ function logEvent(log: Logger, event: DeviceEvent): void {
     case "engineReset":
       log.warn({ engine: event.engine, why: event.why, context: event.context }, "engine reset");
       break;
+    case "snapshotTaken":
+    case "deviceRestored":
+      logSnapshot(log, event);
+      break;
     // Metrics count these; they are too many for a log.
     case "jobEnded":
     case "powerState":
@@ -100,6 +104,14 @@ function logProgress(log: Logger, event: ProgressEvent): void {
     default:
       event satisfies never;
   }
+}
+
+type SnapshotEvent = Extract<DeviceEvent, { type: "snapshotTaken" | "deviceRestored" }>;
+
+function logSnapshot(log: Logger, event: SnapshotEvent): void {
+  const { snapshot } = event;
+  if (event.type === "deviceRestored") log.info({ snapshot }, "device restored from a snapshot");
+  else log.info({ snapshot, copiedBytes: event.copiedBytes }, "snapshot taken");
 }
 
 type ImageEvent = Extract<

@@ -203,6 +203,8 @@ const IS_TOLD: Readonly<Record<Happening["type"], boolean>> = {
   engineReset: true,
   evicted: true,
   failpointHit: true,
+  deviceRestored: true,
+  snapshotTaken: false,
   imageSealed: true,
   imageConsumed: true,
   imageClaimed: false,

@@ -164,6 +164,8 @@ export class Metrics {
       case "imageGivenBack":
         break;
       // These are state, and each scrape asks for them.
+      case "snapshotTaken":
+      case "deviceRestored":
       case "powerState":
       case "transitionStarted":
       case "wedged":

@@ -64,6 +64,11 @@ const KINDS: Readonly<Record<TransitionKind, KindLabels>> = {
     phases: RESUME_PHASES,
     reasons: ["FIRMWARE_LOAD_FAILED", "COPY_FAILED", "INTERNAL"],
   },
+  RESTORE: {
+    targets: ["D0"],
+    phases: ["prepare", "idle", "discard", "rebuild", "content", "release"],
+    reasons: ["IDLE_TIMEOUT", "MACHINE_MEMORY_EXHAUSTED", "COPY_FAILED", "INTERNAL"],
+  },
 };
 
 export class TransitionMetrics {

@@ -57,5 +57,7 @@ async function live({ gpu, failpoints }: HibernatingDevice, name: FailpointName)
   const list = { type: "listObjects", afterId: "", limit: 1000, showDeviceOwned: false } as const;
   const { objects } = await gpu.execute(list);
   for (const { id } of objects) await attempt(gpu.execute({ type: "checksumObject", object: id }));
+  await attempt(gpu.execute({ type: "takeSnapshot", snapshot: "s", labels: {} }));
+  await attempt(gpu.execute({ type: "restoreSnapshot", snapshot: "s" }));
   if (name === "image.own.answer") await attempt(gpu.execute({ type: "resetDevice", scope: "FACTORY" }));
 }

@@ -155,6 +155,8 @@ export const Transition_Kind = {
   RUNTIME_SUSPEND: 3,
   /** RUNTIME_RESUME - Awake because somebody uses it again. */
   RUNTIME_RESUME: 4,
+  /** RESTORE - Back to a snapshot. */
+  RESTORE: 5,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -166,6 +168,7 @@ export namespace Transition_Kind {
   export type RESUME = typeof Transition_Kind.RESUME;
   export type RUNTIME_SUSPEND = typeof Transition_Kind.RUNTIME_SUSPEND;
   export type RUNTIME_RESUME = typeof Transition_Kind.RUNTIME_RESUME;
+  export type RESTORE = typeof Transition_Kind.RESTORE;
   export type UNRECOGNIZED = typeof Transition_Kind.UNRECOGNIZED;
 }
 
