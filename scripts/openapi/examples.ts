@@ -11,6 +11,7 @@ export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   fence: "1",
   transition: "1",
   image: "card0-20260101t120000000z-1f2e3d4c",
+  snapshot: "seeded",
   failpoint: "evict.object",
 };
 
@@ -66,6 +67,8 @@ export const BODY_EXAMPLES: Readonly<Record<string, Json>> = {
   "torpor.v1.PowerService/Resume": { verify: true, wait: "30s" },
   "torpor.v1.PowerService/CancelTransition": {},
   "torpor.v1.PowerService/UpdateRuntimePm": { enabled: true, autosuspendDelay: "1s" },
+  "torpor.v1.SnapshotService/SnapshotDevice": { snapshotId: "seeded", labels: { suite: "ci" } },
+  "torpor.v1.SnapshotService/RestoreDevice": { snapshot: "seeded" },
   "torpor.v1.FaultService/ArmFailpoint": { action: "ERROR", reason: "COPY_FAILED", after: 2, count: 1 },
   "torpor.v1.FaultService/ResetFailpoints": {},
 };

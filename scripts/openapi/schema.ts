@@ -69,7 +69,9 @@ export class SchemaSet {
     if (field.fieldKind === "list") {
       return { type: "array", items: this.#valueSchema(field.listKind, field) };
     }
-    if (field.fieldKind === "map") throw new Error(`${field} is a map, which the API does not use yet.`);
+    if (field.fieldKind === "map") {
+      return { type: "object", additionalProperties: this.#valueSchema(field.mapKind, field) };
+    }
     return this.#valueSchema(field.fieldKind, field);
   }
 

@@ -62,6 +62,8 @@ function wordsOf(payload: Event["payload"]): string {
       return evicted(payload.value);
     case "failpointHit":
       return shortName(payload.value.failpoint);
+    case "deviceRestored":
+      return `from snapshot ${shortName(payload.value.snapshot)}: ${device(payload.value.device)}`;
     case "imageSealed":
     case "imageConsumed":
       return `image ${shortName(payload.value.image)}`;

@@ -17,8 +17,8 @@ export function childName(device: string, collection: Collection, id: string): s
   return id.includes("/") ? id : `${deviceName(device)}/${collection}/${id}`;
 }
 
-/** `images/ID` or `failpoints/NAME`. */
-export function rootName(collection: "failpoints" | "images", id: string): string {
+/** `images/ID`, `snapshots/ID` or `failpoints/NAME`. */
+export function rootName(collection: "failpoints" | "images" | "snapshots", id: string): string {
   return id.includes("/") ? id : `${collection}/${id}`;
 }
 

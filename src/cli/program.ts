@@ -12,6 +12,7 @@ import { addObjectPlacementCommands } from "./commands/object-placement.ts";
 import { addPowerCommands } from "./commands/power.ts";
 import { addRegionCommands } from "./commands/region.ts";
 import { addRuntimePmCommands } from "./commands/runtime-pm.ts";
+import { addSnapshotCommands } from "./commands/snapshot.ts";
 import { addTopCommand } from "./commands/top.ts";
 import { addTransitionCommands } from "./commands/transition.ts";
 import { addUsageCommand } from "./commands/usage.ts";
@@ -57,6 +58,7 @@ export function buildProgram(io: Io, version: string): Command {
   addTransitionCommands(program, act);
   addRuntimePmCommands(program, act);
   addImageCommands(program, act);
+  addSnapshotCommands(program, act);
   addFailpointCommands(program, act);
   addTopCommand(program, act);
   addWatchCommand(program, act);

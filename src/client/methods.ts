@@ -5,6 +5,7 @@ import * as engine from "../contract/gen/torpor/v1/engine.ts";
 import * as fault from "../contract/gen/torpor/v1/fault.ts";
 import * as memory from "../contract/gen/torpor/v1/memory.ts";
 import * as power from "../contract/gen/torpor/v1/power.ts";
+import * as snapshot from "../contract/gen/torpor/v1/snapshot.ts";
 
 /** All services in one, because no two of their methods share a name. */
 const METHODS = {
@@ -13,6 +14,7 @@ const METHODS = {
   ...engine.EngineServiceService,
   ...power.PowerServiceService,
   ...fault.FaultServiceService,
+  ...snapshot.SnapshotServiceService,
 };
 
 /** The methods with their comments, which editors show at each call. */
@@ -40,11 +42,13 @@ type Sparse<T> = T extends bigint
   ? bigint | number | string
   : T extends boolean | number | string | Uint8Array
     ? T
-    : T extends readonly (infer Item)[]
-      ? readonly Sparse<Item>[]
-      : T extends { readonly $case: infer Case; readonly value: infer Value }
-        ? { readonly $case: Case; readonly value: Sparse<Value> }
-        : { readonly [K in keyof T]?: Sparse<T[K]> | undefined };
+    : T extends ReadonlyMap<string, string>
+      ? ReadonlyMap<string, string>
+      : T extends readonly (infer Item)[]
+        ? readonly Sparse<Item>[]
+        : T extends { readonly $case: infer Case; readonly value: infer Value }
+          ? { readonly $case: Case; readonly value: Sparse<Value> }
+          : { readonly [K in keyof T]?: Sparse<T[K]> | undefined };
 
 interface UnaryShape {
   readonly requestStream: false;
@@ -92,7 +96,8 @@ export function unaryMethod(name: UnaryMethod): UnaryCodec {
 /** The request of createObject is CreateObjectRequest: buf's linter enforces this for every method. */
 function completerOf(name: string): (input: unknown) => unknown {
   const messageName = `${name.charAt(0).toUpperCase()}${name.slice(1)}Request`;
-  const modules: Readonly<Record<string, unknown>> = { ...device, ...memory, ...engine, ...power, ...fault };
+  const services = [device, memory, engine, power, fault, snapshot];
+  const modules: Readonly<Record<string, unknown>> = Object.assign({}, ...services);
   const message = modules[messageName];
   assert(isMessage(message), `${messageName} is a message`);
   return message.fromPartial;

@@ -28,6 +28,7 @@ export {
 } from "../contract/gen/torpor/v1/power.ts";
 export { Region, Region_Kind } from "../contract/gen/torpor/v1/region.ts";
 export { RuntimePm, RuntimePm_Status } from "../contract/gen/torpor/v1/runtime_pm.ts";
+export { Snapshot } from "../contract/gen/torpor/v1/snapshot.ts";
 export { WorkCommand } from "../contract/gen/torpor/v1/work.ts";
 export type { CallOptions, ConnectOptions } from "./channel.ts";
 export { connect, TorporClient, type UnaryCalls } from "./client.ts";

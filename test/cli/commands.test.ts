@@ -251,6 +251,25 @@ describe("top", () => {
   });
 });
 
+describe("snapshots", () => {
+  it("are made, listed and gone back to", async () => {
+    const text = await printed("snapshot create seeded --label suite=ci --label team=gpu");
+    expect(text).toContain("Name:        seeded\n");
+    expect(text).toContain("Labels:      suite=ci, team=gpu\n");
+    expect(await printed("snapshot list")).toMatch(
+      /^NAME {4}DEVICE {2}OBJECTS {2}CONTENT\s+MEMORY {2}CREATED {15,}LABELS\nseeded {2}card0 /,
+    );
+    await printed("object create 64KiB");
+    const restored = await printed("snapshot restore seeded");
+    expect(restored).toContain("Kind:         RESTORE\n");
+    expect(restored).toContain("State:        SUCCEEDED\n");
+    expect((await json("object list -o json")).objects).toEqual([]);
+    expect(await printed("snapshot delete seeded")).toBe("Deleted snapshot seeded.\n");
+    const wrong = await torporctl("snapshot create other --label suite");
+    expect(wrong.stderr).toContain('Label "suite" is not KEY=VALUE.');
+  });
+});
+
 describe("every method of the contract", () => {
   it("has a command that calls it", async () => {
     const work = file("work.json", '[{"fill":{"object":"OBJECT","offset":"0","length":"8","pattern":7}}]');
@@ -298,6 +317,11 @@ describe("every method of the contract", () => {
       `transition trace ${transition}`,
       "runtime-pm get",
       "runtime-pm set --enabled off --autosuspend-delay 2s --d3cold-threshold 16MiB",
+      "snapshot create seeded --label suite=ci --idle-timeout 2s",
+      "snapshot list --filter labels.suite=ci",
+      "snapshot get seeded",
+      "snapshot restore seeded",
+      "snapshot delete snapshots/seeded",
       "failpoint list --armed",
       "failpoint get evict.before",
       "failpoint arm evict.before error --only card0 --probability 0.5 --after 1 --seed 7",

@@ -116,4 +116,12 @@ export const RPC_CASES: Readonly<Record<string, RpcCase>> = {
   "torpor.v1.PowerService/ListImages": free({}),
   "torpor.v1.PowerService/GetImage": free({ name: "images/card0-a" }),
   "torpor.v1.PowerService/DeleteImage": free({ name: "images/card0-b" }),
+  "torpor.v1.SnapshotService/SnapshotDevice": power("TRANSITION_IN_PROGRESS", "DEVICE_SUSPENDED", ofDevice),
+  "torpor.v1.SnapshotService/GetSnapshot": free({ name: "snapshots/one" }),
+  "torpor.v1.SnapshotService/ListSnapshots": free({}),
+  "torpor.v1.SnapshotService/DeleteSnapshot": free({ name: "snapshots/other" }),
+  "torpor.v1.SnapshotService/RestoreDevice": power("TRANSITION_IN_PROGRESS", "DEVICE_SUSPENDED", {
+    ...ofDevice,
+    snapshot: "one",
+  }),
 };

@@ -16,7 +16,7 @@ import { MemoryServiceClient } from "../../src/contract/gen/torpor/v1/memory.ts"
 import { PowerServiceClient } from "../../src/contract/gen/torpor/v1/power.ts";
 import { type Binding, readBindings } from "../../src/contract/http-bindings.ts";
 import { REGISTRY } from "../../src/contract/registry.ts";
-import type { Failpoints } from "../../src/device/mod.ts";
+import type { Failpoints, SnapshotStore } from "../../src/device/mod.ts";
 import type { DeviceHandle, DeviceRegistry } from "../../src/server/api/devices.ts";
 import { RequestLedger } from "../../src/server/api/idempotency.ts";
 import { Authenticator } from "../../src/server/auth/authenticator.ts";
@@ -89,6 +89,8 @@ type WiresOptions = Partial<
   readonly failpoints?: Failpoints;
   /** @default none: as without a data directory */
   readonly images?: ImageCatalogue;
+  /** @default none */
+  readonly snapshots?: SnapshotStore;
   /** @default open to everybody, without limits */
   readonly gate?: Partial<GateOptions>;
   /** @default one that no device tells anything */
@@ -102,13 +104,14 @@ export async function startWires(
     host = "127.0.0.1",
     failpoints,
     images,
+    snapshots,
     gate: gateOptions,
     events = new EventHub({ clock: systemClock }),
     ...options
   }: WiresOptions = {},
 ): Promise<Wires> {
   const byName = new Map(handles.map((device) => [device.name, device]));
-  const devices: DeviceRegistry = Object.assign(byName, { failpoints, images });
+  const devices: DeviceRegistry = Object.assign(byName, { failpoints, images, snapshots });
   const log: Record<string, unknown>[] = [];
   const logger = pino({ level: "debug" }, { write: (line: string) => void log.push(JSON.parse(line)) });
   const calls: CallEnd[] = [];

@@ -48,6 +48,10 @@ export const OPENAPI = {
       "description": "Allocates, places, reads and writes memory objects.\n\nMethods that touch content or placement need an ACTIVE device. While it is suspended they answer\nFAILED_PRECONDITION (DEVICE_SUSPENDED) at once; while a transition runs, UNAVAILABLE (DEVICE_TRANSITION) with\nRetryInfo, or, with holdDuringTransition, they wait for its end and run once."
     },
     {
+      "name": "SnapshotService",
+      "description": "Takes snapshots of devices in the memory of the daemon, and restores devices from them. docs/snapshots.md says what comes back."
+    },
+    {
       "name": "Monitoring",
       "description": "Health and metrics of the daemon."
     }
@@ -919,7 +923,8 @@ export const OPENAPI = {
                   "FAILPOINT_HIT",
                   "IMAGE_SEALED",
                   "IMAGE_CONSUMED",
-                  "STREAM_RESTARTED"
+                  "STREAM_RESTARTED",
+                  "DEVICE_RESTORED"
                 ]
               }
             }
@@ -2995,6 +3000,286 @@ export const OPENAPI = {
         }
       }
     },
+    "/v1/devices/{device}:snapshot": {
+      "post": {
+        "operationId": "SnapshotService_SnapshotDevice",
+        "tags": [
+          "SnapshotService"
+        ],
+        "summary": "Takes a snapshot of a device",
+        "description": "Takes a snapshot of a device.\n\nNeeds: an ACTIVE device whose GT is not wedged; one that runtime PM has suspended is woken. Success: commands in progress have ended first, and\nthose that arrived meanwhile go on; the device is as before. Failure: DEADLINE_EXCEEDED (IDLE_TIMEOUT) when work still runs, and\nthe message says whose; ABORTED (SNAPSHOT_EXISTS) for an id that is taken; RESOURCE_EXHAUSTED (SNAPSHOT_MEMORY_EXHAUSTED,\nMACHINE_MEMORY_EXHAUSTED, LIMIT_EXCEEDED); INTERNAL (DEVICE_WEDGED); FAILED_PRECONDITION while the device sleeps. Nothing is kept of it.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/SnapshotDeviceRequest"
+              },
+              "example": {
+                "snapshotId": "seeded",
+                "labels": {
+                  "suite": "ci"
+                }
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "A device as it was at one moment. It is kept in memory and ends with the daemon.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Snapshot"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/snapshots/{snapshot}": {
+      "get": {
+        "operationId": "SnapshotService_GetSnapshot",
+        "tags": [
+          "SnapshotService"
+        ],
+        "summary": "Shows one snapshot",
+        "description": "Shows one snapshot.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: NOT_FOUND (SNAPSHOT_NOT_FOUND).",
+        "parameters": [
+          {
+            "name": "snapshot",
+            "in": "path",
+            "required": true,
+            "description": "Id of the snapshot: the part of its resource name after snapshots/.",
+            "schema": {
+              "type": "string"
+            },
+            "example": "seeded"
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A device as it was at one moment. It is kept in memory and ends with the daemon.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Snapshot"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      },
+      "delete": {
+        "operationId": "SnapshotService_DeleteSnapshot",
+        "tags": [
+          "SnapshotService"
+        ],
+        "summary": "Deletes a snapshot",
+        "description": "Deletes a snapshot.\n\nNeeds: a snapshot from which no device is being restored. Success: bytes that no other snapshot shares are free. Failure:\nNOT_FOUND (SNAPSHOT_NOT_FOUND); FAILED_PRECONDITION (SNAPSHOT_IN_USE); nothing changes.",
+        "parameters": [
+          {
+            "name": "snapshot",
+            "in": "path",
+            "required": true,
+            "description": "Id of the snapshot: the part of its resource name after snapshots/.",
+            "schema": {
+              "type": "string"
+            },
+            "example": "seeded"
+          },
+          {
+            "name": "requestId",
+            "in": "query",
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Done.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/snapshots": {
+      "get": {
+        "operationId": "SnapshotService_ListSnapshots",
+        "tags": [
+          "SnapshotService"
+        ],
+        "summary": "Lists the snapshots of the daemon by id",
+        "description": "Lists the snapshots of the daemon by id.\n\nNeeds: nothing; legal in every power state. Success: changes nothing. Failure: INVALID_ARGUMENT (INVALID_PAGE_TOKEN,\nINVALID_REQUEST) for a token that this method did not give out for this filter, and for a filter that is none.",
+        "parameters": [
+          {
+            "name": "pageSize",
+            "in": "query",
+            "description": "Most snapshots in the answer; 0 means 100, at most 1000.",
+            "schema": {
+              "type": "integer",
+              "format": "int32"
+            }
+          },
+          {
+            "name": "pageToken",
+            "in": "query",
+            "description": "From the last answer, with everything else unchanged; empty for the first page.",
+            "schema": {
+              "type": "string"
+            }
+          },
+          {
+            "name": "filter",
+            "in": "query",
+            "description": "Only those for which all terms hold: device = card0 AND labels.suite = \"ci\". Empty means all.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page of snapshots.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/ListSnapshotsResponse"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
+    "/v1/devices/{device}:restore": {
+      "post": {
+        "operationId": "SnapshotService_RestoreDevice",
+        "tags": [
+          "SnapshotService"
+        ],
+        "summary": "Makes a device what a snapshot says",
+        "description": "Makes a device what a snapshot says.\n\nNeeds: an ACTIVE device; one of another name than the snapshot's must be empty, and have the same sizes and engines. Success: a\ntransition of kind RESTORE has ended with state SUCCEEDED, or runs, as `wait` says (REST: 202 and Location). All that the device had is gone,\nrunning work has failed, and its generation has risen. Failure: NOT_FOUND (SNAPSHOT_NOT_FOUND); FAILED_PRECONDITION (SNAPSHOT_INCOMPATIBLE,\nDEVICE_NOT_EMPTY) and while the device sleeps; ABORTED (TRANSITION_IN_PROGRESS); else the error that ended the transition: before the phase\n`discard` nothing has changed but the generation, and after it the device is ACTIVE, empty, and has a new uid.",
+        "parameters": [
+          {
+            "name": "device",
+            "in": "path",
+            "required": true,
+            "description": "Id of the device: the part of its resource name after devices/.",
+            "schema": {
+              "type": "string"
+            },
+            "example": "card0"
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Stands for requestId.",
+            "schema": {
+              "type": "string",
+              "format": "uuid"
+            }
+          }
+        ],
+        "requestBody": {
+          "required": false,
+          "content": {
+            "application/json": {
+              "schema": {
+                "$ref": "#/components/schemas/RestoreDeviceRequest"
+              },
+              "example": {
+                "snapshot": "seeded"
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "One move between power states: what was asked, what happened, and how it ended.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "202": {
+            "description": "The transition is running.",
+            "headers": {
+              "Location": {
+                "description": "Where to read the transition.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "$ref": "#/components/schemas/Transition"
+                }
+              }
+            }
+          },
+          "default": {
+            "$ref": "#/components/responses/Error"
+          }
+        }
+      }
+    },
     "/livez": {
       "get": {
         "operationId": "livez",
@@ -3739,6 +4024,21 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "DeviceRestored": {
+        "type": "object",
+        "description": "All objects and contexts of a device were replaced by those of a snapshot, without an event for each. If the restore failed half way, it has\nnone, and the TRANSITION_ENDED before this says so.",
+        "properties": {
+          "snapshot": {
+            "description": "Resource name of the snapshot: snapshots/{snapshot}.",
+            "type": "string"
+          },
+          "device": {
+            "description": "The device after it.",
+            "$ref": "#/components/schemas/Device"
+          }
+        },
+        "additionalProperties": false
+      },
       "Engine": {
         "type": "object",
         "description": "A part of the device that executes commands, one context at a time.",
@@ -3896,7 +4196,8 @@ export const OPENAPI = {
               "FAILPOINT_HIT",
               "IMAGE_SEALED",
               "IMAGE_CONSUMED",
-              "STREAM_RESTARTED"
+              "STREAM_RESTARTED",
+              "DEVICE_RESTORED"
             ]
           },
           "bookmark": {
@@ -3966,6 +4267,10 @@ export const OPENAPI = {
           "streamRestarted": {
             "description": "For STREAM_RESTARTED.",
             "$ref": "#/components/schemas/StreamRestarted"
+          },
+          "deviceRestored": {
+            "description": "For DEVICE_RESTORED.",
+            "$ref": "#/components/schemas/DeviceRestored"
           }
         },
         "additionalProperties": false
@@ -4423,6 +4728,24 @@ export const OPENAPI = {
             "items": {
               "$ref": "#/components/schemas/Region"
             }
+          }
+        },
+        "additionalProperties": false
+      },
+      "ListSnapshotsResponse": {
+        "type": "object",
+        "description": "A page of snapshots.",
+        "properties": {
+          "snapshots": {
+            "description": "By id.",
+            "type": "array",
+            "items": {
+              "$ref": "#/components/schemas/Snapshot"
+            }
+          },
+          "nextPageToken": {
+            "description": "Where the next page begins; empty on the last.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -4932,6 +5255,29 @@ export const OPENAPI = {
         },
         "additionalProperties": false
       },
+      "RestoreDeviceRequest": {
+        "type": "object",
+        "description": "Asks for a restore.",
+        "properties": {
+          "snapshot": {
+            "description": "Resource name or id of the snapshot: snapshots/{snapshot}.",
+            "type": "string"
+          },
+          "wait": {
+            "description": "Answer after this time at the latest; 0s answers at once. Unset: when the transition has ended.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
+          }
+        },
+        "additionalProperties": false
+      },
       "ResumeRequest": {
         "type": "object",
         "description": "Asks for a resume.",
@@ -5028,6 +5374,97 @@ export const OPENAPI = {
           "verify": {
             "description": "Whether D3cold takes a CRC-32C of every object and compares it after the device has woken, as Suspend.verify does. A\ndifference ends the wake-up with CHECKSUM_MISMATCH and leaves the device FAILED. Always set in answers.",
             "type": "boolean"
+          }
+        },
+        "additionalProperties": false
+      },
+      "Snapshot": {
+        "type": "object",
+        "description": "A device as it was at one moment. It is kept in memory and ends with the daemon.",
+        "properties": {
+          "name": {
+            "description": "Resource name: snapshots/{snapshot}.",
+            "type": "string"
+          },
+          "device": {
+            "description": "Resource name of the device that it is of: devices/{device}.",
+            "type": "string"
+          },
+          "deviceUid": {
+            "description": "Uid that the device had.",
+            "type": "string"
+          },
+          "generation": {
+            "description": "Generation that it had.",
+            "type": "string",
+            "format": "int64"
+          },
+          "labels": {
+            "description": "What the caller wrote on it.",
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          },
+          "createTime": {
+            "description": "When it was taken.",
+            "type": "string",
+            "format": "date-time"
+          },
+          "objectCount": {
+            "description": "Clients' objects in it.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "contextCount": {
+            "description": "Contexts in it.",
+            "type": "integer",
+            "format": "int32"
+          },
+          "contentBytes": {
+            "description": "Bytes of the objects whose content it holds.",
+            "type": "string",
+            "format": "int64"
+          },
+          "copiedBytes": {
+            "description": "How many of these were copied for it; the others it shares with snapshots that were there.",
+            "type": "string",
+            "format": "int64"
+          },
+          "memoryBytes": {
+            "description": "What it added to the memory of snapshots.",
+            "type": "string",
+            "format": "int64"
+          }
+        },
+        "additionalProperties": false
+      },
+      "SnapshotDeviceRequest": {
+        "type": "object",
+        "description": "Asks for a snapshot.",
+        "properties": {
+          "snapshotId": {
+            "description": "Id of the snapshot: a lowercase letter, then up to 62 lowercase letters, digits and hyphens. Empty: the daemon chooses one.",
+            "type": "string"
+          },
+          "labels": {
+            "description": "To find it by: at most 64, each key and value of at most 63 characters.",
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          },
+          "idleTimeout": {
+            "description": "How long work that runs may take to end; unset means 0.5s.",
+            "type": "string",
+            "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
+            "examples": [
+              "1.5s"
+            ]
+          },
+          "requestId": {
+            "description": "A UUID of the caller's choice: while it is remembered, a repetition of the call with the same id does nothing and is\nanswered as the first was (AIP-155). Empty means none.",
+            "type": "string"
           }
         },
         "additionalProperties": false

@@ -2,6 +2,7 @@
 import type { CommandOf, CommandType, Results } from "../../device/command.ts";
 import { DeviceError } from "../../device/errors.ts";
 import type { Failpoints } from "../../device/failpoints.ts";
+import type { SnapshotStore } from "../../device/mod.ts";
 import type { ImageCatalogue } from "../machine/image-catalogue.ts";
 import { childName } from "../messages/resource-names.ts";
 import { WireError } from "../messages/wire-error.ts";
@@ -17,6 +18,8 @@ export interface DeviceRegistry extends ReadonlyMap<string, DeviceHandle> {
   readonly failpoints?: Failpoints | undefined;
   /** Undefined if the daemon has no data directory. */
   readonly images?: ImageCatalogue | undefined;
+  /** Undefined if the daemon has no memory for snapshots. */
+  readonly snapshots?: SnapshotStore | undefined;
 }
 
 /** The device with the id `name`, without `devices/`. @throws WireError DEVICE_NOT_FOUND */

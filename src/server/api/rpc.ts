@@ -43,6 +43,11 @@ import {
 } from "../../contract/gen/torpor/v1/power.ts";
 import { Region } from "../../contract/gen/torpor/v1/region.ts";
 import { RuntimePm } from "../../contract/gen/torpor/v1/runtime_pm.ts";
+import {
+  ListSnapshotsResponse,
+  Snapshot,
+  SnapshotServiceService,
+} from "../../contract/gen/torpor/v1/snapshot.ts";
 import type { Client } from "../messages/hold.ts";
 import { WrittenOnce } from "../messages/lasting.ts";
 import { type MessageType, writeMessage } from "../messages/message-writer.ts";
@@ -58,6 +63,7 @@ import { objectHandlers } from "./object-handlers.ts";
 import { powerHandlers } from "./power-handlers.ts";
 import { regionHandlers } from "./region-handlers.ts";
 import { runtimePmHandlers } from "./runtime-pm-handlers.ts";
+import { snapshotHandlers } from "./snapshot-handlers.ts";
 import { usageHandlers } from "./usage-handlers.ts";
 import { workHandlers } from "./work-handlers.ts";
 
@@ -79,7 +85,7 @@ export interface WaitingClient extends Client {
 /** All unary RPCs by path. @param ledger the daemon's ledger, shared by both wires */
 export function unaryRpcs(devices: DeviceRegistry, ledger: RequestLedger): ReadonlyMap<string, UnaryRpc> {
   const bind = binder(ledger);
-  const services = [deviceRpcs, memoryRpcs, engineRpcs, faultRpcs, powerRpcs];
+  const services = [deviceRpcs, memoryRpcs, engineRpcs, faultRpcs, powerRpcs, snapshotRpcs];
   return new Map(services.flatMap((rpcs) => rpcs(bind, devices)).map((rpc) => [rpc.path, rpc]));
 }
 
@@ -162,6 +168,17 @@ function powerRpcs(bind: Bind, devices: DeviceRegistry): readonly UnaryRpc[] {
     bind(PowerServiceService.listImages, ListImagesResponse, image.listImages),
     bind(PowerServiceService.getImage, Image, image.getImage),
     bind(PowerServiceService.deleteImage, Empty, image.deleteImage),
+  ];
+}
+
+function snapshotRpcs(bind: Bind, devices: DeviceRegistry): readonly UnaryRpc[] {
+  const snapshot = snapshotHandlers(devices);
+  return [
+    bind(SnapshotServiceService.snapshotDevice, Snapshot, snapshot.snapshotDevice),
+    bind(SnapshotServiceService.getSnapshot, Snapshot, snapshot.getSnapshot),
+    bind(SnapshotServiceService.listSnapshots, ListSnapshotsResponse, snapshot.listSnapshots),
+    bind(SnapshotServiceService.deleteSnapshot, Empty, snapshot.deleteSnapshot),
+    bind(SnapshotServiceService.restoreDevice, Transition, snapshot.restoreDevice),
   ];
 }
 

@@ -28,6 +28,9 @@ export function problemsBetween(settings: Settings): readonly Problem[] {
   if (problem !== undefined) refuse(["smem"], problem);
   const stolenProblem = settings.stolen === 0 ? undefined : sizeProblem(settings.stolen, MEMORY_UNIT_BYTES);
   if (stolenProblem !== undefined) refuse(["stolen"], stolenProblem);
+  const { snapshotMemory } = settings;
+  const snapshotProblem = snapshotMemory === 0 ? undefined : sizeProblem(snapshotMemory, MEMORY_UNIT_BYTES);
+  if (snapshotProblem !== undefined) refuse(["snapshotMemory"], snapshotProblem);
   const swapProblem = swapProblemOf(settings.swap, settings.dataDir);
   if (swapProblem !== undefined) refuse(["swap"], swapProblem);
   const hasStore = settings.dataDir !== "" || settings.imageStore !== "";

@@ -31,6 +31,7 @@ import { formatListenAddress } from "./listen.ts";
 import { POLICY_KNOBS } from "./policy-setting.ts";
 import { type Setting, SWITCH, setting } from "./setting.ts";
 import { formatSize } from "./size.ts";
+import { SNAPSHOT_SETTINGS } from "./snapshot-settings.ts";
 import { collector, resourceAttribute } from "./trace-settings.ts";
 import { ALL, address, duration, policy, RATE_PATHS, rateLimit, size, sizeOrAll } from "./value-readers.ts";
 
@@ -103,6 +104,7 @@ const TABLE = {
     help: "swap file size per device",
     print: formatSize,
   }),
+  ...SNAPSHOT_SETTINGS,
   engines: setting(list(text(ENGINE_NAME, "is not an engine, such as bcs0."), ENGINES_MAX), {
     place: "engines",
     fallback: ["rcs0", "ccs0", "bcs0", "vcs0"],

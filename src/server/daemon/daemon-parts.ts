@@ -1,7 +1,7 @@
 /** The parts of a daemon besides its devices and wires, opened in order and closed again. */
 import { randomBytes, randomInt } from "node:crypto";
 import { type Logger, pino } from "pino";
-import type { Device, Failpoints, MachineMemory } from "../../device/mod.ts";
+import { type Device, type Failpoints, type MachineMemory, SnapshotStore } from "../../device/mod.ts";
 import { openSecurity, type Security } from "../auth/security.ts";
 import type { Config } from "../config/config.ts";
 import { EventHub } from "../events/event-hub.ts";
@@ -48,6 +48,8 @@ export interface DaemonParts {
   readonly loop: LoopWatch;
   /** What the machine has for devices. */
   readonly machine: MachineMemory;
+  /** Undefined without memory for snapshots. */
+  readonly snapshots: SnapshotStore | undefined;
   /** Closes the devices too. */
   close(): Promise<void>;
 }
@@ -75,6 +77,8 @@ export async function openParts(config: Config, options: PartsOptions): Promise<
   });
   const loop = watchEventLoop();
   const machine = openMachineMemory();
+  const snapshots = openSnapshots(config.snapshotMemoryBytes, machine);
+  if (snapshots !== undefined) metrics.watchSnapshots(snapshots);
   const close = async (): Promise<void> => {
     events.close();
     security.close();
@@ -84,5 +88,9 @@ export async function openParts(config: Config, options: PartsOptions): Promise<
     await tracing?.close();
   };
   const opened = { log, build, engineForm, metrics, tracing, security, devices, incarnation };
-  return { ...opened, failpoints, events, directory, loop, machine, close };
+  return { ...opened, failpoints, events, directory, loop, machine, snapshots, close };
+}
+
+function openSnapshots(sizeBytes: number, machine: MachineMemory): SnapshotStore | undefined {
+  return sizeBytes === 0 ? undefined : new SnapshotStore({ sizeBytes, machine });
 }

@@ -51,7 +51,7 @@ export async function startDaemon(config: Config, options: DaemonOptions = {}): 
     const images = await openImages(config, parts);
     const wiresDeps: WiresDeps = {
       ...parts,
-      devices: Object.assign(devices, { failpoints: parts.failpoints, images }),
+      devices: Object.assign(devices, { failpoints: parts.failpoints, images, snapshots: parts.snapshots }),
       tracer: tracing?.calls,
       version: build.version,
       isReady: () => ready,
@@ -95,7 +95,8 @@ async function bootDevices(
   const waking: Device[] = [];
   for (const [index, name] of config.devices.entries()) {
     const sinks = { trace: tracing?.traceDevice(name), tell: events.sinkOf(name) };
-    const deps = { log, metrics, engineForm, failpoints, images, incarnation, machine, ...sinks };
+    const { snapshots } = parts;
+    const deps = { log, metrics, engineForm, failpoints, images, incarnation, machine, snapshots, ...sinks };
     const { device, wakes } = await boot(name, config, { ...deps, swap: swap?.[index] });
     if (wakes) waking.push(device);
     devices.set(name, device);

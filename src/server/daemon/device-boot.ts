@@ -11,6 +11,7 @@ import {
   type EventSink,
   type Failpoints,
   type MachineMemory,
+  type SnapshotStore,
 } from "../../device/mod.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/config-error.ts";
@@ -33,6 +34,8 @@ export interface BootDeps {
   /** Identifies this run of the daemon. */
   readonly incarnation: string;
   readonly machine: MachineMemory;
+  /** Undefined without memory for snapshots. */
+  readonly snapshots: SnapshotStore | undefined;
   /** Undefined without tracing. */
   readonly trace: EventSink | undefined;
   /** Receives the device's events. */
@@ -103,6 +106,7 @@ async function bootWith(
       prefault: config.prefault,
       ...(swap === undefined ? {} : { swap }),
       ...(images === undefined ? {} : { images }),
+      ...(deps.snapshots === undefined ? {} : { snapshots: deps.snapshots }),
       frameCodec: zstdCodec,
       compressImages: config.imageCodec === "zstd",
       ...(resumeFrom === undefined ? {} : { resumeFrom }),

@@ -26,6 +26,7 @@ const TYPES = {
   engineReset: Event_Type.ENGINE_RESET,
   evicted: Event_Type.EVICTED,
   failpointHit: Event_Type.FAILPOINT_HIT,
+  deviceRestored: Event_Type.DEVICE_RESTORED,
   imageSealed: Event_Type.IMAGE_SEALED,
   imageConsumed: Event_Type.IMAGE_CONSUMED,
 } as const satisfies Record<Payload["$case"], Event_Type>;

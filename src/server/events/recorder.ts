@@ -14,7 +14,7 @@ import { toInt64 } from "../messages/convert.ts";
 import { encodeDevice, encodeObject } from "../messages/encode.ts";
 import { encodeContext } from "../messages/encode-engine.ts";
 import { encodePhase, encodeTransition } from "../messages/encode-transition.ts";
-import { childName, failpointName, imageName } from "../messages/resource-names.ts";
+import { childName, failpointName, imageName, snapshotName } from "../messages/resource-names.ts";
 import type { EventLog } from "./event-log.ts";
 import { CAUSES, eventGroups, makeEvent, type Payload } from "./event-message.ts";
 
@@ -271,6 +271,11 @@ async function payloadOf(device: DeviceHandle, happening: Happening): Promise<Pa
     }
     case "failpointHit":
       return { $case: "failpointHit", value: { failpoint: failpointName(happening.failpoint) } };
+    case "deviceRestored": {
+      const resource = encodeDevice(await device.execute({ type: "getDevice" }));
+      const snapshot = snapshotName(happening.snapshot);
+      return { $case: "deviceRestored", value: { snapshot, device: resource } };
+    }
     case "imageSealed":
     case "imageConsumed":
       return { $case: happening.type, value: { image: imageName(happening.image) } };

@@ -54,7 +54,13 @@ export function isJsonObject(value: unknown): value is JsonObject {
 }
 
 function checkField(field: DescField, value: unknown, path: string): void {
-  if (field.fieldKind !== "list") {
+  if (field.fieldKind === "map") {
+    if (!isJsonObject(value)) throw refused(path, `Field ${path} (${quote(value)}) is not an object.`);
+    for (const [key, item] of Object.entries(value)) {
+      checkScalar(ScalarType.STRING, key, path);
+      checkValue(field, item, `${path}.${key}`);
+    }
+  } else if (field.fieldKind !== "list") {
     checkValue(field, value, path);
   } else {
     if (!Array.isArray(value)) throw refused(path, `Field ${path} (${quote(value)}) is not a list.`);

@@ -54,6 +54,17 @@ export function parseImageName(name: string): string {
   return image;
 }
 
+export function snapshotName(snapshot: string): string {
+  return `snapshots/${snapshot}`;
+}
+
+/** The id in `snapshots/{snapshot}`. @throws WireError INVALID_REQUEST */
+export function parseSnapshotName(name: string): string {
+  const snapshot = /^snapshots\/([^/]+)$/.exec(name)?.[1];
+  if (snapshot === undefined) throw malformed(name, "snapshots/{snapshot}");
+  return snapshot;
+}
+
 export function failpointName(failpoint: string): string {
   return `failpoints/${failpoint}`;
 }

@@ -57,7 +57,7 @@ export class CopyMetrics {
     });
     this.#restoreBytes = new Counter({
       name: "torpor_restore_bytes_total",
-      help: "Bytes copied from backups into local memory.",
+      help: "Bytes copied from backups into local memory, and from snapshots.",
       labelNames: ["device", "path", "early"],
       registers,
     });

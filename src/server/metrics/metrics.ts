@@ -4,7 +4,7 @@
  */
 import { collectDefaultMetrics, Gauge, type OpenMetricsContentType, Registry } from "prom-client";
 import type { DeviceEvent, EventSink } from "../../device/events.ts";
-import type { RateLimits } from "../../device/mod.ts";
+import type { RateLimits, SnapshotStore } from "../../device/mod.ts";
 import type { BuildInfo } from "../machine/build-info.ts";
 import type { SpanObserver } from "../tracing/span-queue.ts";
 import { AllocationMetrics } from "./allocation-metrics.ts";
@@ -17,6 +17,7 @@ import { Exposition, type Scrape } from "./exposition.ts";
 import { FaultMetrics } from "./fault-metrics.ts";
 import { ImageMetrics } from "./image-metrics.ts";
 import { PressureMetrics } from "./pressure-metrics.ts";
+import { SnapshotMetrics } from "./snapshot-metrics.ts";
 import { countSpans } from "./trace-metrics.ts";
 import { TransitionMetrics } from "./transition-metrics.ts";
 
@@ -39,6 +40,7 @@ export class Metrics {
   readonly #state;
   readonly #exposition;
   #images: ImageMetrics | undefined;
+  #snapshots: SnapshotMetrics | undefined;
   /** How many lines the log has lost, and how many of those are already counted. */
   #linesLost: () => number = () => 0;
   #linesCounted = 0;
@@ -60,6 +62,7 @@ export class Metrics {
     for (const name of MISNAMED_DEFAULTS) registry.removeSingleMetric(name);
     this.#exposition = new Exposition(registry, async () => {
       this.#countLines();
+      this.#snapshots?.refresh();
       await Promise.all([this.#state.refresh(), this.#images?.refresh()]);
     });
   }
@@ -76,6 +79,7 @@ export class Metrics {
     this.#pressure.addDevice(device);
     this.#transitions.addDevice(device);
     this.#images?.addDevice(device);
+    this.#snapshots?.addDevice(device);
     return (event) => this.#count(device, event);
   }
 
@@ -102,6 +106,11 @@ export class Metrics {
   countImages(store: "directory" | "s3" = "directory"): ImageMetrics {
     this.#images = new ImageMetrics(this.registry, store);
     return this.#images;
+  }
+
+  /** Counts snapshots, and shows the memory for them at each scrape. Legal once, before the first device. */
+  watchSnapshots(store: SnapshotStore): void {
+    this.#snapshots = new SnapshotMetrics(this.registry, store);
   }
 
   /** Counts the lines that the log loses from now on. @param linesLost the total so far */
@@ -163,8 +172,10 @@ export class Metrics {
       case "imageClaimed":
       case "imageGivenBack":
         break;
-      // These are state, and each scrape asks for them.
       case "snapshotTaken":
+        this.#snapshots?.taken(device, event.copiedBytes);
+        break;
+      // These are state, and each scrape asks for them. Restores count as transitions.
       case "deviceRestored":
       case "powerState":
       case "transitionStarted":

@@ -68,13 +68,13 @@ async function run(gpu: TestDevice, name: string, commands: WorkCommand[]): Prom
 
 test("work that comes at any moment of a GT reset ends: a firmware that was restarted is told of its context", async () => {
   const ends = new Set<string>();
-  for (let at = 0; at < 320; at++) {
+  for (let at = 0; at < 96; at++) {
     const gpu = await bootVirtual({ engines: ["rcs0", "bcs0"] });
     const object = await gpu.upload(new Uint8Array(64 * KIB));
     const name = await context(gpu);
     const work = async () => {
-      for (let turn = 0; turn < Math.floor(at / 40); turn++) await gpu.clock.yield();
-      for (let turn = 0; turn < at % 40; turn++) await Promise.resolve();
+      for (let turn = 0; turn < Math.floor(at / 24); turn++) await gpu.clock.yield();
+      for (let turn = 0; turn < at % 24; turn++) await Promise.resolve();
       return gpu.device.execute({
         type: "submitWork",
         context: name,

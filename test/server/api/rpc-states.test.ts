@@ -15,6 +15,7 @@ import { ERROR_ONCE } from "../../support/faulty-device.ts";
 import { decodeStatus } from "../../support/grpc-errors.ts";
 import { undocumented } from "../../support/openapi-answers.ts";
 import { type Named, RPC_CASES } from "../../support/rpc-cases.ts";
+import { newStore } from "../../support/snapshots.ts";
 import { bootThreaded, MIB, type TestDevice } from "../../support/test-device.ts";
 import { restRequest, startWires, type Wires } from "../../support/wires.ts";
 
@@ -42,6 +43,7 @@ const crash = () => {
   throw new Error("no test asked for a crash");
 };
 const images = new FakeImages();
+const snapshots = newStore();
 /** Of the device: a transition stops here. */
 const moments = new Failpoints({ clock: systemClock, crash });
 
@@ -55,10 +57,12 @@ beforeAll(async () => {
     lmem: [{ sizeBytes: 8 * MIB }],
     smem: { sizeBytes: 16 * MIB },
     failpoints: moments.forDevice("card0"),
+    snapshots,
   });
   // Failpoints of their own, so that a call which resets them lets no transition go.
   wires = await startWires([gpu.device], {
     images,
+    snapshots,
     failpoints: new Failpoints({ clock: systemClock, crash }),
   });
 });
@@ -88,6 +92,9 @@ async function begin(): Promise<void> {
     commands,
     wait: "10s",
   });
+  for (const { id } of snapshots.list()) snapshots.delete(id);
+  for (const snapshotId of ["one", "other"])
+    await wires.overGrpc("SnapshotDevice", { name: DEVICE, snapshotId });
   named = {
     object,
     pinned,

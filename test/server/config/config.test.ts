@@ -34,6 +34,7 @@ describe("precedence", () => {
       smemBytes: 2 ** 32,
       prefault: false,
       swapBytes: 0,
+      snapshotMemoryBytes: 2 ** 30,
       engines: ["rcs0", "ccs0", "bcs0", "vcs0"],
       http: { kind: "tcp", host: "127.0.0.1", port: 8585 },
       grpc: { kind: "tcp", host: "127.0.0.1", port: 8586 },

@@ -49,6 +49,7 @@ describe.each(["grpc-v1", "grpc-v1alpha"])("reflection %s", (version) => {
       "torpor.v1.FaultService",
       "torpor.v1.MemoryService",
       "torpor.v1.PowerService",
+      "torpor.v1.SnapshotService",
     ]);
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { PhaseRecord, TransitionResource } from "../../../src/device/resource.ts";
 import { Metrics } from "../../../src/server/metrics/metrics.ts";
 import { parseMetrics } from "../../support/metrics-text.ts";
+import { newStore } from "../../support/snapshots.ts";
 
 const OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT = "text/plain; version=0.0.4; charset=utf-8";
@@ -304,6 +305,7 @@ describe("docs/metrics.md", () => {
     const { metrics } = buildMetrics();
     metrics.countFailpoints(["evict.object"]);
     metrics.countImages();
+    metrics.watchSnapshots(newStore());
     metrics.showRateLimits({});
     metrics.countSpans();
     const page = readFileSync(new URL("../../../docs/metrics.md", import.meta.url), "utf8");

@@ -86,6 +86,9 @@ export interface Event {
     | //
     /** For STREAM_RESTARTED. */
     { $case: "streamRestarted"; value: StreamRestarted }
+    | //
+    /** For DEVICE_RESTORED. */
+    { $case: "deviceRestored"; value: DeviceRestored }
     | undefined;
 }
 
@@ -127,6 +130,8 @@ export const Event_Type = {
   IMAGE_CONSUMED: 16,
   /** STREAM_RESTARTED - The stream could not go on where the client was: forget everything, the present state follows. */
   STREAM_RESTARTED: 17,
+  /** DEVICE_RESTORED - A device was restored from a snapshot: forget its objects and contexts. */
+  DEVICE_RESTORED: 19,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -151,6 +156,7 @@ export namespace Event_Type {
   export type IMAGE_SEALED = typeof Event_Type.IMAGE_SEALED;
   export type IMAGE_CONSUMED = typeof Event_Type.IMAGE_CONSUMED;
   export type STREAM_RESTARTED = typeof Event_Type.STREAM_RESTARTED;
+  export type DEVICE_RESTORED = typeof Event_Type.DEVICE_RESTORED;
   export type UNRECOGNIZED = typeof Event_Type.UNRECOGNIZED;
 }
 
@@ -289,6 +295,17 @@ export interface ImageConsumed {
   image: string;
 }
 
+/**
+ * All objects and contexts of a device were replaced by those of a snapshot, without an event for each. If the restore failed half way, it has
+ * none, and the TRANSITION_ENDED before this says so.
+ */
+export interface DeviceRestored {
+  /** Resource name of the snapshot: snapshots/{snapshot}. */
+  snapshot: string;
+  /** The device after it. */
+  device: Device | undefined;
+}
+
 function createBaseEvent(): Event {
   return { sequence: 0n, time: undefined, device: "", type: 0, payload: undefined };
 }
@@ -361,6 +378,9 @@ export const Event: MessageFns<Event> = {
         break;
       case "streamRestarted":
         StreamRestarted.encode(message.payload.value, writer.uint32(210).fork()).join();
+        break;
+      case "deviceRestored":
+        DeviceRestored.encode(message.payload.value, writer.uint32(226).fork()).join();
         break;
     }
     return writer;
@@ -547,6 +567,14 @@ export const Event: MessageFns<Event> = {
             message.payload = { $case: "streamRestarted", value: StreamRestarted.decode(reader, reader.uint32()) };
             continue;
           }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.payload = { $case: "deviceRestored", value: DeviceRestored.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -668,6 +696,12 @@ export const Event: MessageFns<Event> = {
       case "streamRestarted": {
         if (object.payload?.value !== undefined && object.payload?.value !== null) {
           message.payload = { $case: "streamRestarted", value: StreamRestarted.fromPartial(object.payload.value) };
+        }
+        break;
+      }
+      case "deviceRestored": {
+        if (object.payload?.value !== undefined && object.payload?.value !== null) {
+          message.payload = { $case: "deviceRestored", value: DeviceRestored.fromPartial(object.payload.value) };
         }
         break;
       }
@@ -1687,6 +1721,75 @@ export const ImageConsumed: MessageFns<ImageConsumed> = {
   fromPartial(object: DeepPartial<ImageConsumed>): ImageConsumed {
     const message = createBaseImageConsumed();
     message.image = object.image ?? "";
+    return message;
+  },
+};
+
+function createBaseDeviceRestored(): DeviceRestored {
+  return { snapshot: "", device: undefined };
+}
+
+export const DeviceRestored: MessageFns<DeviceRestored> = {
+  encode(message: DeviceRestored, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.snapshot !== "") {
+      writer.uint32(10).string(message.snapshot);
+    }
+    if (message.device !== undefined) {
+      Device.encode(message.device, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceRestored {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceRestored();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.snapshot = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.device = Device.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceRestored>): DeviceRestored {
+    return DeviceRestored.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceRestored>): DeviceRestored {
+    const message = createBaseDeviceRestored();
+    message.snapshot = object.snapshot ?? "";
+    message.device = (object.device !== undefined && object.device !== null)
+      ? Device.fromPartial(object.device)
+      : undefined;
     return message;
   },
 };
