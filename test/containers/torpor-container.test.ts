@@ -96,6 +96,31 @@ describe("a device that every test finds clean", () => {
   });
 });
 
+describe("a state that every test begins with", () => {
+  let torpor: StartedTorporContainer;
+  let weights: string;
+
+  beforeAll(async () => {
+    torpor = await new TorporContainer(IMAGE).withDevice({ lmem: "128MiB", smem: "512MiB" }).start();
+    weights = await create(torpor, 1024 * 1024);
+    await fill(torpor, weights);
+    await torpor.snapshot("seeded");
+  });
+
+  beforeEach(async () => {
+    await torpor.restore("seeded");
+  });
+
+  afterAll(() => torpor?.stop());
+
+  test.each(["one test", "another"])("is there for %s, whatever the one before did", async () => {
+    const list = await get(torpor, "/v1/devices/card0/objects");
+    expect(list).toMatchObject({ objects: [{ name: weights, state: "RESIDENT" }] });
+    await torpor.client.deleteObject({ name: weights });
+    expect(await create(torpor, 65536)).toBe("devices/card0/objects/2");
+  });
+});
+
 test("comes back from its image after a crash", async () => {
   await using torpor = await new TorporContainer(IMAGE)
     .withDevice({ lmem: "128MiB", smem: "512MiB" })

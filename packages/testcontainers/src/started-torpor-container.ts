@@ -12,6 +12,7 @@ import { type ArmedFailpoint, armFailpoint, type FailpointSettings } from "./fai
 import type { ImageVolume } from "./image-volume.ts";
 import { type Metrics, metricsOf } from "./metrics.ts";
 import { type Access, scrape } from "./scrape.ts";
+import { type Snapshot, type SnapshotSettings, snapshotOf } from "./snapshot.ts";
 import {
   type ResumeSettings,
   type SuspendSettings,
@@ -87,6 +88,21 @@ export class StartedTorporContainer extends AbstractStartedContainer {
     const { device, ...options } = settings;
     const name = await this.#nameOf(device);
     return transitionOf(await this.client.resume({ name, ...options }));
+  }
+
+  /** Keeps the device as it is now, under this name, until it is deleted or the container ends. */
+  async snapshot(name: string, settings: SnapshotSettings = {}): Promise<Snapshot> {
+    const { device, labels = {} } = settings;
+    const request = { name: await this.#nameOf(device), snapshotId: name };
+    return snapshotOf(
+      await this.client.snapshotDevice({ ...request, labels: new Map(Object.entries(labels)) }),
+    );
+  }
+
+  /** Makes the device what it was at the snapshot, any number of times. Armed failpoints stay armed. */
+  async restore(snapshot: string, device?: string): Promise<Transition> {
+    const name = await this.#nameOf(device);
+    return transitionOf(await this.client.restoreDevice({ name, snapshot }));
   }
 
   /** Arms a failpoint, such as `evict.object`. Needs `withFaults()`. */

@@ -28,9 +28,12 @@ const SEEDS = [1, 2, 3, 4];
 const STATES: readonly SleepState[] = ["S2IDLE", "S3", "S4"];
 const PLACEMENTS = [["lmem0", "smem"], ["lmem0"], ["lmem1", "smem"], ["smem"], ["smem", "lmem1"]];
 const FLAGS: readonly ObjectFlag[][] = [[], [], ["PM_EARLY"], ["CONTIGUOUS"], ["CPU_ACCESS"]];
-/** They cost content, and are meant to; or they break what only a reset mends, and a FAILED device takes none yet. */
+/**
+ * They cost content, and are meant to; or they break what only a reset mends, and a FAILED device takes none yet; or no
+ * cycle passes them, as those of snapshots.
+ */
 const COSTS_BYTES =
-  /^(link\.down|copy\.short|copy\.corrupt|verify\.mismatch|image\.short|migrate\.pageTable|swap\.)/;
+  /^(link\.down|copy\.short|copy\.corrupt|verify\.mismatch|image\.short|migrate\.pageTable|swap\.|snapshot)/;
 /** What may be refused for want of room, because of pins, or because a fault has wedged the GT. */
 const REFUSALS = [
   "none",
