@@ -72,17 +72,18 @@ export class PowerRail {
 
   async #overwrite(): Promise<void> {
     const { banks, microcodes, clock } = this.#options;
-    // A device that sleeps deeper loses more meanwhile.
-    while (banks.some((bank) => bank.hasLost)) {
-      for (const bank of banks) {
-        if (!bank.hasLost) continue;
-        for (const range of bank.lostRanges(CPU_SLICE_BYTES)) {
-          await clock.yield();
-          if (this.#closed) return;
-          microcodes.within(bank.index).fill(range.offsetBytes, range.lengthBytes, this.#pattern);
-          bank.noteOverwritten(range);
-        }
+    // A sleeping device can go deeper, and lose another bank meanwhile.
+    for (let bank = lostOf(banks); bank !== undefined; bank = lostOf(banks)) {
+      for (const range of bank.lostRanges(CPU_SLICE_BYTES)) {
+        await clock.yield();
+        if (this.#closed) return;
+        microcodes.within(bank.index).fill(range.offsetBytes, range.lengthBytes, this.#pattern);
+        bank.noteOverwritten(range);
       }
     }
   }
+}
+
+function lostOf(banks: readonly MemoryBank[]): MemoryBank | undefined {
+  return banks.find((bank) => bank.hasLost);
 }

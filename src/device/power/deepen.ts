@@ -126,7 +126,10 @@ export async function planDeepen(parts: Parts, target: SuspendTarget): Promise<S
   const { memory, pace } = parts;
   const nothing = { objects: 0, bytes: 0 };
   const imageBytesMax = needsImage(parts, target) ? await imageBytesMaxOf(parts) : 0;
-  const amounts = imageBytesMax > 0 ? { image: { objects: 0, bytes: imageBytesMax, newBytes: 0 } } : {};
+  const amounts = {
+    waits: { objects: 0, bytes: 0, newBytes: 0 },
+    ...(imageBytesMax > 0 ? { image: { objects: 0, bytes: imageBytesMax, newBytes: 0 } } : {}),
+  };
   const { minNs, maxNs, unmeasured } = estimate(amounts, pace, 0);
   return {
     feasible: true,
@@ -161,12 +164,15 @@ interface DeepenProgress {
 
 async function runDeepen(parts: Parts, deepening: Deepening, progress: DeepenProgress): Promise<void> {
   const { transition, target, checksums } = deepening;
-  const { services, hibernation } = parts;
+  const { services, rail, hibernation } = parts;
   const learn = parts.pace.log.begin();
   if (progress.writes) {
-    await transition.phase("image", (counts) =>
-      hibernation.write(transition, counts, { hybrid: !target.losesSystem, cause: target.cause, checksums }),
-    );
+    await transition.phase("image", async (counts) => {
+      // An image is made of memory, and must find nothing there of before the power loss.
+      await rail.restored();
+      const { losesSystem, cause } = target;
+      await hibernation.write(transition, counts, { hybrid: !losesSystem, cause, checksums });
+    });
   }
   await services.failpoints.pass("powerOff.before");
   transition.check();

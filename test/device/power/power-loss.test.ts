@@ -8,6 +8,7 @@ import { MemoryImageStore } from "../../support/image-store.ts";
 import {
   bootThreaded,
   bootVirtual,
+  create,
   hashOf,
   MIB,
   patternOf,
@@ -102,6 +103,29 @@ describe.each(["S3", "S4"] as const)("a device that sleeps in %s", (state) => {
     expect(seen(gpu)).toEqual([]);
     gpu.device.checkInvariants();
   });
+});
+
+test("a device that goes from S3 to S4 at once, and resumes at once, has nothing of before", async () => {
+  const moments: { image?: readonly string[] } = {};
+  const failpoints = watching({
+    "image.write": () => {
+      moments.image ??= seen(gpu);
+    },
+  });
+  const lmem = [{ sizeBytes: 64 * MIB }];
+  const gpu = await bootVirtual({ images: new MemoryImageStore(), failpoints, lmem });
+  // So much that the image is begun before all of it could be overwritten.
+  const large = await create(gpu, { sizeBytes: 32 * MIB, regions: ["lmem0"] });
+  await gpu.execute({ type: "pinObject", object: large });
+  const pinned = await fill(gpu);
+  await gpu.execute({ type: "unpinObject", object: large });
+  await gpu.execute({ type: "deleteObject", object: large });
+  await gpu.execute({ type: "suspend", state: "S3" });
+  await gpu.execute({ type: "suspend", state: "S4" });
+  expect(moments.image, "the image was made when nothing of before was left").toEqual([]);
+  await gpu.execute({ type: "resume" });
+  expect(seen(gpu)).toEqual(["pinned", "middle of the pinned"]);
+  expect(hashOf(await gpu.download(pinned))).toBe(hashOf(PINNED));
 });
 
 test("tells no registers out of memory without power", async () => {
