@@ -7,7 +7,13 @@ import { MEMORY_MUTATIONS } from "./mutations/memory.ts";
 import type { Mutation } from "./mutations/mutation.ts";
 import { OTHERS_MUTATIONS } from "./mutations/others.ts";
 import { POWER_MUTATIONS } from "./mutations/power.ts";
+import { SNAPSHOTS_MUTATIONS } from "./mutations/snapshots.ts";
 
 export type { Mutation };
 
-export const MUTATIONS: readonly Mutation[] = [...POWER_MUTATIONS, ...MEMORY_MUTATIONS, ...OTHERS_MUTATIONS];
+export const MUTATIONS: readonly Mutation[] = [
+  ...POWER_MUTATIONS,
+  ...MEMORY_MUTATIONS,
+  ...SNAPSHOTS_MUTATIONS,
+  ...OTHERS_MUTATIONS,
+];

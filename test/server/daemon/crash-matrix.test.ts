@@ -176,6 +176,34 @@ describe.concurrent("a daemon that is killed while it comes back,", { timeout: T
   );
 });
 
+describe.concurrent("a daemon that is killed while it restores a snapshot,", { timeout: TIMEOUT_MS }, () => {
+  it.each([0, 2])("after %i objects, leaves a new device", (after) =>
+    lanes.run(async () => {
+      await using rig = new CrashRig(compiled);
+      const { daemon, call } = await livelyDaemon(rig);
+      await call("SnapshotDevice", { name: DEVICE, snapshotId: "s" });
+      await call("ArmFailpoint", { name: "failpoints/snapshotRestore.object", action: "CRASH", after });
+      await expect(call("RestoreDevice", { name: DEVICE, snapshot: "s" })).rejects.toThrow();
+      expect(await daemon.exit()).toEqual(KILLED);
+      await expectComeback(rig, undefined);
+    }),
+  );
+
+  it("and one that hibernates what it restored brings it back in the next", () =>
+    lanes.run(async () => {
+      await using rig = new CrashRig(compiled);
+      const daemon = rig.start();
+      const call = await callerOf(daemon);
+      const state = await enrich(call);
+      await call("SnapshotDevice", { name: DEVICE, snapshotId: "s" });
+      await enrichMore(call, state);
+      await call("RestoreDevice", { name: DEVICE, snapshot: "s" });
+      await suspend(call);
+      await killed(daemon);
+      await expectComeback(rig, state);
+    }));
+});
+
 it("what was consumed does not come back, however often daemons are killed", { timeout: TIMEOUT_MS }, () =>
   lanes.run(async () => {
     await using rig = new CrashRig(compiled, sealed.rig);
