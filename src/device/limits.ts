@@ -74,6 +74,11 @@ export const DELETE_SLICE_OBJECTS = 1024;
 export const WORK_SLICE_ITEMS = 1024;
 /** Snapshots of one process, of all its devices. */
 export const SNAPSHOTS_MAX = 1000;
+/**
+ * Longest time that a snapshot waits for work: commands and transitions, a hibernation at the end among them,
+ * wait for it or are refused. Unit: milliseconds.
+ */
+export const SNAPSHOT_IDLE_TIMEOUT_MAX_MS = 10_000;
 /** What the record of an object counts as in the memory of snapshots, without its label. Unit: bytes. */
 export const SNAPSHOT_OBJECT_BYTES = 512;
 /** What each extent of such an object counts as. Unit: bytes. */

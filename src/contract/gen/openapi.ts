@@ -5455,7 +5455,7 @@ export const OPENAPI = {
             }
           },
           "idleTimeout": {
-            "description": "How long work that runs may take to end; unset means 0.5s.",
+            "description": "How long work that runs may take to end, at most 10s; unset means 0.5s.",
             "type": "string",
             "pattern": "^-?\\d+(\\.\\d{1,9})?s$",
             "examples": [

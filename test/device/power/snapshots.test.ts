@@ -248,6 +248,8 @@ describe("taking a snapshot", () => {
   it("is refused on a wedged device, without memory for it, under a name that is taken or none", async () => {
     const gpu = await bootWithSnapshots({}, newStore(MIB));
     await take(gpu, "s");
+    const patient = gpu.execute({ type: "takeSnapshot", snapshot: "t", labels: {}, idleTimeoutMs: 10_001 });
+    expect(await reasonOf(patient)).toBe("INVALID_REQUEST");
     expect(await reasonOf(take(gpu, "s"))).toBe("SNAPSHOT_EXISTS");
     expect(await reasonOf(take(gpu, "No name"))).toBe("INVALID_REQUEST");
     expect(await reasonOf(restore(gpu, "none"))).toBe("SNAPSHOT_NOT_FOUND");

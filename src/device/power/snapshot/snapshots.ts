@@ -2,7 +2,11 @@
 import { settledWithin } from "../../clock.ts";
 import type { RestoreSnapshot, TakeSnapshot } from "../../command.ts";
 import { DeviceError, toDeviceError } from "../../errors.ts";
-import { IDLE_TIMEOUT_DEFAULT_MS, IDLE_TIMEOUT_MAX_MS, PREPARE_DRAIN_TIMEOUT_MS } from "../../limits.ts";
+import {
+  IDLE_TIMEOUT_DEFAULT_MS,
+  PREPARE_DRAIN_TIMEOUT_MS,
+  SNAPSHOT_IDLE_TIMEOUT_MAX_MS,
+} from "../../limits.ts";
 import { BytesInPlace } from "../../memory/saved-bytes.ts";
 import type { PowerState, SnapshotResource, TransitionResource } from "../../resource.ts";
 import { deviceWedged } from "../../submission/gt-errors.ts";
@@ -261,10 +265,10 @@ function beingSaved(): DeviceError {
 }
 
 function checkIdleTimeout(idleTimeoutMs: number): void {
-  if (idleTimeoutMs >= 0 && idleTimeoutMs <= IDLE_TIMEOUT_MAX_MS) return;
+  if (idleTimeoutMs >= 0 && idleTimeoutMs <= SNAPSHOT_IDLE_TIMEOUT_MAX_MS) return;
   throw new DeviceError(
     "INVALID_REQUEST",
-    `Idle timeout (${idleTimeoutMs} ms) is not between 0 and ${IDLE_TIMEOUT_MAX_MS} ms.`,
-    { idleTimeoutMs: String(idleTimeoutMs), limitMs: String(IDLE_TIMEOUT_MAX_MS) },
+    `Idle timeout (${idleTimeoutMs} ms) is not between 0 and ${SNAPSHOT_IDLE_TIMEOUT_MAX_MS} ms.`,
+    { idleTimeoutMs: String(idleTimeoutMs), limitMs: String(SNAPSHOT_IDLE_TIMEOUT_MAX_MS) },
   );
 }

@@ -70,7 +70,7 @@ export interface SnapshotDeviceRequest {
   snapshotId: string;
   /** To find it by: at most 64, each key and value of at most 63 characters. */
   labels: Map<string, string>;
-  /** How long work that runs may take to end; unset means 0.5s. */
+  /** How long work that runs may take to end, at most 10s; unset means 0.5s. */
   idleTimeout:
     | Duration
     | undefined;
