@@ -173,7 +173,13 @@ async function runContainerTests(): Promise<void> {
 function runVitest(names: readonly string[]): void {
   if (names.length === 0) return;
   heading(`vitest: ${names.join(", ")}`);
-  const { report, succeeded } = vitestOnce(names, rest);
+  let { report, succeeded } = vitestOnce(names, rest);
+  if (wholeRun && !succeeded && failuresIn(report).length === 0) {
+    const message = "It failed outside of any test, such as in its set-up.";
+    unsteady.push({ file: "", name: names.join(" and "), message });
+    heading(`vitest: ${names.join(", ")}, once more`);
+    ({ report, succeeded } = vitestOnce(names, rest));
+  }
   const found = failuresIn(report);
   const lasting = wholeRun && found.length > 0 ? withoutUnsteady(names, found) : found;
   count(names.join(" and "), report, {

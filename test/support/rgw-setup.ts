@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
 const POLL_MS = 200;
-const POLLS_MAX = 300;
+const ANSWER_TIMEOUT_MS = 5_000;
+const STARTING_MS = 40_000;
 const COMMAND_TIMEOUT_MS = 60_000;
 /** For the monitor, the gateway, and what the daemons say to each other. */
 const PORTS = 20;
@@ -54,6 +55,16 @@ async function startRgw(): Promise<() => Promise<void>> {
     if (done.status === 0) return done.stdout;
     throw new Error(`${program} ${words.join(" ")} failed: ${done.stderr}${done.error?.message ?? ""}`);
   };
+  let lastAnswer = "";
+  /** Undefined while there is no answer: a monitor that has just begun refuses some, and leaves others waiting. */
+  const ask = (...words: string[]): string | undefined => {
+    const done = spawnSync("ceph", ["-c", config, ...words], {
+      encoding: "utf8",
+      timeout: ANSWER_TIMEOUT_MS,
+    });
+    lastAnswer = `${done.stderr}${done.error?.message ?? ""}`;
+    return done.status === 0 ? done.stdout : undefined;
+  };
   const start = (program: string, ...words: string[]): void => {
     children.push(spawn(program, ["-c", config, "-f", ...words], { stdio: "ignore" }));
   };
@@ -77,10 +88,10 @@ async function startRgw(): Promise<() => Promise<void>> {
     run("ceph", "osd", "new", osd, "0");
     run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd);
     start("ceph-osd", "-i", "0");
-    await until("the disk", () => run("ceph", "osd", "stat").includes("1 up"));
+    await until("the disk", () => ask("osd", "stat")?.includes("1 up") === true);
     start("radosgw", "-n", "client.rgw");
     await until("the gateway", () =>
-      fetch(`http://127.0.0.1:${http}/`).then(
+      fetch(`http://127.0.0.1:${http}/`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) }).then(
         () => true,
         () => false,
       ),
@@ -95,8 +106,12 @@ async function startRgw(): Promise<() => Promise<void>> {
     ];
     run("radosgw-admin", ...user);
   } catch (error) {
+    const ended = children.map(({ spawnargs, exitCode }) => `${spawnargs[0]}: ${exitCode}`).join(", ");
     await end();
-    throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${why} The last answer was: ${lastAnswer.trim()} Exit codes: ${ended}.`, {
+      cause: error,
+    });
   }
   process.env.TORPOR_TEST_S3 = `http://127.0.0.1:${http}`;
   process.env.AWS_ACCESS_KEY_ID = "AKTEST";
@@ -105,11 +120,11 @@ async function startRgw(): Promise<() => Promise<void>> {
 }
 
 async function until(what: string, isUp: () => boolean | Promise<boolean>): Promise<void> {
-  for (let poll = 1; poll <= POLLS_MAX; poll++) {
-    if (await isUp()) return;
+  const deadline = performance.now() + STARTING_MS;
+  while (!(await isUp())) {
+    if (performance.now() > deadline) throw new Error(`${what} does not answer.`);
     await pause(POLL_MS);
   }
-  throw new Error(`${what} does not answer.`);
 }
 
 /** The first of some ports in a row, below those that the system gives to connections. */

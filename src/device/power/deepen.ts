@@ -100,7 +100,9 @@ async function deepenOrStay(parts: Parts, deepening: Deepening): Promise<DeviceE
     assert(!progress.powerOffBegun, `power_off cannot fail, but did: ${String(error)}`);
     const failure = toDeviceError(error);
     transition.commit();
-    return (await abandonImage(parts, transition, progress)) ?? failure;
+    const stuck = await abandonImage(parts, transition, progress);
+    parts.services.emit({ type: "recovered", complete: transition.recovered });
+    return stuck ?? failure;
   }
 }
 

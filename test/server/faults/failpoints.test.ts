@@ -261,7 +261,7 @@ describe.each([
     expect(Number(plan.systemMemoryAvailable)).toBeGreaterThan(Number(plan.systemMemoryRequired));
     expect(plan.durationMin).toMatch(/^0\.\d+s$/);
     expect(plan.estimatedDuration).toBe(plan.durationMax);
-    const refusal = await refusalOf(call("PlanSuspend", { name: DEVICE }));
+    const refusal = await refusalOf(call("PlanSuspend", { name: DEVICE, state: "S2IDLE" }));
     expect(refusal).toMatchObject({ reason: "DEVICE_SUSPENDED", code: "FAILED_PRECONDITION" });
     await call("Resume", { name: DEVICE });
     await expectWhole();
