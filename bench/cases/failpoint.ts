@@ -22,6 +22,7 @@ export const benchmark: Benchmark = {
       idle: true,
       pass: () => done,
       letGo: () => {},
+      pausedAt: () => "",
       fires: () => false,
     };
     const limit = noSamples();

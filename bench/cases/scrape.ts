@@ -41,6 +41,7 @@ function addDevice(metrics: Metrics, name: string): void {
       uid: `uid-${name}`,
       generation: 1,
       resumedFrom: "",
+      pausedAt: "",
       ownership: { state: "OWNED", owner: undefined },
       model: "Torpor",
       powerState: "ACTIVE",

@@ -24,6 +24,7 @@ const PLAIN: Readonly<Record<Exclude<keyof DeviceFacts, Nested>, true>> = {
   regions: true,
   engines: true,
   image: true,
+  pausedAt: true,
 };
 
 /** Clients ask again and again, so answers made from a description can be cached with it. */

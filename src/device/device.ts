@@ -320,6 +320,7 @@ export class AssembledDevice implements Device {
       engines: this.#options.engines,
       image: this.#hibernation.image,
       error: power.error,
+      pausedAt: this.services.failpoints.pausedAt(),
     };
   }
 
@@ -335,7 +336,8 @@ export class AssembledDevice implements Device {
       transitions.lastId,
     ];
     const owned = [this.#hibernation.image, uid, generation, this.#hibernation.describeOwnership().state];
-    const parts = [...power, ...owned, this.#power.error?.reason ?? ""];
+    const { failpoints } = this.services;
+    const parts = [...power, ...owned, this.#power.error?.reason ?? "", failpoints.pausedAt()];
     return `"${parts.join("-")}"`;
   }
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import type { Clock } from "./clock.ts";
 import { DeviceError, type ErrorReason } from "./errors.ts";
-import { FAILPOINT_DELAY_MAX_MS, FAILPOINT_HANG_MS } from "./limits.ts";
+import { FAILPOINT_DELAY_MAX_MS, FAILPOINT_HANG_MS, FAILPOINT_PAUSE_MS } from "./limits.ts";
 
 /** Every failpoint with its meaning. A test compares `docs/failpoints.md` with this list. */
 export const FAILPOINTS = {
@@ -73,10 +73,12 @@ export const FAILPOINTS = {
 export type FailpointName = keyof typeof FAILPOINTS;
 
 /**
- * ERROR fails with `reason`. DELAY waits `delayMs`. HANG fails with `reason` after FAILPOINT_HANG_MS. Both
- * waits end at once when it is disarmed or the transition that waits is cancelled. CRASH ends the process.
+ * ERROR fails with `reason`. DELAY waits `delayMs`. HANG fails with `reason` after FAILPOINT_HANG_MS. PAUSE
+ * lets somebody look around, shows where it stands, and goes on after FAILPOINT_PAUSE_MS at the latest.
+ * Every wait ends at once when it is disarmed or armed anew, or the transition that waits is cancelled. CRASH
+ * ends the process.
  */
-export type FailpointAction = "ERROR" | "DELAY" | "HANG" | "CRASH";
+export type FailpointAction = "ERROR" | "DELAY" | "HANG" | "CRASH" | "PAUSE";
 
 export interface FailpointArming {
   readonly action: FailpointAction;
@@ -113,6 +115,7 @@ export interface FailpointsOptions {
 }
 
 interface Armed {
+  readonly name: FailpointName;
   readonly arming: FailpointArming;
   passes: number;
   fired: number;
@@ -123,6 +126,7 @@ interface Armed {
 /** Somebody who waits at a failpoint. */
 interface Waiting {
   readonly device: string;
+  readonly paused: boolean;
   end(): void;
 }
 
@@ -148,6 +152,8 @@ export class Failpoints {
   readonly #options: FailpointsOptions;
   readonly #armed = new Map<FailpointName, Armed>();
   readonly #hits = new Map<FailpointName, number>();
+  /** Who waits at a PAUSE, first comers first. */
+  readonly #paused = new Map<Waiting, FailpointName>();
 
   constructor(options: FailpointsOptions) {
     this.#options = options;
@@ -173,7 +179,14 @@ export class Failpoints {
   arm(name: FailpointName, arming: FailpointArming): FailpointView {
     checkArming(name, arming);
     this.disarm(name);
-    this.#armed.set(name, { arming, passes: 0, fired: 0, random: arming.seed >>> 0, waiting: new Set() });
+    this.#armed.set(name, {
+      name,
+      arming,
+      passes: 0,
+      fired: 0,
+      random: arming.seed >>> 0,
+      waiting: new Set(),
+    });
     return this.get(name);
   }
 
@@ -199,12 +212,18 @@ export class Failpoints {
       },
       pass: (name) => (armed.size === 0 ? NOTHING : this.#pass(device, name)),
       fires: (name) => armed.size > 0 && this.#fire(device, name) !== undefined,
+      pausedAt: () => (this.#paused.size === 0 ? "" : this.#pausedAt(device)),
       letGo: () => {
         for (const { waiting } of armed.values()) {
           for (const each of [...waiting]) if (each.device === device) each.end();
         }
       },
     };
+  }
+
+  #pausedAt(device: string): FailpointName | "" {
+    for (const [each, name] of this.#paused) if (each.device === device) return name;
+    return "";
   }
 
   async #pass(device: string, name: FailpointName): Promise<void> {
@@ -217,6 +236,9 @@ export class Failpoints {
       case "DELAY":
         await this.#wait(device, armed, delayMs);
         return;
+      case "PAUSE":
+        await this.#wait(device, armed, FAILPOINT_PAUSE_MS);
+        return;
       case "HANG":
         if (await this.#wait(device, armed, FAILPOINT_HANG_MS)) throw failed(name, reason);
         return;
@@ -228,16 +250,18 @@ export class Failpoints {
   }
 
   /** Waits at a failpoint, and returns whether that lasted to its end. */
-  #wait(device: string, { waiting }: Armed, delayMs: number): Promise<boolean> {
+  #wait(device: string, { name, arming, waiting }: Armed, delayMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const end = (lasted: boolean): void => {
         timer.cancel();
         waiting.delete(each);
+        if (each.paused) this.#paused.delete(each);
         resolve(lasted);
       };
-      const each = { device, end: () => end(false) };
+      const each = { device, paused: arming.action === "PAUSE", end: () => end(false) };
       const timer = this.#options.clock.startTimer(delayMs, () => end(true));
       waiting.add(each);
+      if (each.paused) this.#paused.set(each, name);
     });
   }
 
@@ -273,6 +297,8 @@ export interface DeviceFailpoints {
   pass(name: FailpointName): Promise<void>;
   /** Releases whatever waits at any point: a transition was cancelled. */
   letGo(): void;
+  /** The failpoint at which something has waited longest by PAUSE; empty if nothing does. */
+  pausedAt(): FailpointName | "";
   /** Whether it fires now, for points that change what happens instead of failing. */
   fires(name: FailpointName): boolean;
 }
@@ -284,6 +310,7 @@ export const NO_FAILPOINTS: DeviceFailpoints = {
   idle: true,
   pass: () => NOTHING,
   letGo: () => {},
+  pausedAt: () => "",
   fires: () => false,
 };
 

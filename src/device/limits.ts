@@ -236,6 +236,11 @@ export const FAILPOINT_DELAY_MAX_MS = 600_000;
  * milliseconds.
  */
 export const FAILPOINT_HANG_MS = 60_000;
+/**
+ * Longest time that anything pauses at a failpoint before it goes on: who steps through a suspend may think,
+ * and one pause cannot use up the time of its transition. Unit: milliseconds.
+ */
+export const FAILPOINT_PAUSE_MS = 1_800_000;
 
 /** Calls held while a transition runs (holdDuringTransition, open content streams). */
 export const HELD_COMMANDS_MAX = 1024;

@@ -57,6 +57,8 @@ export interface DeviceResource {
   readonly image: string;
   /** Why the device is out of use, if no transition says so: its card is lost, or did not wake. */
   readonly error: { readonly reason: ErrorReason; readonly message: string } | undefined;
+  /** The failpoint at which it has stood longest by PAUSE; empty if it does not stand. */
+  readonly pausedAt: string;
   readonly etag: string;
 }
 

@@ -147,6 +147,7 @@ export class FakeDevice implements DeviceHandle {
       transition: this.#transitions.at(-1)?.id ?? "",
       regions: ["lmem0", "smem"],
       swap: undefined,
+      pausedAt: "",
       engines: ["bcs0"],
       image: "",
       error: undefined,

@@ -44,14 +44,14 @@ export async function bootFaulty(
       throw new Death();
     },
   });
-  const { pass, letGo, fires } = failpoints.forDevice("card0");
+  const { pass, letGo, pausedAt, fires } = failpoints.forDevice("card0");
   const stopAtDeath = async (error: unknown): Promise<void> => {
     if (!(error instanceof Death)) throw error;
     await new Promise(() => {});
   };
   gpu = await bootVirtual({
     ...options,
-    failpoints: { idle: false, pass: (name) => pass(name).catch(stopAtDeath), letGo, fires },
+    failpoints: { idle: false, pass: (name) => pass(name).catch(stopAtDeath), letGo, pausedAt, fires },
   });
   return { gpu, failpoints };
 }

@@ -64,6 +64,7 @@ export function formatDevice(device: Device): string {
     ["Since", formatTime(device.stateSince)],
     ["Wedged", device.wedged],
     ["Error", device.error === undefined ? "" : `${device.error.message} (${device.error.reason})`],
+    ["Paused at", shortName(device.pausedAt)],
     ["Suspends", device.suspendCount],
     ["Transition", shortName(device.transition)],
     ["Image", shortName(device.image)],

@@ -3478,7 +3478,8 @@ export const OPENAPI = {
               "ERROR",
               "DELAY",
               "HANG",
-              "CRASH"
+              "CRASH",
+              "PAUSE"
             ]
           },
           "device": {
@@ -3971,6 +3972,10 @@ export const OPENAPI = {
           "error": {
             "description": "Why nothing can be done with the device, though no transition says so: its card is lost (DEVICE_LOST), or could not\nbe woken by runtime PM. Unset otherwise.",
             "$ref": "#/components/schemas/DeviceError"
+          },
+          "pausedAt": {
+            "description": "Resource name of the failpoint at which the device stands, because it is armed with PAUSE there: failpoints/{failpoint}.\nThe one that has waited longest, if there are several. Empty when nothing is paused.",
+            "type": "string"
           }
         },
         "additionalProperties": false
@@ -4363,7 +4368,8 @@ export const OPENAPI = {
               "ERROR",
               "DELAY",
               "HANG",
-              "CRASH"
+              "CRASH",
+              "PAUSE"
             ]
           },
           "device": {

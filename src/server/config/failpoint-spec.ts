@@ -33,6 +33,7 @@ const ACTIONS: Readonly<Record<string, FailpointAction>> = {
   delay: "DELAY",
   hang: "HANG",
   crash: "CRASH",
+  pause: "PAUSE",
 };
 
 const SEED_MAX = 0xffff_ffff;
@@ -70,7 +71,9 @@ function parseArgument(action: FailpointAction, argument: string | undefined): A
     return { reason, delayMs: Number(number) * (unit === "s" ? 1000 : 1) };
   }
   if (argument === undefined) return { reason, delayMs: 0 };
-  if (action === "CRASH") return { problem: "a crash takes nothing in parentheses" };
+  if (action === "CRASH" || action === "PAUSE") {
+    return { problem: `a ${action.toLowerCase()} takes nothing in parentheses` };
+  }
   if (!isErrorReason(argument)) return { problem: `${argument} is not a reason that a device gives` };
   return { reason: argument, delayMs: 0 };
 }

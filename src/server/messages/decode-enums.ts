@@ -107,10 +107,14 @@ export function failpointActionOf(value: Failpoint_Action): FailpointAction {
       return "HANG";
     case Failpoint_Action.CRASH:
       return "CRASH";
+    case Failpoint_Action.PAUSE:
+      return "PAUSE";
     case Failpoint_Action.UNSPECIFIED:
-      throw new WireError("INVALID_REQUEST", "The request gives no action: ERROR, DELAY, HANG or CRASH.", {
-        field: "action",
-      });
+      throw new WireError(
+        "INVALID_REQUEST",
+        "The request gives no action: ERROR, DELAY, HANG, CRASH or PAUSE.",
+        { field: "action" },
+      );
     default:
       throw unknownValue("action", value);
   }

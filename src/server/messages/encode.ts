@@ -14,7 +14,7 @@ import type { DeviceResource, ObjectResource, RegionResource, UsageResource } fr
 import { toInt64, toTimestamp } from "./convert.ts";
 import { encodeError } from "./encode-error.ts";
 import { encodeOwnership } from "./encode-image.ts";
-import { childName, deviceName, imageName, singletonName } from "./resource-names.ts";
+import { childName, deviceName, failpointName, imageName, singletonName } from "./resource-names.ts";
 
 export function encodeDevice(device: DeviceResource): Device {
   return {
@@ -36,6 +36,7 @@ export function encodeDevice(device: DeviceResource): Device {
     resumedFrom: imageName(device.resumedFrom),
     ownership: encodeOwnership(device.ownership),
     error: encodeError(device.error),
+    pausedAt: device.pausedAt === "" ? "" : failpointName(device.pausedAt),
   };
 }
 

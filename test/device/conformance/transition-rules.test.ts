@@ -134,6 +134,7 @@ function bootHooked(hook: (name: FailpointName) => void): Promise<VirtualDevice>
     idle: false,
     pass: async (name) => hook(name),
     letGo: () => {},
+    pausedAt: () => "",
     fires: () => false,
   };
   const page = { sizeBytes: 8 * MIB, minPageBytes: 4 * KIB };

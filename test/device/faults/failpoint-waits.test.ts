@@ -1,11 +1,13 @@
 /** Waits at failpoints: what ends them before their time. */
 import { describe, expect, test } from "vitest";
+import { FAILPOINT_PAUSE_MS } from "../../../src/device/limits.ts";
 import { bootFaulty, ERROR_ONCE, type FaultyDevice } from "../../support/faulty-device.ts";
 import { MIB, patternOf, reasonOf } from "../../support/test-device.ts";
 
 const WAITS = [
   ["DELAY", { ...ERROR_ONCE, action: "DELAY", delayMs: 600_000 }],
   ["HANG", { ...ERROR_ONCE, action: "HANG" }],
+  ["PAUSE", { ...ERROR_ONCE, action: "PAUSE" }],
 ] as const;
 
 describe.each(WAITS)("a %s of a suspend", (_action, arming) => {
@@ -27,6 +29,19 @@ describe.each(WAITS)("a %s of a suspend", (_action, arming) => {
     expect(failpoints.get("evict.before").left).toBeUndefined();
     expect(await reasonOf(gpu.execute({ type: "suspend", state: "S3" }))).toBe("none");
   });
+});
+
+test("a PAUSE says where the device stands, outlasts a HANG, and goes on after half an hour", async () => {
+  const { gpu } = await waiting({ ...ERROR_ONCE, action: "PAUSE" });
+  const paused = await gpu.execute({ type: "getDevice" });
+  expect(paused).toMatchObject({ pausedAt: "evict.before", powerState: "SUSPENDING" });
+  await gpu.clock.advance(FAILPOINT_PAUSE_MS - 1000);
+  expect(await stateOf(gpu)).toBe("RUNNING");
+  await gpu.clock.advance(2000);
+  expect(await stateOf(gpu)).toBe("SUCCEEDED");
+  const gone = await gpu.execute({ type: "getDevice" });
+  expect(gone.pausedAt).toBe("");
+  expect(gone.etag).not.toBe(paused.etag);
 });
 
 async function waiting(arming: (typeof WAITS)[number][1]): Promise<FaultyDevice> {

@@ -89,7 +89,7 @@ function recipeOf([, fault = "", commands = ""]: RegExpExecArray): Recipe {
 }
 
 function armingOf(said: Readonly<Record<string, unknown>>): FailpointArming {
-  const actions: readonly FailpointAction[] = ["ERROR", "DELAY", "HANG", "CRASH"];
+  const actions: readonly FailpointAction[] = ["ERROR", "DELAY", "HANG", "CRASH", "PAUSE"];
   const action = actions.find((each) => each === said.action);
   if (action === undefined) throw new Error(`${said.action} is no action`);
   const reason = String(said.reason ?? "COPY_FAILED");

@@ -45,7 +45,13 @@ function seen(gpu: TestDevice): readonly (typeof KINDS)[number][] {
 
 /** A way to look at a device when it passes a failpoint. */
 function watching(looks: Partial<Record<FailpointName, () => void>>): DeviceFailpoints {
-  return { idle: false, pass: async (name) => looks[name]?.(), letGo: () => {}, fires: () => false };
+  return {
+    idle: false,
+    pass: async (name) => looks[name]?.(),
+    letGo: () => {},
+    pausedAt: () => "",
+    fires: () => false,
+  };
 }
 
 describe.each(["S3", "S4"] as const)("a device that sleeps in %s", (state) => {

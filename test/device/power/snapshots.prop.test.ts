@@ -114,6 +114,7 @@ async function newWorld(done: Map<string, number>): Promise<World> {
     },
     fires: () => false,
     letGo: () => {},
+    pausedAt: () => "" as const,
   };
   const gpus = [
     await boot("card0", "11111111-4b5a-4978-8c6d-0123456789ab"),

@@ -8,6 +8,33 @@ import { callGrpc, callRest, type JsonCall } from "../../support/wires.ts";
 const name = "devices/card0";
 
 it.each(["REST", "gRPC"])(
+  "a device stands at each PAUSE until it is disarmed, or armed anew for the next object, over %s",
+  async (wire) => {
+    await using daemon = await startTestDaemon({ enableFaults: true });
+    const client = new MemoryServiceClient(daemon.grpc, credentials.createInsecure());
+    const call: JsonCall = (method, request) =>
+      wire === "REST" ? callRest(daemon.url, method, request) : callGrpc(client, method, request);
+    const pausedAt = async () => (await call("GetDevice", { name })).pausedAt ?? "";
+    const marks = ["failpoints/evict.before", "failpoints/memcpy.object", "failpoints/powerOff.before"];
+    for (const mark of marks) await call("ArmFailpoint", { name: mark, action: "PAUSE", device: name });
+    const transition = await call("Suspend", { name, wait: "0s" });
+    for (const mark of marks) {
+      await expect.poll(pausedAt).toBe(mark);
+      if (mark === marks[1]) {
+        await call("ArmFailpoint", { name: mark, action: "PAUSE" });
+        await expect.poll(pausedAt).toBe(mark);
+      }
+      await call("DisarmFailpoint", { name: mark });
+    }
+    await expect
+      .poll(async () => (await call("GetTransition", { name: transition.name ?? "" })).state)
+      .toBe("SUCCEEDED");
+    expect(await pausedAt()).toBe("");
+    client.close();
+  },
+);
+
+it.each(["REST", "gRPC"])(
   "a DELAY ends with its transition, and says what is left of it, over %s",
   async (wire) => {
     await using daemon = await startTestDaemon({ enableFaults: true });

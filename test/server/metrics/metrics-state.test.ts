@@ -21,6 +21,7 @@ describe("gauges of state", () => {
     uid: "a-b-c",
     generation: 1,
     resumedFrom: "",
+    pausedAt: "",
     ownership: { state: "OWNED", owner: undefined },
     model: "Torpor",
     powerState: "SUSPENDING",

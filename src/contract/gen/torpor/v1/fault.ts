@@ -75,6 +75,11 @@ export const Failpoint_Action = {
   HANG: 3,
   /** CRASH - The daemon ends at once, as if it had been killed. */
   CRASH: 4,
+  /**
+   * PAUSE - It waits until it is disarmed or armed anew or its transition is cancelled, and goes on after 1800s. Meanwhile
+   * `paused_at` of the device says where it stands.
+   */
+  PAUSE: 5,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -86,6 +91,7 @@ export namespace Failpoint_Action {
   export type DELAY = typeof Failpoint_Action.DELAY;
   export type HANG = typeof Failpoint_Action.HANG;
   export type CRASH = typeof Failpoint_Action.CRASH;
+  export type PAUSE = typeof Failpoint_Action.PAUSE;
   export type UNRECOGNIZED = typeof Failpoint_Action.UNRECOGNIZED;
 }
 

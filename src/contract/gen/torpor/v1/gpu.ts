@@ -66,7 +66,14 @@ export interface Device {
    * Why nothing can be done with the device, though no transition says so: its card is lost (DEVICE_LOST), or could not
    * be woken by runtime PM. Unset otherwise.
    */
-  error: Device_Error | undefined;
+  error:
+    | Device_Error
+    | undefined;
+  /**
+   * Resource name of the failpoint at which the device stands, because it is armed with PAUSE there: failpoints/{failpoint}.
+   * The one that has waited longest, if there are several. Empty when nothing is paused.
+   */
+  pausedAt: string;
 }
 
 /** What the device as a whole is doing. */
@@ -168,6 +175,7 @@ function createBaseDevice(): Device {
     resumedFrom: "",
     ownership: undefined,
     error: undefined,
+    pausedAt: "",
   };
 }
 
@@ -229,6 +237,9 @@ export const Device: MessageFns<Device> = {
     }
     if (message.error !== undefined) {
       Device_Error.encode(message.error, writer.uint32(146).fork()).join();
+    }
+    if (message.pausedAt !== "") {
+      writer.uint32(170).string(message.pausedAt);
     }
     return writer;
   },
@@ -390,6 +401,14 @@ export const Device: MessageFns<Device> = {
             message.error = Device_Error.decode(reader, reader.uint32());
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.pausedAt = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -433,6 +452,7 @@ export const Device: MessageFns<Device> = {
     message.error = (object.error !== undefined && object.error !== null)
       ? Device_Error.fromPartial(object.error)
       : undefined;
+    message.pausedAt = object.pausedAt ?? "";
     return message;
   },
 };
