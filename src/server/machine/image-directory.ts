@@ -67,8 +67,6 @@ export class ImageDirectory implements DaemonImages {
   readonly #identities: ImageIdentities;
   readonly #lineages: ImageLineages;
   #last: Promise<unknown> = Promise.resolve();
-  /** Resolves when the latest removal of old images has ended. Who looks at images waits for it. */
-  #removed: Promise<void> = Promise.resolve();
 
   private constructor(options: ImageDirectoryOptions, place: ImagePlace, found: Found) {
     const { path, quotaBytes, keepConsumed, describe, now, observer = {} } = options;
@@ -225,13 +223,11 @@ export class ImageDirectory implements DaemonImages {
   }
 
   async list(): Promise<readonly ImageRecord[]> {
-    await this.#removed;
     const records = (await this.#files.entries()).map((entry) => this.#files.recordOf(entry));
     return records.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   async get(id: string): Promise<ImageRecord> {
-    await this.#removed;
     return this.#files.recordOf(await this.#files.entryOf(id));
   }
 
@@ -256,7 +252,6 @@ export class ImageDirectory implements DaemonImages {
 
   /** Called for each scrape. @throws DeviceError COPY_FAILED */
   async usage(): Promise<ImageUsage> {
-    await this.#removed;
     const entries = await this.#files.entries();
     const { disk = Number.POSITIVE_INFINITY, quota = Number.POSITIVE_INFINITY } =
       await this.#room.free(entries);
@@ -329,24 +324,18 @@ export class ImageDirectory implements DaemonImages {
         await this.#files.move("commit", each, { state: "CONSUMED", holder });
       }
       this.#identities.keep(entries);
+      if (await this.#lineages.forget(device, await this.#files.entries())) this.#finishRemovals();
     } catch (error) {
       undefinedFor(error);
     }
-    this.#removed = this.#alone(() => this.#removeOld(device));
   }
 
   /**
-   * Removes consumed images that nobody keeps. Freeing a large file takes as long as reading a part of it, so
-   * the device does not wait. Whoever changes the directory or looks at it does.
+   * Makes the file system free the space of removed images now, while nobody waits. Otherwise it would do so
+   * when the next image is made durable, and slow that down.
    */
-  async #removeOld(device: string): Promise<void> {
-    try {
-      if (!(await this.#lineages.forget(device, await this.#files.entries()))) return;
-    } catch (error) {
-      undefinedFor(error);
-    }
-    // Makes the file system free the space now, while nobody waits, and not when the next image is made
-    // durable. Nothing depends on it: whatever is left after a power cut is removed the next time.
+  #finishRemovals(): void {
+    // Nothing depends on it. Whatever is left after a power cut is removed the next time.
     this.#files.place.files.syncDirectory(this.path).catch(() => {});
   }
 
