@@ -24,6 +24,7 @@ export class ResetTurn {
     throw new DeviceError(
       "TRANSITION_IN_PROGRESS",
       `The device is being ${this.#what}; try again when that has ended.`,
+      { what: this.#what },
     );
   }
 
