@@ -96,7 +96,7 @@ beforeAll(async () => {
   });
   await listOverGrpc(addresses.grpc);
   await send("POST", `${DEVICE}:suspend`, '{"state":"S3"}');
-  await refused("POST", `${DEVICE}:suspend`, '{"state":"S4"}');
+  await refused("POST", `${DEVICE}:suspend`, '{"state":"S2IDLE"}');
   await send("POST", `${DEVICE}:resume`, "{}");
   transitions = transitionPage.parse(await send("GET", `${DEVICE}/transitions?pageSize=100`)).transitions;
   const ended = transitions.length;
