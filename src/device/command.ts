@@ -5,6 +5,7 @@
 
 import type {
   CancelTransition,
+  GetPower,
   GetRuntimePm,
   GetTransition,
   GetTransitionTrace,
@@ -21,6 +22,7 @@ import type {
   ContextPriority,
   ContextResource,
   DeviceResource,
+  EnergyReading,
   EngineResource,
   FenceResource,
   ObjectFlag,
@@ -330,6 +332,7 @@ export const COMMANDS = {
   >("metadata"),
   cancelTransition: entry<CancelTransition, TransitionResource>("power"),
   getTransitionTrace: entry<GetTransitionTrace, Uint8Array>("metadata"),
+  getPower: entry<GetPower, EnergyReading>("metadata"),
   getRuntimePm: entry<GetRuntimePm, RuntimePmResource>("metadata"),
   updateRuntimePm: entry<UpdateRuntimePm, RuntimePmResource>("metadata"),
 };

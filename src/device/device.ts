@@ -18,6 +18,7 @@ import { DeviceError } from "./errors.ts";
 import type { DeviceEvent, EventSink } from "./events.ts";
 import { NO_FAILPOINTS } from "./failpoints.ts";
 import { formatBytes } from "./format.ts";
+import { type EnergyMeter, readPower } from "./hardware/energy-meter.ts";
 import { PowerRail } from "./hardware/rail.ts";
 import { CPU_SLICE_BYTES } from "./limits.ts";
 import { Listeners } from "./listeners.ts";
@@ -45,6 +46,7 @@ import { summarizeUsage } from "./memory/usage.ts";
 import { checkOptions, type DeviceOptions } from "./options.ts";
 import { DEFAULT_POLICY, type PowerPolicy } from "./policy.ts";
 import { CommandGate } from "./power/command-gate.ts";
+import type { Pace } from "./power/estimate.ts";
 import { Hibernation } from "./power/hibernation.ts";
 import type { ImagedDevice } from "./power/image/capture.ts";
 import { Ownership } from "./power/ownership.ts";
@@ -99,6 +101,7 @@ export class AssembledDevice implements Device {
   readonly #hibernation: Hibernation;
   readonly #ownership: Ownership;
   readonly #gate: CommandGate;
+  readonly #meter: EnergyMeter | undefined;
   readonly #handlers: Handlers;
   readonly #description = new Description();
   /** `smem` last. */
@@ -116,6 +119,7 @@ export class AssembledDevice implements Device {
     this.#policy = options.policy ?? DEFAULT_POLICY;
     const hardware = makeHardware(options, machine);
     const { banks, microcodes } = hardware;
+    this.#meter = hardware.meter;
     this.memory = makeMemory(options, hardware, services);
     this.changes = changeSource(this.memory);
     this.memory.reservations.idle.on((slot) => {
@@ -141,6 +145,7 @@ export class AssembledDevice implements Device {
         memory: this.memory,
         gt: this.gt,
         rail: this.rail,
+        meter: hardware.meter,
         gate: this.#gate,
         hibernation: this.#hibernation,
         services,
@@ -151,17 +156,22 @@ export class AssembledDevice implements Device {
           device: () => this.#forImage(),
           ownership: this.#ownership,
         },
-        pace: {
-          log: new RateLog(this.memory.system.bank),
-          rates: hardware.rates,
-          limits: options.rateLimits ?? {},
-          blitterEngines: this.gt.units.filter(({ migrate }) => migrate !== undefined).length,
-        },
+        pace: this.#pace(hardware.rates),
       },
       options.runtimePm,
     );
     this.#regionIds = this.#inOrder().map((region) => region.id);
     this.#handlers = this.#makeHandlers();
+  }
+
+  /** @param rates those that virtual time charges */
+  #pace(rates: Pace["rates"]): Pace {
+    return {
+      log: new RateLog(this.memory.system.bank),
+      rates,
+      limits: this.#options.rateLimits ?? {},
+      blitterEngines: this.gt.units.filter(({ migrate }) => migrate !== undefined).length,
+    };
   }
 
   async boot(): Promise<void> {
@@ -173,10 +183,13 @@ export class AssembledDevice implements Device {
         for (const _slice of bank.commit(CPU_SLICE_BYTES)) await clock.yield();
       }
     }
-    if (resumeFrom !== undefined) this.#power.beginSuspended(resumeFrom);
-    else {
+    if (resumeFrom !== undefined) {
+      this.#power.beginSuspended(resumeFrom);
+      this.#meter?.enter("OFF");
+    } else {
       await this.gt.startFirmware();
       await this.gt.startEngines();
+      this.#meter?.enter("D0");
       this.#power.runtime.noteIdle();
     }
     this.gt.noteBooted();
@@ -278,6 +291,7 @@ export class AssembledDevice implements Device {
       listTransitions: (command) => power.transitions.list(command),
       cancelTransition: (command) => power.transitions.cancel(command),
       getTransitionTrace: ({ transition }) => this.#trace(transition),
+      getPower: () => readPower(this.#meter),
       getRuntimePm: () => power.runtime.describe(),
       updateRuntimePm: (command) => power.runtime.update(command),
     };

@@ -55,6 +55,7 @@ export const REASONS = {
   DEVICE_FAILED: "wrong-state",
   DEVICE_LOST: "wrong-state",
   DEVICE_NOT_EMPTY: "wrong-state",
+  POWER_NOT_MODELLED: "wrong-state",
   IMAGE_INCOMPATIBLE: "wrong-state",
   IMAGE_IN_USE: "wrong-state",
   IMAGE_STORE_MISSING: "wrong-state",

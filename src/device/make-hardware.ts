@@ -2,9 +2,12 @@
 import assert from "node:assert/strict";
 import { MemoryBank, WASM_PAGE_BYTES } from "./hardware/bank.ts";
 import { ControlMemory } from "./hardware/control.ts";
+import { EnergyMeter } from "./hardware/energy-meter.ts";
 import type { Engine } from "./hardware/engine.ts";
 import { InProcessEngine } from "./hardware/in-process-engine.ts";
 import { MicrocodeSet } from "./hardware/microcode-set.ts";
+import { CpuBytes } from "./hardware/moved-bytes.ts";
+import { findPowerProfile, POWER_PROFILE_DEFAULT } from "./hardware/power-profile.ts";
 import { DEFAULT_RATES, type Rates } from "./hardware/rates.ts";
 import { ThreadedEngine } from "./hardware/threaded-engine.ts";
 import { PAGE_BYTES } from "./limits.ts";
@@ -26,6 +29,10 @@ export interface Hardware {
   /** The cost of copies in virtual time; undefined if they take real time. */
   readonly rates: Rates | undefined;
   readonly engines: readonly Engine[];
+  /** Counts what the CPU moves to and from the card. */
+  readonly cpuBytes: CpuBytes;
+  /** Undefined without a profile of power. */
+  readonly meter: EnergyMeter | undefined;
 }
 
 /** Makes the hardware that a device's options describe. No engine runs yet. */
@@ -48,19 +55,23 @@ export function makeHardware(options: DeviceOptions, machine: MachineMemory): Ha
     const bytesPerSecondMax = options.rateLimits?.blitter;
     return new ThreadedEngine({ ...common, clockModule, bytesPerSecondMax });
   });
-  return { banks, control, microcodes, rates, engines };
+  const cpuBytes = new CpuBytes();
+  const profile = findPowerProfile(options.powerProfile ?? POWER_PROFILE_DEFAULT);
+  const meter = profile && new EnergyMeter({ profile, clock, engines, cpuBytes });
+  return { banks, control, microcodes, rates, engines, cpuBytes, meter };
 }
 
 /** Makes the memory manager, with a region for each bank. */
 export function makeMemory(options: DeviceOptions, hardware: Hardware, services: DeviceServices): Memory {
-  const { banks, control, microcodes, rates } = hardware;
+  const { banks, control, microcodes, rates, cpuBytes } = hardware;
   const { clock } = services;
   const bytesPerSecondMax = options.rateLimits?.memcpy;
   const table = new ObjectTable();
   return new Memory({
     table,
     regions: banks.map((bank) => makeRegion(options, bank, table)),
-    cpuCopier: new CpuCopier({ control, microcodes, clock, rates, bytesPerSecondMax }),
+    cpuCopier: new CpuCopier({ control, microcodes, clock, cpuBytes, rates, bytesPerSecondMax }),
+    cpuBytes,
     microcodes,
     services,
     swap: options.swap === undefined ? undefined : new Swap(options.swap, clock),

@@ -4,6 +4,7 @@ import { DeviceError } from "./errors.ts";
 import type { Extent } from "./extent.ts";
 import type { DeviceFailpoints } from "./failpoints.ts";
 import { formatBytes } from "./format.ts";
+import { findPowerProfile, POWER_PROFILE_NONE, POWER_PROFILES } from "./hardware/power-profile.ts";
 import type { RateLimits, Rates } from "./hardware/rates.ts";
 import type { FrameCodec, ImageStore } from "./image/image-store.ts";
 import { LOCAL_REGIONS_MAX, RATE_LIMIT_MIN } from "./limits.ts";
@@ -86,6 +87,8 @@ export interface DeviceOptions extends Omit<DeviceServices, "failpoints" | "mach
   readonly machine?: MachineMemory;
   /** Rate limits of copies, for threaded engines only. @default none */
   readonly rateLimits?: RateLimits;
+  /** The name of a power profile (hardware/power-profile.ts), or `none`. @default "virtual" */
+  readonly powerProfile?: string;
   /** Changes of objects that may wait to become events. @default CHANGES_PENDING_MAX */
   readonly changesPendingMax?: number;
 }
@@ -117,6 +120,15 @@ export function checkOptions(options: DeviceOptions): void {
     "engine threads need a clock",
   );
   checkRoomForKernel(options);
+  checkPowerProfile(options.powerProfile ?? POWER_PROFILE_NONE);
+}
+
+function checkPowerProfile(name: string): void {
+  if (name === POWER_PROFILE_NONE || findPowerProfile(name) !== undefined) return;
+  const names = [...POWER_PROFILES.map((profile) => profile.name), POWER_PROFILE_NONE].join(", ");
+  throw new DeviceError("INVALID_REQUEST", `Power profile ${name} does not exist; there are ${names}.`, {
+    powerProfile: name,
+  });
 }
 
 function checkLocal(region: LocalMemoryOptions): void {

@@ -101,6 +101,10 @@ export interface GetTransitionTrace {
   readonly type: "getTransitionTrace";
   readonly transition: string;
 }
+/** Errors: POWER_NOT_MODELLED. */
+export interface GetPower {
+  readonly type: "getPower";
+}
 export interface GetRuntimePm {
   readonly type: "getRuntimePm";
 }

@@ -242,6 +242,8 @@ export interface PhaseRecord {
   readonly memcpyBytes: number;
   /** Objects whose content was deliberately given up (pinned PM_VOLATILE). */
   readonly skippedVolatile: number;
+  /** From the end of the phase before. Undefined without a profile of power. */
+  readonly energyFemtojoules?: bigint | undefined;
 }
 
 export interface PlanShare {
@@ -294,6 +296,8 @@ export interface TransitionResource {
   readonly startTimeNs: bigint;
   readonly endTimeNs: bigint | undefined;
   readonly phases: readonly PhaseRecord[];
+  /** The sum of its phases. Undefined without a profile of power, and when it was only validated. */
+  readonly energyFemtojoules?: bigint | undefined;
   readonly evictedObjects: number;
   readonly evictedBytes: number;
   readonly backupObjects: number;
@@ -352,4 +356,29 @@ export interface SnapshotResource {
   readonly copiedBytes: number;
   /** What it added to the memory of snapshots: these bytes and its records. */
   readonly memoryBytes: number;
+}
+
+/** The power of the card as a whole: awake, between `power_on` and `engine_start`, asleep, without power. */
+export const CARD_STATES = ["D0", "BOOT", "D3HOT", "D3COLD", "OFF"] as const;
+export type CardState = (typeof CARD_STATES)[number];
+
+/** Bytes by path: reads and writes of local memory; over the link, out of the card and into it. */
+export interface MovedBytes {
+  readonly lmemRead: bigint;
+  readonly lmemWrite: bigint;
+  readonly linkOut: bigint;
+  readonly linkIn: bigint;
+}
+
+/** All that the energy is computed from, at one moment, and the energy. */
+export interface EnergyReading {
+  readonly profile: string;
+  readonly state: CardState;
+  readonly energyFemtojoules: bigint;
+  /** Of the state and of the engines that are busy; bytes have no moment, and are in the energy only. */
+  readonly powerMicrowatts: bigint;
+  readonly stateNs: Readonly<Record<CardState, bigint>>;
+  /** By name. Nanoseconds. */
+  readonly engineNs: ReadonlyMap<string, bigint>;
+  readonly moved: MovedBytes;
 }

@@ -9,6 +9,7 @@ import { DeviceError } from "../../src/device/errors.ts";
 import type {
   ContextResource,
   DeviceResource,
+  EnergyReading,
   EngineResource,
   FenceResource,
   RegionResource,
@@ -109,6 +110,7 @@ export class FakeDevice implements DeviceHandle {
     },
     getTransitionTrace: ({ transition }) =>
       new TextEncoder().encode(`{"traceEvents":[],"transition":"${this.#findTransition(transition).id}"}`),
+    getPower: () => POWER,
     getRuntimePm: () => this.runtimePm,
     updateRuntimePm: ({ type: _type, ...change }) => {
       this.runtimePm = { ...this.runtimePm, ...change };
@@ -298,6 +300,16 @@ const PLAN: SuspendPlan = {
   durationMinNs: 500_000_000n,
   durationMaxNs: 1_500_000_001n,
   unmeasured: ["image"],
+};
+
+export const POWER: EnergyReading = {
+  profile: "virtual",
+  state: "D0",
+  energyFemtojoules: 2_500_000_000_000_000_001n,
+  powerMicrowatts: 12_000_001n,
+  stateNs: { D0: 1_500_000_000n, BOOT: 1n, D3HOT: 0n, D3COLD: 0n, OFF: 0n },
+  engineNs: new Map([["bcs0", 1_500_000_000n]]),
+  moved: { lmemRead: 4096n, lmemWrite: 8192n, linkOut: 1n, linkIn: 2n },
 };
 
 export const RUNTIME_PM: RuntimePmResource = {

@@ -9,6 +9,7 @@ import { NO_FAILPOINTS } from "../../src/device/failpoints.ts";
 import { MemoryBank } from "../../src/device/hardware/bank.ts";
 import { ControlMemory } from "../../src/device/hardware/control.ts";
 import { MicrocodeSet } from "../../src/device/hardware/microcode-set.ts";
+import { CpuBytes } from "../../src/device/hardware/moved-bytes.ts";
 import { type Copier, CopyList } from "../../src/device/memory/copier.ts";
 import { CpuCopier } from "../../src/device/memory/cpu-copier.ts";
 import { Memory } from "../../src/device/memory/memory.ts";
@@ -209,10 +210,12 @@ export function bareMemory(): BareMemory {
   });
   const system = new FailingRegion({ ...whole(0), id: "smem", kind: "SYSTEM", minPageBytes: 4096 });
   const local = new Region({ ...whole(1), id: "lmem0", kind: "LOCAL", minPageBytes: 65536 });
+  const cpuBytes = new CpuBytes();
   const memory = new Memory({
     table,
+    cpuBytes,
     regions: [system, local],
-    cpuCopier: new CpuCopier({ control, microcodes, clock, rates: undefined }),
+    cpuCopier: new CpuCopier({ control, microcodes, clock, cpuBytes, rates: undefined }),
     microcodes,
     services: {
       clock,

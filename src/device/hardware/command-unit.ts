@@ -6,6 +6,7 @@ import { CONTEXT_TRANSLATED, type ContextState, statusWord } from "./context-ima
 import { type ControlMemory, DESCRIPTORS_MAX } from "./control.ts";
 import type { Fault } from "./engine.ts";
 import type { MicrocodeSet } from "./microcode-set.ts";
+import { EngineBytes } from "./moved-bytes.ts";
 import { PageTableWalker } from "./page-table.ts";
 import {
   type BankAddress,
@@ -50,6 +51,8 @@ export interface CommandUnitOptions {
 
 export class CommandUnit {
   stepBytes = 0;
+  /** What was moved since it was last taken. */
+  readonly moved = new EngineBytes();
   wakeAtNs: bigint | undefined;
   /** Whether the command at the head waits for something. */
   waits = false;
@@ -230,10 +233,12 @@ export class CommandUnit {
         // Overlapping ranges are copied whole, as memmove does. In parts, the copy would read what it has
         // written.
         microcodes.between(from, to).copyOverlapping(source, destination, left);
+        this.#countCopy(from, to, left);
         this.#consume(context, left, left);
         return "progress";
       }
       control.writeDescriptor(block, count, source, destination, length);
+      this.#countCopy(from, to, length);
       count++;
       this.#consume(context, left, length);
       if (!independent) break;
@@ -264,6 +269,9 @@ export class CommandUnit {
       length = write.contiguousBytes;
     }
     work(bank, offset, length);
+    // A fill only writes.
+    if ((ring[at] & 0xff) !== OP_FILL) this.moved.read(bank, length);
+    this.moved.write(bank, length);
     this.#consume(context, left, length);
     return "progress";
   }
@@ -276,6 +284,7 @@ export class CommandUnit {
     const length = Math.min(left, STEP_BYTES);
     const offset = readAddress(ring, at + 2) + this.#commandDone;
     context.crc = this.#options.microcodes.within(bank).crc32c(offset, length, context.crc);
+    this.moved.read(bank, length);
     this.#consume(context, left, length);
     return "progress";
   }
@@ -309,6 +318,11 @@ export class CommandUnit {
     const index = this.#dword(ring, at);
     words[index] = low;
     words[index + 1] = high;
+  }
+
+  #countCopy(from: number, to: number, bytes: number): void {
+    this.moved.read(from, bytes);
+    this.moved.write(to, bytes);
   }
 
   #consume(context: ContextState, left: number, length: number): void {

@@ -8,7 +8,7 @@
  *   line 0  main writes:    DOORBELL, REQUEST, REQUEST_SERIAL, SUBMITTED
  *   line 1  engine writes:  TAKEN, COMPLETED, EVENT, ACK_SERIAL, STATE, FAULT, SLEEPING, RING_HEAD,
  *                           CONTEXT_ID
- *   line 2  engine writes:  BUSY_NS, BUSY_SINCE_NS (64 bits each)
+ *   line 2  engine writes:  BUSY_NS, MOVED_BYTES (64 bits each)
  *   1 KiB   port: PORT_ENTRIES submissions of 16 bytes
  *   8 KiB   descriptors for the microcode
  */
@@ -41,9 +41,13 @@ export const SLEEPING = 22;
 /** Where the engine last stood in the ring, and in which context's: for the capture of a hang. */
 export const RING_HEAD = 23;
 export const CONTEXT_ID = 24;
-/** Nanoseconds that the engine has been busy, up to BUSY_SINCE_NS; that is 0 while it is idle. */
+/**
+ * While the engine is idle: the nanoseconds that it has been busy. While it is busy: -1 minus the moment at
+ * which it would have begun, had it been busy without a pause. One word says both, so no reader sees a half.
+ */
 export const BUSY_NS = 32;
-export const BUSY_SINCE_NS = 34;
+/** Bytes that the engine has moved: local memory read, written; link out, in. 64 bits each. */
+export const MOVED_BYTES = 34;
 
 /** Execute what is in the port, which is empty at first. */
 export const RUN = 0;

@@ -9,13 +9,13 @@ import { type ContextState, loadContext, saveContext } from "./context-image.ts"
 import {
   ACK_SERIAL,
   BUSY_NS,
-  BUSY_SINCE_NS,
   COMPLETED,
   CONTEXT_ID,
   type ControlMemory,
   EVENT,
   FAULT,
   type HALT,
+  MOVED_BYTES,
   PREEMPT,
   REQUEST,
   REQUEST_SERIAL,
@@ -69,7 +69,8 @@ export class EngineCore {
   #imageOffset = 0;
   #running = false;
   #ringTail = 0;
-  #busySinceNs = 0n;
+  /** The submissions have ended, and the engine is idle when that is published. */
+  #ends = false;
 
   constructor(options: EngineCoreOptions) {
     this.#control = options.control;
@@ -119,6 +120,11 @@ export class EngineCore {
 
   /** Publishes the results of the steps so far, and raises an event if somebody should look. */
   publish(): void {
+    this.countMoved();
+    if (this.#ends) {
+      this.#endBusy();
+      this.#store(STATE, STATE_IDLE);
+    }
     if (this.#fault !== "NONE" && this.#load(FAULT) === 0) {
       this.#store(FAULT, FAULTS.indexOf(this.#fault));
       this.#store(STATE, STATE_FAULTED);
@@ -135,6 +141,14 @@ export class EngineCore {
     if (brief && untold < COMPLETIONS_PER_EVENT && !this.#unit.stepIsFull && !this.#unit.waits) return;
     this.#completedTold = this.#completed;
     this.#event();
+  }
+
+  /** Adds what the last steps moved to the registers. Their time has passed, whether they count or not. */
+  countMoved(): void {
+    this.#unit.moved.take((pathIndex, bytes) => {
+      const register = MOVED_BYTES + 2 * pathIndex;
+      this.#control.store64(this.#block, register, this.#control.load64(this.#block, register) + bytes);
+    });
   }
 
   /**
@@ -180,10 +194,8 @@ export class EngineCore {
     this.#taken = (this.#taken + 1) | 0;
     this.#store(TAKEN, this.#taken);
     this.#store(STATE, STATE_RUNNING);
-    if (this.#busySinceNs === 0n) {
-      this.#busySinceNs = this.#nowNs();
-      this.#store64(BUSY_SINCE_NS, this.#busySinceNs);
-    }
+    this.#ends = false;
+    this.#beginBusy();
     this.#running = true;
     this.#ringTail = submission.ringTail;
     this.#switchTo(submission);
@@ -231,9 +243,7 @@ export class EngineCore {
     }
     this.#save();
     this.#context = undefined;
-    if (more) return;
-    this.#endBusy();
-    this.#store(STATE, STATE_IDLE);
+    this.#ends = !more;
   }
 
   #save(): void {
@@ -244,12 +254,15 @@ export class EngineCore {
     saveContext({ words, offsetBytes: this.#imageOffset, microcode }, this.#context);
   }
 
+  #beginBusy(): void {
+    const busyNs = this.#control.load64(this.#block, BUSY_NS);
+    if (busyNs >= 0n) this.#control.store64(this.#block, BUSY_NS, busyNs - this.#nowNs() - 1n);
+  }
+
   #endBusy(): void {
-    if (this.#busySinceNs === 0n) return;
-    const busy = this.#control.load64(this.#block, BUSY_NS) + (this.#nowNs() - this.#busySinceNs);
-    this.#busySinceNs = 0n;
-    this.#store64(BUSY_NS, busy);
-    this.#store64(BUSY_SINCE_NS, 0n);
+    this.#ends = false;
+    const busyNs = this.#control.load64(this.#block, BUSY_NS);
+    if (busyNs < 0n) this.#control.store64(this.#block, BUSY_NS, this.#nowNs() + busyNs + 1n);
   }
 
   #event(): void {
@@ -264,10 +277,6 @@ export class EngineCore {
 
   #store(register: number, value: number): void {
     Atomics.store(this.#control.words, this.#control.register(this.#block, register), value);
-  }
-
-  #store64(register: number, value: bigint): void {
-    this.#control.store64(this.#block, register, value);
   }
 }
 

@@ -2,16 +2,18 @@
  * The main thread's side of an engine's registers and submission port, shared by both forms of the engine.
  */
 import assert from "node:assert/strict";
+import type { Clock } from "../clock.ts";
+import type { MovedBytes } from "../resource.ts";
 import {
   ACK_SERIAL,
   BUSY_NS,
-  BUSY_SINCE_NS,
   COMPLETED,
   CONTEXT_ID,
   type ControlMemory,
   DOORBELL,
   FAULT,
   HALT,
+  MOVED_BYTES,
   PORT_ENTRIES,
   REQUEST,
   REQUEST_SERIAL,
@@ -61,11 +63,24 @@ export class EnginePort {
     return FAULTS[this.#load(FAULT)];
   }
 
-  busyNs(nowNs: bigint): bigint {
-    const since = this.#control.load64(this.#block, BUSY_SINCE_NS);
-    // The engine may have begun after `nowNs` was read.
-    const runningNs = since === 0n || since > nowNs ? 0n : nowNs - since;
-    return this.#control.load64(this.#block, BUSY_NS) + runningNs;
+  /** The time is read after the register, so that an engine that begins meanwhile does not lower the sum. */
+  busyNs(clock: Clock): bigint {
+    const busyNs = this.#control.load64(this.#block, BUSY_NS);
+    return busyNs >= 0n ? busyNs : clock.monotonicNs() + busyNs + 1n;
+  }
+
+  busy(): boolean {
+    return this.#control.load64(this.#block, BUSY_NS) < 0n;
+  }
+
+  movedBytes(): MovedBytes {
+    const at = (pathIndex: number) => this.#control.load64(this.#block, MOVED_BYTES + 2 * pathIndex);
+    return { lmemRead: at(0), lmemWrite: at(1), linkOut: at(2), linkIn: at(3) };
+  }
+
+  /** The engine is gone. What it was busy until then stays counted. */
+  endBusy(clock: Clock): void {
+    this.#control.store64(this.#block, BUSY_NS, this.busyNs(clock));
   }
 
   position(): EnginePosition {
@@ -116,7 +131,6 @@ export class EnginePort {
     this.#store(REQUEST_SERIAL, 0);
     this.#store(ACK_SERIAL, 0);
     this.#store(SLEEPING, 0);
-    this.#control.store64(this.#block, BUSY_SINCE_NS, 0n);
     this.#reset();
   }
 

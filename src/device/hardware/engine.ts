@@ -5,6 +5,7 @@
  * the same EngineCore over the same control memory, so submission cannot tell them apart.
  */
 import type { Listeners } from "../listeners.ts";
+import type { MovedBytes } from "../resource.ts";
 import type { Submission } from "./control.ts";
 
 /** Why an engine stopped executing. The FAULT register holds the position in this list; 0 means none. */
@@ -67,6 +68,12 @@ export interface Engine {
 
   /** Time that the engine has spent on work. Nanoseconds. */
   busyNs(): bigint;
+
+  /** Whether it is on work now. */
+  busy(): boolean;
+
+  /** Bytes that it has moved since the device was made. */
+  movedBytes(): MovedBytes;
 
   position(): EnginePosition;
 

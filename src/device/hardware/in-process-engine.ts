@@ -4,6 +4,7 @@
  */
 import { type Clock, elapsedMs, type Timer } from "../clock.ts";
 import { Listeners } from "../listeners.ts";
+import type { MovedBytes } from "../resource.ts";
 import { type ControlMemory, HALT, PREEMPT, RUN, type Submission } from "./control.ts";
 import type { Engine, EnginePosition, Fault } from "./engine.ts";
 import { EngineCore, type Request } from "./engine-core.ts";
@@ -80,7 +81,15 @@ export class InProcessEngine implements Engine {
   }
 
   busyNs(): bigint {
-    return this.#port.busyNs(this.#clock.monotonicNs());
+    return this.#port.busyNs(this.#clock);
+  }
+
+  busy(): boolean {
+    return this.#port.busy();
+  }
+
+  movedBytes(): MovedBytes {
+    return this.#port.movedBytes();
   }
 
   position(): EnginePosition {
@@ -99,7 +108,8 @@ export class InProcessEngine implements Engine {
     this.#next?.cancel();
     const busyMs = Math.max(0, elapsedMs(this.#clock.monotonicNs(), this.#busyUntilNs));
     this.#next = this.#clock.startTimer(busyMs, () => {
-      if (what !== HALT) this.#core.publish();
+      if (what === HALT) this.#core.countMoved();
+      else this.#core.publish();
       this.#run();
     });
     return obeyed;

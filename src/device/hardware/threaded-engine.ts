@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import { ENGINE_ACK_TIMEOUT_MS, ENGINE_START_TIMEOUT_MS } from "../limits.ts";
 import { Listeners } from "../listeners.ts";
+import type { MovedBytes } from "../resource.ts";
 import { type ControlMemory, EVENT, HALT, PREEMPT, RUN, type Submission } from "./control.ts";
 import type { Engine, EnginePosition, Fault } from "./engine.ts";
 import { EnginePort } from "./engine-port.ts";
@@ -95,7 +96,15 @@ export class ThreadedEngine implements Engine {
   }
 
   busyNs(): bigint {
-    return this.#port.busyNs(this.#options.clock.monotonicNs());
+    return this.#port.busyNs(this.#options.clock);
+  }
+
+  busy(): boolean {
+    return this.#port.busy();
+  }
+
+  movedBytes(): MovedBytes {
+    return this.#port.movedBytes();
   }
 
   position(): EnginePosition {
@@ -134,6 +143,7 @@ export class ThreadedEngine implements Engine {
   #died(worker: Worker): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
+    this.#port.endBusy(this.#options.clock);
     this.#port.setFault("THREAD_DIED");
     this.#port.abandon();
     this.events.tell();
@@ -146,6 +156,7 @@ export class ThreadedEngine implements Engine {
     if (worker !== undefined) {
       this.#ending = worker.terminate().then(() => {
         this.#ending = undefined;
+        this.#port.endBusy(this.#options.clock);
         this.#port.abandon();
       });
     }

@@ -31,6 +31,7 @@ export async function readContent(
     return (): Uint8Array => {
       const result = into ?? new Uint8Array(lengthBytes);
       for (const { bytes, at } of viewsOf(memory, slot, { offsetBytes, lengthBytes })) result.set(bytes, at);
+      memory.cpuBytes.read(memory.table.region[slot], lengthBytes);
       return result;
     };
   });
@@ -54,6 +55,7 @@ export async function writeContent(
       for (const { bytes, at } of viewsOf(memory, slot, { offsetBytes, lengthBytes: data.length })) {
         bytes.set(data.subarray(at, at + bytes.length));
       }
+      memory.cpuBytes.write(memory.table.region[slot], data.length);
       return data.length;
     };
   });
@@ -90,6 +92,7 @@ export async function crcOfObject(
   let crc = 0;
   for (const { offsetBytes, lengthBytes } of piecesOf(memory, slot)) {
     crc = microcode.crc32c(offsetBytes, lengthBytes, crc);
+    memory.cpuBytes.read(bank.index, lengthBytes);
     visit?.(bank.bytes.subarray(offsetBytes, offsetBytes + lengthBytes));
     if (slices.spend(lengthBytes)) await slices.rest();
   }

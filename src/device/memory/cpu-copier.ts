@@ -6,6 +6,7 @@ import { type Clock, sleep } from "../clock.ts";
 import type { Extent } from "../extent.ts";
 import { type ControlMemory, CPU_BLOCK, DESCRIPTORS_MAX } from "../hardware/control.ts";
 import type { MicrocodeSet } from "../hardware/microcode-set.ts";
+import type { CpuBytes } from "../hardware/moved-bytes.ts";
 import type { Rates } from "../hardware/rates.ts";
 import { CPU_SLICE_BYTES } from "../limits.ts";
 import type { Copier, CopyList } from "./copier.ts";
@@ -17,6 +18,8 @@ export interface CpuCopierOptions {
   readonly control: ControlMemory;
   readonly microcodes: MicrocodeSet;
   readonly clock: Clock;
+  /** Counts what the CPU moves to and from the card. */
+  readonly cpuBytes: CpuBytes;
   /** The cost of copies in virtual time; undefined if they take real time. */
   readonly rates: Rates | undefined;
   /** A rate limit in real time; undefined for none. */
@@ -74,6 +77,8 @@ export class CpuCopier implements Copier {
       const offset = this.#options.control.descriptorsOffsetBytes(CPU_BLOCK);
       this.#options.microcodes.between(from, to).copyBatch(offset, descriptors);
       await this.#pass(from, to, bytes);
+      this.#options.cpuBytes.read(from, bytes);
+      this.#options.cpuBytes.write(to, bytes);
     }
   }
 
@@ -84,6 +89,7 @@ export class CpuCopier implements Copier {
       for (let done = 0; done < range.lengthBytes; done += CPU_SLICE_BYTES) {
         const length = Math.min(CPU_SLICE_BYTES, range.lengthBytes - done);
         microcode.fill(range.offsetBytes + done, length, 0);
+        this.#options.cpuBytes.write(bank, length);
         sinceYield += length;
         if (sinceYield < CPU_SLICE_BYTES) continue;
         sinceYield = 0;

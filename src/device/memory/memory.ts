@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { elapsedMs } from "../clock.ts";
 import { DeviceError } from "../errors.ts";
 import type { MicrocodeSet } from "../hardware/microcode-set.ts";
+import type { CpuBytes } from "../hardware/moved-bytes.ts";
 import { OBJECT_WAIT_TIMEOUT_MS } from "../limits.ts";
 import { OBJECT_FLAGS, type ObjectFlag } from "../resource.ts";
 import type { DeviceServices } from "../services.ts";
@@ -26,6 +27,8 @@ export interface MemoryOptions {
   /** By index: system memory first, then local memory. */
   readonly regions: readonly Region[];
   readonly cpuCopier: Copier;
+  /** Counts what the CPU moves to and from the card. */
+  readonly cpuBytes: CpuBytes;
   readonly microcodes: MicrocodeSet;
   readonly services: DeviceServices;
   /** Where system memory swaps to; undefined when it does not. */
@@ -67,6 +70,7 @@ export class Memory {
   readonly regions: readonly Region[];
   readonly system: Region;
   readonly cpuCopier: Copier;
+  readonly cpuBytes: CpuBytes;
   readonly microcodes: MicrocodeSet;
   /** For the verbs of memory beside this file; who is above memory is handed its own. */
   readonly services: DeviceServices;
@@ -100,6 +104,7 @@ export class Memory {
     this.regions = options.regions;
     this.system = system;
     this.cpuCopier = options.cpuCopier;
+    this.cpuBytes = options.cpuBytes;
     this.microcodes = options.microcodes;
     this.services = options.services;
     this.swap = options.swap;

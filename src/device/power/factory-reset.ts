@@ -51,7 +51,20 @@ export async function runFactoryReset(parts: Parts, onDropped: () => void): Prom
   noteWhole(memory);
   onDropped();
   gt.rewriteKernelObjects();
-  await gt.startFirmware();
-  await gt.startEngines();
+  await boot(parts);
   allowSwap(memory);
+}
+
+/** Starts the GT. A card that slept boots; one that does not come up has the power that it had. */
+async function boot({ gt, meter }: Parts): Promise<void> {
+  const before = meter?.state ?? "D0";
+  meter?.enter(before === "D0" ? "D0" : "BOOT");
+  try {
+    await gt.startFirmware();
+    await gt.startEngines();
+    meter?.enter("D0");
+  } catch (error) {
+    meter?.enter(before);
+    throw error;
+  }
 }

@@ -62,6 +62,7 @@ export async function resumeOrKeep(
   } catch (error) {
     const failure = await withRemaining(parts, toDeviceError(error));
     transition.wedged = parts.gt.wedged;
+    if (progress.powerOn) parts.meter?.enter("D0");
     if (progress.powerOn && parts.gt.wedged) await renewGt(parts);
     return { ...progress, failure };
   }

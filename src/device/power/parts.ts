@@ -2,6 +2,7 @@
  * What power works with: the parts of a device that its sequences call, and the progress of each sequence.
  */
 import type { DeviceEvent } from "../events.ts";
+import type { EnergyMeter } from "../hardware/energy-meter.ts";
 import type { PowerRail } from "../hardware/rail.ts";
 import type { Listeners } from "../listeners.ts";
 import type { PowerPolicy } from "../policy.ts";
@@ -20,6 +21,8 @@ import type { WorkingMemory } from "./working-memory.ts";
 export interface Parts extends WorkingMemory {
   readonly gt: Gt;
   readonly rail: PowerRail;
+  /** Undefined without a profile of power. */
+  readonly meter: EnergyMeter | undefined;
   readonly gate: CommandGate;
   readonly hibernation: Hibernation;
   /** Events of the device as they happen, for traces. */

@@ -46,6 +46,7 @@ export async function runResume(parts: Parts, { transition, source, progress }: 
     gt.link.require();
     await rail.restored();
     progress.powerOn = true;
+    parts.meter?.enter("BOOT");
   });
   if (!source.kept) {
     await transition.phase("restore_early", (counts) => restore("early", counts));
@@ -58,6 +59,7 @@ export async function runResume(parts: Parts, { transition, source, progress }: 
     if (!firmwareRuns) return;
     await orByCpu(parts, () => gt.startEngines());
   });
+  parts.meter?.enter("D0");
   if (!source.kept) {
     await transition.phase("restore_late", (counts) => restore("late", counts));
     const checksums = source.checksums();

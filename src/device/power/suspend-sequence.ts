@@ -2,11 +2,12 @@
  * The sequences of suspend and of recover, phase by phase. The hardware dictates the order: it reads
  * firmware, page table and contexts from the memory that loses its power.
  */
+
 import { type Clock, elapsedMs, settledWithin } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import { PREPARE_DRAIN_TIMEOUT_MS } from "../limits.ts";
 import type { Memory } from "../memory/memory.ts";
-import type { PlanShare } from "../resource.ts";
+import type { CardState, PlanShare } from "../resource.ts";
 import { backUpRegions, dropPreallocated, evictRegions, preallocateBackups } from "./backup.ts";
 import type { Parts, SuspendProgress, SuspendTarget } from "./parts.ts";
 import { recoverRegions, requireNoBackups } from "./restore.ts";
@@ -235,6 +236,7 @@ async function idle(parts: Parts, transition: Transition, target: SuspendTarget)
 export async function powerOff(parts: Parts, target: SuspendTarget): Promise<void> {
   const { memory, services, gt, rail } = parts;
   await gt.haltEngines();
+  parts.meter?.enter(sleepingState(target));
   if (target.dState === "D3COLD") {
     memory.written.noteEverything();
     const pattern = rail.cut(target.losesSystem ? "all" : "local");
@@ -245,4 +247,10 @@ export async function powerOff(parts: Parts, target: SuspendTarget): Promise<voi
     if (target.losesSystem) await memory.swap?.poison(pattern);
   }
   await services.failpoints.pass("powerOff.after");
+}
+
+/** The power of the card while it sleeps. In S3 and S4 the slot is off. */
+function sleepingState({ dState, sleepState }: SuspendTarget): CardState {
+  if (dState === "D3HOT") return "D3HOT";
+  return sleepState === "S3" || sleepState === "S4" ? "OFF" : "D3COLD";
 }

@@ -2,6 +2,7 @@
 import type { CancelTransition, ListTransitions } from "../command.ts";
 import { DeviceError } from "../errors.ts";
 import type { DeviceEvent } from "../events.ts";
+import type { EnergyMeter } from "../hardware/energy-meter.ts";
 import {
   PAGE_SIZE_MAX,
   RUNTIME_TRANSITIONS_KEPT_MAX,
@@ -20,6 +21,7 @@ export interface TransitionLogOptions {
   /** Events of the device as they happen, for traces. */
   readonly events: Listeners<[event: DeviceEvent]>;
   readonly services: DeviceServices;
+  readonly meter: EnergyMeter | undefined;
 }
 
 /** The facts about a transition before it begins. */
@@ -91,9 +93,9 @@ export class TransitionLog {
 
   /** Begins a transition. Legal when none is running. */
   begin(start: TransitionStart): Transition {
-    const { memory, events, services } = this.#options;
+    const { memory, events, services, meter } = this.#options;
     const { clock, emit } = services;
-    const transition = new Transition({ ...start, id: String(this.nextId++), clock, emit });
+    const transition = new Transition({ ...start, id: String(this.nextId++), clock, emit, meter });
     this.#transitions.push(transition);
     this.#forgetOldest(isOfRuntimePm(start.kind));
     this.#transitions.at(-1 - TRACES_KEPT_MAX)?.trace.forgetCopies();
@@ -166,6 +168,7 @@ export class TransitionLog {
       id: "0",
       clock: this.#options.services.clock,
       emit: () => {},
+      meter: this.#options.meter,
     });
     transition.end("SUCCEEDED");
     return transition;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type Clock, elapsedMs } from "../clock.ts";
 import { DeviceError, toDeviceError } from "../errors.ts";
 import type { CopyPath, EventSink } from "../events.ts";
+import type { EnergyMeter } from "../hardware/energy-meter.ts";
 import { TRANSITION_TIMEOUT_MS } from "../limits.ts";
 import { Listeners } from "../listeners.ts";
 import { emptyTally, type Tally } from "../memory/tally.ts";
@@ -44,6 +45,7 @@ export interface TransitionOptions {
   readonly dState: DState;
   readonly clock: Clock;
   readonly emit: EventSink;
+  readonly meter: EnergyMeter | undefined;
 }
 
 export class Transition {
@@ -65,6 +67,9 @@ export class Transition {
   readonly #evicted = emptyTally();
   readonly #backedUp = emptyTally();
   readonly #restored = emptyTally();
+  readonly #meter: EnergyMeter | undefined;
+  /** Where the energy of the next phase begins: phases add up to the transition, to the femtojoule. */
+  #energyFrom: bigint | undefined;
   #phase: RunningPhase | undefined;
   #state: TransitionState = "RUNNING";
   #endTimeNs: bigint | undefined;
@@ -82,6 +87,8 @@ export class Transition {
     this.cancellable = options.kind === "SUSPEND" || options.kind === "RUNTIME_SUSPEND";
     this.#clock = options.clock;
     this.#emit = options.emit;
+    this.#meter = options.meter;
+    this.#energyFrom = options.meter?.read().energyFemtojoules;
     this.#startTimeNs = options.clock.wallNs();
     this.#startNs = options.clock.monotonicNs();
     this.trace = new Trace(options.clock);
@@ -121,6 +128,7 @@ export class Transition {
       const phase = this.#recordOf(running);
       this.#phase = undefined;
       this.#phases.push(phase);
+      this.#energyFrom = addUp(this.#energyFrom, phase.energyFemtojoules);
       addObjectsAndBytes(this.#evicted, counts.evicted);
       addObjectsAndBytes(this.#backedUp, counts.backedUp);
       addObjectsAndBytes(this.#restored, counts.restored);
@@ -202,6 +210,7 @@ export class Transition {
   describe(alreadyInState = false): TransitionResource {
     const running = this.#phase;
     const counts = running?.counts;
+    const phases = running === undefined ? [...this.#phases] : [...this.#phases, this.#recordOf(running)];
     return {
       id: this.id,
       kind: this.kind,
@@ -211,7 +220,9 @@ export class Transition {
       alreadyInState,
       startTimeNs: this.#startTimeNs,
       endTimeNs: this.#endTimeNs,
-      phases: running === undefined ? [...this.#phases] : [...this.#phases, this.#recordOf(running)],
+      phases,
+      energyFemtojoules:
+        this.#meter && phases.reduce((sum, each) => sum + (each.energyFemtojoules ?? 0n), 0n),
       evictedObjects: this.#evicted.objects + (counts?.evicted.objects ?? 0),
       evictedBytes: this.#evicted.bytes + (counts?.evicted.bytes ?? 0),
       backupObjects: this.#backedUp.objects + (counts?.backedUp.objects ?? 0),
@@ -246,7 +257,13 @@ export class Transition {
       blitterBytes: sum((tally) => tally.blitterBytes),
       memcpyBytes: sum((tally) => tally.memcpyBytes),
       skippedVolatile: counts.skippedVolatile,
+      energyFemtojoules: this.#energySince(),
     };
+  }
+
+  #energySince(): bigint | undefined {
+    if (this.#meter === undefined || this.#energyFrom === undefined) return undefined;
+    return this.#meter.read().energyFemtojoules - this.#energyFrom;
   }
 
   /**
@@ -284,6 +301,10 @@ function sharesOf(tally: Tally, durationNs: bigint): Share[] {
       objects: path === most ? tally.objects : 0,
       durationNs: (durationNs * BigInt(bytes)) / BigInt(tally.bytes),
     }));
+}
+
+function addUp(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
+  return a === undefined || b === undefined ? undefined : a + b;
 }
 
 function addObjectsAndBytes(into: Tally, from: Tally): void {
